@@ -1,0 +1,90 @@
+//! What can go wrong at a provider, as data, and the one error shape that clients see.
+
+/// Why a provider did not serve a request. Retry, fallback and cooldown are decided by this class alone
+/// (`routing::failover` holds the table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// No connection: refused, DNS, TLS.
+    Connect,
+    /// The connection was lost before an answer.
+    Reset,
+    /// No answer in time: no headers within `timeout`, or the provider's own 408 or 504.
+    Timeout,
+    /// Headers came, the first token did not come in time.
+    FirstToken,
+    /// 429 and its kin: too many requests or tokens for now.
+    RateLimit,
+    /// The money or the day's quota is used up.
+    Quota,
+    /// 503, 529, 498: the provider has no room.
+    Overloaded,
+    /// 5xx, a broken stream, an answer that cannot be read.
+    Upstream,
+    /// 401: our credentials are wrong.
+    Auth,
+    /// 403: our credentials may not do this.
+    Permission,
+    /// The model or deployment does not exist there.
+    NotFound,
+    /// The prompt is longer than the model's window.
+    ContextWindow,
+    /// The provider refuses the content.
+    ContentPolicy,
+    /// Any other 4xx: the request itself is at fault.
+    BadRequest,
+}
+
+impl FailureClass {
+    /// The class as it stands in headers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::FirstToken => "first_token",
+            Self::RateLimit => "rate_limit",
+            Self::Quota => "quota",
+            Self::Overloaded => "overloaded",
+            Self::Upstream => "upstream",
+            Self::Auth => "auth",
+            Self::Permission => "permission",
+            Self::NotFound => "not_found",
+            Self::ContextWindow => "context_window",
+            Self::ContentPolicy => "content_policy",
+            Self::BadRequest => "bad_request",
+        }
+    }
+}
+
+/// One failure of one provider: data, not an `Err`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind it is.
+    pub class: FailureClass,
+    /// The provider's HTTP status, 0 where there was none.
+    pub status: u16,
+    /// The provider's own message, cut to a sane length, free of credentials.
+    pub message: String,
+    /// The provider's own error code or type, if it gave one.
+    pub code: Option<String>,
+    /// The parameter the provider complains about, if it named one.
+    pub param: Option<String>,
+    /// How long the provider asks to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// An error in OpenAI's shape, as the client gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// `error.type`.
+    pub kind: &'static str,
+    /// `error.code`.
+    pub code: Option<String>,
+    /// `error.param`.
+    pub param: Option<String>,
+    /// `error.message`.
+    pub message: String,
+}

@@ -1,0 +1,12 @@
+//! `signalbox sim`.
+
+use std::process::ExitCode;
+
+/// Arguments of `signalbox sim`.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs it.
+pub fn run(_args: &Args) -> ExitCode {
+    ExitCode::FAILURE
+}

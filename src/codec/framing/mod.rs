@@ -1,0 +1,1 @@
+//! Cut bytes into frames, nothing more.

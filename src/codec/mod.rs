@@ -1,0 +1,121 @@
+//! One dialect a room, bytes to [`crate::chat`] and back. No host, no configuration, no clock.
+//!
+//! A codec has three parts: it encodes a neutral request ([`request`]), reads a whole answer ([`answer`]), and reads a stream
+//! ([`AnswerStream`]). [`failure::classify`] reads what went wrong, for every provider. What clients speak lives in [`client`].
+
+pub mod anthropic;
+pub mod client;
+pub mod failure;
+pub mod framing;
+pub mod openai;
+
+use crate::chat::{ApiError, ChatRequest, Failure, Usage};
+use crate::provider::Dialect;
+
+/// What a request needs besides its content when it is encoded for a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// Leave out what the provider cannot express instead of refusing it (LiteLLM's `drop_params`).
+    pub drop_params: bool,
+}
+
+/// A request in the provider's dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Names of the client's fields that were left out, for a notice.
+    pub dropped: Vec<String>,
+}
+
+/// What an answer needs from its request when it is translated for the client.
+#[derive(Debug, Clone, Default)]
+pub struct AnswerContext {
+    /// The model to name where the provider does not echo one.
+    pub model: String,
+    /// Unix time in seconds, for `created`.
+    pub now_s: u64,
+    /// An id to use where the provider gives none, for example `chatcmpl-…`.
+    pub fallback_id: String,
+    /// Whether the client asked for a usage chunk at the end of a stream.
+    pub include_usage: bool,
+}
+
+/// A whole answer, ready for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The body in the client's dialect; `None`: the provider's own bytes may pass as they are.
+    pub body: Option<Vec<u8>>,
+    /// Tokens used, where the provider says so.
+    pub usage: Option<Usage>,
+}
+
+/// What a stream has shown so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamFacts {
+    /// Something a caller waits for has come: text, thinking, a call, or the end. The answer may be committed.
+    pub meaningful: bool,
+    /// The provider's terminal event (or, for OpenAI's dialect, a finish reason) has come: an end of bytes is a good end.
+    pub complete: bool,
+    /// The provider failed within the stream. Nothing that comes after it counts.
+    pub failure: Option<Failure>,
+    /// Tokens used, the latest word.
+    pub usage: Option<Usage>,
+    /// Events that were not JSON, left out.
+    pub dropped_events: u32,
+}
+
+/// Whether the bytes that were pushed may pass as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// Forward the very bytes; nothing was added to the output.
+    Unchanged,
+    /// Forward what was added to the output instead.
+    Rewritten,
+}
+
+/// A streamed answer on its way to the client: the provider's bytes in, the client's bytes out.
+///
+/// **Invariant:** any cut of the same bytes gives the same facts and the same output.
+pub trait AnswerStream {
+    /// Takes the next bytes and appends what the client shall see to `out`.
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed;
+    /// The provider's bytes ended. Appends what is still owed to the client: the last chunks of a complete answer, or, where
+    /// the answer is not complete, an error event in the client's dialect (and sets `failure`).
+    fn end(&mut self, out: &mut Vec<u8>);
+    /// What it has shown so far.
+    fn facts(&self) -> &StreamFacts;
+}
+
+/// Encodes a request for a provider's dialect.
+///
+/// # Errors
+/// An [`ApiError`] of status 400 that names the field which the dialect cannot express.
+pub fn request(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+    match dialect {
+        Dialect::OpenAi => openai::request(request, target),
+        Dialect::Anthropic => anthropic::request(request, target),
+    }
+}
+
+/// Translates a whole answer with a 2xx status for the client.
+///
+/// # Errors
+/// A [`Failure`] where the body is an error in disguise, or cannot be read.
+pub fn answer(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+    match dialect {
+        Dialect::OpenAi => openai::answer(body, context),
+        Dialect::Anthropic => anthropic::answer(body, context),
+    }
+}
+
+/// Starts reading a streamed answer.
+#[must_use]
+pub fn stream(dialect: Dialect, context: AnswerContext) -> Box<dyn AnswerStream> {
+    match dialect {
+        Dialect::OpenAi => Box::new(openai::stream(context)),
+        Dialect::Anthropic => Box::new(anthropic::stream(context)),
+    }
+}

@@ -1,0 +1,36 @@
+//! Signalbox: an LLM router that lives inside Envoy, as one proxy-wasm filter.
+//!
+//! The map of the house, in the order a request meets the rooms:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`chat`] | the neutral request, answer, stream event, usage and failure that every codec meets in |
+//! | [`provider`] | the catalogue: one row a provider |
+//! | [`codec`] | one dialect a room, bytes to `chat` and back |
+//! | [`config`] | LiteLLM's `config.yaml` to a [`config::model::RouterConfig`] that cannot be wrong |
+//! | [`state`] | what is remembered between requests |
+//! | [`routing`] | which deployments may serve a request, in which order |
+//! | [`filter`] | the two roles as state machines: data in, effects out |
+//! | `wasm` | the shell: the only room that says `proxy_wasm` |
+//! | [`generate`] | configuration to Envoy's own |
+//! | `demo` | the provider simulator (feature `cli`) |
+//!
+//! **Invariant:** no panic can be written in the library: a trap takes every request of the worker with it. The lints in
+//! `Cargo.toml` deny what panics, and `tests/architecture.rs` holds who may know whom.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
+
+pub mod chat;
+pub mod codec;
+pub mod config;
+#[cfg(feature = "cli")]
+pub mod demo;
+pub mod filter;
+pub mod generate;
+pub mod provider;
+pub mod routing;
+pub mod state;
+#[cfg(target_os = "wasi")]
+mod wasm;

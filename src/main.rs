@@ -1,0 +1,40 @@
+//! The command line: arguments and exit codes, nothing else. Each subcommand lives in a file of `cli/`.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An LLM router that lives inside Envoy.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a configuration: exit 0 and a summary, or 2 and every mistake with its place
+    Check(cli::check::Args),
+    /// Write a complete Envoy bootstrap for a configuration
+    Envoy(cli::envoy::Args),
+    /// Generate and run Envoy in the foreground, with a line per request
+    Up(cli::up::Args),
+    /// Translate between OpenAI's dialect and a provider's: the codecs alone, stdin to stdout
+    Translate(cli::translate::Args),
+    /// Simulate providers, with faults on demand
+    Sim(cli::sim::Args),
+}
+
+fn main() -> ExitCode {
+    match Args::parse().command {
+        Command::Check(args) => cli::check::run(&args),
+        Command::Envoy(args) => cli::envoy::run(&args),
+        Command::Up(args) => cli::up::run(&args),
+        Command::Translate(args) => cli::translate::run(&args),
+        Command::Sim(args) => cli::sim::run(&args),
+    }
+}
