@@ -1,0 +1,41 @@
+//! A mistake or a warning: where, what is wrong, and what to write instead.
+//!
+//! **Invariant:** a notice never holds the value of a key or secret, only names.
+
+use std::fmt;
+
+use super::tree::Place;
+
+/// One thing to tell the author of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Where it stands, where that is known.
+    pub place: Option<Place>,
+    /// The way to it: `model_list[0].litellm_params.rpm`. Empty for the whole text.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl Notice {
+    /// Puts one together.
+    #[must_use]
+    pub fn new(place: Option<Place>, path: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { place, path: path.to_owned(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Notice {
+    /// `line:column: path: what is wrong; what to write instead`, ready to stand behind a file's name and a colon.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Place { line, column }) = self.place {
+            write!(f, "{line}:{column}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
