@@ -28,6 +28,8 @@ pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
         .collect();
     clusters.push(cluster::none());
     json!({
+        // Watched secret files ask for a node.
+        "node": {"id": "signalbox", "cluster": "signalbox"},
         "admin": {"address": address(&config.signalbox.admin)},
         "static_resources": {
             "listeners": [listener::listener(compiled, wasm)],
