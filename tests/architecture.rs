@@ -19,8 +19,16 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Words that only the shell and the command line may say: clock, chance, environment, files, log.
-const OUTSIDE: &[&str] =
-    &["proxy_wasm", "std::time::SystemTime", "Instant::now", "SystemTime::now", "std::env", "std::fs", "log::", "println!"];
+const OUTSIDE: &[&str] = &[
+    "proxy_wasm",
+    "std::time::SystemTime",
+    "Instant::now",
+    "SystemTime::now",
+    "std::env",
+    "std::fs",
+    "log::",
+    "println!",
+];
 
 const MAX_LINES: usize = 400;
 const MAX_SHELL_LINES: usize = 600;
@@ -78,7 +86,9 @@ fn only_the_shell_speaks_to_the_host() {
             continue;
         }
         for line in code(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-            wrong.extend(OUTSIDE.iter().filter(|word| line.contains(**word)).map(|_| format!("{}: {line}", path.display())));
+            wrong.extend(
+                OUTSIDE.iter().filter(|word| line.contains(**word)).map(|_| format!("{}: {line}", path.display())),
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

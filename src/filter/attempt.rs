@@ -89,7 +89,7 @@ enum Phase {
     /// No headers yet.
     Head,
     /// The body of an error is awaited.
-    Failing(u16, Vec<(String, String)>),
+    Failing(u16, HeaderMap),
     /// A whole answer is awaited.
     Whole(u16),
     /// A stream is held; what the client shall see of it so far.
@@ -180,7 +180,9 @@ impl Attempt {
         let at_ms = match &self.phase {
             Phase::Head => before_envoy_ms,
             Phase::Held(..) => match self.first_token_ms {
-                Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => self.started_ms + first_token_ms,
+                Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
+                    self.started_ms + first_token_ms
+                }
                 _ => before_envoy_ms,
             },
             _ => return None,
@@ -211,24 +213,17 @@ impl Attempt {
         }
     }
 
-    /// The head of the answer came. `header` finds one by its lower-case name.
-    pub fn on_headers(&mut self, status: u16, header: &dyn Fn(&str) -> Option<String>, ends: bool, now_ms: u64) -> Verdict {
+    /// The head of the answer came. `headers` reads all of it; only a failure needs that.
+    pub fn on_headers(&mut self, status: u16, headers: &dyn Fn() -> HeaderMap, ends: bool, now_ms: u64) -> Verdict {
         if !(200..300).contains(&status) {
-            if ends {
-                return self.failed(failure::classify(status, header, b""), now_ms);
-            }
-            let kept = failure::HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), header(name)?)));
-            self.phase = Phase::Failing(status, kept.collect());
-            return Verdict::Hold;
+            self.phase = Phase::Failing(status, headers());
+            return if ends { self.on_body(b"", true, now_ms) } else { Verdict::Hold };
         }
         if ends {
             return self.failed(unreadable("the answer is empty"), now_ms);
         }
-        self.phase = if self.flight.borrow().stream {
-            Phase::Held(status, None, Vec::new())
-        } else {
-            Phase::Whole(status)
-        };
+        self.phase =
+            if self.flight.borrow().stream { Phase::Held(status, None, Vec::new()) } else { Phase::Whole(status) };
         Verdict::Hold
     }
 
@@ -268,7 +263,10 @@ impl Attempt {
     pub fn on_body(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
         match std::mem::replace(&mut self.phase, Phase::Cut) {
             Phase::Failing(status, headers) => {
-                let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+                let header = |name: &str| {
+                    let (_, value) = headers.iter().find(|(found, _)| found == name)?;
+                    Some(String::from_utf8_lossy(value).into_owned())
+                };
                 self.failed(failure::classify(status, &header, bytes), now_ms)
             }
             Phase::Whole(status) => self.whole(status, bytes, ends, now_ms),
@@ -314,7 +312,8 @@ impl Attempt {
         if stream.is_none() && starts_like_json(bytes) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
             let disguised = codec::answer(self.dialect, bytes, &self.context).err();
-            return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")), now_ms);
+            return self
+                .failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")), now_ms);
         }
         // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
         let mut verbatim = stream.is_none();

@@ -175,10 +175,14 @@ impl Flight {
         };
         let mut error = api_error(first);
         if self.causes.len() > 1 {
-            let tried: Vec<String> = self.causes.iter().filter_map(|(place, failure)| {
-                let (_, deployment) = self.deployment(*place)?;
-                Some(format!("{}: {}", deployment.id, failure.class.as_str()))
-            }).collect();
+            let tried: Vec<String> = self
+                .causes
+                .iter()
+                .filter_map(|(place, failure)| {
+                    let (_, deployment) = self.deployment(*place)?;
+                    Some(format!("{}: {}", deployment.id, failure.class.as_str()))
+                })
+                .collect();
             error.message = format!("{} (tried {})", error.message, tried.join(", "));
         }
         (error, Some(first))

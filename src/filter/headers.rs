@@ -12,10 +12,19 @@ use crate::provider::Dialect;
 pub type HeaderMap = Vec<(String, Vec<u8>)>;
 
 /// What a client may say to a provider.
-const FORWARDED: &[&str] =
-    &["user-agent", "accept", "traceparent", "tracestate", "baggage", "openai-beta", "anthropic-beta", "idempotency-key"];
+const FORWARDED: &[&str] = &[
+    "user-agent",
+    "accept",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "openai-beta",
+    "anthropic-beta",
+    "idempotency-key",
+];
 /// What a provider may not say to a client: our own words, and what belongs to the connection or to another body.
-const WITHHELD: &[&str] = &["server-timing", "set-cookie", "alt-svc", "x-should-retry", "x-envoy-upstream-service-time"];
+const WITHHELD: &[&str] =
+    &["server-timing", "set-cookie", "alt-svc", "x-should-retry", "x-envoy-upstream-service-time"];
 
 /// The headers of one attempt.
 pub(super) fn to_provider(client: &HeaderMap, deployment: &Deployment, api: Api, length: usize) -> HeaderMap {

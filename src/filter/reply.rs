@@ -51,10 +51,7 @@ pub(super) fn models(config: &RouterConfig) -> Reply {
 /// `/v1/models/ID`.
 pub(super) fn one_model(config: &RouterConfig, asked: &str) -> Reply {
     let found = listed(config).find(|(id, _)| *id == asked);
-    found.map_or_else(
-        || Reply::error(&unknown_model(config, asked)),
-        |(id, owner)| Reply::json(&model(id, owner)),
-    )
+    found.map_or_else(|| Reply::error(&unknown_model(config, asked)), |(id, owner)| Reply::json(&model(id, owner)))
 }
 
 /// OpenAI's refusal of a model it does not know, with the names that are known.

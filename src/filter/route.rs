@@ -8,7 +8,7 @@ use super::reply::{Reply, invalid, models, one_model, unknown_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
 use crate::codec;
-use crate::codec::client::openai::{self, head::Head};
+use crate::codec::client::openai::{self, head::Head, head::Needs, head::Parts};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::provider::Dialect;
 use crate::routing::strategy::Random;
@@ -90,7 +90,8 @@ pub fn too_large(limit: u64) -> Reply {
 #[must_use]
 pub fn not_ready() -> Reply {
     let message = "The gateway is starting again. Try again in a moment.".to_owned();
-    let error = ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
+    let error =
+        ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
     let mut reply = Reply::error(&error);
     reply.headers.retain(|(name, _)| *name != "x-should-retry");
     reply
@@ -113,7 +114,7 @@ pub struct Moment<'a> {
 pub fn decide(config: &Rc<RouterConfig>, api: Api, body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
     let head = Head::read(&body).map_err(|error| Reply::error(&error))?;
     if api == Api::Chat {
-        head.check_chat().map_err(|error| Reply::error(&error))?;
+        head.require_messages().map_err(|error| Reply::error(&error))?;
     }
     let refused: OnceCell<ApiError> = OnceCell::new();
     let may_serve = |index: DeploymentIndex| {
@@ -177,7 +178,7 @@ fn expressible(deployment: &Deployment, api: Api, head: &Head<'_>, body: &[u8]) 
         let message = format!("No deployment of this model serves {}: use chat completions.", api.path());
         return Err(invalid(400, "unsupported_endpoint", None, message));
     }
-    if !head.unusual() {
+    if head.needs == Needs::default() && head.parts() == Parts::default() && !head.tools {
         return Ok(());
     }
     let request = openai::decode(body)?;

@@ -185,9 +185,9 @@ impl HttpContext for AttemptFilter {
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let now_ms = host::now_ms();
-        let header = |name: &str| host::header(MapType::HttpResponseHeaders, name);
-        let status = header(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
-        let verdict = attempt.borrow_mut().on_headers(status, &header, ends, now_ms);
+        let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
+        let headers = || host::headers(MapType::HttpResponseHeaders);
+        let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends, now_ms);
         self.judge(verdict, 0, now_ms)
     }
 

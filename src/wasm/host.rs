@@ -67,7 +67,8 @@ pub fn headers(map: MapType) -> HeaderMap {
 
 /// Replaces all headers, in one call.
 pub fn replace_headers(map: MapType, headers: &HeaderMap) {
-    let _ = hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect());
+    let _ =
+        hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect());
 }
 
 /// Sets one header.

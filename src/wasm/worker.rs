@@ -6,8 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::host::SharedData;
+use crate::config::compile;
 use crate::config::model::RouterConfig;
-use crate::config::{compile, tree};
+use crate::config::tree::Node;
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
@@ -34,8 +35,13 @@ pub fn configure(json: &str) -> bool {
     }
 }
 
-fn compile_json(_json: &str) -> Result<RouterConfig, String> {
-    Err("not yet".to_owned())
+fn compile_json(json: &str) -> Result<RouterConfig, String> {
+    let tree = Node::from_json_text(json.as_bytes())?;
+    let compiled = compile::compile(&tree, &|_| None);
+    compiled.map(|compiled| compiled.config).map_err(|mistakes| {
+        let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        mistakes.join("; ")
+    })
 }
 
 /// The configuration in force.
