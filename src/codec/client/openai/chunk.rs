@@ -131,7 +131,7 @@ impl ChunkWriter {
             ChatEvent::Usage(usage) => self.usage = Some(usage),
             ChatEvent::Failed(failure) => {
                 self.closed = true;
-                data(&error::encode(&failure::api_error(&failure)), out);
+                out.extend(error::event(&failure::api_error(&failure)));
             }
             ChatEvent::End => self.end(out),
         }

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod error;
 pub(super) mod fields;
 pub mod request;
 
