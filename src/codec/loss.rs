@@ -87,13 +87,20 @@ fn class(name: &str, value: &str) -> Class {
             Class::Bookkeeping
         }
         (
-            "n" | "logprobs" | "top_logprobs" | "logit_bias" | "modalities" | "audio" | "tools" | "tool_choice" | "functions"
-            | "function_call" | "web_search_options",
+            "n" | "logprobs" | "top_logprobs" | "logit_bias" | "modalities" | "audio" | "tools" | "tool_choice"
+            | "functions" | "function_call" | "web_search_options",
             _,
         ) => Class::Semantic,
         (
-            "safety_identifier" | "metadata" | "store" | "service_tier" | "prompt_cache_key" | "prompt_cache_options"
-            | "prompt_cache_retention" | "prediction" | "moderation",
+            "safety_identifier"
+            | "metadata"
+            | "store"
+            | "service_tier"
+            | "prompt_cache_key"
+            | "prompt_cache_options"
+            | "prompt_cache_retention"
+            | "prediction"
+            | "moderation",
             _,
         ) => Class::Bookkeeping,
         _ => Class::Hint,

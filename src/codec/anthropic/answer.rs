@@ -166,6 +166,9 @@ mod tests {
 
     #[test]
     fn only_whitespace_between_tokens_goes() {
-        assert_eq!(compact(r#"{"a": "b c \" , d", "e":"\\" , "f": [1, 2]}"#), r#"{"a":"b c \" , d","e":"\\","f":[1,2]}"#);
+        assert_eq!(
+            compact(r#"{"a": "b c \" , d", "e":"\\" , "f": [1, 2]}"#),
+            r#"{"a":"b c \" , d","e":"\\","f":[1,2]}"#
+        );
     }
 }

@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn distinct_ids_stay_distinct() {
         let mut ids = Ids::default();
-        assert_eq!([ids.call("a.b"), ids.call("a:b"), ids.call("a_b"), ids.call("a_b_2")], ["a_b", "a_b_2", "a_b_3", "a_b_2_2"]);
+        assert_eq!(
+            [ids.call("a.b"), ids.call("a:b"), ids.call("a_b"), ids.call("a_b_2")],
+            ["a_b", "a_b_2", "a_b_3", "a_b_2_2"]
+        );
         assert_eq!([ids.result("a:b"), ids.result("a.b"), ids.result("a_b")], ["a_b_2", "a_b", "a_b_3"]);
     }
 

@@ -75,8 +75,17 @@ mod tests {
         assert_eq!(data_uri("data:image/png;base64,iVBORw0KGgo="), Some(("image/png", "iVBORw0KGgo=")));
         assert_eq!(data_uri("DATA:image/png;charset=x;BASE64,AAAA"), Some(("image/png", "AAAA")));
         for broken in [
-            "", "data:", "data:image/png,AAAA", "data:image/png;base64,", "data:image/png;base64,A", "data:image/png;base64,A*AA",
-            "data:image/png;base64,AAAA===", "iVBORw0KGgo=", "file:///etc/passwd", "gs://x/y", "é",
+            "",
+            "data:",
+            "data:image/png,AAAA",
+            "data:image/png;base64,",
+            "data:image/png;base64,A",
+            "data:image/png;base64,A*AA",
+            "data:image/png;base64,AAAA===",
+            "iVBORw0KGgo=",
+            "file:///etc/passwd",
+            "gs://x/y",
+            "é",
         ] {
             assert_eq!(data_uri(broken), None, "{broken}");
         }

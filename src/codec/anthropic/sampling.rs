@@ -63,7 +63,9 @@ const fn word(effort: ReasoningEffort, xhigh: bool) -> &'static str {
 pub fn max_tokens(asked: Option<u64>, thinking: Option<&wire::Thinking>) -> u64 {
     let limit = asked.unwrap_or(DEFAULT_MAX_TOKENS);
     match thinking {
-        Some(wire::Thinking::Enabled { budget_tokens }) if limit <= *budget_tokens => limit.saturating_add(*budget_tokens),
+        Some(wire::Thinking::Enabled { budget_tokens }) if limit <= *budget_tokens => {
+            limit.saturating_add(*budget_tokens)
+        }
         _ => limit,
     }
 }

@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 use super::wire::Object;
 
 /// Formats of strings that Anthropic enforces.
-const FORMATS: &[&str] =
-    &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
+const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// A tool's schema: as it is where it says that it is an object's, else with that `type`.
 pub fn of_tool(parameters: Option<&RawValue>) -> Object<'_> {
@@ -148,7 +147,9 @@ mod tests {
             "e": {"enum": ["a", "b"]},
             "u": {"type": ["string", "null"], "pattern": "^a"}
         }, "required": ["n"], "$defs": {"c": {"type": "array", "minItems": 1}}});
-        assert_eq!(strict(schema), json!({"type": "object", "properties": {
+        assert_eq!(
+            strict(schema),
+            json!({"type": "object", "properties": {
             "n": {"type": "integer", "description": "A number\n\n{minimum: 1}"},
             "s": {"anyOf": [
                 {"type": "string", "format": "email"}, {"type": "string", "description": "{format: \"x\"}"}, {"$ref": "#/$defs/c"}]},
@@ -156,7 +157,8 @@ mod tests {
                   "description": "{minItems: 3}"},
             "e": {"enum": ["a", "b"]},
             "u": {"type": ["string", "null"], "description": "{pattern: \"^a\"}"}
-        }, "additionalProperties": false, "required": ["n"], "$defs": {"c": {"type": "array", "minItems": 1}}}));
+        }, "additionalProperties": false, "required": ["n"], "$defs": {"c": {"type": "array", "minItems": 1}}})
+        );
     }
 
     #[test]

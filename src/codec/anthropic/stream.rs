@@ -34,7 +34,10 @@ impl AnswerStream for Stream {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
         let Self { frames, reading } = self;
         if !reading.over() && frames.push(bytes, |frame| reading.frame(&frame, out)).is_err() {
-            reading.fail(failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long"), out);
+            reading.fail(
+                failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long"),
+                out,
+            );
         }
         Passed::Rewritten
     }
@@ -43,7 +46,10 @@ impl AnswerStream for Stream {
         let Self { frames, reading } = self;
         frames.end(|frame| reading.frame(&frame, out));
         if !reading.over() {
-            reading.fail(failure::own(FailureClass::Upstream, "stream_truncated", "the stream ended before the answer did"), out);
+            reading.fail(
+                failure::own(FailureClass::Upstream, "stream_truncated", "the stream ended before the answer did"),
+                out,
+            );
         }
     }
 
@@ -65,7 +71,10 @@ struct Reading {
 
 /// A block that has begun.
 enum Open {
-    Thinking { thinking: String, signature: String },
+    Thinking {
+        thinking: String,
+        signature: String,
+    },
     Call(usize),
     /// The tool whose input is the answer.
     Answer,
@@ -76,8 +85,8 @@ enum Open {
 struct Event<'a> {
     #[serde(borrow, default)]
     r#type: Cow<'a, str>,
-    #[serde(default)]
-    index: Option<u64>,
+    #[serde(borrow, default)]
+    index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -148,7 +157,7 @@ impl Reading {
             self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
             return;
         };
-        let index = event.index.unwrap_or_default();
+        let index = parsed(event.index).unwrap_or_default();
         match event.r#type.as_ref() {
             "message_start" => self.start(event.message, out),
             "content_block_start" => self.block(index, parsed(event.content_block), out),

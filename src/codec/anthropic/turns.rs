@@ -51,7 +51,8 @@ pub fn conversation<'r>(
     loss: &mut Loss,
 ) -> Result<Conversation<'r>, ApiError> {
     let leading = messages.iter().take_while(|message| message.role == Role::System).count();
-    let mut gathering = Gathering { loss, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
+    let mut gathering =
+        Gathering { loss, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
     let mut system = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         if index < leading {
@@ -151,7 +152,11 @@ impl<'r> Gathering<'r, '_> {
         // Arguments that are no object come from an answer that was cut off or from a model that erred. The call is history
         // and its result says what came of it, so an empty object serves better than ending the conversation for good.
         let input = serde_json::from_str::<&RawValue>(&call.arguments).ok().filter(|raw| raw.get().starts_with('{'));
-        Block::ToolUse { id: self.ids.call(&call.id), name: &call.name, input: input.map_or(Object::Empty {}, Object::Raw) }
+        Block::ToolUse {
+            id: self.ids.call(&call.id),
+            name: &call.name,
+            input: input.map_or(Object::Empty {}, Object::Raw),
+        }
     }
 
     /// Ends the user turn that is being gathered, if there is one.

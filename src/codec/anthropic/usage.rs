@@ -42,7 +42,10 @@ impl From<Counts> for Usage {
             completion_tokens: counts.output_tokens.unwrap_or_default(),
             cached_tokens,
             cache_write_tokens: written,
-            reasoning_tokens: counts.output_tokens_details.and_then(|details| details.thinking_tokens).unwrap_or_default(),
+            reasoning_tokens: counts
+                .output_tokens_details
+                .and_then(|details| details.thinking_tokens)
+                .unwrap_or_default(),
         }
     }
 }
