@@ -7,7 +7,8 @@
 pub mod answer;
 pub mod chunk;
 pub mod error;
-pub(super) mod fields;
+mod fields;
+pub mod head;
 pub mod request;
 
 pub use request::decode;
