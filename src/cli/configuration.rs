@@ -3,7 +3,6 @@
 //! **Invariant:** mistakes and warnings go to stderr as `file:line:column: path: problem; remedy`, nothing else of a file's
 //! content does.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,11 +25,11 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     let compiled = yaml::read(&text).and_then(|root| compile(&root, &|name| std::env::var(name).ok()));
     match compiled {
         Ok(compiled) => {
-            eprint!("{}", lines(path, "warning: ", &compiled.warnings));
+            print(path, "warning: ", &compiled.warnings);
             Ok(compiled)
         }
         Err(mistakes) => {
-            eprint!("{}", lines(path, "", &mistakes));
+            print(path, "", &mistakes);
             let s = if mistakes.len() == 1 { "" } else { "s" };
             eprintln!("signalbox: {} mistake{s} in {}", mistakes.len(), path.display());
             Err(ExitCode::from(WRONG))
@@ -38,11 +37,7 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     }
 }
 
-fn lines(path: &Path, prefix: &str, notices: &[Notice]) -> String {
-    let mut out = String::new();
-    for notice in notices {
-        // Writing to a String does not fail.
-        let _ = writeln!(out, "{}:{}{prefix}{notice}", path.display(), if notice.place.is_some() { "" } else { " " });
-    }
-    out
+fn print(path: &Path, level: &str, notices: &[Notice]) {
+    let file = path.display().to_string();
+    notices.iter().for_each(|notice| eprintln!("{}", notice.line(&file, level)));
 }

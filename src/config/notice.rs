@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** a notice never holds the value of a key or secret, only names.
 
-use std::fmt;
-
 use super::tree::Place;
 
 /// One thing to tell the author of a configuration.
@@ -27,15 +25,13 @@ impl Notice {
     }
 }
 
-impl fmt::Display for Notice {
-    /// `line:column: path: what is wrong; what to write instead`, ready to stand behind a file's name and a colon.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Place { line, column }) = self.place {
-            write!(f, "{line}:{column}: ")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        write!(f, "{}; {}", self.problem, self.remedy)
+impl Notice {
+    /// A line for a terminal: `file:line:column: path: what is wrong; what to write instead`. `level` stands before the path
+    /// (`warning: `), or is empty.
+    #[must_use]
+    pub fn line(&self, file: &str, level: &str) -> String {
+        let place = self.place.map(|Place { line, column }| format!(":{line}:{column}")).unwrap_or_default();
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        format!("{file}{place}: {level}{path}{}; {}", self.problem, self.remedy)
     }
 }

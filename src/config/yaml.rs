@@ -84,6 +84,7 @@ impl Builder {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let path = self.path();
         let Some(Open { node: parent, key, .. }) = self.open.last_mut() else {
             self.root.get_or_insert(node);
             return;
@@ -99,7 +100,7 @@ impl Builder {
                     let line = first.place.map_or(0, |place| place.line);
                     self.notices.push(Notice::new(
                         node.place,
-                        &name,
+                        &format!("{path}{name}"),
                         format!("`{name}` already stands in line {line} of the same map"),
                         "keep one of them",
                     ));
@@ -109,6 +110,16 @@ impl Builder {
             (Value::Seq(items), _) => items.push(node),
             _ => {}
         }
+    }
+
+    /// The way to the list or map that is open, ready for a key.
+    fn path(&self) -> String {
+        let step = |open: &Open| match (&open.node.value, &open.key) {
+            (Value::Seq(items), _) => format!("[{}].", items.len()),
+            (_, Some(key)) => format!("{}.", key.name),
+            _ => String::new(),
+        };
+        self.open.iter().map(step).collect::<String>().replace(".[", "[")
     }
 }
 
@@ -193,6 +204,7 @@ mod tests {
         let notices = read("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n").unwrap_err();
         let places: Vec<_> = notices.iter().map(|notice| notice.place.map(|p| (p.line, p.column))).collect();
         assert_eq!(places, [Some((4, 3)), Some((5, 1))]);
+        assert_eq!(notices[0].path, "b.c");
     }
 
     #[test]

@@ -6,82 +6,15 @@ use super::field::{Field, Notes};
 use super::names::nearest;
 use crate::provider::{self, PROVIDERS, Provider};
 
-/// LiteLLM's providers that are not in the catalogue yet.
-const NOT_YET: &[&str] = &[
-    "ai21",
-    "aiml",
-    "anyscale",
-    "auto_router",
-    "azure",
-    "azure_ai",
-    "baseten",
-    "bedrock",
-    "bedrock_converse",
-    "cerebras",
-    "clarifai",
-    "cloudflare",
-    "codestral",
-    "cohere",
-    "cohere_chat",
-    "custom_openai",
-    "dashscope",
-    "databricks",
-    "deepinfra",
-    "empower",
-    "friendliai",
-    "galadriel",
-    "gemini",
-    "gigachat",
-    "github",
-    "github_copilot",
-    "gradient_ai",
-    "heroku",
-    "huggingface",
-    "hyperbolic",
-    "infinity",
-    "jina_ai",
-    "lambda_ai",
-    "litellm_proxy",
-    "llamafile",
-    "lm_studio",
-    "maritalk",
-    "meta_llama",
-    "mistral",
-    "moonshot",
-    "morph",
-    "nebius",
-    "nlp_cloud",
-    "novita",
-    "nscale",
-    "nvidia_nim",
-    "oci",
-    "ollama",
-    "ollama_chat",
-    "oobabooga",
-    "openai_like",
-    "perplexity",
-    "petals",
-    "predibase",
-    "replicate",
-    "sagemaker",
-    "sagemaker_chat",
-    "sambanova",
-    "snowflake",
-    "text-completion-codestral",
-    "text-completion-openai",
-    "triton",
-    "v0",
-    "vercel_ai_gateway",
-    "vertex_ai",
-    "vertex_ai_beta",
-    "vllm",
-    "volcengine",
-    "voyage",
-    "watsonx",
-    "watsonx_text",
-    "xinference",
-    "zai",
-];
+/// LiteLLM's providers that are not in the catalogue yet, as words.
+const NOT_YET: &str = "\
+    ai21 aiml anyscale auto_router azure azure_ai baseten bedrock bedrock_converse cerebras clarifai cloudflare \
+    codestral cohere cohere_chat custom_openai dashscope databricks deepinfra empower friendliai galadriel gemini \
+    gigachat github github_copilot gradient_ai heroku huggingface hyperbolic infinity jina_ai lambda_ai \
+    litellm_proxy llamafile lm_studio maritalk meta_llama mistral moonshot morph nebius nlp_cloud novita nscale \
+    nvidia_nim oci ollama ollama_chat oobabooga openai_like perplexity petals predibase replicate sagemaker \
+    sagemaker_chat sambanova snowflake text-completion-codestral text-completion-openai triton v0 vercel_ai_gateway \
+    vertex_ai vertex_ai_beta vllm volcengine voyage watsonx watsonx_text xinference zai";
 
 /// The provider of a deployment, and the model as the provider names it.
 pub(super) fn read<'a>(params: &Field<'a>, notes: &mut Notes) -> Option<(&'static Provider, &'a str)> {
@@ -121,7 +54,7 @@ fn by_name(name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static 
     if name == "auto_router" {
         let remedy = "name the group that shall serve it in `model_group_alias`, or a deployment";
         field.mistake(notes, format!("{}: LiteLLM's automatic routers are not supported yet", field.shown()), remedy);
-    } else if NOT_YET.contains(&name) {
+    } else if NOT_YET.split(' ').any(|known| known == name) {
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
         let remedy = format!("use {}; or `openai/` with an `api_base` if it speaks OpenAI's API", known());
         field.mistake(notes, problem, remedy);
