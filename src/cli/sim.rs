@@ -98,13 +98,14 @@ async fn serve(args: &Args, desks: Vec<Arc<Desk>>) -> Result<(), String> {
         let listener = bound.map_err(|e| format!("cannot listen at {}: {e}", place.address))?;
         stands.push(Stand { listener, desk, log: !args.quiet });
     }
+    // Before the lines that tell others that we are there.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     for Stand { listener, desk, .. } in &stands {
         let address = listener.local_addr().map_err(|e| e.to_string())?;
         // Nobody may be there to read it.
         let _ = writeln!(std::io::stdout(), "{} http://{address}", desk.name);
     }
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let (ending, end) = watch::channel(false);
     let mut serving: JoinSet<()> = stands.into_iter().map(|stand| server::serve(stand, end.clone())).collect();
     tokio::select! {
