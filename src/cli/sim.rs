@@ -1,12 +1,118 @@
-//! `signalbox sim`.
+//! `signalbox sim`: the provider simulator from the shell. Prints one line a listener, `NAME http://ADDRESS`, on stdout
+//! once all of them are open; requests go to stderr.
 
-use std::process::ExitCode;
+use std::{io::Write, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Instant};
+
+use signalbox::demo::{
+    desk::Desk,
+    server::{self, Stand},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
 
 /// Arguments of `signalbox sim`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Where to listen, as ADDRESS or NAME=ADDRESS; may be given several times; port 0 takes a free port
+    #[arg(long, default_value = "127.0.0.1:10101", value_name = "[NAME=]ADDRESS")]
+    listen: Vec<Place>,
+    /// The name of listeners that have none of their own; the answers carry it
+    #[arg(long, default_value = "sim")]
+    name: String,
+    /// What goes wrong, such as `status=503,times=1`, for every listener or, as NAME:SPEC, for one
+    #[arg(long, value_name = "[NAME:]SPEC")]
+    fault: Vec<String>,
+    /// No line per request
+    #[arg(long)]
+    quiet: bool,
+}
 
-/// Runs it.
-pub fn run(_args: &Args) -> ExitCode {
-    ExitCode::FAILURE
+/// An address, perhaps with a name.
+#[derive(Clone)]
+struct Place {
+    name: Option<String>,
+    address: SocketAddr,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, address) = match text.split_once('=') {
+            Some((name, address)) => (Some(name.to_owned()), address),
+            None => (None, text),
+        };
+        let address = address.parse().map_err(|_| format!("`{address}` is not an address such as 127.0.0.1:10101"))?;
+        Ok(Place { name, address })
+    }
+}
+
+/// Runs it until SIGINT or SIGTERM.
+pub fn run(args: &Args) -> ExitCode {
+    let desks = match desks(args) {
+        Ok(desks) => desks,
+        Err(said) => {
+            eprintln!("signalbox sim: {said}");
+            return ExitCode::from(2);
+        }
+    };
+    // One thread: the simulator only waits and writes, and a benchmark wants it on one core.
+    let served = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string());
+    match served.and_then(|runtime| runtime.block_on(serve(args, desks))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(said) => {
+            eprintln!("signalbox sim: {said}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One desk a listener, in their order.
+fn desks(args: &Args) -> Result<Vec<Arc<Desk>>, String> {
+    let clock = Instant::now();
+    let names: Vec<&str> = args.listen.iter().map(|place| place.name.as_deref().unwrap_or(&args.name)).collect();
+    let faults: Vec<(Option<&str>, &str)> = args
+        .fault
+        .iter()
+        .map(|text| text.split_once(':').map_or((None, &**text), |(n, spec)| (Some(n), spec)))
+        .collect();
+    if let Some((Some(name), _)) = faults.iter().find(|(of, _)| of.is_some_and(|of| !names.contains(&of))) {
+        return Err(format!("--fault: no listener is called `{name}`"));
+    }
+    let desk = |name: &str| {
+        let own = faults.iter().rev().find(|(of, _)| *of == Some(name));
+        let spec = own.or(faults.iter().rev().find(|(of, _)| of.is_none())).map_or("", |(_, spec)| spec);
+        Desk::new(name, spec, clock).map(Arc::new).map_err(|said| format!("--fault: {said}"))
+    };
+    names.into_iter().map(desk).collect()
+}
+
+async fn serve(args: &Args, desks: Vec<Arc<Desk>>) -> Result<(), String> {
+    let mut stands = Vec::new();
+    for (place, desk) in args.listen.iter().zip(desks) {
+        let bound = TcpListener::bind(place.address).await;
+        let listener = bound.map_err(|e| format!("cannot listen at {}: {e}", place.address))?;
+        stands.push(Stand { listener, desk, log: !args.quiet });
+    }
+    // Before the lines that tell others that we are there.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    for Stand { listener, desk, .. } in &stands {
+        let address = listener.local_addr().map_err(|e| e.to_string())?;
+        // Nobody may be there to read it.
+        let _ = writeln!(std::io::stdout(), "{} http://{address}", desk.name);
+    }
+    let (ending, end) = watch::channel(false);
+    let mut serving: JoinSet<()> = stands.into_iter().map(|stand| server::serve(stand, end.clone())).collect();
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    ending.send_replace(true);
+    while serving.join_next().await.is_some() {}
+    Ok(())
 }

@@ -1,0 +1,166 @@
+//! Anthropic's dialect, from the provider's side: messages, their streams and errors as the real API writes them.
+//!
+//! **Invariant:** whatever leaves here, except on purpose, passes the types of the official SDK.
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::Answer,
+    fault::{Inband, Preset},
+    script::{Event, Kind},
+};
+
+const SIGNATURE: &str = "c2ltdWxhdG9y";
+
+/// The whole answer of a request that wants no stream.
+pub fn complete(answer: &Answer) -> Value {
+    let mut content = Vec::new();
+    if !answer.thoughts.is_empty() {
+        content.push(json!({"type": "thinking", "thinking": answer.thoughts.concat(), "signature": SIGNATURE}));
+    }
+    match &answer.call {
+        Some(call) => {
+            let input: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+            content.push(json!({"type": "tool_use", "id": call_id(answer), "name": call.name, "input": input}));
+        }
+        None => content.push(json!({"type": "text", "text": answer.text()})),
+    }
+    json!({
+        "id": id(answer), "type": "message", "role": "assistant", "model": answer.model, "content": content,
+        "stop_reason": stop_reason(answer), "stop_sequence": null, "usage": usage(answer, answer.completion_tokens),
+    })
+}
+
+/// The events of a stream.
+pub fn stream(answer: &Answer) -> Vec<Event> {
+    let message = json!({
+        "id": id(answer), "type": "message", "role": "assistant", "model": answer.model, "content": [],
+        "stop_reason": null, "stop_sequence": null, "usage": usage(answer, 1),
+    });
+    let mut events = Vec::with_capacity(answer.words.len() + answer.thoughts.len() + 12);
+    events.push(event(Kind::Opening, "message_start", &format!(r#""message":{message}"#)));
+    let mut index = 0;
+    if !answer.thoughts.is_empty() {
+        let block = json!({"type": "thinking", "thinking": "", "signature": ""});
+        let mut deltas: Vec<String> = answer.thoughts.iter().map(|word| delta("thinking", word)).collect();
+        deltas.push(delta("signature", SIGNATURE));
+        push_block(&mut events, index, &block, &deltas);
+        index += 1;
+    }
+    match &answer.call {
+        Some(call) => {
+            let block = json!({"type": "tool_use", "id": call_id(answer), "name": call.name, "input": {}});
+            let mut deltas = vec![delta("input_json", "")];
+            deltas.extend(answer.argument_pieces().into_iter().map(|piece| delta("input_json", piece)));
+            push_block(&mut events, index, &block, &deltas);
+        }
+        None => {
+            let deltas: Vec<String> = answer.words.iter().map(|word| delta("text", word)).collect();
+            push_block(&mut events, index, &json!({"type": "text", "text": ""}), &deltas);
+        }
+    }
+    let usage = usage(answer, answer.completion_tokens);
+    let end = json!({"stop_reason": stop_reason(answer), "stop_sequence": null});
+    events.push(event(Kind::Closing, "message_delta", &format!(r#""delta":{end},"usage":{usage}"#)));
+    events.push(Event::named(Kind::End, "message_stop", r#"{"type":"message_stop"}"#));
+    events
+}
+
+fn push_block(events: &mut Vec<Event>, index: u32, block: &Value, deltas: &[String]) {
+    let start = format!(r#""index":{index},"content_block":{block}"#);
+    events.push(event(Kind::Opening, "content_block_start", &start));
+    if index == 0 {
+        events.push(Event::named(Kind::Opening, "ping", r#"{"type":"ping"}"#));
+    }
+    for delta in deltas {
+        events.push(event(Kind::Token, "content_block_delta", &format!(r#""index":{index},"delta":{delta}"#)));
+    }
+    events.push(event(Kind::Closing, "content_block_stop", &format!(r#""index":{index}"#)));
+}
+
+fn event(kind: Kind, name: &str, fields: &str) -> Event {
+    Event::named(kind, name, &format!(r#"{{"type":"{name}",{fields}}}"#))
+}
+
+fn delta(kind: &str, piece: &str) -> String {
+    let field = if kind == "input_json" { "partial_json" } else { kind };
+    format!(r#"{{"type":"{kind}_delta","{field}":{}}}"#, json!(piece))
+}
+
+fn id(answer: &Answer) -> String {
+    format!("msg_sim{:021}", answer.number)
+}
+
+fn call_id(answer: &Answer) -> String {
+    format!("toolu_sim{:019}", answer.number)
+}
+
+fn stop_reason(answer: &Answer) -> &'static str {
+    match (&answer.call, answer.short) {
+        (Some(_), _) => "tool_use",
+        (None, true) => "max_tokens",
+        (None, false) => "end_turn",
+    }
+}
+
+fn usage(answer: &Answer, output_tokens: u64) -> Value {
+    json!({
+        "input_tokens": answer.prompt_tokens - answer.cached_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": answer.cached_tokens,
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"thinking_tokens": answer.thoughts.len()},
+        "service_tier": "standard",
+    })
+}
+
+/// The models on offer.
+pub fn models(names: &[&str]) -> Value {
+    let models: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}))
+        .collect();
+    json!({"data": models, "has_more": false, "first_id": names.first(), "last_id": names.last()})
+}
+
+/// The status and the body of a preset error.
+pub fn preset(preset: Preset) -> (u16, Value) {
+    let words = match preset {
+        Preset::ContextLength => "prompt is too long: 210000 tokens > 200000 maximum",
+        Preset::ContentPolicy => "Output blocked by content filtering policy",
+        _ => "Your credit balance is too low to access the Anthropic API.",
+    };
+    (400, error("invalid_request_error", words))
+}
+
+/// The error body of a status; `message` replaces the usual words.
+pub fn failed(status: u16, message: Option<&str>) -> Value {
+    let (kind, words) = match status {
+        401 => ("authentication_error", "invalid x-api-key"),
+        402 => ("billing_error", "Your credit balance is too low to access the Anthropic API."),
+        403 => ("permission_error", "Your API key does not have permission to use the specified resource."),
+        404 => ("not_found_error", "model: not found"),
+        413 => ("request_too_large", "Request exceeds the maximum size"),
+        429 => {
+            ("rate_limit_error", "This request would exceed your organization's rate limit of 50 requests per minute.")
+        }
+        400..=499 => ("invalid_request_error", "The request is not valid."),
+        504 => ("timeout_error", "Request timed out"),
+        503 | 529 => ("overloaded_error", "Overloaded"),
+        _ => ("api_error", "Internal server error"),
+    };
+    error(kind, message.unwrap_or(words))
+}
+
+/// The error inside a stream, or inside a body of status 200.
+pub fn inband(kind: Inband) -> Value {
+    match kind {
+        Inband::Overloaded => failed(529, None),
+        Inband::RateLimit => failed(429, None),
+        Inband::Server => failed(500, None),
+    }
+}
+
+fn error(kind: &str, message: &str) -> Value {
+    json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_simulator"})
+}

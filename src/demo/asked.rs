@@ -1,0 +1,328 @@
+//! What a request asks for, as far as the simulator cares, whichever dialect it is in.
+//!
+//! Read by hand with one lenient mirror of both dialects, and not by the codecs of this crate: the simulator is what they
+//! are tested against.
+//!
+//! **Invariant:** what a provider would refuse as malformed is an error here too, with the name of the field.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Which endpoint is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// OpenAI's chat completions.
+    Chat,
+    /// OpenAI's older text completions.
+    Completions,
+    /// OpenAI's embeddings.
+    Embeddings,
+    /// Anthropic's messages.
+    Messages,
+}
+
+impl Surface {
+    /// The endpoint behind a path; whatever base stands before it (`/v1`, `/openai/v1`, ...) is ignored.
+    pub fn of(path: &str) -> Option<Surface> {
+        [
+            ("/chat/completions", Surface::Chat),
+            ("/completions", Surface::Completions),
+            ("/embeddings", Surface::Embeddings),
+            ("/messages", Surface::Messages),
+        ]
+        .into_iter()
+        .find_map(|(end, surface)| path.ends_with(end).then_some(surface))
+    }
+}
+
+/// A tool the answer shall call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The tool's name.
+    pub name: String,
+    /// Its arguments, a JSON object as text.
+    pub arguments: String,
+}
+
+/// A request, boiled down.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// The model's name as asked for, fault and all.
+    pub model: String,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// Whether the stream shall end with usage (OpenAI).
+    pub include_usage: bool,
+    /// The newest user text.
+    pub text: String,
+    /// Size of all text, in characters.
+    pub chars: usize,
+    /// The tool to call, if any.
+    pub call: Option<Call>,
+    /// Whether reasoning shall be shown.
+    pub reasoning: bool,
+    /// The most tokens the answer may have.
+    pub max_tokens: Option<u64>,
+    /// How many answers.
+    pub n: u32,
+    /// The JSON text the answer shall be, where JSON is asked for.
+    pub json: Option<String>,
+    /// Whether the conversation ends with the assistant's words.
+    pub prefilled: bool,
+    /// What to embed: the inputs as texts.
+    pub inputs: Vec<String>,
+    /// Size of the embeddings wanted.
+    pub dimensions: Option<u32>,
+    /// Whether embeddings shall be base64.
+    pub base64: bool,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(default)]
+    stream_options: Option<Value>,
+    #[serde(default)]
+    messages: Option<Vec<Message>>,
+    #[serde(default)]
+    system: Value,
+    #[serde(default)]
+    tools: Option<Vec<Value>>,
+    #[serde(default)]
+    tool_choice: Value,
+    #[serde(default)]
+    reasoning_effort: Option<String>,
+    #[serde(default)]
+    thinking: Value,
+    #[serde(default)]
+    max_tokens: Option<u64>,
+    #[serde(default)]
+    max_completion_tokens: Option<u64>,
+    #[serde(default)]
+    n: Option<u32>,
+    #[serde(default)]
+    response_format: Value,
+    #[serde(default)]
+    output_config: Value,
+    #[serde(default)]
+    prompt: Value,
+    #[serde(default)]
+    input: Value,
+    #[serde(default)]
+    dimensions: Option<u32>,
+    #[serde(default)]
+    encoding_format: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    #[serde(default)]
+    content: Value,
+}
+
+impl Asked {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence for the client.
+    pub fn read(surface: Surface, path: &str, body: &[u8]) -> Result<Asked, String> {
+        let raw: Raw = serde_json::from_slice(body)
+            .map_err(|e| format!("We could not parse the JSON body of your request. ({e})"))?;
+        // Azure names the model in the path.
+        let deployment = path.split_once("/deployments/").and_then(|(_, rest)| rest.split('/').next());
+        let model = raw.model.clone().or(deployment.map(str::to_owned)).ok_or("you must provide a model parameter")?;
+        let mut asked = Asked {
+            model,
+            stream: raw.stream.unwrap_or_default(),
+            include_usage: raw
+                .stream_options
+                .as_ref()
+                .and_then(|o| at(o, "/include_usage").as_bool())
+                .unwrap_or_default(),
+            max_tokens: raw.max_completion_tokens.or(raw.max_tokens),
+            n: raw.n.unwrap_or(1).clamp(1, 128),
+            dimensions: raw.dimensions,
+            base64: raw.encoding_format.as_deref() == Some("base64"),
+            ..Asked::default()
+        };
+        match surface {
+            Surface::Chat | Surface::Messages => asked.read_chat(surface, &raw)?,
+            Surface::Completions => {
+                asked.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
+                asked.chars = asked.text.len();
+            }
+            Surface::Embeddings => {
+                asked.inputs = inputs(&raw.input);
+                if asked.inputs.is_empty() {
+                    return Err("Missing required parameter: 'input'.".to_owned());
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    fn read_chat(&mut self, surface: Surface, raw: &Raw) -> Result<(), String> {
+        let messages = raw.messages.as_deref().ok_or("Missing required parameter: 'messages'.")?;
+        let newest = messages.last().ok_or("Invalid 'messages': empty array.")?;
+        if surface == Surface::Messages && raw.max_tokens.is_none() {
+            return Err("max_tokens: Field required".to_owned());
+        }
+        self.chars = messages.iter().map(|message| size(&message.content)).sum::<usize>() + size(&raw.system);
+        let of_user = messages.iter().rev().find(|message| message.role == "user");
+        self.text = of_user.map(|message| text(&message.content)).unwrap_or_default();
+        self.prefilled = newest.role == "assistant";
+        self.reasoning = raw.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
+            || at(&raw.thinking, "/type").as_str().is_some_and(|kind| kind != "disabled");
+        let answered = newest.role == "tool" || has_tool_result(&newest.content);
+        self.call = call(raw.tools.as_deref().unwrap_or_default(), &raw.tool_choice, &self.text, answered);
+        self.json = match at(&raw.response_format, "/type").as_str() {
+            Some("json_object") => Some(json!({ "you_said": excerpt(&self.text) }).to_string()),
+            Some("json_schema") => Some(sample(at(&raw.response_format, "/json_schema/schema")).to_string()),
+            _ if at(&raw.output_config, "/format/schema").is_object() => {
+                Some(sample(at(&raw.output_config, "/format/schema")).to_string())
+            }
+            _ => None,
+        };
+        Ok(())
+    }
+}
+
+/// What stands at a JSON pointer, null where nothing does.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    static NOTHING: Value = Value::Null;
+    value.pointer(pointer).unwrap_or(&NOTHING)
+}
+
+/// The first words of a text.
+pub fn excerpt(text: &str) -> String {
+    text.split_whitespace().take(6).collect::<Vec<_>>().join(" ")
+}
+
+/// The text of a message's content: a string, or its text parts.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| at(part, "/text").as_str()).collect::<Vec<_>>().join(" "),
+        _ => String::new(),
+    }
+}
+
+fn size(content: &Value) -> usize {
+    match content {
+        Value::String(text) => text.len(),
+        Value::Array(parts) => parts.iter().filter_map(|part| at(part, "/text").as_str()).map(str::len).sum(),
+        _ => 0,
+    }
+}
+
+fn has_tool_result(content: &Value) -> bool {
+    content.as_array().is_some_and(|blocks| blocks.iter().any(|block| at(block, "/type") == "tool_result"))
+}
+
+/// A prompt or an input: one text, several, one list of tokens, or several.
+fn inputs(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) if items.first().is_some_and(Value::is_number) => vec![value.to_string()],
+        Value::Array(items) => {
+            items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Chooses the tool to call: the one that must be, or, where the text speaks of the weather, the one that fits.
+fn call(tools: &[Value], choice: &Value, text: &str, answered: bool) -> Option<Call> {
+    let mode = choice.as_str().or(at(choice, "/type").as_str()).unwrap_or("auto");
+    let forced = matches!(mode, "required" | "any" | "tool" | "function");
+    let fits = text.to_ascii_lowercase().contains("weather") && !answered;
+    if mode == "none" || !(forced || fits) {
+        return None;
+    }
+    let named = at(choice, "/function/name").as_str().or(at(choice, "/name").as_str());
+    let wanted = |name: &str| named.map_or_else(|| name.contains("weather"), |named| name == named);
+    // OpenAI wraps a tool, Anthropic does not.
+    let mut bare = tools.iter().map(|tool| tool.get("function").unwrap_or(tool));
+    let tool = bare.clone().find(|tool| at(tool, "/name").as_str().is_some_and(wanted)).or_else(|| bare.next())?;
+    let schema = tool.get("parameters").unwrap_or(at(tool, "/input_schema"));
+    Some(Call { name: at(tool, "/name").as_str()?.to_owned(), arguments: sample(schema).to_string() })
+}
+
+/// A small value that a JSON schema accepts, for the common keywords.
+fn sample(schema: &Value) -> Value {
+    if let Some(first) = at(schema, "/enum").get(0).or(schema.get("const")).or(at(schema, "/examples").get(0)) {
+        return first.clone();
+    }
+    let kind = at(schema, "/type").as_str().or(at(schema, "/type/0").as_str());
+    match kind {
+        Some("string") => json!("Rome"),
+        Some("integer") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("number") => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
+        Some("boolean") => json!(true),
+        Some("array") => json!([sample(at(schema, "/items"))]),
+        Some("object") | None if at(schema, "/properties").is_object() => {
+            let properties = at(schema, "/properties").as_object().into_iter().flatten();
+            properties.map(|(name, schema)| (name.clone(), sample(schema))).collect::<serde_json::Map<_, _>>().into()
+        }
+        Some("null") => Value::Null,
+        _ => at(schema, "/anyOf").get(0).map_or_else(|| json!({}), sample),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(body: Value) -> Asked {
+        Asked::read(Surface::Chat, "/v1/chat/completions", body.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn endpoints_by_the_end_of_the_path() {
+        assert_eq!(Surface::of("/openai/v1/chat/completions"), Some(Surface::Chat));
+        assert_eq!(Surface::of("/v1/completions"), Some(Surface::Completions));
+        assert_eq!(Surface::of("/v1/messages"), Some(Surface::Messages));
+        assert_eq!(Surface::of("/v1/responses"), None);
+    }
+
+    #[test]
+    fn calls_a_tool_when_the_text_or_the_choice_asks_for_it() {
+        let tool = json!({"type": "function", "function": {"name": "get_weather", "parameters":
+            {"type": "object", "properties": {"city": {"type": "string"}, "unit": {"enum": ["c", "f"]}}}}});
+        let ask = |text: &str, choice: Value| {
+            let user = json!({"role": "user", "content": text});
+            chat(json!({"model": "m", "messages": [user], "tools": [tool], "tool_choice": choice})).call
+        };
+        let wanted = Some(Call { name: "get_weather".into(), arguments: r#"{"city":"Rome","unit":"c"}"#.into() });
+        assert_eq!(ask("Weather?", json!("auto")), wanted);
+        assert_eq!(ask("Hello", json!("required")), wanted);
+        assert_eq!(ask("Hello", json!({"type": "function", "function": {"name": "get_weather"}})), wanted);
+        assert_eq!(ask("Hello", Value::Null), None);
+        assert_eq!(ask("Weather?", json!("none")), None);
+    }
+
+    #[test]
+    fn answers_in_words_once_the_tool_has_spoken() {
+        let asked = chat(json!({"model": "m", "messages": [
+            {"role": "user", "content": "Weather?"}, {"role": "tool", "tool_call_id": "c", "content": "21"}],
+            "tools": [{"type": "function", "function": {"name": "get_weather"}}]}));
+        assert_eq!((asked.call, asked.text.as_str()), (None, "Weather?"));
+    }
+
+    #[test]
+    fn refuses_what_a_provider_refuses() {
+        let said = |surface, body: &str| Asked::read(surface, "/", body.as_bytes()).unwrap_err();
+        assert!(said(Surface::Chat, "{").contains("could not parse"));
+        assert!(said(Surface::Chat, r#"{"model":"m"}"#).contains("'messages'"));
+        assert!(said(Surface::Chat, r#"{"messages":[]}"#).contains("model"));
+        assert!(
+            said(Surface::Messages, r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#)
+                .contains("max_tokens")
+        );
+        assert!(said(Surface::Embeddings, r#"{"model":"m"}"#).contains("'input'"));
+    }
+}

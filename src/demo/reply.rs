@@ -1,0 +1,197 @@
+//! What a request gets: status, headers and the steps of the body, decided in full before the first byte leaves.
+//!
+//! **Invariant:** no waiting and no socket here.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::{Method, body::Bytes, http::request::Parts};
+use serde_json::Value;
+
+use super::{
+    answer::{Answer, DEFAULT_TOKENS},
+    anthropic,
+    asked::{Asked, Surface},
+    desk::Desk,
+    fault::{Fault, Preset},
+    openai,
+    script::{self, Step},
+};
+
+const MODELS: &[&str] = &["gpt-4o", "gpt-4o-mini", "claude-haiku-4-5", "text-embedding-3-small"];
+const HTML: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n\
+                    <body><center><h1>502 Bad Gateway</h1></center><hr><center>proxy</center></body></html>\n";
+const JSON: &str = "application/json";
+
+/// A decided answer.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `content-type`.
+    pub content_type: &'static str,
+    /// The size of the body, where it is known and will be kept.
+    pub length: Option<usize>,
+    /// More headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// How the body is played.
+    pub steps: Vec<Step>,
+}
+
+impl Reply {
+    fn whole(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+        let body = body.into();
+        let length = Some(body.len());
+        Reply { status, content_type, length, headers: Vec::new(), steps: vec![Step::Send(body)] }
+    }
+
+    fn json(status: u16, body: &Value) -> Reply {
+        Reply::whole(status, JSON, body.to_string())
+    }
+}
+
+/// What happens to a request.
+pub struct Verdict {
+    /// The answer, should there be one.
+    pub reply: Reply,
+    /// What goes wrong on the way to it.
+    pub fault: Fault,
+    /// Whether a fault struck.
+    pub struck: bool,
+    /// The model asked for, as written.
+    pub model: String,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+}
+
+/// Which dialect errors are written in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    OpenAi,
+    Anthropic,
+}
+
+impl Dialect {
+    fn failed(self, status: u16, message: Option<&str>) -> Value {
+        match self {
+            Dialect::OpenAi => openai::failed(status, message),
+            Dialect::Anthropic => anthropic::failed(status, message),
+        }
+    }
+}
+
+/// Decides about a provider's endpoint.
+pub fn decide(head: &Parts, body: &[u8], desk: &Desk, number: u64) -> Verdict {
+    let path = head.uri.path();
+    let surface = Surface::of(path).filter(|_| head.method == Method::POST);
+    let anthropic = surface == Some(Surface::Messages) || head.headers.contains_key("anthropic-version");
+    let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
+    let healthy = |reply, model| Verdict { reply, fault: Fault::default(), struck: false, model, stream: false };
+    let Some(surface) = surface else { return healthy(elsewhere(&head.method, path, dialect), String::new()) };
+    let asked = match Asked::read(surface, path, body) {
+        Ok(asked) => asked,
+        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), String::new()),
+    };
+    let (plain, fault, struck) = match desk.fault_for(&asked.model) {
+        Ok(found) => found,
+        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), asked.model),
+    };
+    let mut reply = refusal(&fault, &asked, dialect).unwrap_or_else(|| {
+        let tokens = fault.tokens.unwrap_or(DEFAULT_TOKENS);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let answer = Answer::to(&asked, &desk.name, plain, tokens, number, now);
+        played(&answer, &asked, surface, &fault)
+    });
+    let seconds = fault.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
+    reply.headers.extend(seconds);
+    let request_id = if anthropic { "request-id" } else { "x-request-id" };
+    reply.headers.push((request_id, format!("req_sim{number:08}")));
+    Verdict { reply, fault, struck, model: asked.model, stream: asked.stream }
+}
+
+/// An error, or a page, in place of the answer.
+fn refusal(fault: &Fault, asked: &Asked, dialect: Dialect) -> Option<Reply> {
+    if fault.refuse_prefill && asked.prefilled {
+        let said =
+            "This model does not support assistant message prefill. The conversation must end with a user message.";
+        return Some(Reply::json(400, &dialect.failed(400, Some(said))));
+    }
+    match (fault.body, fault.status) {
+        (Some(Preset::Html), status) => Some(Reply::whole(status.unwrap_or(200), "text/html; charset=utf-8", HTML)),
+        (Some(preset @ (Preset::ContextLength | Preset::ContentPolicy | Preset::Quota)), status) => {
+            let (usual, body) = match dialect {
+                Dialect::OpenAi => openai::preset(preset),
+                Dialect::Anthropic => anthropic::preset(preset),
+            };
+            Some(Reply::json(status.unwrap_or(usual), &body))
+        }
+        (None, Some(status)) if status != 200 => Some(Reply::json(status, &dialect.failed(status, None))),
+        _ => None,
+    }
+}
+
+/// The answer itself, as a stream or in one piece, with what the fault does to it.
+fn played(answer: &Answer, asked: &Asked, surface: Surface, fault: &Fault) -> Reply {
+    let error = fault.error_event.map(|kind| match surface {
+        Surface::Messages => anthropic::inband(kind).to_string(),
+        _ => openai::inband(kind).to_string(),
+    });
+    if asked.stream && surface != Surface::Embeddings && fault.body != Some(Preset::CutJson) {
+        let error = match (error, surface) {
+            (None, _) => Bytes::new(),
+            (Some(error), Surface::Messages) => format!("event: error\ndata: {error}\n\n").into(),
+            (Some(error), _) => format!("data: {error}\n\n").into(),
+        };
+        let events = match surface {
+            Surface::Messages => anthropic::stream(answer),
+            _ => openai::stream(answer, surface, asked.include_usage),
+        };
+        let steps = script::stream(events, fault, error);
+        let content_type = "text/event-stream; charset=utf-8";
+        return Reply { status: 200, content_type, length: None, headers: Vec::new(), steps };
+    }
+    let mut body = error.unwrap_or_else(|| match surface {
+        Surface::Messages => anthropic::complete(answer).to_string(),
+        Surface::Embeddings => openai::embeddings(asked, &answer.model).to_string(),
+        Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
+    });
+    if fault.body == Some(Preset::CutJson) {
+        let middle = (body.len() / 2..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or_default();
+        body.truncate(middle);
+    }
+    let mut reply = Reply::whole(fault.status.unwrap_or(200), JSON, body.clone());
+    reply.steps = script::whole(body.into(), fault);
+    // An answer that breaks off must not have announced its size, save where the connection breaks with it.
+    reply.length = reply.length.filter(|_| fault.cut_after.is_none());
+    reply
+}
+
+/// What is not a model's endpoint.
+fn elsewhere(method: &Method, path: &str, dialect: Dialect) -> Reply {
+    if *method == Method::GET && path.ends_with("/models") {
+        return Reply::json(
+            200,
+            &match dialect {
+                Dialect::OpenAi => openai::models(MODELS),
+                Dialect::Anthropic => anthropic::models(MODELS),
+            },
+        );
+    }
+    let said = format!("Invalid URL ({method} {path})");
+    Reply::json(404, &dialect.failed(404, Some(&said)))
+}
+
+/// The simulator's own endpoints below `/sim/`.
+pub fn control(method: &Method, path: &str, body: &[u8], desk: &Desk) -> Reply {
+    match (method.as_str(), path) {
+        ("GET", "/sim/fault") => Reply::json(200, &desk.shown()),
+        ("POST", "/sim/fault") => match desk.set(&String::from_utf8_lossy(body)) {
+            Ok(()) => Reply::json(200, &desk.shown()),
+            Err(said) => Reply::json(400, &openai::failed(400, Some(&said))),
+        },
+        ("GET", "/sim/requests") => Reply::json(200, &desk.journal.to_json()),
+        ("DELETE", "/sim/requests") => {
+            desk.journal.clear();
+            Reply::json(200, &desk.journal.to_json())
+        }
+        _ => Reply::json(404, &openai::failed(404, Some("known: GET, POST /sim/fault; GET, DELETE /sim/requests"))),
+    }
+}
