@@ -55,7 +55,7 @@ fn keys_go_by_name() {
     let bootstrap = envoy::bootstrap(&compiled, "w");
     let secrets = bootstrap["static_resources"]["secrets"].to_string();
     assert!(secrets.contains(r#"{"filename":"/run/key"}"#) && !secrets.contains("WATCHED"), "{secrets}");
-    let injectors: Vec<_> = clusters(&bootstrap).iter().map(|cluster| injector(cluster)).collect();
+    let injectors: Vec<_> = clusters(&bootstrap).iter().map(injector).collect();
     assert_eq!(injectors[0]["header"], "authorization");
     assert_eq!(injectors[0]["header_value_prefix"], "Bearer ");
     assert_eq!((&injectors[1]["header"], &injectors[1]["header_value_prefix"]), (&"x-api-key".into(), &Value::Null));

@@ -67,6 +67,7 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
     let (program, module) = (find_envoy(args.envoy.as_deref())?, find_module(args.wasm.as_deref())?);
     check_free(&compiled.config.signalbox.listen, "listen")?;
     check_free(&compiled.config.signalbox.admin, "admin")?;
+    check_secret_files(compiled)?;
     let directory = PrivateDirectory::create()?;
     let file = directory.0.join("envoy.yaml");
     std::fs::write(&file, bootstrap(compiled, &args.config, &module))
@@ -112,6 +113,21 @@ async fn end(child: &mut Child) -> Result<ExitStatus, String> {
     child.wait().await.map_err(|error| format!("lost Envoy: {error}"))
 }
 
+/// Says which secret file is missing, before Envoy does in its own words, and which holds a line break, since older Envoys put that
+/// into the header and the request fails.
+fn check_secret_files(compiled: &Compiled) -> Result<(), String> {
+    for (name, path) in &compiled.config.signalbox.secret_files {
+        let key =
+            std::fs::read(path).map_err(|error| format!("cannot read {path}, the secret file of {name}: {error}"))?;
+        if keys::source(&compiled.config, name) == keys::Source::File(path) && key.ends_with(b"\n") {
+            eprintln!(
+                "signalbox: warning: {path} ends with a line break; write it with `printf %s`, Envoy 1.39 sends the break too"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a port that is taken: Envoy would quietly share a listener's with another Envoy.
 fn check_free(address: &str, key: &str) -> Result<(), String> {
     let free = std::net::TcpListener::bind(address).map(drop);
@@ -152,7 +168,8 @@ fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
 
 fn find_module(given: Option<&Path>) -> Result<PathBuf, String> {
     let module = module(given);
-    let missing = |_| format!("there is no filter module at {}; name it with --wasm", module.display());
+    let missing =
+        |_| format!("there is no filter module at {}; run `make build`, or name one with --wasm", module.display());
     std::fs::canonicalize(&module).map_err(missing)
 }
 
