@@ -262,6 +262,20 @@ fn usage_is_found_where_groq_puts_it() {
 }
 
 #[test]
+fn the_latest_word_on_usage_counts() {
+    let usage = |tokens: u32| data(&format!(r#"{{"choices":[],"usage":{{"prompt_tokens":{tokens}}}}}"#));
+    let outcome = steady(format!("{}{}{}{DONE}", usage(1), usage(2), delta(HI)));
+    assert_eq!(outcome.facts.usage.unwrap().prompt_tokens, 2);
+}
+
+#[test]
+fn after_done_nothing_is_read() {
+    let text = format!("{}{DONE}data: trailer\n\n{}", delta(HI), data(r#"{"error":{"message":"late"}}"#));
+    let outcome = steady(&text);
+    assert_eq!((outcome.text, outcome.facts.failure, outcome.facts.dropped_events), (text, None, 0));
+}
+
+#[test]
 fn an_event_too_long_ends_the_stream() {
     let long = vec![b'x'; (16 << 20) + 1];
     let outcome = replay(&[delta(HI).as_bytes(), b"data: ", &long, b"\n\n", DONE.as_bytes()]);

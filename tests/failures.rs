@@ -115,6 +115,16 @@ fn what_quotes_the_request_decides_nothing() {
 }
 
 #[test]
+fn a_code_outweighs_a_wording() {
+    let body = |code: &str| json!({"error":{"message":"the maximum context length is 64, see our content management policy","code":code}});
+    assert_eq!(said(429, &body("x")).class, FailureClass::RateLimit);
+    let field = json!({"error":{"message":"the maximum context length is 64","code":"string_above_max_length"}});
+    assert_eq!(said(400, &field).class, FailureClass::BadRequest);
+    let limit = json!({"error":{"message":"reduce the length of the messages","code":"rate_limit_exceeded"}});
+    assert_eq!(said(413, &limit).class, FailureClass::RateLimit);
+}
+
+#[test]
 fn a_day_is_quota_and_a_minute_is_not() {
     let body = |quota: &str| {
         json!([{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[

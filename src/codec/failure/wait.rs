@@ -41,7 +41,6 @@ fn reset_ms(header: &dyn Fn(&str) -> Option<String>) -> Option<u64> {
 }
 
 /// A decimal number times `scale`, in whole milliseconds. Casting saturates, so no number is too large.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn scaled(text: &str, scale: f64) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let number: f64 = text.parse().ok().filter(|_| digits)?;

@@ -256,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_looked_through_is_not_looked_through_again() {
+        let mut cutter = Cutter::default();
+        for piece in [b"data: a\n".as_slice(), b"data: bbb", b"bbb"] {
+            cutter.push(piece, |_| {}).unwrap();
+            assert_eq!(cutter.seen.to, cutter.carry.len());
+        }
+        assert_eq!(cutter.seen.line, 8);
+    }
+
+    #[test]
     fn a_frame_without_end_is_refused_and_let_go() {
         let piece = vec![b'x'; 1 << 20];
         let mut cutter = Cutter::default();

@@ -6,17 +6,18 @@
 //! **Invariant:** the model that is read is the model that stands at [`Head::model_span`]: a body that names it twice is
 //! refused, because the provider could read the other one. Nesting costs no stack.
 
+mod members;
+
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::chat::ApiError;
+use members::Members;
 
 /// The top of a client's body.
 #[derive(Debug, Clone)]
@@ -168,104 +169,6 @@ struct Typed<'a> {
     r#type: Cow<'a, str>,
 }
 
-/// The members that are of interest, raw. JSON `null` is none; of the same name twice, the last counts.
-#[derive(Default)]
-struct Members<'a> {
-    models: u32,
-    model: Option<&'a RawValue>,
-    messages: Option<&'a RawValue>,
-    stream: Option<&'a RawValue>,
-    stream_options: Option<&'a RawValue>,
-    tools: Option<&'a RawValue>,
-    functions: Option<&'a RawValue>,
-    n: Option<&'a RawValue>,
-    logprobs: Option<&'a RawValue>,
-    top_logprobs: Option<&'a RawValue>,
-    logit_bias: Option<&'a RawValue>,
-    modalities: Option<&'a RawValue>,
-    audio: Option<&'a RawValue>,
-    response_format: Option<&'a RawValue>,
-    num_retries: Option<&'a RawValue>,
-    timeout: Option<&'a RawValue>,
-    fallbacks: Option<&'a RawValue>,
-    disable_fallbacks: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Name {
-    Model,
-    Messages,
-    Stream,
-    StreamOptions,
-    Tools,
-    Functions,
-    N,
-    Logprobs,
-    TopLogprobs,
-    LogitBias,
-    Modalities,
-    Audio,
-    ResponseFormat,
-    NumRetries,
-    Timeout,
-    Fallbacks,
-    DisableFallbacks,
-    #[serde(other)]
-    Other,
-}
-
-impl<'a> Members<'a> {
-    const fn slot(&mut self, name: &Name) -> Option<&mut Option<&'a RawValue>> {
-        Some(match name {
-            Name::Model => {
-                self.models += 1;
-                &mut self.model
-            }
-            Name::Messages => &mut self.messages,
-            Name::Stream => &mut self.stream,
-            Name::StreamOptions => &mut self.stream_options,
-            Name::Tools => &mut self.tools,
-            Name::Functions => &mut self.functions,
-            Name::N => &mut self.n,
-            Name::Logprobs => &mut self.logprobs,
-            Name::TopLogprobs => &mut self.top_logprobs,
-            Name::LogitBias => &mut self.logit_bias,
-            Name::Modalities => &mut self.modalities,
-            Name::Audio => &mut self.audio,
-            Name::ResponseFormat => &mut self.response_format,
-            Name::NumRetries => &mut self.num_retries,
-            Name::Timeout => &mut self.timeout,
-            Name::Fallbacks => &mut self.fallbacks,
-            Name::DisableFallbacks => &mut self.disable_fallbacks,
-            Name::Other => return None,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members::default();
-                while let Some(name) = map.next_key::<Name>()? {
-                    match members.slot(&name) {
-                        Some(slot) => *slot = map.next_value()?,
-                        None => _ = map.next_value::<IgnoredAny>()?,
-                    }
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Walk)
-    }
-}
-
 /// A JSON string, borrowed where it has no escapes; none where it is something else, or not a text (a lone surrogate).
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -286,7 +189,6 @@ fn is_filled(raw: Option<&RawValue>) -> bool {
     inner.find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| !matches!(byte, b']' | b'}'))
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn milliseconds(seconds: f64) -> Option<u64> {
     (seconds > 0.0).then(|| (seconds * 1000.0).round() as u64)
 }
