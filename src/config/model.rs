@@ -162,7 +162,8 @@ pub struct Settings {
     pub listen: String,
     /// `admin`: Envoy's admin address, on loopback: `127.0.0.1:9901`.
     pub admin: String,
-    /// `first_token_timeout`, in milliseconds: the deadline where no `stream_timeout` is given.
+    /// `first_token_timeout`, in milliseconds: the deadline where no `stream_timeout` is given: 10,000. Written 0: `None`, no
+    /// deadline.
     pub first_token_timeout_ms: Option<u64>,
     /// `connect_timeout`, in milliseconds: 5,000.
     pub connect_timeout_ms: u64,

@@ -147,6 +147,7 @@ impl Attempt {
             now_s: now_ms / 1000,
             fallback_id: format!("chatcmpl-{now_ms:x}{:08x}", this.model_span.start ^ this.body.len()),
             include_usage: this.include_usage,
+            thinking_blocks: true,
         };
         let first_token_ms = deployment
             .stream_timeout_ms

@@ -8,7 +8,7 @@ use super::reply::{Reply, invalid, models, one_model, unknown_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
 use crate::codec;
-use crate::codec::client::openai::{self, head::Head, head::Needs, head::Parts};
+use crate::codec::client::openai::{self, head::Head, head::Needs, head::Parts, head::without_wishes};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::provider::Dialect;
 use crate::routing::strategy::Random;
@@ -111,7 +111,7 @@ pub struct Moment<'a> {
 ///
 /// # Errors
 /// The refusal, in OpenAI's shape.
-pub fn decide(config: &Rc<RouterConfig>, api: Api, body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
+pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
     let head = Head::read(&body).map_err(|error| Reply::error(&error))?;
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
@@ -142,8 +142,13 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, body: Vec<u8>, moment: &Momen
             Refusal::NoneMayServe(_) => refused.into_inner().unwrap_or_else(|| unknown_model(config, &head.model)),
         })
     })?;
-    let (stream, include_usage, model_span) = (head.stream, head.include_usage, head.model_span.clone());
+    let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
+    let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();
+    if let Some(stripped) = without_wishes {
+        body = stripped;
+        model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+    }
     let per_try_ms = per_try_ms(config, &plan, stream);
     let mut flight = Flight {
         config: Rc::clone(config),

@@ -39,7 +39,7 @@ fn compile_json(json: &str) -> Result<RouterConfig, String> {
     let tree = Node::from_json_text(json.as_bytes())?;
     let compiled = compile::compile(&tree, &|_| None);
     compiled.map(|compiled| compiled.config).map_err(|mistakes| {
-        let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        let mistakes: Vec<String> = mistakes.iter().map(|mistake| mistake.line("config", "")).collect();
         mistakes.join("; ")
     })
 }

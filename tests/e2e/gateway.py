@@ -48,7 +48,7 @@ class Gateway:
         self.log_path = folder / "envoy.log"
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50"],
+                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50", "--disable-hot-restart"],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **(env or {})},

@@ -69,7 +69,7 @@ class Provider:
                     behaviour = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                 if behaviour(connection, request) is False:
                     break
-        except (ConnectionError, TimeoutError, OSError):
+        except (OSError, ValueError):
             self.cut.set()
         finally:
             reader.close()

@@ -48,7 +48,7 @@ GOOD = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
         (b'{"messages":[]}', 400, "model"),
         (b'{"model":7,"messages":[]}', 400, "model"),
         (b'{"model":"m"}', 400, "messages"),
-        (b'{"model":"\\ud800","messages":[]}', 400, None),
+        (b'{"model":"\\ud800","messages":[]}', 400, "model"),
         (b'{"model":"m","model":"n","messages":[]}', 400, "model"),
         (b'{"model":"nope","messages":[]}', 404, "model"),
     ],

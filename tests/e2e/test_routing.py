@@ -122,6 +122,15 @@ def test_explicit_chains_are_followed_in_their_order(provider, gateway):
     with pytest.raises(openai.APIStatusError) as refused:
         envoy.client().chat.completions.create(model="primary", messages=HELLO, extra_body={"disable_fallbacks": True})
     assert refused.value.status_code == 503
+    assert "disable_fallbacks" not in primary.requests[-1].json, "a wish for the gateway is not the provider's to see"
+
+
+def test_the_requests_own_num_retries_counts(provider, gateway):
+    upstream = provider(error(500))
+    envoy = gateway(deployment("m", upstream))
+    with pytest.raises(openai.InternalServerError):
+        envoy.client().chat.completions.create(model="m", messages=HELLO, extra_body={"num_retries": 0})
+    assert [request.json for request in upstream.requests] == [{"messages": HELLO, "model": "upstream-model"}]
 
 
 def test_keys_come_from_the_environment_and_show_up_nowhere(provider, gateway):

@@ -55,9 +55,3 @@ pub fn splice(body: &[u8], model_span: Range<usize>, model: &str) -> (usize, Vec
     serde_json::to_writer(&mut prefix, model).ok();
     (model_span.end, prefix)
 }
-/// The prefix of a body up to the end of its model's name, with the name replaced.
-pub fn splice(b: &[u8], s: std::ops::Range<usize>, m: &str) -> (usize, Vec<u8>) {
-    let mut v = b.get(..s.start).unwrap_or_default().to_vec();
-    v.extend_from_slice(serde_json::to_string(m).unwrap_or_default().as_bytes());
-    (s.end, v)
-}

@@ -16,7 +16,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> Settings {
     let mut settings = Settings {
         listen: "127.0.0.1:10000".to_owned(),
         admin: "127.0.0.1:9901".to_owned(),
-        first_token_timeout_ms: None,
+        first_token_timeout_ms: Some(10_000),
         connect_timeout_ms: 5_000,
         ca_file: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
         max_request_bytes: 32 * 1024 * 1024,
@@ -37,7 +37,9 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, notes: &mut 
     match name {
         "listen" => replace(&mut settings.listen, address(field, false, notes)),
         "admin" => replace(&mut settings.admin, address(field, true, notes)),
-        "first_token_timeout" => settings.first_token_timeout_ms = field.seconds(notes, false),
+        "first_token_timeout" => {
+            settings.first_token_timeout_ms = field.seconds(notes, true).filter(|ms| *ms > 0);
+        }
         "connect_timeout" => replace(&mut settings.connect_timeout_ms, field.seconds(notes, false)),
         "ca_file" => replace(&mut settings.ca_file, field.text(notes).map(str::to_owned)),
         "max_request_bytes" => replace(&mut settings.max_request_bytes, bytes(field, notes)),

@@ -9,6 +9,7 @@
 mod members;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -129,6 +130,12 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// Whether the body holds wishes that are meant for the gateway ([`without_wishes`]).
+    #[must_use]
+    pub const fn asks_gateway(&self) -> bool {
+        self.num_retries.is_some() || self.timeout_ms.is_some() || self.fallbacks.is_some() || self.disable_fallbacks
+    }
+
     /// Which kinds of parts the messages may hold. Looks for the names alone: quotes within a text are escaped, so that text
     /// about images is not taken for one; a name written with escapes is missed and found when the messages are decoded.
     #[must_use]
@@ -137,6 +144,21 @@ impl<'a> Head<'a> {
         let has = |name: &[u8]| memmem::find(messages, name).is_some();
         Parts { image: has(b"\"image_url\""), audio: has(b"\"input_audio\""), file: has(b"\"file\"") }
     }
+}
+
+/// LiteLLM's members that are meant for the gateway: a provider refuses what it does not know.
+const WISHES: &[&str] = &["num_retries", "timeout", "fallbacks", "disable_fallbacks"];
+
+/// The body without the wishes that are meant for the gateway; everything else keeps its very bytes. A body that is no
+/// object stays as it is.
+#[must_use]
+pub fn without_wishes(body: &[u8]) -> Vec<u8> {
+    let members: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
+    let kept = members.map(|mut members| {
+        members.retain(|name, _| !WISHES.contains(&&**name));
+        members
+    });
+    kept.ok().and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())
 }
 
 impl Needs {
