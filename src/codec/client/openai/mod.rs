@@ -1,10 +1,14 @@
-//! OpenAI's dialect as clients speak it.
+//! OpenAI's dialect as clients speak it: the request in, the answer, the chunks and the errors out.
+//!
+//! The neutral forms follow this dialect, so most of this is reading with care and writing in OpenAI's order of keys.
+//!
+//! **Invariant:** knows no provider: what comes out depends on [`crate::chat`] alone.
 
+pub mod answer;
+pub mod chunk;
 pub mod error;
+mod fields;
 pub mod head;
+pub mod request;
 
-use crate::chat::{ApiError, ChatRequest};
-/// stub
-pub fn decode(_body: &[u8]) -> Result<ChatRequest<'_>, ApiError> {
-    Ok(ChatRequest::default())
-}
+pub use request::decode;
