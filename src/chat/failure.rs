@@ -74,6 +74,14 @@ pub struct Failure {
     pub retry_after_ms: Option<u64>,
 }
 
+impl Failure {
+    /// A failure that no provider named: the connection or our own reading of the answer says so.
+    #[must_use]
+    pub fn local(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, status: 0, message: message.into(), code: None, param: None, retry_after_ms: None }
+    }
+}
+
 /// An error in OpenAI's shape, as the client gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {

@@ -1,12 +1,66 @@
 //! `signalbox envoy`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use signalbox::config::compile::Compiled;
+use signalbox::generate::{envoy, keys, yaml};
+
+use super::configuration::{self, WRONG};
 
 /// Arguments of `signalbox envoy`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// LiteLLM's config.yaml
+    config: PathBuf,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The filter's module, as Envoy will find it [default: signalbox.wasm beside this program]
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<PathBuf>,
+}
 
 /// Runs it.
-pub fn run(_args: &Args) -> ExitCode {
-    ExitCode::FAILURE
+pub fn run(args: &Args) -> ExitCode {
+    let compiled = match configuration::load(&args.config) {
+        Ok(compiled) => compiled,
+        Err(code) => return code,
+    };
+    let text = bootstrap(&compiled, &args.config, &module(args.wasm.as_deref()));
+    for variable in keys::variables(&compiled.config) {
+        let users = variable.deployments.join(", ");
+        let why = if variable.literal.is_some() {
+            "; its key stands in the configuration, which this file never holds"
+        } else {
+            ""
+        };
+        eprintln!("signalbox: Envoy needs the environment variable {} (for {users}){why}", variable.name);
+    }
+    let Some(path) = &args.output else {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    };
+    match std::fs::write(path, text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("signalbox: cannot write {}: {error}", path.display());
+            ExitCode::from(WRONG)
+        }
+    }
+}
+
+/// The bootstrap as YAML, with a line that says where it comes from.
+pub fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
+    let yaml = yaml::write(&envoy::bootstrap(compiled, &wasm.display().to_string()));
+    format!(
+        "# Made by `signalbox envoy {}`: change that file, not this one. Envoy 1.39 or later.\n{yaml}",
+        config.display()
+    )
+}
+
+/// The path of the filter's module: the one given, else the one beside this program.
+pub fn module(given: Option<&Path>) -> PathBuf {
+    let beside = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("signalbox.wasm")));
+    given.map(Path::to_owned).or_else(beside).unwrap_or_else(|| PathBuf::from("signalbox.wasm"))
 }

@@ -6,3 +6,5 @@ pub mod envoy;
 pub mod sim;
 pub mod translate;
 pub mod up;
+
+mod configuration;

@@ -7,6 +7,7 @@ pub mod anthropic;
 pub mod client;
 pub mod failure;
 pub mod framing;
+pub mod loss;
 pub mod openai;
 
 use crate::chat::{ApiError, ChatRequest, Failure, Usage};
@@ -41,6 +42,9 @@ pub struct AnswerContext {
     pub fallback_id: String,
     /// Whether the client asked for a usage chunk at the end of a stream.
     pub include_usage: bool,
+    /// Whether a stream hands back signed thinking blocks (`thinking_blocks`), which a client needs that asked for thinking and
+    /// goes on with calls. A whole answer always does.
+    pub thinking_blocks: bool,
 }
 
 /// A whole answer, ready for the client.

@@ -162,8 +162,13 @@ pub struct Settings {
     pub listen: String,
     /// `admin`: Envoy's admin address, on loopback: `127.0.0.1:9901`.
     pub admin: String,
-    /// `first_token_timeout`, in milliseconds: the deadline where no `stream_timeout` is given.
+    /// `first_token_timeout`, in milliseconds: the deadline where no `stream_timeout` is given: 10,000. Written 0: `None`, no
+    /// deadline.
     pub first_token_timeout_ms: Option<u64>,
+    /// `connect_timeout`, in milliseconds: 5,000.
+    pub connect_timeout_ms: u64,
+    /// `ca_file`: the certificates that providers are checked against.
+    pub ca_file: String,
     /// `max_request_bytes`: larger requests get a 413.
     pub max_request_bytes: u64,
     /// `max_response_bytes`: how much of a whole answer is held to check it; larger ones pass unchecked.

@@ -1,1 +1,27 @@
-//! (being written)
+//! The two roles as state machines: data in, effects out, no host call.
+//!
+//! The **route** role ([`route`]) reads a request once, plans it, and leaves a [`Flight`] behind. The **attempt** role
+//! ([`Attempt`]) runs once for each try of that flight: it rewrites the request for its deployment, judges the answer, and says
+//! whether Envoy shall retry. The shell in `wasm` carries the effects out.
+//!
+//! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_endings`]), also one that is reset.
+
+mod attempt;
+mod endpoint;
+mod flight;
+mod headers;
+mod reply;
+pub mod route;
+mod verdict;
+
+pub use attempt::Attempt;
+pub use endpoint::Api;
+pub use flight::{Ending, Flight};
+pub use headers::HeaderMap;
+pub use reply::Reply;
+pub use verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
+
+/// The header by which an attempt asks Envoy for a retry. Never leaves the gateway.
+pub const RETRY_HEADER: &str = "x-signalbox-retry";
+/// Envoy's header for the time an attempt may take, read once when the request is first routed.
+pub const PER_TRY_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

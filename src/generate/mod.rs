@@ -1,1 +1,32 @@
-//! (being written)
+//! A configuration to what Envoy reads.
+//!
+//! Everything is made as a JSON value, which is what protobuf's own mapping speaks, and written as YAML for people ([`yaml`]).
+//!
+//! **Invariant:** no key is in anything made here, only names of environment variables and paths of files.
+
+pub mod envoy;
+pub mod keys;
+pub mod yaml;
+
+mod cluster;
+mod listener;
+
+use serde_json::json;
+
+use crate::config::compile::Compiled;
+
+/// The route filter's plugin configuration: its role, and the configuration without secrets.
+#[must_use]
+pub fn route_configuration(compiled: &Compiled) -> String {
+    pretty(&json!({"role": "route", "config": compiled.filter.to_json()}))
+}
+
+/// The attempt filter's plugin configuration. It shares a VM with the route filter, which leaves it all that it needs.
+#[must_use]
+pub fn attempt_configuration() -> String {
+    json!({"role": "attempt"}).to_string()
+}
+
+fn pretty(json: &serde_json::Value) -> String {
+    format!("{json:#}")
+}

@@ -1,29 +1,25 @@
-//! (being written)
-use super::{Answer, AnswerContext, AnswerStream, Encoded, Passed, StreamFacts, Target};
-use crate::chat::{ApiError, ChatRequest, Failure};
-/// stub
-pub fn request(_r: &ChatRequest<'_>, _t: Target<'_>) -> Result<Encoded, ApiError> {
-    Ok(Encoded { body: Vec::new(), dropped: Vec::new() })
-}
-/// stub
-pub fn answer(_b: &[u8], _c: &AnswerContext) -> Result<Answer, Failure> {
-    Ok(Answer { body: None, usage: None })
-}
-/// stub
-pub struct Stream {
-    facts: StreamFacts,
-}
-impl AnswerStream for Stream {
-    fn push(&mut self, _b: &[u8], _o: &mut Vec<u8>) -> Passed {
-        self.facts.meaningful = true;
-        Passed::Unchanged
-    }
-    fn end(&mut self, _o: &mut Vec<u8>) {}
-    fn facts(&self) -> &StreamFacts {
-        &self.facts
-    }
-}
-/// stub
-pub fn stream(_c: AnswerContext) -> Stream {
-    Stream { facts: StreamFacts::default() }
-}
+//! Anthropic's Messages (API version 2023-06-01): a request out, a whole answer or a stream back.
+//!
+//! The dialect differs from OpenAI's in more than names: instructions stand outside the conversation, results of calls are the
+//! user's words, turns alternate, arguments are objects, and each generation of models refuses other parameters. Each of
+//! these has its file; [`wire`] is the allow-list of what may be sent.
+//!
+//! **Invariant:** the model's rules are data ([`family`]); no other file asks for a model's name.
+
+mod answer;
+mod family;
+mod ids;
+mod media;
+mod request;
+mod sampling;
+mod schema;
+mod stream;
+mod tools;
+mod turns;
+mod usage;
+mod wire;
+
+pub use answer::answer;
+pub use request::request;
+pub use stream::{Stream, stream};
+use tools::JSON_TOOL;

@@ -1,29 +1,57 @@
-//! (being written)
-use super::{Answer, AnswerContext, AnswerStream, Encoded, Passed, StreamFacts, Target};
-use crate::chat::{ApiError, ChatRequest, Failure};
-/// stub
-pub fn request(_r: &ChatRequest<'_>, _t: Target<'_>) -> Result<Encoded, ApiError> {
-    Ok(Encoded { body: Vec::new(), dropped: Vec::new() })
-}
-/// stub
-pub fn answer(_b: &[u8], _c: &AnswerContext) -> Result<Answer, Failure> {
-    Ok(Answer { body: None, usage: None })
-}
-/// stub
-pub struct Stream {
-    facts: StreamFacts,
-}
-impl AnswerStream for Stream {
-    fn push(&mut self, _b: &[u8], _o: &mut Vec<u8>) -> Passed {
-        self.facts.meaningful = true;
-        Passed::Unchanged
+//! OpenAI's dialect as providers speak it. Clients speak it too, so an answer is read, and passed on as it came.
+//!
+//! **Invariant:** the provider's bytes reach the client unchanged, but for the faults that [`stream`](Stream) mends.
+
+mod request;
+mod sight;
+mod stream;
+mod usage;
+
+use std::ops::Range;
+
+pub use request::request;
+pub use stream::Stream;
+
+use super::{Answer, AnswerContext, failure};
+use crate::chat::{Failure, FailureClass};
+
+/// Reads a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`. The provider's bytes may pass.
+///
+/// # Errors
+/// A [`Failure`] where it is an error in disguise, or not an answer at all.
+pub fn answer(body: &[u8], _context: &AnswerContext) -> Result<Answer, Failure> {
+    let Some(sight) = sight::read(body, false) else {
+        return Err(unreadable("the provider's answer is not a JSON object"));
+    };
+    if let Some(failure) = stream::failed(&sight, body) {
+        return Err(failure);
     }
-    fn end(&mut self, _o: &mut Vec<u8>) {}
-    fn facts(&self) -> &StreamFacts {
-        &self.facts
+    if !sight.answer {
+        return Err(unreadable("the provider's answer holds no answer"));
     }
+    Ok(Answer { body: None, usage: sight.usage })
 }
-/// stub
-pub fn stream(_c: AnswerContext) -> Stream {
-    Stream { facts: StreamFacts::default() }
+
+fn unreadable(message: &str) -> Failure {
+    failure::own(FailureClass::Upstream, "unreadable_answer", message)
+}
+
+/// Starts reading a streamed answer.
+#[must_use]
+pub fn stream(_context: AnswerContext) -> Stream {
+    Stream::default()
+}
+
+/// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the
+/// model's JSON string. What follows stays as it is. A span outside of the body replaces nothing.
+#[must_use]
+pub fn splice(body: &[u8], model_span: Range<usize>, model: &str) -> (usize, Vec<u8>) {
+    let Some(before) = body.get(..model_span.start).filter(|_| model_span.end <= body.len()) else {
+        return (0, Vec::new());
+    };
+    let mut prefix = Vec::with_capacity(before.len() + model.len() + 2);
+    prefix.extend_from_slice(before);
+    // A string cannot fail to serialise, nor memory to take it.
+    serde_json::to_writer(&mut prefix, model).ok();
+    (model_span.end, prefix)
 }

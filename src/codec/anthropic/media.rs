@@ -1,0 +1,101 @@
+//! Images and files: a URL or a `data:` URI to a block.
+//!
+//! **Invariant:** base64 is passed on as it is, never decoded: only its alphabet is looked at.
+
+use super::wire::{Block, Source};
+
+/// Why a URL or `data:` URI is no block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is broken: the client's mistake.
+    Broken,
+    /// It is well, but Anthropic does not read its kind.
+    Foreign,
+}
+
+/// The block of an image by `https` URL or `data:` URI.
+pub fn image(url: &str) -> Result<Block<'_>, Unusable> {
+    if starts_with(url, "https://") || starts_with(url, "http://") {
+        return Ok(Block::Image { source: Source::Url { url } });
+    }
+    match block(url, None)? {
+        block @ Block::Image { .. } => Ok(block),
+        _ => Err(Unusable::Foreign),
+    }
+}
+
+/// The block of a file's `data:` URI: a PDF becomes a document, an image an image.
+pub fn file<'r>(uri: &'r str, name: Option<&'r str>) -> Result<Block<'r>, Unusable> {
+    block(uri, name)
+}
+
+fn block<'r>(uri: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
+    let (kind, data) = data_uri(uri).ok_or(Unusable::Broken)?;
+    let media_type = match kind.to_ascii_lowercase().as_str() {
+        "image/jpeg" | "image/jpg" => "image/jpeg",
+        "image/png" => "image/png",
+        "image/gif" => "image/gif",
+        "image/webp" => "image/webp",
+        "application/pdf" => {
+            let source = Source::Base64 { media_type: "application/pdf", data };
+            return Ok(Block::Document { source, title });
+        }
+        _ => return Err(Unusable::Foreign),
+    };
+    Ok(Block::Image { source: Source::Base64 { media_type, data } })
+}
+
+/// The media type and the base64 of `data:TYPE;base64,DATA`.
+fn data_uri(uri: &str) -> Option<(&str, &str)> {
+    if !starts_with(uri, "data:") {
+        return None;
+    }
+    let (head, data) = uri.get(5..)?.split_once(',')?;
+    let (kind, encoding) = head.rsplit_once(';')?;
+    let kind = kind.split(';').next().unwrap_or(kind).trim();
+    let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let letters = data.trim_end_matches('=');
+    let sound = !letters.is_empty()
+        && data.len() - letters.len() <= 2
+        && letters.len() % 4 != 1
+        && letters.as_bytes().iter().all(encoded);
+    (sound && encoding.trim().eq_ignore_ascii_case("base64")).then_some((kind, data))
+}
+
+fn starts_with(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_uris_are_taken_apart() {
+        assert_eq!(data_uri("data:image/png;base64,iVBORw0KGgo="), Some(("image/png", "iVBORw0KGgo=")));
+        assert_eq!(data_uri("DATA:image/png;charset=x;BASE64,AAAA"), Some(("image/png", "AAAA")));
+        for broken in [
+            "",
+            "data:",
+            "data:image/png,AAAA",
+            "data:image/png;base64,",
+            "data:image/png;base64,A",
+            "data:image/png;base64,A*AA",
+            "data:image/png;base64,AAAA===",
+            "iVBORw0KGgo=",
+            "file:///etc/passwd",
+            "gs://x/y",
+            "é",
+        ] {
+            assert_eq!(data_uri(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn other_media_are_foreign_not_broken() {
+        assert_eq!(image("data:image/bmp;base64,AAAA").err(), Some(Unusable::Foreign));
+        assert_eq!(image("data:application/pdf;base64,AAAA").err(), Some(Unusable::Foreign));
+        assert_eq!(file("data:text/csv;base64,AAAA", None).err(), Some(Unusable::Foreign));
+        assert!(matches!(image("HTTPS://x/y.png"), Ok(Block::Image { source: Source::Url { .. } })));
+    }
+}

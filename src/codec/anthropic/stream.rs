@@ -1,0 +1,272 @@
+//! A streamed answer: Anthropic's events to OpenAI's chunks.
+//!
+//! Events are told apart by the `type` in their JSON, not by the event line, which some gateways lose. Blocks are numbered by
+//! Anthropic over all kinds, calls by OpenAI over calls alone: the open blocks are kept by Anthropic's number.
+//!
+//! **Invariant:** nothing that follows the end or an error counts; an end of bytes before `message_stop` is an error.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::JSON_TOOL;
+use super::usage::{Counts, finish_reason};
+use crate::chat::{ChatEvent, Failure, FailureClass, FinishReason, ThinkingBlock};
+use crate::codec::client::openai::chunk::ChunkWriter;
+use crate::codec::framing::sse;
+use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts, failure};
+
+/// Starts reading a streamed answer.
+#[must_use]
+pub fn stream(context: AnswerContext) -> Stream {
+    Stream { frames: sse::Cutter::default(), reading: Reading::new(context) }
+}
+
+/// A streamed answer on its way.
+pub struct Stream {
+    frames: sse::Cutter,
+    reading: Reading,
+}
+
+impl AnswerStream for Stream {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
+        let Self { frames, reading } = self;
+        if !reading.over() && frames.push(bytes, |frame| reading.frame(&frame, out)).is_err() {
+            reading.fail(
+                failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long"),
+                out,
+            );
+        }
+        Passed::Rewritten
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let Self { frames, reading } = self;
+        frames.end(|frame| reading.frame(&frame, out));
+        if !reading.over() {
+            reading.fail(
+                failure::own(FailureClass::Upstream, "stream_truncated", "the stream ended before the answer did"),
+                out,
+            );
+        }
+    }
+
+    fn facts(&self) -> &StreamFacts {
+        &self.reading.facts
+    }
+}
+
+/// What events mean, one after the other.
+struct Reading {
+    writer: ChunkWriter,
+    facts: StreamFacts,
+    open: BTreeMap<u64, Open>,
+    calls: usize,
+    /// Whether the tool whose input is the answer was called.
+    answered: bool,
+    counts: Counts,
+}
+
+/// A block that has begun.
+enum Open {
+    Thinking {
+        thinking: String,
+        signature: String,
+    },
+    Call(usize),
+    /// The tool whose input is the answer.
+    Answer,
+}
+
+/// Raw until the type says what is in it: an event of a kind that did not exist when this was written must not be an error.
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    index: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content_block: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Start<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+/// A block that begins, a piece of one, or the end of the message.
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow, default)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    text: Cow<'a, str>,
+    #[serde(borrow, default)]
+    thinking: Cow<'a, str>,
+    #[serde(borrow, default)]
+    signature: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Cow<'a, str>,
+    #[serde(borrow, default)]
+    partial_json: Cow<'a, str>,
+    #[serde(borrow, default)]
+    stop_reason: Option<Cow<'a, str>>,
+}
+
+impl Reading {
+    fn new(context: AnswerContext) -> Self {
+        Self {
+            writer: ChunkWriter::new(context),
+            facts: StreamFacts::default(),
+            open: BTreeMap::new(),
+            calls: 0,
+            answered: false,
+            counts: Counts::default(),
+        }
+    }
+
+    const fn over(&self) -> bool {
+        self.facts.complete || self.facts.failure.is_some()
+    }
+
+    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.facts.failure = Some(failure.clone());
+        self.writer.write(ChatEvent::Failed(failure), out);
+    }
+
+    fn frame(&mut self, frame: &sse::Frame<'_>, out: &mut Vec<u8>) {
+        let Some(data) = frame.data.as_deref().filter(|_| !self.over()) else { return };
+        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
+            self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
+            return;
+        };
+        let index = parsed(event.index).unwrap_or_default();
+        match event.r#type.as_ref() {
+            "message_start" => self.start(event.message, out),
+            "content_block_start" => self.block(index, parsed(event.content_block), out),
+            "content_block_delta" => self.delta(index, parsed(event.delta), out),
+            "content_block_stop" => self.stop(index, out),
+            "message_delta" => {
+                self.count(event.usage, out);
+                if let Some(reason) = parsed::<Piece<'_>>(event.delta).and_then(|delta| delta.stop_reason) {
+                    let reason = match finish_reason(Some(reason.as_ref())) {
+                        FinishReason::ToolCalls if self.answered && self.calls == 0 => FinishReason::Stop,
+                        reason => reason,
+                    };
+                    self.tell(ChatEvent::Finish(reason), out);
+                }
+            }
+            "message_stop" => {
+                self.tell(ChatEvent::End, out);
+                self.facts.complete = true;
+            }
+            "error" => self.fail(failure::classify(200, &|_| None, data), out),
+            _ => {}
+        }
+    }
+
+    /// Something that a caller waits for.
+    fn tell(&mut self, event: ChatEvent<'_>, out: &mut Vec<u8>) {
+        self.facts.meaningful = true;
+        self.writer.write(event, out);
+    }
+
+    fn start(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) {
+        let Some(Start { id, model, usage }) = parsed(message) else { return };
+        self.writer.write(ChatEvent::Start { id: id.unwrap_or_default(), model: model.unwrap_or_default() }, out);
+        self.count(usage, out);
+    }
+
+    fn count(&mut self, usage: Option<&RawValue>, out: &mut Vec<u8>) {
+        let Some(newer) = parsed::<Counts>(usage) else { return };
+        self.counts.update(newer);
+        self.facts.usage = Some(self.counts.into());
+        self.writer.write(ChatEvent::Usage(self.counts.into()), out);
+    }
+
+    fn block(&mut self, index: u64, block: Option<Piece<'_>>, out: &mut Vec<u8>) {
+        let Some(block) = block else { return };
+        match block.r#type.as_ref() {
+            "text" => self.text(block.text, out),
+            "thinking" => {
+                self.open.insert(index, Open::Thinking { thinking: String::new(), signature: String::new() });
+                self.thought(index, block, out);
+            }
+            "redacted_thinking" => self.tell(ChatEvent::Thinking(ThinkingBlock::Redacted(block.data)), out),
+            "tool_use" if block.name == JSON_TOOL => {
+                self.answered = true;
+                self.open.insert(index, Open::Answer);
+            }
+            // Its `input` is an empty object here, and no argument.
+            "tool_use" => {
+                self.open.insert(index, Open::Call(self.calls));
+                self.tell(ChatEvent::ToolStart { index: self.calls, id: block.id, name: block.name }, out);
+                self.calls += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn delta(&mut self, index: u64, delta: Option<Piece<'_>>, out: &mut Vec<u8>) {
+        let Some(delta) = delta else { return };
+        match delta.r#type.as_ref() {
+            "text_delta" => self.text(delta.text, out),
+            "thinking_delta" | "signature_delta" => self.thought(index, delta, out),
+            "input_json_delta" => match self.open.get(&index) {
+                Some(&Open::Call(index)) => {
+                    self.writer.write(ChatEvent::ToolArguments { index, part: delta.partial_json }, out);
+                }
+                Some(Open::Answer) => self.text(delta.partial_json, out),
+                // A tool that runs at the provider.
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: Cow<'_, str>, out: &mut Vec<u8>) {
+        if !text.is_empty() {
+            self.tell(ChatEvent::Text(text), out);
+        }
+    }
+
+    fn thought(&mut self, index: u64, piece: Piece<'_>, out: &mut Vec<u8>) {
+        if let Some(Open::Thinking { thinking, signature }) = self.open.get_mut(&index) {
+            thinking.push_str(&piece.thinking);
+            signature.push_str(&piece.signature);
+        }
+        if !(piece.thinking.is_empty() && piece.signature.is_empty()) {
+            self.tell(ChatEvent::Reasoning(piece.thinking), out);
+        }
+    }
+
+    fn stop(&mut self, index: u64, out: &mut Vec<u8>) {
+        if let Some(Open::Thinking { thinking, signature }) = self.open.remove(&index)
+            && !signature.is_empty()
+        {
+            let block = ThinkingBlock::Thinking(thinking.into(), signature.into());
+            self.tell(ChatEvent::Thinking(block), out);
+        }
+    }
+}
+
+fn parsed<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
+}

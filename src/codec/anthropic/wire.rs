@@ -1,0 +1,165 @@
+//! The shapes of a Messages request, as Anthropic's SDK types them (API version 2023-06-01).
+//!
+//! **Invariant:** this is the allow-list: what has no field here is never sent. Nothing is copied but what a text escapes.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The body of `POST /v1/messages`.
+#[derive(Serialize)]
+pub struct Body<'r> {
+    pub model: &'r str,
+    pub max_tokens: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub system: Vec<Block<'r>>,
+    pub messages: Vec<Turn<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolBody<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Choice<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_sequences: Vec<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_config: Option<OutputConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata<'r>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stream: bool,
+}
+
+/// One turn of the conversation.
+#[derive(Serialize)]
+pub struct Turn<'r> {
+    pub role: Speaker,
+    pub content: Vec<Block<'r>>,
+}
+
+/// Who has the turn.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
+/// One block of a turn.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Block<'r> {
+    Text {
+        text: &'r str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'r RawValue>,
+    },
+    Image {
+        source: Source<'r>,
+    },
+    Document {
+        source: Source<'r>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<&'r str>,
+    },
+    Thinking {
+        thinking: Cow<'r, str>,
+        signature: Cow<'r, str>,
+    },
+    RedactedThinking {
+        data: Cow<'r, str>,
+    },
+    ToolUse {
+        id: String,
+        name: &'r str,
+        input: Object<'r>,
+    },
+    ToolResult {
+        tool_use_id: String,
+        content: ResultContent<'r>,
+    },
+}
+
+/// Where the bytes of an image or document are.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Source<'r> {
+    Base64 { media_type: &'static str, data: &'r str },
+    Url { url: &'r str },
+}
+
+/// What a call gave.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum ResultContent<'r> {
+    Text(&'r str),
+    Blocks(Vec<Block<'r>>),
+}
+
+/// A JSON object: as the client wrote it, or an empty one.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Object<'r> {
+    Raw(&'r RawValue),
+    /// A schema that lacks its `type`.
+    Typed(Value),
+    Empty {},
+}
+
+/// A function the model may call.
+#[derive(Serialize)]
+pub struct ToolBody<'r> {
+    pub name: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'r str>,
+    pub input_schema: Object<'r>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<&'r RawValue>,
+}
+
+/// How freely tools may be called.
+#[derive(Serialize)]
+pub struct Choice<'r> {
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_parallel_tool_use: Option<bool>,
+}
+
+/// Whether and how much the model thinks.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Thinking {
+    Disabled,
+    Enabled { budget_tokens: u64 },
+    Adaptive { display: &'static str },
+}
+
+/// How much effort, and the shape of the answer.
+#[derive(Serialize)]
+pub struct OutputConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+}
+
+/// JSON by a schema.
+#[derive(Serialize)]
+pub struct Format {
+    pub r#type: &'static str,
+    pub schema: Value,
+}
+
+/// Who the end user is.
+#[derive(Serialize)]
+pub struct Metadata<'r> {
+    pub user_id: &'r str,
+}

@@ -1,0 +1,110 @@
+//! Picks the interesting members out of a body's top level, raw, and skips the others without building anything.
+//!
+//! Written by hand where a derive would do, because a derive refuses every member that comes twice, and providers do not.
+//!
+//! **Invariant:** the parser skips raw values in a loop, not by recursion.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members that are of interest, raw. JSON `null` is none; of the same name twice, the last counts.
+#[derive(Default)]
+pub struct Members<'a> {
+    /// How often `model` is there, `null` included.
+    pub models: u32,
+    pub model: Option<&'a RawValue>,
+    pub messages: Option<&'a RawValue>,
+    pub stream: Option<&'a RawValue>,
+    pub stream_options: Option<&'a RawValue>,
+    pub tools: Option<&'a RawValue>,
+    pub functions: Option<&'a RawValue>,
+    pub n: Option<&'a RawValue>,
+    pub logprobs: Option<&'a RawValue>,
+    pub top_logprobs: Option<&'a RawValue>,
+    pub logit_bias: Option<&'a RawValue>,
+    pub modalities: Option<&'a RawValue>,
+    pub audio: Option<&'a RawValue>,
+    pub response_format: Option<&'a RawValue>,
+    pub num_retries: Option<&'a RawValue>,
+    pub timeout: Option<&'a RawValue>,
+    pub fallbacks: Option<&'a RawValue>,
+    pub disable_fallbacks: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Name {
+    Model,
+    Messages,
+    Stream,
+    StreamOptions,
+    Tools,
+    Functions,
+    N,
+    Logprobs,
+    TopLogprobs,
+    LogitBias,
+    Modalities,
+    Audio,
+    ResponseFormat,
+    NumRetries,
+    Timeout,
+    Fallbacks,
+    DisableFallbacks,
+    #[serde(other)]
+    Other,
+}
+
+impl<'a> Members<'a> {
+    const fn slot(&mut self, name: &Name) -> Option<&mut Option<&'a RawValue>> {
+        Some(match name {
+            Name::Model => {
+                self.models += 1;
+                &mut self.model
+            }
+            Name::Messages => &mut self.messages,
+            Name::Stream => &mut self.stream,
+            Name::StreamOptions => &mut self.stream_options,
+            Name::Tools => &mut self.tools,
+            Name::Functions => &mut self.functions,
+            Name::N => &mut self.n,
+            Name::Logprobs => &mut self.logprobs,
+            Name::TopLogprobs => &mut self.top_logprobs,
+            Name::LogitBias => &mut self.logit_bias,
+            Name::Modalities => &mut self.modalities,
+            Name::Audio => &mut self.audio,
+            Name::ResponseFormat => &mut self.response_format,
+            Name::NumRetries => &mut self.num_retries,
+            Name::Timeout => &mut self.timeout,
+            Name::Fallbacks => &mut self.fallbacks,
+            Name::DisableFallbacks => &mut self.disable_fallbacks,
+            Name::Other => return None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some(name) = map.next_key::<Name>()? {
+                    match members.slot(&name) {
+                        Some(slot) => *slot = map.next_value()?,
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Walk)
+    }
+}

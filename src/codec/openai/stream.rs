@@ -1,0 +1,200 @@
+//! A stream of OpenAI's dialect on its way to a client of the same dialect: read, but passed on as it came.
+//!
+//! Whole good frames pass without a copy. Only faults are rewritten: a frame that is not JSON is left out (clients break on
+//! it), an error becomes an error of our shape and ends the stream, a missing `[DONE]` is added to a complete answer.
+//!
+//! **Invariant:** a stream that was cut off never looks complete: it ends with an error event and without `[DONE]`.
+
+use super::sight::{self, Sight};
+use crate::chat::{Failure, FailureClass};
+use crate::codec::client::openai::error;
+use crate::codec::failure;
+use crate::codec::framing::sse::{Cutter, Frame};
+use crate::codec::{AnswerStream, Passed, StreamFacts};
+
+/// A streamed answer of an OpenAI-compatible provider.
+#[derive(Debug, Default)]
+pub struct Stream {
+    cutter: Cutter,
+    reader: Reader,
+}
+
+/// What was read of the stream so far.
+#[derive(Debug, Default)]
+struct Reader {
+    facts: StreamFacts,
+    /// Any event has come.
+    begun: bool,
+    /// `[DONE]` has come.
+    done: bool,
+    /// The choices seen, a bit for each index.
+    choices: u128,
+    /// Those of them that ended.
+    finished: u128,
+}
+
+/// What becomes of a frame.
+enum Fate {
+    Pass,
+    LeaveOut,
+    Fail(Failure),
+}
+
+impl Reader {
+    /// Reads a frame, and passes it on, leaves it out, or ends the stream with it. Whether it passed.
+    fn take(&mut self, frame: &Frame<'_>, way: &mut Way<'_>) -> bool {
+        let fate = match &frame.data {
+            _ if self.facts.failure.is_some() => Fate::LeaveOut,
+            None => Fate::Pass,
+            Some(_) if self.done => Fate::Pass,
+            Some(data) => self.read(frame.event, data),
+        };
+        match fate {
+            Fate::Pass => {
+                way.pass(frame.raw);
+                return true;
+            }
+            Fate::LeaveOut => way.rewrite(),
+            Fate::Fail(failure) => {
+                way.rewrite();
+                self.fail(failure, way.out);
+            }
+        }
+        false
+    }
+
+    fn read(&mut self, event: &[u8], data: &[u8]) -> Fate {
+        self.begun = true;
+        if data.trim_ascii_start().starts_with(b"[DONE]") {
+            (self.done, self.facts.complete, self.facts.meaningful) = (true, true, true);
+            return Fate::Pass;
+        }
+        if event == b"error" {
+            return Fate::Fail(in_band(data));
+        }
+        let Some(sight) = sight::read(data, !self.facts.meaningful) else {
+            self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
+            return Fate::LeaveOut;
+        };
+        if let Some(failure) = failed(&sight, data) {
+            return Fate::Fail(failure);
+        }
+        // Azure begins with what its filter thinks of the prompt; clients stumble over the empty id and choices.
+        if sight.prompt_filter && sight.no_id && sight.choices == 0 {
+            return Fate::LeaveOut;
+        }
+        self.choices |= sight.choices;
+        self.finished |= sight.finished;
+        self.facts.complete = self.finished != 0 && self.choices == self.finished;
+        self.facts.meaningful |= sight.meaningful;
+        self.facts.usage = sight.usage.or(self.facts.usage);
+        Fate::Pass
+    }
+
+    /// Ends the stream with an error event.
+    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        out.extend_from_slice(&error::event(&failure::api_error(&failure)));
+        self.facts.failure = Some(failure);
+    }
+}
+
+/// The failure that an answer or a chunk is, if it is one.
+pub fn failed(sight: &Sight, data: &[u8]) -> Option<Failure> {
+    if sight.error {
+        return Some(in_band(data));
+    }
+    let gave_up = || failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer");
+    sight.broken.then(gave_up)
+}
+
+/// An error that came inside a good answer.
+fn in_band(data: &[u8]) -> Failure {
+    failure::classify(200, &|_| None, data)
+}
+
+/// The way out: as long as everything passes, the bytes that came are the output, and nothing is copied.
+struct Way<'a> {
+    /// The bytes that came.
+    bytes: &'a [u8],
+    /// How many of them, from their beginning, pass.
+    passed: usize,
+    /// The output is no longer the beginning of the bytes.
+    rewriting: bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl Way<'_> {
+    fn pass(&mut self, raw: &[u8]) {
+        if self.rewriting {
+            self.out.extend_from_slice(raw);
+        } else {
+            self.passed += raw.len();
+        }
+    }
+
+    /// From here on, the output is what is appended to it.
+    fn rewrite(&mut self) {
+        if !self.rewriting {
+            self.out.extend_from_slice(self.bytes.get(..self.passed).unwrap_or_default());
+            self.rewriting = true;
+        }
+    }
+
+    fn finish(mut self) -> Passed {
+        if !self.rewriting && self.passed == self.bytes.len() {
+            return Passed::Unchanged;
+        }
+        self.rewrite();
+        Passed::Rewritten
+    }
+}
+
+impl AnswerStream for Stream {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
+        let Self { cutter, reader } = self;
+        if reader.facts.failure.is_some() {
+            return Passed::Rewritten;
+        }
+        let mut way = Way { bytes, passed: 0, rewriting: !cutter.is_empty(), out };
+        let cut = cutter.push(bytes, |frame| _ = reader.take(&frame, &mut way));
+        if cut.is_err() && reader.facts.failure.is_none() {
+            way.rewrite();
+            let message = "the provider sent an event that is too long to be read";
+            reader.fail(failure::own(FailureClass::Upstream, "event_too_long", message), way.out);
+        }
+        way.finish()
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let Self { cutter, reader } = self;
+        cutter.end(|frame| {
+            let mut way = Way { bytes: &[], passed: 0, rewriting: true, out };
+            if frame.data.is_some() {
+                if reader.take(&frame, &mut way) {
+                    // Its blank line may be missing.
+                    out.extend_from_slice(b"\n\n");
+                }
+            } else if !reader.begun && reader.facts.failure.is_none() && is_document(frame.raw) {
+                reader.fail(in_band(frame.raw), out);
+            }
+        });
+        if reader.facts.failure.is_some() {
+            return;
+        }
+        if !reader.facts.complete {
+            let message = "the provider's stream ended before its answer was complete";
+            reader.fail(failure::own(FailureClass::Upstream, "stream_truncated", message), out);
+        } else if !reader.done {
+            out.extend_from_slice(b"data: [DONE]\n\n");
+        }
+    }
+
+    fn facts(&self) -> &StreamFacts {
+        &self.reader.facts
+    }
+}
+
+/// Whether the provider answered with JSON or a page instead of events.
+fn is_document(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
+}

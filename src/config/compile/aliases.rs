@@ -1,0 +1,62 @@
+//! `model_group_alias`: other names for groups.
+//!
+//! **Invariant:** an alias leads straight to a group, never to another alias.
+
+use super::field::{Field, Notes};
+use super::names::nearest;
+use super::router_settings::setting;
+use crate::config::model::{Alias, GroupIndex, ModelGroup};
+use crate::config::tree::Value;
+
+/// Reads the aliases.
+pub(super) fn read(root: &Field<'_>, groups: &[ModelGroup], notes: &mut Notes) -> Vec<Alias> {
+    let Some(field) = setting(root, "model_group_alias") else { return Vec::new() };
+    let entries = field.entries(notes);
+    let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+    entries.iter().filter_map(|(name, field)| alias(name, field, groups, &names, notes)).collect()
+}
+
+fn alias(name: &str, field: &Field<'_>, groups: &[ModelGroup], names: &[&str], notes: &mut Notes) -> Option<Alias> {
+    let (target, hidden) = match &field.node.value {
+        Value::Map(_) => {
+            let Some(model) = field.at("model") else {
+                field.mistake(
+                    notes,
+                    format!("the alias `{name}` has no `model`"),
+                    "write `model: ` and a group's name",
+                );
+                return None;
+            };
+            (model, field.at("hidden").and_then(|flag| flag.flag(notes)).unwrap_or(false))
+        }
+        _ => (field.clone(), false),
+    };
+    let group = group_index(&target, groups, names, notes)?;
+    Some(Alias { name: name.to_owned(), group, hidden })
+}
+
+/// The group that a field names.
+fn group_index(field: &Field<'_>, groups: &[ModelGroup], names: &[&str], notes: &mut Notes) -> Option<GroupIndex> {
+    let name = field.text(notes)?;
+    let found = groups.iter().position(|group| group.name == name);
+    if found.is_none() && names.contains(&name) {
+        field.mistake(notes, format!("`{name}` is an alias itself"), "write the name of its group");
+    } else if found.is_none() {
+        no_group(field, name, groups, notes);
+    }
+    found
+}
+
+/// Notes that no group has this name, with the nearest one.
+pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], notes: &mut Notes) {
+    let problem = format!("no `model_name` is `{name}`");
+    let remedy = match nearest(name, groups.iter().map(|group| group.name.as_str())) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if groups.is_empty() => "write a `model_list` first".to_owned(),
+        None => {
+            let some: Vec<_> = groups.iter().take(8).map(|group| format!("`{}`", group.name)).collect();
+            format!("write one of {}{}", some.join(", "), if groups.len() > 8 { ", …" } else { "" })
+        }
+    };
+    field.mistake(notes, problem, remedy);
+}

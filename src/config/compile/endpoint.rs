@@ -1,0 +1,107 @@
+//! `api_base`: a base URL, taken apart.
+//!
+//! **Invariant:** no user name, password or query is in an endpoint, so it may stand in logs and generated files.
+
+use super::field::{Field, Notes};
+use crate::config::model::Endpoint;
+use crate::provider::Provider;
+
+/// The endpoint of a deployment: its `api_base`, else the provider's own.
+pub(super) fn read(params: &Field<'_>, provider: &Provider, notes: &mut Notes) -> Option<Endpoint> {
+    let Some(field) = params.at("api_base") else {
+        if provider.api_base.is_empty() {
+            let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
+            params.mistake(notes, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+            return None;
+        }
+        return parse(provider.api_base, provider).ok();
+    };
+    let url = field.text(notes)?;
+    match parse(url, provider) {
+        Ok(endpoint) => Some(endpoint),
+        Err((problem, remedy)) => {
+            // What stands before an `@` may be a password.
+            let shown = if url.contains('@') { "this URL".to_owned() } else { field.shown() };
+            field.mistake(notes, format!("{shown} {problem}"), remedy);
+            None
+        }
+    }
+}
+
+/// What a deployment has that lost its endpoint to a mistake.
+pub(super) const fn nowhere() -> Endpoint {
+    Endpoint { tls: false, host: String::new(), port: 0, path: String::new() }
+}
+
+type Wrong = (&'static str, &'static str);
+
+fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
+    let lower = url.trim().to_ascii_lowercase();
+    let tls = lower.starts_with("https://");
+    if !tls && !lower.starts_with("http://") {
+        return Err(("has no scheme", "write `https://` or `http://` before it"));
+    }
+    let (_, rest) = url.trim().split_once("://").ok_or(("is no URL", "write `https://host/path`"))?;
+    if rest.contains(['?', '#']) {
+        return Err(("has a query or fragment, which would stand in logs", "write the URL without it"));
+    }
+    let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+    if authority.contains('@') {
+        return Err(("holds a user name or password", "write the URL without it, and the key as `api_key`"));
+    }
+    let (host, port) = split_port(authority)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_host = host.parse::<std::net::Ipv6Addr>().is_ok() || (!host.is_empty() && host.chars().all(fits));
+    if !is_host {
+        return Err(("names no host", "write `https://host/path`"));
+    }
+    if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(("holds a space", "write it without"));
+    }
+    let path = path.trim_end_matches('/');
+    let path = path.strip_suffix(provider.chat_path).unwrap_or(path).trim_end_matches('/');
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() })
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), Wrong> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) =
+            rest.split_once(']').ok_or(("opens a bracket and never closes it", "write `[address]:port`"))?;
+        (host, after.strip_prefix(':'))
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    let wrong = ("has a port that is none", "write a number from 1 to 65535, or no port");
+    let port = port.map(|port| port.parse().ok().filter(|port| *port != 0).ok_or(wrong)).transpose()?;
+    Ok((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::by_name;
+
+    fn parsed(provider: &str, url: &str) -> String {
+        match parse(url, by_name(provider).unwrap()) {
+            Ok(e) => format!("{} {} {} {}", if e.tls { "https" } else { "http" }, e.host, e.port, e.path),
+            Err((problem, _)) => problem.to_owned(),
+        }
+    }
+
+    #[test]
+    fn urls_are_taken_apart() {
+        assert_eq!(parsed("openai", "https://API.Example.com/v1/"), "https api.example.com 443 /v1");
+        assert_eq!(parsed("openai", "http://[::1]:8000"), "http ::1 8000 ");
+        assert_eq!(parsed("openai", "http://h/v1/chat/completions"), "http h 80 /v1");
+        assert_eq!(parsed("anthropic", "https://h/proxy/v1/messages"), "https h 443 /proxy");
+        assert_eq!(parsed("openai", "api.example.com/v1"), "has no scheme");
+        assert_eq!(parsed("openai", "https://:443/"), "names no host");
+        assert_eq!(parsed("openai", "https://h:99999"), "has a port that is none");
+        assert_eq!(parsed("openai", "https://u:p@h/"), "holds a user name or password");
+        assert_eq!(parsed("openai", "https://h/?key=1"), "has a query or fragment, which would stand in logs");
+    }
+}

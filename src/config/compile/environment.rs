@@ -1,0 +1,51 @@
+//! `os.environ/NAME`: the environment put into the tree.
+//!
+//! LiteLLM walks the whole tree, and so does this, save for keys: they stay names, since Envoy reads them itself. LiteLLM takes a
+//! missing variable for an absent key; here it is a mistake, because a router that silently loses its `api_base` would send
+//! prompts somewhere else.
+//!
+//! **Invariant:** the value of an `api_key` is never read.
+
+use super::field::{Field, Notes, below};
+use crate::config::tree::{Node, Value};
+
+/// What a reference starts with.
+pub(super) const PREFIX: &str = "os.environ/";
+
+/// Keys whose value stays a reference.
+const LEFT: &[&str] = &["api_key", "secret_files"];
+
+/// Replaces every reference in the tree.
+pub(super) fn put_in(root: &mut Node, env: &dyn Fn(&str) -> Option<String>, notes: &mut Notes) {
+    walk(root, "", env, notes);
+}
+
+fn walk(node: &mut Node, path: &str, env: &dyn Fn(&str) -> Option<String>, notes: &mut Notes) {
+    match &mut node.value {
+        Value::Str(text) => {
+            let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
+            match env(&name) {
+                Some(value) => *text = value,
+                None => {
+                    let problem = format!("the environment variable `{name}` is not set");
+                    Field { node, path: path.to_owned() }.mistake(notes, problem, "set it, or write the value itself");
+                    // Null reads as absent: nothing else shall complain about the reference.
+                    node.value = Value::Null;
+                }
+            }
+        }
+        Value::Seq(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                walk(item, &format!("{path}[{index}]"), env, notes);
+            }
+        }
+        Value::Map(entries) => {
+            for (key, item) in entries {
+                if !LEFT.contains(&key.name.as_str()) {
+                    walk(item, &below(path, &key.name), env, notes);
+                }
+            }
+        }
+        _ => {}
+    }
+}

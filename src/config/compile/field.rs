@@ -1,0 +1,167 @@
+//! A node and the way to it: what every section reads its values with.
+//!
+//! **Invariant:** a value that is not what was asked for is noted once, and `None` comes back.
+
+use crate::config::notice::Notice;
+use crate::config::tree::{Node, Value};
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// What makes the configuration unusable.
+    pub(super) mistakes: Vec<Notice>,
+    /// What does not.
+    pub(super) warnings: Vec<Notice>,
+}
+
+/// A node and the way to it.
+#[derive(Debug, Clone)]
+pub(super) struct Field<'a> {
+    pub(super) node: &'a Node,
+    pub(super) path: String,
+}
+
+/// Seconds above this (about 31 years) are taken for a slip of the pen.
+const MAX_SECONDS: f64 = 1e9;
+
+impl<'a> Field<'a> {
+    pub(super) const fn root(node: &'a Node) -> Self {
+        Self { node, path: String::new() }
+    }
+
+    /// The value under a key, where it is not null.
+    pub(super) fn at(&self, name: &str) -> Option<Self> {
+        self.node.entry(name).map(|node| Self { node, path: below(&self.path, name) })
+    }
+
+    /// A map's entries.
+    pub(super) fn entries(&self, notes: &mut Notes) -> Vec<(&'a str, Self)> {
+        let Value::Map(entries) = &self.node.value else {
+            self.mistake(
+                notes,
+                format!("this is {}, not a map", self.node.kind()),
+                "write `key: value` lines below it",
+            );
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .map(|(key, node)| (key.name.as_str(), Self { node, path: below(&self.path, &key.name) }))
+            .collect()
+    }
+
+    /// A list's items.
+    pub(super) fn items(&self, notes: &mut Notes) -> Vec<Self> {
+        let Value::Seq(items) = &self.node.value else {
+            self.mistake(notes, format!("this is {}, not a list", self.node.kind()), "write `- ` before each item");
+            return Vec::new();
+        };
+        let item = |(index, node)| Self { node, path: format!("{}[{index}]", self.path) };
+        items.iter().enumerate().map(item).collect()
+    }
+
+    /// A text.
+    pub(super) fn text(&self, notes: &mut Notes) -> Option<&'a str> {
+        if let Value::Str(text) = &self.node.value {
+            return Some(text);
+        }
+        self.mistake(notes, format!("this is {}, not a text", self.node.kind()), "put it in quotes or write a name");
+        None
+    }
+
+    /// `true` or `false`, also as a text.
+    pub(super) fn flag(&self, notes: &mut Notes) -> Option<bool> {
+        match &self.node.value {
+            Value::Bool(flag) => return Some(*flag),
+            Value::Str(text) if text.eq_ignore_ascii_case("true") => return Some(true),
+            Value::Str(text) if text.eq_ignore_ascii_case("false") => return Some(false),
+            _ => {}
+        }
+        self.mistake(notes, format!("{} is neither true nor false", self.shown()), "write `true` or `false`");
+        None
+    }
+
+    /// A number, also as a text, as LiteLLM takes it.
+    fn number(&self) -> Option<f64> {
+        let number = match &self.node.value {
+            #[allow(clippy::cast_precision_loss, reason = "whole numbers this large are refused by every caller")]
+            Value::Int(whole) => *whole as f64,
+            Value::Float(number) => *number,
+            Value::Str(text) => text.trim().parse().ok()?,
+            _ => return None,
+        };
+        number.is_finite().then_some(number)
+    }
+
+    /// A number that is not negative.
+    pub(super) fn weight(&self, notes: &mut Notes) -> Option<f64> {
+        let number = self.number().filter(|number| *number >= 0.0);
+        if number.is_none() {
+            self.mistake(notes, format!("{} is no weight", self.shown()), "write a number from 0 up, for example 2");
+        }
+        number
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn whole(&self, notes: &mut Notes, least: i64, most: i64) -> Option<i64> {
+        #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+        let whole = match self.node.value {
+            Value::Int(whole) => Some(whole),
+            _ => self.number().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| n as i64),
+        };
+        let whole = whole.filter(|whole| (least..=most).contains(whole));
+        if whole.is_none() {
+            let remedy = match (least, most) {
+                (i64::MIN, _) => "write a whole number, for example 1".to_owned(),
+                (_, i64::MAX) => format!("write a whole number from {least} up"),
+                _ => format!("write a whole number from {least} to {most}"),
+            };
+            self.mistake(notes, format!("{} will not do here", self.shown()), remedy);
+        }
+        whole
+    }
+
+    /// A whole number of things, from 0.
+    pub(super) fn count(&self, notes: &mut Notes) -> Option<u64> {
+        self.whole(notes, 0, i64::MAX).and_then(|whole| u64::try_from(whole).ok())
+    }
+
+    /// A small whole number of things, from 0 to 1000.
+    pub(super) fn few(&self, notes: &mut Notes) -> Option<u32> {
+        self.whole(notes, 0, 1000).and_then(|whole| u32::try_from(whole).ok())
+    }
+
+    /// Seconds, as milliseconds. Zero only where it means something.
+    pub(super) fn seconds(&self, notes: &mut Notes, zero: bool) -> Option<u64> {
+        let fits = |s: &f64| *s < MAX_SECONDS && (*s > 0.0 || (zero && *s == 0.0));
+        let Some(seconds) = self.number().filter(fits) else {
+            let remedy = if zero { "from 0 up, for example 60" } else { "above 0, for example 30 or 0.5" };
+            self.mistake(notes, format!("{} is no time", self.shown()), format!("write seconds {remedy}"));
+            return None;
+        };
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded above, and not negative")]
+        Some(((seconds * 1000.0).round() as u64).max(u64::from(seconds > 0.0)))
+    }
+
+    /// Notes that this cannot stay.
+    pub(super) fn mistake(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
+        notes.mistakes.push(Notice::new(self.node.place, &self.path, problem, remedy));
+    }
+
+    /// The value for a sentence, cut to a sane length. Never asked of a key.
+    pub(super) fn shown(&self) -> String {
+        match &self.node.value {
+            Value::Str(text) if text.chars().count() > 60 => {
+                format!("`{}…`", text.chars().take(60).collect::<String>())
+            }
+            Value::Str(text) => format!("`{text}`"),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => format!("`{}`", self.node.to_json()),
+            Value::Null | Value::Seq(_) | Value::Map(_) => self.node.kind().to_owned(),
+        }
+    }
+}
+
+/// The way to a key of what lies at `path`.
+pub(super) fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}

@@ -1,0 +1,387 @@
+//! The attempt role: one try of a flight at one deployment.
+//!
+//! It rewrites the request, holds the answer until it is known to be one, and only then lets it go: a whole answer until it is
+//! read, a stream until its first meaningful event. Until then any failure moves the flight on, and the client sees nothing
+//! of it. What is held of a stream is kept here, translated, and taken out of Envoy's buffer.
+//!
+//! **Invariant:** after [`Verdict::Pass`] the answer is committed: there is no [`Verdict::Retry`] any more.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::headers::{HeaderMap, WITHHELD, WITHHELD_WITH_BODY, to_provider};
+use super::reply::Reply;
+use super::verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
+use super::{Api, Flight};
+use crate::chat::{Failure, FailureClass};
+use crate::codec::client::openai::{self, error};
+use crate::codec::{self, AnswerContext, AnswerStream, Passed, failure};
+use crate::config::model::Deployment;
+use crate::provider::Dialect;
+
+/// An error body longer than this is judged by its beginning, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// A stream that shows nothing meaningful in so many bytes is let go.
+const MAX_HELD_BYTES: usize = 1024 * 1024;
+/// Time to let go before Envoy's own timer strikes, in milliseconds.
+const MARGIN_MS: u64 = 300;
+
+enum Phase {
+    /// No headers yet.
+    Head,
+    /// The body of an error is awaited.
+    Failing(u16, HeaderMap),
+    /// A whole answer is awaited.
+    Whole,
+    /// A stream is held; what the client shall see of it so far.
+    Held(Option<Box<dyn AnswerStream>>, Vec<u8>),
+    /// A committed stream.
+    Flowing(Box<dyn AnswerStream>, Vec<u8>),
+    /// The rest passes unread.
+    Passing,
+    /// The rest is left out.
+    Cut,
+}
+
+/// One try.
+pub struct Attempt {
+    flight: Rc<RefCell<Flight>>,
+    dialect: Dialect,
+    context: AnswerContext,
+    phase: Phase,
+    started_ms: u64,
+    first_token_ms: Option<u64>,
+}
+
+impl Attempt {
+    /// Begins the next try of a flight: what Envoy preset is what is tried now.
+    ///
+    /// # Errors
+    /// The reply to the client where the request cannot be said in the provider's dialect.
+    pub fn start(flight: &Rc<RefCell<Flight>>, client: &HeaderMap, now_ms: u64) -> Result<(Self, Outgoing), Reply> {
+        let mut this = flight.borrow_mut();
+        let preset = this.preset;
+        this.lose(now_ms);
+        let Some((place, wait_ms)) = preset else {
+            return Err(this.abort(false, now_ms));
+        };
+        this.tried.push(place);
+        this.open = true;
+        this.attempt_started_ms = now_ms;
+        let lost = this.lost(0);
+        this.choose(&lost);
+        let Some((candidate, deployment)) = this.deployment(place) else {
+            return Err(this.abort(false, now_ms));
+        };
+        let model = candidate.model.as_ref().unwrap_or(&deployment.model);
+        let (body, length, dropped) = match encode(&this, deployment, model) {
+            Ok(encoded) => encoded,
+            Err(reply) => {
+                this.finish(false);
+                this.answered = true;
+                return Err(reply);
+            }
+        };
+        let headers = to_provider(client, deployment, this.api, length);
+        let context = AnswerContext {
+            model: model.clone(),
+            now_s: now_ms / 1000,
+            fallback_id: format!("chatcmpl-{now_ms:x}{:x}", this.random.clone().next()),
+            include_usage: this.include_usage,
+            thinking_blocks: true,
+        };
+        let first_token_ms = deployment
+            .stream_timeout_ms
+            .or(this.config.router.stream_timeout_ms)
+            .or(this.config.signalbox.first_token_timeout_ms)
+            .filter(|_| this.stream);
+        let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
+        this.dropped = dropped;
+        let attempt = Self {
+            flight: Rc::clone(flight),
+            dialect,
+            context,
+            phase: Phase::Head,
+            started_ms: now_ms,
+            first_token_ms,
+        };
+        Ok((attempt, Outgoing { headers, body, wait_ms }))
+    }
+
+    /// The flight it is a try of.
+    #[must_use]
+    pub const fn flight(&self) -> &Rc<RefCell<Flight>> {
+        &self.flight
+    }
+
+    /// When it wants to be woken. While no headers have come: just before Envoy's own timer, so that a silent deployment is not
+    /// asked again. While a stream is held: at its first-token deadline, or, where nothing else is left to try, just before
+    /// Envoy's timer would end it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        let flight = self.flight.borrow();
+        let before_envoy_ms = self.started_ms + flight.per_try_ms.saturating_sub(MARGIN_MS);
+        let at_ms = match &self.phase {
+            Phase::Head => before_envoy_ms,
+            Phase::Held(..) => match self.first_token_ms {
+                Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
+                    self.started_ms + first_token_ms
+                }
+                _ => before_envoy_ms,
+            },
+            _ => return None,
+        };
+        Some(Deadline { at_ms })
+    }
+
+    /// The deadline passed. `None`: nothing changes for the answer ([`Flight::next_cluster`] may have).
+    pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
+        match &mut self.phase {
+            Phase::Head => {
+                let mut flight = self.flight.borrow_mut();
+                let timeout = flight.lost(flight.per_try_ms);
+                flight.choose(&timeout);
+                None
+            }
+            Phase::Held(stream, held) => {
+                let failure = late(self.first_token_ms.unwrap_or_default());
+                if self.first_token_ms.is_some() && self.flight.borrow().has_alternative(&failure) {
+                    return Some(self.failed(failure, now_ms));
+                }
+                let held = std::mem::take(held);
+                let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
+                self.phase = Phase::Flowing(stream, held);
+                Some(self.commit(Edit::Keep, now_ms))
+            }
+            _ => None,
+        }
+    }
+
+    /// The head of the answer came. `headers` reads all of it; only a failure needs that.
+    pub fn on_headers(
+        &mut self,
+        status: u16,
+        headers: &dyn Fn() -> HeaderMap,
+        ends: bool,
+        now_ms: &dyn Fn() -> u64,
+    ) -> Verdict {
+        if !(200..300).contains(&status) {
+            self.phase = Phase::Failing(status, headers());
+            return if ends { self.on_body(b"", true, now_ms()) } else { Verdict::Hold };
+        }
+        if ends {
+            return self.failed(unreadable("the answer is empty"), now_ms());
+        }
+        self.phase = if self.flight.borrow().stream { Phase::Held(None, Vec::new()) } else { Phase::Whole };
+        Verdict::Hold
+    }
+
+    /// Whether the shell shall hand over the body now, given how much of it lies in Envoy's buffer. A stream always; a body that
+    /// is read as a whole only at its end, or when it has grown too large to wait.
+    #[must_use]
+    pub fn wants_body(&self, buffered: usize, ends: bool) -> bool {
+        match self.phase {
+            Phase::Whole => ends || buffered >= self.max_whole_bytes(),
+            Phase::Failing(..) => ends || buffered >= MAX_ERROR_BYTES,
+            Phase::Held(..) | Phase::Flowing(..) => true,
+            Phase::Head | Phase::Passing | Phase::Cut => false,
+        }
+    }
+
+    fn max_whole_bytes(&self) -> usize {
+        usize::try_from(self.flight.borrow().config.signalbox.max_response_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// What the shell does with a body that is not wanted: wait for more of it, let it pass, or leave it out.
+    #[must_use]
+    pub const fn unread(&self) -> Verdict {
+        match self.phase {
+            Phase::Cut => Verdict::Continue(Edit::Whole(Vec::new())),
+            Phase::Passing => Verdict::Continue(Edit::Keep),
+            _ => Verdict::Hold,
+        }
+    }
+
+    /// Whether [`Verdict::Hold`] means that the bytes were taken in and leave Envoy's buffer.
+    #[must_use]
+    pub const fn drains(&self) -> bool {
+        matches!(self.phase, Phase::Held(..))
+    }
+
+    /// The body came, as far as [`Self::wants_body`] asked for it.
+    pub fn on_body(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
+        match std::mem::replace(&mut self.phase, Phase::Cut) {
+            Phase::Failing(status, headers) => {
+                let header = |name: &str| {
+                    let (_, value) = headers.iter().find(|(found, _)| found == name)?;
+                    Some(String::from_utf8_lossy(value).into_owned())
+                };
+                self.failed(failure::classify(status, &header, bytes), now_ms)
+            }
+            Phase::Whole => self.whole(bytes, ends, now_ms),
+            Phase::Held(stream, held) => self.held(stream, held, bytes, ends, now_ms),
+            Phase::Flowing(stream, owed) => self.flowing(stream, owed, bytes, ends),
+            phase @ (Phase::Head | Phase::Passing | Phase::Cut) => {
+                self.phase = phase;
+                self.unread()
+            }
+        }
+    }
+
+    fn whole(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
+        if !ends {
+            if self.dialect != Dialect::OpenAi {
+                return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"), now_ms);
+            }
+            self.phase = Phase::Passing;
+            let verdict = self.commit(Edit::Keep, now_ms);
+            self.flight.borrow_mut().serve();
+            return verdict;
+        }
+        match codec::answer(self.dialect, bytes, &self.context) {
+            Ok(answer) => {
+                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole), now_ms);
+                self.flight.borrow_mut().serve();
+                verdict
+            }
+            Err(failure) => self.failed(failure, now_ms),
+        }
+    }
+
+    fn held(
+        &mut self,
+        stream: Option<Box<dyn AnswerStream>>,
+        mut held: Vec<u8>,
+        bytes: &[u8],
+        ends: bool,
+        now_ms: u64,
+    ) -> Verdict {
+        if stream.is_none() && starts_like_json(bytes) {
+            // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
+            let disguised = codec::answer(self.dialect, bytes, &self.context).err();
+            return self
+                .failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")), now_ms);
+        }
+        // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
+        let mut verbatim = stream.is_none();
+        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
+        if stream.push(bytes, &mut held) == Passed::Unchanged {
+            held.extend_from_slice(bytes);
+        } else {
+            verbatim = false;
+        }
+        if ends && stream.facts().failure.is_none() {
+            let before = held.len();
+            stream.end(&mut held);
+            verbatim &= held.len() == before;
+        }
+        if let Some(failure) = stream.facts().failure.clone() {
+            return self.failed(failure, now_ms);
+        }
+        if !stream.facts().meaningful && !ends && held.len() < MAX_HELD_BYTES {
+            self.phase = Phase::Held(Some(stream), held);
+            return Verdict::Hold;
+        }
+        if ends {
+            self.flight.borrow_mut().serve();
+            self.phase = Phase::Passing;
+        } else {
+            self.phase = Phase::Flowing(stream, Vec::new());
+        }
+        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) }, now_ms)
+    }
+
+    fn flowing(&mut self, mut stream: Box<dyn AnswerStream>, mut out: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
+        let owed = out.len();
+        let unchanged = stream.push(bytes, &mut out) == Passed::Unchanged;
+        if unchanged && owed > 0 {
+            out.extend_from_slice(bytes);
+        }
+        let keep = unchanged && owed == 0;
+        if ends && stream.facts().failure.is_none() {
+            stream.end(&mut out);
+        }
+        let edit = match (keep, out.is_empty()) {
+            (true, true) => Edit::Keep,
+            (true, false) => Edit::Append(out),
+            (false, _) => Edit::Whole(out),
+        };
+        if let Some(failure) = &stream.facts().failure {
+            let mut flight = self.flight.borrow_mut();
+            flight.fail(failure.clone());
+            self.phase = Phase::Cut;
+        } else if ends {
+            self.flight.borrow_mut().serve();
+            self.phase = Phase::Passing;
+        } else {
+            self.phase = Phase::Flowing(stream, Vec::new());
+        }
+        Verdict::Continue(edit)
+    }
+
+    fn commit(&mut self, edit: Edit, now_ms: u64) -> Verdict {
+        let mut flight = self.flight.borrow_mut();
+        flight.answered = true;
+        let mut set = flight.told(now_ms, None);
+        let mut remove = WITHHELD;
+        if flight.stream {
+            remove = WITHHELD_WITH_BODY;
+            set.push(("content-type", "text/event-stream; charset=utf-8".to_owned()));
+            set.push(("cache-control", "no-cache".to_owned()));
+        } else if let Edit::Whole(body) = &edit {
+            remove = WITHHELD_WITH_BODY;
+            set.push(("content-type", "application/json".to_owned()));
+            set.push(("content-length", body.len().to_string()));
+        }
+        Verdict::Pass(Commit { set, remove }, edit)
+    }
+
+    /// The try failed before anything was let go: the flight moves on, or the client gets the first cause.
+    fn failed(&mut self, failure: Failure, now_ms: u64) -> Verdict {
+        self.phase = Phase::Cut;
+        let mut flight = self.flight.borrow_mut();
+        flight.fail(failure);
+        if flight.preset.is_some() {
+            return Verdict::Retry;
+        }
+        flight.answered = true;
+        let (error, cause) = flight.final_error();
+        let body = error::body(&error);
+        let mut set = flight.told(now_ms, cause);
+        set.push((":status", error.status.to_string()));
+        set.push(("content-type", "application/json".to_owned()));
+        set.push(("content-length", body.len().to_string()));
+        set.push(("x-should-retry", "false".to_owned()));
+        Verdict::Pass(Commit { set, remove: WITHHELD_WITH_BODY }, Edit::Whole(body))
+    }
+}
+
+/// The client's body in the provider's dialect, its length, and which of its fields were left out.
+fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
+    let dialect = deployment.provider.dialect;
+    if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        if model == flight.asked {
+            return Ok((Edit::Keep, flight.body.len(), Vec::new()));
+        }
+        let (end, prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
+        let length = flight.body.len() - end + prefix.len();
+        return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
+    }
+    let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;
+    let target = codec::Target { model, drop_params: deployment.drop_params };
+    let encoded = codec::request(dialect, &request, target).map_err(|error| Reply::error(&error))?;
+    let length = encoded.body.len();
+    Ok((Edit::Whole(encoded.body), length, encoded.dropped))
+}
+
+fn late(first_token_ms: u64) -> Failure {
+    Failure::local(FailureClass::FirstToken, format!("no first token within {first_token_ms} ms"))
+}
+
+fn unreadable(what: &str) -> Failure {
+    Failure::local(FailureClass::Upstream, what)
+}
+
+fn starts_like_json(bytes: &[u8]) -> bool {
+    matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | b'<'))
+}

@@ -1,0 +1,227 @@
+//! One request on its way: the client's original body, the plan, and what came of each attempt.
+//!
+//! It lives in the VM's memory from the route filter's decision until the client's stream ends; the attempts of the request share
+//! it. Every attempt starts from the original body, never from what another attempt made of it.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::headers::printable;
+use super::{Api, Reply};
+use crate::chat::{ApiError, Failure, FailureClass};
+use crate::codec::failure::api_error;
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::routing::failover::{self, Next};
+use crate::routing::strategy::Random;
+use crate::routing::{Candidate, Place, Plan};
+use crate::state::Outcome;
+
+/// How an attempt ended, for the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Whose attempt it was.
+    pub deployment: DeploymentIndex,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Flight {
+    /// The configuration it was planned with; a newer one does not touch it.
+    pub config: Rc<RouterConfig>,
+    /// What was asked.
+    pub api: Api,
+    /// The client's body.
+    pub body: Vec<u8>,
+    /// Where the model's name stands in it, quotes included.
+    pub model_span: Range<usize>,
+    /// The model as the client asked for it.
+    pub asked: String,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether a stream ends with usage.
+    pub include_usage: bool,
+    /// When it came, Unix milliseconds.
+    pub started_ms: u64,
+    /// How long an attempt may take until its headers come, in milliseconds, as Envoy was told.
+    pub per_try_ms: u64,
+    /// What will be tried.
+    pub plan: Plan,
+    /// What was tried, in order; the last one may still be open.
+    pub(super) tried: Vec<Place>,
+    /// What failed, in order.
+    pub(super) causes: Vec<(Place, Failure)>,
+    /// Where Envoy goes if it retries now, and how long that attempt waits first. `None`: nowhere.
+    pub(super) preset: Option<(Place, u64)>,
+    /// When the latest attempt began, Unix milliseconds.
+    pub(super) attempt_started_ms: u64,
+    /// The latest attempt has not ended yet.
+    pub(super) open: bool,
+    /// An attempt's answer, good or bad, went to the client.
+    pub(super) answered: bool,
+    /// The client's fields that the latest attempt left out, because its provider cannot express them.
+    pub(super) dropped: Vec<String>,
+    pub(super) endings: Vec<Ending>,
+    pub(super) random: Random,
+}
+
+impl Flight {
+    /// The cluster of a place.
+    pub(super) fn deployment(&self, place: Place) -> Option<(&Candidate, &Deployment)> {
+        let candidate = self.plan.candidate(place)?;
+        Some((candidate, self.config.deployments.get(candidate.deployment)?))
+    }
+
+    /// The cluster that Envoy takes next; empty where nothing may be tried, which matches no cluster.
+    #[must_use]
+    pub fn next_cluster(&self) -> &str {
+        let place = self.preset.map(|(place, _)| place);
+        place.and_then(|place| self.deployment(place)).map_or("", |(_, deployment)| deployment.id.as_str())
+    }
+
+    /// Endings since the last call, for the state to record.
+    pub fn take_endings(&mut self) -> Vec<Ending> {
+        std::mem::take(&mut self.endings)
+    }
+
+    /// The open attempt failed: notes the cause and chooses what follows.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if !std::mem::take(&mut self.open) {
+            return;
+        }
+        let Some(&place) = self.tried.last() else { return };
+        self.choose(&failure);
+        self.end(place, Outcome::Failed(failure.clone()));
+        self.causes.push((place, failure));
+    }
+
+    /// Presets where Envoy goes if the open attempt fails like this.
+    pub(super) fn choose(&mut self, failure: &Failure) {
+        let on_bad_request = self.config.signalbox.fallback_on_bad_request;
+        let chance = self.random.next();
+        self.preset = match failover::next(&self.plan, &self.tried, failure, on_bad_request, chance) {
+            Next::Try(place, wait_ms) => Some((place, wait_ms)),
+            Next::GiveUp => None,
+        };
+    }
+
+    /// Whether a failure like this would have somewhere to go.
+    pub(super) fn has_alternative(&self, failure: &Failure) -> bool {
+        let on_bad_request = self.config.signalbox.fallback_on_bad_request;
+        failover::next(&self.plan, &self.tried, failure, on_bad_request, 0) != Next::GiveUp
+    }
+
+    /// Envoy answered by itself: no host, no retry left, a timeout. Returns the error the client gets instead.
+    pub fn abort(&mut self, timed_out: bool, now_ms: u64) -> Reply {
+        let elapsed_ms = if timed_out { self.per_try_ms } else { now_ms.saturating_sub(self.attempt_started_ms) };
+        self.fail(self.lost(elapsed_ms));
+        self.answered = true;
+        let (error, failure) = self.final_error();
+        let mut reply = Reply::error(&error);
+        reply.headers.extend(self.told(now_ms, failure));
+        reply
+    }
+
+    /// Whether an attempt's answer, or our own error, went to the client.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// The open attempt served.
+    pub(super) fn serve(&mut self) {
+        if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
+            self.end(place, Outcome::Served(1));
+        }
+    }
+
+    fn end(&mut self, place: Place, outcome: Outcome) {
+        if let Some(candidate) = self.plan.candidate(place) {
+            self.endings.push(Ending { deployment: candidate.deployment, outcome });
+        }
+    }
+
+    /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
+    pub(super) fn lose(&mut self, now_ms: u64) {
+        self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
+    }
+
+    /// What an attempt without an answer means, by how long it took.
+    pub(super) fn lost(&self, elapsed_ms: u64) -> Failure {
+        // Envoy's timer starts a little after ours.
+        let timed_out = elapsed_ms + 50 >= self.per_try_ms;
+        if timed_out {
+            Failure::local(FailureClass::Timeout, format!("no answer within {} ms", self.per_try_ms))
+        } else {
+            Failure::local(FailureClass::Reset, "the connection failed or was lost before an answer")
+        }
+    }
+
+    /// Whether an attempt has not ended yet.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the
+    /// provider in mid-answer.
+    pub fn finish(&mut self, reset: bool) {
+        if reset {
+            self.fail(Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
+        }
+        if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
+            self.end(place, Outcome::Abandoned);
+        }
+    }
+
+    /// The error the client gets when all is lost: the first real cause, and what was tried.
+    pub(super) fn final_error(&self) -> (ApiError, Option<&Failure>) {
+        let Some((_, first)) = self.causes.first() else {
+            let message = "No provider could be reached.".to_owned();
+            return (ApiError { status: 503, kind: "upstream_error", code: None, param: None, message }, None);
+        };
+        let mut error = api_error(first);
+        if self.causes.len() > 1 {
+            let tried: Vec<String> = self
+                .causes
+                .iter()
+                .filter_map(|(place, failure)| {
+                    let (_, deployment) = self.deployment(*place)?;
+                    Some(format!("{}: {}", deployment.id, failure.class.as_str()))
+                })
+                .collect();
+            error.message = format!("{} (tried {})", error.message, tried.join(", "));
+        }
+        (error, Some(first))
+    }
+
+    /// Our own response headers: who answered, after how much, and how long it took.
+    pub(super) fn told(&self, now_ms: u64, failure: Option<&Failure>) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::with_capacity(10);
+        if let Some(&place) = self.tried.last() {
+            if let Some((candidate, deployment)) = self.deployment(place) {
+                let group = self.config.groups.get(self.plan.stages.get(place.stage).map_or(0, |stage| stage.group));
+                headers.push(("x-signalbox-deployment", printable(&deployment.id)));
+                headers.push(("x-signalbox-provider", deployment.provider.name.to_owned()));
+                headers.push(("x-signalbox-model-group", printable(group.map_or("", |group| &group.name))));
+                headers.push(("x-signalbox-model", printable(candidate.model.as_ref().unwrap_or(&deployment.model))));
+            }
+            headers.push(("x-signalbox-fallbacks", self.plan.fallbacks(place).to_string()));
+        }
+        headers.push(("x-signalbox-attempts", self.tried.len().to_string()));
+        let total_ms = now_ms.saturating_sub(self.started_ms);
+        let last_ms = now_ms.saturating_sub(self.attempt_started_ms);
+        headers.push(("server-timing", format!("total;dur={total_ms}, attempt;dur={last_ms}")));
+        if !self.dropped.is_empty() {
+            headers.push(("x-signalbox-dropped-params", printable(&self.dropped.join(", "))));
+        }
+        if let Some(failure) = failure {
+            headers.push(("x-signalbox-error", failure.class.as_str().to_owned()));
+            if let Some(wait_ms) = failure.retry_after_ms {
+                headers.push(("retry-after", wait_ms.div_ceil(1000).to_string()));
+            }
+        }
+        headers
+    }
+}

@@ -1,0 +1,79 @@
+//! Answers the filter gives itself: refusals and the model list, in OpenAI's shapes.
+
+use serde_json::json;
+
+use crate::chat::ApiError;
+use crate::codec::client::openai::error;
+use crate::config::model::RouterConfig;
+
+/// A whole answer that never reaches a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers besides the length.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// An error in OpenAI's shape. The SDK is told not to try again: what can be retried was.
+    #[must_use]
+    pub fn error(error: &ApiError) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned()), ("x-should-retry", "false".to_owned())];
+        Self { status: error.status, headers, body: error::body(error) }
+    }
+
+    fn json(value: &serde_json::Value) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { status: 200, headers, body: value.to_string().into_bytes() }
+    }
+}
+
+/// An `invalid_request_error`.
+pub(super) fn invalid(status: u16, code: &str, param: Option<&str>, message: String) -> ApiError {
+    ApiError {
+        status,
+        kind: "invalid_request_error",
+        code: Some(code.to_owned()),
+        param: param.map(str::to_owned),
+        message,
+    }
+}
+
+/// `/v1/models`: every group that is no pattern, and every alias that is not hidden.
+pub(super) fn models(config: &RouterConfig) -> Reply {
+    let data: Vec<_> = listed(config).map(|(id, owner)| model(id, owner)).collect();
+    Reply::json(&json!({"object": "list", "data": data}))
+}
+
+/// `/v1/models/ID`.
+pub(super) fn one_model(config: &RouterConfig, asked: &str) -> Reply {
+    let found = listed(config).find(|(id, _)| *id == asked);
+    found.map_or_else(|| Reply::error(&unknown_model(config, asked)), |(id, owner)| Reply::json(&model(id, owner)))
+}
+
+/// OpenAI's refusal of a model it does not know, with the names that are known.
+pub(super) fn unknown_model(config: &RouterConfig, asked: &str) -> ApiError {
+    let known: Vec<&str> = listed(config).map(|(id, _)| id).take(10).collect();
+    let asked: String = asked.chars().take(100).collect();
+    let message = format!("The model `{asked}` does not exist. This gateway serves: {}.", known.join(", "));
+    invalid(404, "model_not_found", Some("model"), message)
+}
+
+fn listed(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+    let owner = |group: usize| {
+        let first = config.groups.get(group).and_then(|group| group.deployments.first());
+        first.and_then(|&first| config.deployments.get(first)).map_or("signalbox", |first| first.provider.name)
+    };
+    let groups = config.groups.iter().enumerate().filter(|(_, group)| !group.name.contains('*'));
+    let aliases = config.aliases.iter().filter(|alias| !alias.hidden);
+    let groups = groups.map(move |(index, group)| (group.name.as_str(), owner(index)));
+    groups.chain(aliases.map(move |alias| (alias.name.as_str(), owner(alias.group))))
+}
+
+/// LiteLLM's `created`, so that the answer never changes.
+fn model(id: &str, owner: &str) -> serde_json::Value {
+    json!({"id": id, "object": "model", "created": 1_677_610_602, "owned_by": owner})
+}

@@ -1,0 +1,57 @@
+//! What an attempt tells the shell to do: effects as values.
+
+use super::headers::HeaderMap;
+
+/// What becomes of a body in Envoy's hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// It passes as it is.
+    Keep,
+    /// Its first so many bytes are replaced.
+    Prefix(usize, Vec<u8>),
+    /// All of it is replaced.
+    Whole(Vec<u8>),
+    /// This is added at its end.
+    Append(Vec<u8>),
+}
+
+/// The request of one attempt.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// All its headers.
+    pub headers: HeaderMap,
+    /// What becomes of the client's body.
+    pub body: Edit,
+    /// Not to be sent sooner than so many milliseconds from now.
+    pub wait_ms: u64,
+}
+
+/// What becomes of an answer.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Nothing goes on yet; what has come was taken in and leaves Envoy's buffer.
+    Hold,
+    /// Envoy shall try [`Flight::next_cluster`].
+    Retry,
+    /// The head goes to the client with these changes, and the body after this edit.
+    Pass(Commit, Edit),
+    /// The head is gone already; the body goes on after this edit.
+    Continue(Edit),
+}
+
+/// The changes to the head that goes to the client. The provider's headers stay where they are: setting ours one by one costs
+/// less than carrying all of them over and back.
+#[derive(Debug)]
+pub struct Commit {
+    /// Headers to set, `:status` among them where it changes.
+    pub set: Vec<(&'static str, String)>,
+    /// Headers to remove.
+    pub remove: &'static [&'static str],
+}
+
+/// A moment at which an attempt wants to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// When, Unix milliseconds.
+    pub at_ms: u64,
+}

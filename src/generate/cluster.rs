@@ -1,0 +1,133 @@
+//! One cluster a deployment, named by its id.
+//!
+//! **Invariant:** a cluster by name always has a host: when DNS gives none, a second one refuses the connection, because Envoy
+//! retries a refusal and does not retry "no healthy upstream".
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::envoy::{buffer_bytes, duration, socket, wasm_filter};
+use super::keys::{self, Source};
+use super::listener::NO_CLUSTER;
+use crate::config::model::{Deployment, Endpoint, RouterConfig};
+use crate::provider::KeyHeader;
+
+/// The cluster of a deployment; `secret` is the name of its key.
+pub(super) fn deployment(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
+    let endpoint = &deployment.endpoint;
+    let by_address = endpoint.host.parse::<IpAddr>().is_ok();
+    let mut cluster = json!({
+        "name": deployment.id,
+        "type": if by_address { "STATIC" } else { "STRICT_DNS" },
+        "connect_timeout": duration(config.signalbox.connect_timeout_ms),
+        "per_connection_buffer_limit_bytes": buffer_bytes(config),
+        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(endpoint, by_address)},
+        // Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
+        "circuit_breakers": {"thresholds": [{
+            "priority": "DEFAULT",
+            "max_connections": 100_000,
+            "max_pending_requests": 100_000,
+            "max_requests": 100_000,
+            "max_retries": 100_000,
+        }]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(deployment, secret, config, wasm),
+        },
+    });
+    let more = [
+        (!by_address).then(|| ("dns_lookup_family", json!("V4_PREFERRED"))),
+        endpoint.tls.then(|| ("transport_socket", tls(endpoint, by_address, &config.signalbox.ca_file))),
+    ];
+    if let Some(cluster) = cluster.as_object_mut() {
+        cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
+    }
+    cluster
+}
+
+/// Where a request goes that no deployment may serve.
+pub(super) fn none() -> Value {
+    json!({"name": NO_CLUSTER, "type": "STATIC", "connect_timeout": "1s"})
+}
+
+fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
+    let host = |host: &str, port| json!([{"endpoint": {"address": socket(host, port)}}]);
+    let mut endpoints = vec![json!({"lb_endpoints": host(&endpoint.host, endpoint.port)})];
+    if !by_address {
+        endpoints.push(json!({"priority": 1, "lb_endpoints": host("127.0.0.1", 1)}));
+    }
+    endpoints
+}
+
+fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
+    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm)];
+    filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config)));
+    filters.push(json!({
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
+    }));
+    let version = if deployment.endpoint.tls {
+        ("auto_config", json!({"http_protocol_options": {}, "http2_protocol_options": {}}))
+    } else {
+        ("explicit_http_config", json!({"http_protocol_options": {}}))
+    };
+    let (version, options) = version;
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": "60s"},
+        version: options,
+        "http_filters": filters,
+    })
+}
+
+/// Puts the key into the request after the filter, in place of anything the client sent.
+fn credential(header: KeyHeader, secret: &str, config: &RouterConfig) -> Value {
+    let mut source = json!({"name": secret});
+    if let (Source::Watched(path), Some(source)) = (keys::source(config, secret), source.as_object_mut()) {
+        let sds = json!({"path_config_source": {"path": path}, "resource_api_version": "V3"});
+        source.insert("sds_config".to_owned(), sds);
+    }
+    let mut generic = json!({
+        "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
+        "credential": source,
+    });
+    let (name, prefix) = match header {
+        KeyHeader::Bearer => ("authorization", Some("Bearer ")),
+        KeyHeader::Named(name) => (name, None),
+    };
+    if let Some(generic) = generic.as_object_mut() {
+        generic.insert("header".to_owned(), json!(name));
+        generic.extend(prefix.map(|prefix| ("header_value_prefix".to_owned(), json!(prefix))));
+    }
+    json!({
+        "name": "envoy.filters.http.credential_injector",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+            "overwrite": true,
+            "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": generic},
+        },
+    })
+}
+
+/// TLS with the provider's name asked for and checked.
+fn tls(endpoint: &Endpoint, by_address: bool, ca_file: &str) -> Value {
+    let mut validation = json!({"trusted_ca": {"filename": ca_file}});
+    let mut context =
+        json!({"@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"});
+    if let (Some(context), Some(validation)) = (context.as_object_mut(), validation.as_object_mut()) {
+        if by_address {
+            // An address is no server name, and stands in the certificate as an address.
+            let name = json!([{"san_type": "IP_ADDRESS", "matcher": {"exact": endpoint.host}}]);
+            validation.insert("match_typed_subject_alt_names".to_owned(), name);
+        } else {
+            context.insert("sni".to_owned(), json!(endpoint.host));
+            context.insert("auto_sni_san_validation".to_owned(), json!(true));
+        }
+        let common = json!({
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            "validation_context": validation,
+        });
+        context.insert("common_tls_context".to_owned(), common);
+    }
+    json!({"name": "envoy.transport_sockets.tls", "typed_config": context})
+}

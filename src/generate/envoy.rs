@@ -1,0 +1,115 @@
+//! A complete Envoy bootstrap.
+//!
+//! **Invariant:** Envoy's admin interface is on loopback (the configuration accepts nothing else), and what is generated depends
+//! on the configuration and the module's path alone.
+
+use serde_json::{Value, json};
+
+use super::keys::{self, Source};
+use super::{cluster, listener};
+use crate::config::compile::Compiled;
+use crate::config::model::RouterConfig;
+
+/// What a deployment may take where nothing says: LiteLLM's 6,000 s.
+const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
+/// Room for headers and for what a translation adds to a body.
+const BUFFER_ROOM: u64 = 1024 * 1024;
+
+/// The bootstrap. `wasm` is the path of the filter's module, as Envoy will see it.
+#[must_use]
+pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
+    let config = &compiled.config;
+    let secrets = keys::names(config);
+    let mut clusters: Vec<Value> = config
+        .deployments
+        .iter()
+        .zip(&secrets)
+        .map(|(deployment, secret)| cluster::deployment(deployment, secret.as_deref(), config, wasm))
+        .collect();
+    clusters.push(cluster::none());
+    json!({
+        // Watched secret files ask for a node.
+        "node": {"id": "signalbox", "cluster": "signalbox"},
+        "admin": {"address": address(&config.signalbox.admin)},
+        "static_resources": {
+            "listeners": [listener::listener(compiled, wasm)],
+            "clusters": clusters,
+            "secrets": static_secrets(config, &secrets),
+        },
+        "overload_manager": {
+            "resource_monitors": [{
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": 50_000,
+                },
+            }],
+        },
+    })
+}
+
+/// One secret a variable or plain file; watched files are named by the clusters that use them.
+fn static_secrets(config: &RouterConfig, names: &[Option<String>]) -> Vec<Value> {
+    let mut names: Vec<&String> = names.iter().flatten().collect();
+    names.sort();
+    names.dedup();
+    let secret = |name: &String| {
+        let place = match keys::source(config, name) {
+            Source::Environment => json!({"environment_variable": name}),
+            Source::File(path) => json!({"filename": path}),
+            Source::Watched(_) => return None,
+        };
+        Some(json!({"name": name, "generic_secret": {"secret": place}}))
+    };
+    names.into_iter().filter_map(secret).collect()
+}
+
+/// How a filter of either role is loaded: one VM a worker for both.
+pub(super) fn wasm_filter(role: &str, configuration: &str, wasm: &str) -> Value {
+    json!({
+        "name": "envoy.filters.http.wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": format!("signalbox-{role}"),
+                "root_id": role,
+                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+                "vm_config": {
+                    "vm_id": "signalbox",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": wasm}},
+                },
+                // A trap costs the request in hand, the next one gets a fresh VM.
+                "failure_policy": "FAIL_RELOAD",
+                // Without it a body reaches a filter that still holds the headers, and the request hangs.
+                "allow_on_headers_stop_iteration": true,
+            },
+        },
+    })
+}
+
+/// A socket address that was checked when it was read.
+pub(super) fn address(text: &str) -> Value {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "0"));
+    socket(host.trim_matches(['[', ']']), port.parse().unwrap_or(0))
+}
+
+pub(super) fn socket(host: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": host, "port_value": port}})
+}
+
+/// How much of a request or answer Envoy may hold, so that bodies can be read whole and sent again.
+pub(super) fn buffer_bytes(config: &RouterConfig) -> u64 {
+    config.signalbox.max_request_bytes.max(config.signalbox.max_response_bytes) + BUFFER_ROOM
+}
+
+/// Milliseconds as protobuf's JSON writes a duration.
+pub(super) fn duration(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
+}
+
+/// The longest that any deployment may take.
+pub(super) fn longest_timeout_ms(config: &RouterConfig) -> u64 {
+    let own = config.router.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+    config.deployments.iter().filter_map(|deployment| deployment.timeout_ms).fold(own, u64::max)
+}

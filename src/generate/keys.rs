@@ -1,0 +1,99 @@
+//! Keys by name: which environment variable or file holds the key of each deployment.
+//!
+//! Envoy reads the keys itself and puts them into requests after the filter (its credential injector), so neither the filter
+//! nor its configuration ever holds one. A key that stands in the configuration file is moved into a variable as well.
+//!
+//! **Invariant:** what is shown or written are names; only [`Variable::literal`] gives a key out, to the one who starts Envoy.
+
+use std::collections::HashSet;
+
+use crate::config::model::{Deployment, Key, RouterConfig};
+
+/// An environment variable that Envoy needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Variable<'a> {
+    /// Its name.
+    pub name: String,
+    /// The deployments that use it, by id.
+    pub deployments: Vec<&'a str>,
+    /// The key, where it stands in the configuration file.
+    pub literal: Option<&'a str>,
+}
+
+/// Where Envoy finds the key of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// In an environment variable.
+    Environment,
+    /// In a file that holds nothing else.
+    File(&'a str),
+    /// In a file of Envoy's secret discovery service, which is watched.
+    Watched(&'a str),
+}
+
+/// The name of the secret for each deployment, by its index; `None` where it has no key.
+#[must_use]
+pub fn names(config: &RouterConfig) -> Vec<Option<String>> {
+    let mut taken: HashSet<String> =
+        config.deployments.iter().filter_map(|deployment| env_name(deployment).map(str::to_owned)).collect();
+    let name = |deployment: &Deployment| match deployment.key.as_ref()? {
+        Key::Env(name) => Some(name.clone()),
+        Key::Literal(_) => Some(free_name(&deployment.id, &mut taken)),
+    };
+    config.deployments.iter().map(name).collect()
+}
+
+/// Where the secret of this name is.
+#[must_use]
+pub fn source<'a>(config: &'a RouterConfig, name: &str) -> Source<'a> {
+    let Some((_, path)) = config.signalbox.secret_files.iter().find(|(known, _)| known == name) else {
+        return Source::Environment;
+    };
+    if [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end)) {
+        Source::Watched(path)
+    } else {
+        Source::File(path)
+    }
+}
+
+/// Every variable that Envoy needs, each once, in file order.
+#[must_use]
+pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
+    let mut found: Vec<Variable<'_>> = Vec::new();
+    for (deployment, name) in config.deployments.iter().zip(names(config)) {
+        let Some(name) = name else { continue };
+        if source(config, &name) != Source::Environment {
+            continue;
+        }
+        if let Some(known) = found.iter_mut().find(|known| known.name == name) {
+            known.deployments.push(&deployment.id);
+            continue;
+        }
+        let literal = match &deployment.key {
+            Some(Key::Literal(key)) => Some(key.as_str()),
+            _ => None,
+        };
+        found.push(Variable { name, deployments: vec![&deployment.id], literal });
+    }
+    found
+}
+
+fn env_name(deployment: &Deployment) -> Option<&str> {
+    match &deployment.key {
+        Some(Key::Env(name)) => Some(name),
+        _ => None,
+    }
+}
+
+/// `SIGNALBOX_KEY_` and the id in capitals, with a number where two ids look the same so.
+fn free_name(id: &str, taken: &mut HashSet<String>) -> String {
+    let stem: String =
+        id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    let mut name = format!("SIGNALBOX_KEY_{stem}");
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("SIGNALBOX_KEY_{stem}_{number}");
+        number += 1;
+    }
+    name
+}

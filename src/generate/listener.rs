@@ -1,0 +1,159 @@
+//! The listener: where clients come in, and the one route that is chosen anew for every attempt.
+//!
+//! The cluster comes from filter state that only the filter can write, read again before each retry
+//! (`refresh_cluster_on_retry`, Envoy 1.39 and later); a header could be forged, and is read only once.
+//!
+//! **Invariant:** what Envoy decides itself is never tighter than what the filter decides: its timeout is off, its retries are as
+//! many as the configuration can ask for, its buffers hold the largest body allowed.
+
+use serde_json::{Map, Value, json};
+
+use super::envoy::{address, buffer_bytes, duration, longest_timeout_ms, wasm_filter};
+use crate::config::compile::Compiled;
+use crate::config::model::RouterConfig;
+
+/// A line a request, for people: the filter says in headers what it did.
+const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH):60% \
+    %RESP(X-SIGNALBOX-MODEL-GROUP)% -> %RESP(X-SIGNALBOX-DEPLOYMENT)% \
+    (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
+    attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
+    error=%RESP(X-SIGNALBOX-ERROR)% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+
+/// The cluster that stands for "no cluster": Envoy's own 503, which the route filter rewrites.
+pub(super) const NO_CLUSTER: &str = "signalbox-none";
+
+/// The retries a request may have at most, whatever a client asks for itself.
+const LEAST_RETRIES: u32 = 10;
+
+pub(super) fn listener(compiled: &Compiled, wasm: &str) -> Value {
+    let config = &compiled.config;
+    json!({
+        "name": "signalbox",
+        "address": address(&config.signalbox.listen),
+        "per_connection_buffer_limit_bytes": buffer_bytes(config),
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": connection_manager(compiled, wasm),
+        }]}],
+    })
+}
+
+fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
+    let config = &compiled.config;
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "signalbox",
+        "codec_type": "AUTO",
+        "normalize_path": true,
+        "merge_slashes": true,
+        "use_remote_address": false,
+        "skip_xff_append": true,
+        "generate_request_id": false,
+        "server_header_transformation": "PASS_THROUGH",
+        "request_headers_timeout": "30s",
+        // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
+        "stream_idle_timeout": duration(longest_timeout_ms(config) + 60_000),
+        "early_header_mutation_extensions": [forged_headers()],
+        "access_log": [{
+            "name": "envoy.access_loggers.stdout",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+                "log_format": {"text_format_source": {"inline_string": ACCESS_LINE}},
+            },
+        }],
+        "http_filters": [
+            wasm_filter("route", &super::route_configuration(compiled), wasm),
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                    "suppress_envoy_headers": true,
+                },
+            },
+        ],
+        "route_config": {
+            "name": "signalbox",
+            "virtual_hosts": [{
+                "name": "signalbox",
+                "domains": ["*"],
+                "request_body_buffer_limit": buffer_bytes(config),
+                "routes": [route(config)],
+            }],
+        },
+    })
+}
+
+/// Envoy obeys `x-envoy-*` in requests (retries, timeouts), and `x-signalbox-*` is ours: neither may come from a client.
+fn forged_headers() -> Value {
+    let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
+    json!({
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": [prefix("x-envoy-"), prefix("x-signalbox-")],
+        },
+    })
+}
+
+fn route(config: &RouterConfig) -> Value {
+    json!({
+        "match": {"prefix": "/"},
+        "route": {
+            "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
+            // The filter gives every attempt its own time limit.
+            "timeout": "0s",
+            "retry_policy": {
+                "retry_on": "reset,connect-failure,retriable-headers",
+                "retriable_headers": [{"name": "x-signalbox-retry", "present_match": true}],
+                "num_retries": most_retries(config),
+                // The filter waits itself, where waiting helps.
+                "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+                "refresh_cluster_on_retry": true,
+            },
+        },
+        "request_headers_to_remove": ["x-forwarded-proto", "x-forwarded-for", "x-request-id"],
+    })
+}
+
+fn cluster_by_filter_state(config: &RouterConfig) -> Value {
+    let action = |cluster: &str| {
+        json!({
+            "name": "cluster",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction",
+                "cluster": cluster,
+            },
+        })
+    };
+    let by_id: Map<String, Value> =
+        config.deployments.iter().map(|d| (d.id.clone(), json!({"action": action(&d.id)}))).collect();
+    json!({
+        "name": "cluster-by-filter-state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
+            "cluster_matcher": {
+                "matcher_tree": {
+                    "input": {
+                        "name": "signalbox-cluster",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
+                            "key": "wasm.signalbox.cluster",
+                        },
+                    },
+                    "exact_match_map": {"map": by_id},
+                },
+                "on_no_match": {"action": action(NO_CLUSTER)},
+            },
+        },
+    })
+}
+
+/// What all groups of the longest chain can need together.
+fn most_retries(config: &RouterConfig) -> u32 {
+    let own = config.deployments.iter().filter_map(|deployment| deployment.num_retries);
+    let attempts = own.fold(config.router.num_retries, u32::max).saturating_add(1);
+    let chains = config.fallbacks.iter().map(|(_, chain)| chain).chain([&config.default_fallbacks]);
+    let groups = u32::try_from(chains.map(Vec::len).max().unwrap_or(0)).unwrap_or(u32::MAX);
+    let groups = groups.max(config.router.max_fallbacks).saturating_add(1);
+    attempts.saturating_mul(groups).saturating_sub(1).max(LEAST_RETRIES)
+}

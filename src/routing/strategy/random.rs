@@ -1,0 +1,30 @@
+//! Chance as a value: `splitmix64` from a seed that the caller draws, so that a plan can be replayed.
+
+/// A small random number generator. Good for spreading load, not for secrets.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// Starts from a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number, over the whole range.
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number from 0 up to, but not including, 1.
+    pub fn unit(&mut self) -> f64 {
+        // 53 bits are all that an f64 holds.
+        #[allow(clippy::cast_precision_loss)]
+        let value = (self.next() >> 11) as f64;
+        value / 9_007_199_254_740_992.0
+    }
+}

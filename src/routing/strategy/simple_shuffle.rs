@@ -1,0 +1,44 @@
+//! `simple-shuffle`, LiteLLM's default: a weighted draw by `weight`, else `rpm`, else `tpm`, else evenly.
+//!
+//! The first of these that any candidate has decides; a candidate without it weighs nothing and is drawn only when no other is
+//! left (LiteLLM: never, while another has it). Drawing again and again without putting back gives the whole ranking.
+
+use super::Random;
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+
+pub(super) fn rank(config: &RouterConfig, mut left: Vec<DeploymentIndex>, random: &mut Random) -> Vec<DeploymentIndex> {
+    let mut ranked = Vec::with_capacity(left.len());
+    while left.len() > 1 {
+        let drawn = draw(&weights(config, &left), random);
+        ranked.push(left.remove(drawn.min(left.len() - 1)));
+    }
+    ranked.append(&mut left);
+    ranked
+}
+
+fn weights(config: &RouterConfig, candidates: &[DeploymentIndex]) -> Vec<f64> {
+    #[allow(clippy::cast_precision_loss)]
+    let measures: [fn(&Deployment) -> Option<f64>; 3] =
+        [|d| d.weight, |d| d.rpm.map(|rpm| rpm as f64), |d| d.tpm.map(|tpm| tpm as f64)];
+    for measure in measures {
+        let of = |&index: &DeploymentIndex| config.deployments.get(index).and_then(measure).unwrap_or(0.0).max(0.0);
+        let weights: Vec<f64> = candidates.iter().map(of).collect();
+        if weights.iter().any(|weight| *weight > 0.0) {
+            return weights;
+        }
+    }
+    vec![1.0; candidates.len()]
+}
+
+/// Draws an index by weight.
+fn draw(weights: &[f64], random: &mut Random) -> usize {
+    let mut point = random.unit() * weights.iter().sum::<f64>();
+    for (index, weight) in weights.iter().enumerate() {
+        if point < *weight {
+            return index;
+        }
+        point -= weight;
+    }
+    // Rounding may leave a hair: the last one that weighs anything.
+    weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)
+}

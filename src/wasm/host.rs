@@ -1,0 +1,101 @@
+//! The host's services in this project's words: time, shared data, filter state, headers.
+
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType};
+
+use crate::filter::{Edit, HeaderMap};
+use crate::state::{StateStore, Version};
+
+/// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches it.
+const CLUSTER: &str = "signalbox.cluster";
+const FLIGHT: &str = "signalbox.flight";
+
+/// Now, Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let now = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Envoy's shared data.
+pub struct SharedData;
+
+impl StateStore for SharedData {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        let (value, version) = hostcalls::get_shared_data(key).ok()?;
+        Some((value?, version.unwrap_or_default()))
+    }
+
+    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
+        hostcalls::set_shared_data(key, Some(value), expected).is_ok()
+    }
+}
+
+/// Tells Envoy which cluster the next attempt takes.
+pub fn choose_cluster(name: &str) {
+    let _ = hostcalls::set_property(vec![CLUSTER], Some(name.as_bytes()));
+}
+
+/// Leaves a flight's id with the request.
+pub fn tag_flight(id: u64) {
+    let _ = hostcalls::set_property(vec![FLIGHT], Some(&id.to_le_bytes()));
+}
+
+/// The id of the request's flight.
+pub fn tagged_flight() -> Option<u64> {
+    let bytes = hostcalls::get_property(vec![FLIGHT]).ok()??;
+    Some(u64::from_le_bytes(*bytes.first_chunk::<8>()?))
+}
+
+/// A text property of the request, for example `response.code_details`.
+pub fn property(path: Vec<&str>) -> String {
+    let bytes = hostcalls::get_property(path).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One header, if it is there and is text.
+pub fn header(map: MapType, name: &str) -> Option<String> {
+    let bytes = hostcalls::get_map_value_bytes(map, name).ok()??;
+    String::from_utf8(bytes).ok()
+}
+
+/// All headers.
+pub fn headers(map: MapType) -> HeaderMap {
+    hostcalls::get_map_bytes(map).unwrap_or_default()
+}
+
+/// Replaces all headers, in one call.
+pub fn replace_headers(map: MapType, headers: &HeaderMap) {
+    let _ =
+        hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect());
+}
+
+/// Sets one header.
+pub fn set_header(map: MapType, name: &str, value: &str) {
+    let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
+}
+
+/// Removes one header.
+pub fn remove_header(map: MapType, name: &str) {
+    let _ = hostcalls::remove_map_value(map, name);
+}
+
+/// Reads a body from its beginning.
+pub fn body(buffer: BufferType, length: usize) -> Vec<u8> {
+    if length == 0 {
+        return Vec::new();
+    }
+    hostcalls::get_buffer(buffer, 0, length).ok().flatten().unwrap_or_default()
+}
+
+/// Carries out an edit of a body of which `length` bytes lie in the host's buffer.
+pub fn edit_body(buffer: BufferType, length: usize, edit: &Edit) {
+    let _ = match edit {
+        Edit::Keep => return,
+        Edit::Prefix(end, bytes) => hostcalls::set_buffer(buffer, 0, *end, bytes),
+        Edit::Whole(bytes) => hostcalls::set_buffer(buffer, 0, length, bytes),
+        // A start at or past the end appends.
+        Edit::Append(bytes) => hostcalls::set_buffer(buffer, length, 0, bytes),
+    };
+}

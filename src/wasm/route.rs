@@ -1,0 +1,128 @@
+//! The route filter: the listener's side of a request.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+
+use super::host::{self, SharedData};
+use super::worker;
+use crate::filter::route::{self, Admission, Moment, RequestHead};
+use crate::filter::{Api, Edit, PER_TRY_TIMEOUT_HEADER, Reply};
+use crate::state::health_of;
+
+/// One request of a client.
+pub struct RouteFilter {
+    awaited: Option<Api>,
+    flight: Option<u64>,
+    instead: Option<Vec<u8>>,
+}
+
+impl RouteFilter {
+    pub const fn new() -> Self {
+        Self { awaited: None, flight: None, instead: None }
+    }
+
+    fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
+        let Some(config) = worker::config() else { return Err(route::not_ready()) };
+        let now_ms = host::now_ms();
+        let cooling_until_ms =
+            |index: usize| config.deployments.get(index).map_or(0, |d| health_of(&SharedData, &d.id).cooling_until_ms);
+        let moment = Moment { now_ms, seed: worker::chance(), cooling_until_ms: &cooling_until_ms };
+        let flight = route::decide(&config, api, body, &moment)?;
+        host::choose_cluster(flight.next_cluster());
+        host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+        let id = worker::keep(flight);
+        host::tag_flight(id);
+        self.flight = Some(id);
+        let _ = hostcalls::call_foreign_function("clear_route_cache", None);
+        Ok(())
+    }
+}
+
+/// Answers at once. Nothing of the request goes on.
+pub fn send(reply: &Reply) -> Action {
+    let headers = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let _ = hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body));
+    Action::Pause
+}
+
+impl Context for RouteFilter {}
+
+impl HttpContext for RouteFilter {
+    fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let Some(config) = worker::config() else { return send(&route::not_ready()) };
+        let header = |name| host::header(MapType::HttpRequestHeaders, name);
+        let (method, path, encoding) = (header(":method"), header(":path"), header("content-encoding"));
+        let head = RequestHead {
+            method: method.as_deref().unwrap_or_default(),
+            path: path.as_deref().unwrap_or_default(),
+            content_length: header("content-length").and_then(|length| length.parse().ok()),
+            content_encoding: encoding.as_deref(),
+            ends,
+        };
+        match route::admit(&config, head) {
+            Admission::Reply(reply) => send(&reply),
+            Admission::Await(api) => {
+                self.awaited = Some(api);
+                Action::Pause
+            }
+        }
+    }
+
+    fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
+        let Some(api) = self.awaited else { return Action::Continue };
+        let limit = worker::config().map_or(u64::MAX, |config| config.signalbox.max_request_bytes);
+        if u64::try_from(length).unwrap_or(u64::MAX) > limit {
+            self.awaited = None;
+            return send(&route::too_large(limit));
+        }
+        if !ends {
+            return Action::Pause;
+        }
+        self.awaited = None;
+        match self.depart(api, host::body(BufferType::HttpRequestBody, length)) {
+            Ok(()) => Action::Continue,
+            Err(reply) => send(&reply),
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _ends: bool) -> Action {
+        let Some(flight) = self.flight.and_then(worker::flight) else { return Action::Continue };
+        if flight.borrow().is_answered() {
+            return Action::Continue;
+        }
+        // No attempt let this answer go: it is Envoy's own, in plain text.
+        let details = host::property(vec!["response", "code_details"]);
+        let timed_out = details.contains("timeout");
+        let now_ms = host::now_ms();
+        let reply = flight.borrow_mut().abort(timed_out, now_ms);
+        worker::record_endings(&flight);
+        let mut headers = vec![
+            (":status".to_owned(), reply.status.to_string().into_bytes()),
+            ("content-length".to_owned(), reply.body.len().to_string().into_bytes()),
+        ];
+        headers.extend(reply.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())));
+        host::replace_headers(MapType::HttpResponseHeaders, &headers);
+        self.instead = Some(reply.body);
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, length: usize, _ends: bool) -> Action {
+        if let Some(body) = self.instead.as_mut() {
+            host::edit_body(BufferType::HttpResponseBody, length, &Edit::Whole(std::mem::take(body)));
+        }
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        let Some(id) = self.flight.take() else { return };
+        if let Some(flight) = worker::flight(id) {
+            if flight.borrow().is_open() {
+                let reset = host::property(vec!["response", "code_details"]).starts_with("upstream_reset_after");
+                flight.borrow_mut().finish(reset);
+            }
+            worker::record_endings(&flight);
+        }
+        worker::forget(id);
+    }
+}

@@ -1,0 +1,109 @@
+//! The house's own rules, held as a test: who may know whom, how long a file may grow, and that each says why it is there.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each room of the library, the rooms it may name. A room may always name itself.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("chat", &[]),
+    ("provider", &[]),
+    ("codec", &["chat", "provider"]),
+    ("config", &["provider"]),
+    ("state", &["chat", "config"]),
+    ("routing", &["chat", "provider", "config", "state"]),
+    ("filter", &["chat", "provider", "codec", "config", "state", "routing"]),
+    ("generate", &["config", "provider"]),
+    ("wasm", &["chat", "provider", "codec", "config", "state", "routing", "filter"]),
+    ("demo", &[]),
+];
+
+/// Words that only the shell and the command line may say: clock, chance, environment, files, log.
+const OUTSIDE: &[&str] = &[
+    "proxy_wasm",
+    "std::time::SystemTime",
+    "Instant::now",
+    "SystemTime::now",
+    "std::env",
+    "std::fs",
+    "log::",
+    "println!",
+];
+
+const MAX_LINES: usize = 400;
+const MAX_SHELL_LINES: usize = 600;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 20, "the test looks in the wrong place");
+    found
+}
+
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    below.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// The file without its own tests, which may do anything.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod ").next().unwrap()
+}
+
+#[test]
+fn rooms_know_only_whom_they_may() {
+    let rooms: Vec<&str> = MAY_KNOW.iter().map(|(room, _)| *room).collect();
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let room = room(&path);
+        let Some((_, may)) = MAY_KNOW.iter().find(|(name, _)| *name == room) else { continue };
+        for other in rooms.iter().filter(|other| **other != room && !may.contains(other)) {
+            let code_lines = code(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in code_lines.filter(|line| line.contains(&format!("crate::{other}"))) {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_shell_speaks_to_the_host() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if matches!(room(&path).as_str(), "wasm" | "main" | "cli" | "demo" | "lib") {
+            continue;
+        }
+        for line in code(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            wrong.extend(
+                OUTSIDE.iter().filter(|word| line.contains(**word)).map(|_| format!("{}: {line}", path.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_stay_small_and_say_why_they_are_there() {
+    let mut shell = 0;
+    for (path, text) in sources() {
+        assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
+        let lines = code(&text).lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
+        if room(&path) == "wasm" {
+            shell += lines;
+        }
+    }
+    assert!(shell > 0 && shell <= MAX_SHELL_LINES, "the shell has {shell} lines");
+}

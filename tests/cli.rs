@@ -1,0 +1,166 @@
+//! The real binary: whole outputs and exit codes.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![cfg(all(feature = "cli", unix))]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program, among the golden configurations.
+fn signalbox(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
+    command.args(args).current_dir(golden::path("config")).env_remove("ENVOY_BIN").env_remove("OPENAI_API_KEY");
+    command
+}
+
+fn outcome(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    outcome(&signalbox(args).output().unwrap())
+}
+
+/// A directory of a test's own.
+fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+#[test]
+fn check_sums_a_configuration_up() {
+    for number in 1..=3 {
+        let (code, out, err) = run(&["check", &format!("tutorial-{number}.yaml")]);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        golden::assert(&format!("config/tutorial-{number}.txt"), &out);
+    }
+}
+
+#[test]
+fn check_names_every_mistake_with_its_place() {
+    let (code, out, err) = run(&["check", "mistakes.yaml"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    golden::assert("config/mistakes.txt", &err);
+}
+
+#[test]
+fn check_warns_of_what_has_no_effect() {
+    let (code, _, err) = run(&["check", "warnings.yaml"]);
+    assert_eq!(code, Some(0));
+    golden::assert("config/warnings.txt", &err);
+}
+
+#[test]
+fn check_tells_what_it_cannot_read() {
+    let (code, _, err) = run(&["check", "absent.yaml"]);
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with("signalbox: cannot read absent.yaml: "), "{err}");
+
+    let file = scratch("broken").join("broken.yaml");
+    std::fs::write(&file, "model_list:\n  - model_name: a\n   litellm_params: {}\n").unwrap();
+    let (code, _, err) = run(&["check", &file.display().to_string()]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("broken.yaml:3:") && err.contains("this is not YAML"), "{err}");
+}
+
+#[test]
+fn envoy_writes_a_bootstrap_and_names_the_variables() {
+    let (code, out, err) = run(&["envoy", "tutorial-1.yaml", "--wasm", "/usr/lib/signalbox/signalbox.wasm"]);
+    assert_eq!(code, Some(0));
+    let (first, rest) = out.split_once('\n').unwrap();
+    assert!(first.starts_with("# Made by `signalbox envoy tutorial-1.yaml`"), "{first}");
+    assert_eq!(rest, std::fs::read_to_string(golden::path("envoy/tutorial-1.yaml")).unwrap());
+    assert!(!out.contains("local-key") && !err.contains("local-key"));
+    for name in ["OPENAI_API_KEY", "EU_API_KEY", "SIGNALBOX_KEY_GPT_4O_3"] {
+        assert!(err.contains(name), "{err}");
+    }
+
+    let file = scratch("envoy").join("envoy.yaml");
+    let same =
+        ["envoy", "tutorial-1.yaml", "--wasm", "/usr/lib/signalbox/signalbox.wasm", "-o", &file.display().to_string()];
+    assert_eq!(run(&same).1, "");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), out);
+}
+
+/// A program in Envoy's place, and a configuration with ports of its own.
+fn stand_in(name: &str, script: &str, ports: [u16; 2]) -> (PathBuf, Vec<String>) {
+    let directory = scratch(name);
+    let [envoy, wasm, config] = ["envoy", "signalbox.wasm", "config.yaml"].map(|file| directory.join(file));
+    std::fs::write(&envoy, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&envoy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&wasm, "").unwrap();
+    let [listen, admin] = ports;
+    let text = format!(
+        "model_list:\n- {{model_name: a, litellm_params: {{model: openai/x}}}}\n\
+         - {{model_name: b, litellm_params: {{model: openai/x, api_key: sk-literal}}}}\n\
+         signalbox: {{listen: '127.0.0.1:{listen}', admin: '127.0.0.1:{admin}'}}\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let path = |file: &Path| file.display().to_string();
+    let args = ["up", &path(&config), "--envoy", &path(&envoy), "--wasm", &path(&wasm), "--concurrency", "3"];
+    (directory, args.map(str::to_owned).to_vec())
+}
+
+#[test]
+fn up_runs_envoy_with_keys_in_its_environment_and_takes_its_exit_code() {
+    let script =
+        "echo $OPENAI_API_KEY $SIGNALBOX_KEY_B_1 $*; ls -ld $(dirname $2) | cut -c1-10; grep -c sk-literal $2; exit 7";
+    let (_, args) = stand_in("up-keys", script, [23_101, 23_102]);
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let (code, out, err) = run(&args);
+    assert_eq!(code, Some(7), "{err}");
+    let lines: Vec<_> = out.lines().collect();
+    let [command, mode, count] = lines.as_slice() else { panic!("{out}") };
+    assert!(command.starts_with("key-not-set sk-literal --config-path "), "{command}");
+    assert!(command.ends_with("--concurrency 3"), "{command}");
+    assert_eq!((*mode, *count), ("drwx------", "0"));
+    assert!(err.contains("warning: OPENAI_API_KEY is not set: a-1 "), "{err}");
+    let directory = Path::new(command.split_whitespace().nth(3).unwrap()).parent().unwrap();
+    assert!(!directory.exists(), "it goes when Envoy does");
+}
+
+#[test]
+fn up_ends_envoy_when_it_is_ended() {
+    let script = "trap 'echo ended; exit 0' TERM; echo started; while :; do sleep 0.05; done";
+    for (signal, ports) in [("-TERM", [23_103, 23_104]), ("-INT", [23_105, 23_106])] {
+        let (_, args) = stand_in(&format!("up{signal}"), script, ports);
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let mut child: Child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n");
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("ended\n", Some(0)), "{signal}");
+    }
+}
+
+#[test]
+fn up_tells_what_is_missing() {
+    let (directory, args) = stand_in("up-missing", "", [23_107, 23_108]);
+    let [_, config, _, envoy, _, wasm, ..] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { panic!() };
+    let empty = directory.join("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir(&empty).env("PATH", &empty).output().unwrap();
+    let (code, _, err) = outcome(&bare);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no Envoy here; run `make envoy`"), "{err}");
+
+    let (code, _, err) = run(&["up", config, "--envoy", envoy, "--wasm", "/absent/signalbox.wasm"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("there is no filter module at /absent/signalbox.wasm"), "{err}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:23107").unwrap();
+    let (code, _, err) = run(&["up", config, "--envoy", envoy, "--wasm", wasm]);
+    drop(taken);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("cannot listen on 127.0.0.1:23107") && err.contains("signalbox.listen"), "{err}");
+}

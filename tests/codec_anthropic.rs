@@ -1,0 +1,294 @@
+//! Anthropic's codec against golden files: `tests/golden/anthropic/<case>/`.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `case.json` | optional: `model`, `drop_params`, `status`, `no_usage`, `thinking_blocks` |
+//! | `openai_request.json` | the client's request; its `model` names the target, `ALIAS` a plain one |
+//! | `upstream_request.json` | what Anthropic gets, or `refused.json`: what the client gets instead |
+//! | `dropped.json` | the names of what was left out, where there are any |
+//! | `upstream_response.json`, `.sse` | Anthropic's answer |
+//! | `openai_response.json`, `.sse` | what the client gets for it |
+//! | `facts.json` | what a stream showed, or the failure that an answer is |
+//!
+//! `GOLDEN=write` rewrites what comes out; the reviewer reads the diff.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use signalbox::chat::{ApiError, Failure, Usage};
+use signalbox::codec::client::openai;
+use signalbox::codec::{self, AnswerContext, StreamFacts, Target, failure};
+use signalbox::provider::Dialect;
+
+const NOW_S: u64 = 1_763_600_000;
+/// Every file that a run produces; one that is there but was not produced is stale.
+const PRODUCED: [&str; 6] = [
+    "upstream_request.json",
+    "refused.json",
+    "dropped.json",
+    "openai_response.json",
+    "openai_response.sse",
+    "facts.json",
+];
+
+struct Case {
+    dir: PathBuf,
+    settings: Value,
+}
+
+impl Case {
+    fn all() -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/anthropic");
+        let mut dirs: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+        dirs.sort();
+        dirs.into_iter()
+            .map(|dir| {
+                let settings =
+                    fs::read(dir.join("case.json")).map_or(json!({}), |text| serde_json::from_slice(&text).unwrap());
+                Self { dir, settings }
+            })
+            .collect()
+    }
+
+    fn name(&self) -> String {
+        self.dir.file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    fn read(&self, file: &str) -> Option<Vec<u8>> {
+        fs::read(self.dir.join(file)).ok()
+    }
+
+    fn is(&self, setting: &str) -> bool {
+        self.settings[setting].as_bool().unwrap_or_default()
+    }
+
+    /// The model that is asked, as Anthropic names it.
+    fn model(&self, request: &[u8]) -> String {
+        let request: Value = serde_json::from_slice(request).unwrap_or_default();
+        let named = self.settings["model"].as_str().or(request["model"].as_str()).unwrap_or("ALIAS");
+        let named = named.strip_prefix("anthropic/").unwrap_or(named);
+        if named == "ALIAS" { "claude-haiku-4-5".to_owned() } else { named.to_owned() }
+    }
+
+    fn context(&self) -> AnswerContext {
+        AnswerContext {
+            model: "asked-model".to_owned(),
+            now_s: NOW_S,
+            fallback_id: "chatcmpl-fallback".to_owned(),
+            include_usage: !self.is("no_usage"),
+            thinking_blocks: self.is("thinking_blocks"),
+        }
+    }
+
+    /// All that comes out for this case, by file name.
+    fn run(&self) -> BTreeMap<&'static str, String> {
+        let mut out = BTreeMap::new();
+        if let Some(body) = self.read("openai_request.json") {
+            let model = self.model(&body);
+            let target = Target { model: &model, drop_params: self.is("drop_params") };
+            match openai::decode(&body).and_then(|chat| codec::request(Dialect::Anthropic, &chat, target)) {
+                Ok(encoded) => {
+                    out.insert("upstream_request.json", pretty(&serde_json::from_slice(&encoded.body).unwrap()));
+                    if !encoded.dropped.is_empty() {
+                        out.insert("dropped.json", pretty(&json!(encoded.dropped)));
+                    }
+                }
+                Err(error) => drop(out.insert("refused.json", pretty(&refusal(&error)))),
+            }
+        }
+        if let Some(body) = self.read("upstream_response.json") {
+            let answer = match self.settings["status"].as_u64() {
+                Some(status) => Err(failure::classify(u16::try_from(status).unwrap(), &|_| None, &body)),
+                None => codec::answer(Dialect::Anthropic, &body, &self.context()),
+            };
+            match answer {
+                Ok(answer) => {
+                    let body: Value = serde_json::from_slice(&answer.body.unwrap()).unwrap();
+                    assert_eq!(body["usage"]["prompt_tokens"].as_u64(), answer.usage.map(|usage| usage.prompt_tokens));
+                    out.insert("openai_response.json", pretty(&body));
+                }
+                Err(failure) => {
+                    let error = failure::api_error(&failure);
+                    out.insert("openai_response.json", pretty(&refusal(&error)));
+                    out.insert("facts.json", pretty(&failure_json(&failure)));
+                }
+            }
+        }
+        if let Some(bytes) = self.read("upstream_response.sse") {
+            let (text, facts) = self.replay(&[&bytes]);
+            out.insert("openai_response.sse", text);
+            out.insert("facts.json", pretty(&facts_json(&facts)));
+        }
+        out
+    }
+
+    fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
+        let mut stream = codec::stream(Dialect::Anthropic, self.context());
+        let mut out = Vec::new();
+        for piece in pieces {
+            stream.push(piece, &mut out);
+        }
+        stream.end(&mut out);
+        (String::from_utf8(out).unwrap(), stream.facts().clone())
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap() + "\n"
+}
+
+fn refusal(error: &ApiError) -> Value {
+    json!({"status": error.status, "body": serde_json::from_slice::<Value>(&openai::error::body(error)).unwrap()})
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    json!({"class": failure.class.as_str(), "status": failure.status, "message": failure.message})
+}
+
+fn facts_json(facts: &StreamFacts) -> Value {
+    let usage = |usage: Usage| {
+        json!({
+            "prompt": usage.prompt_tokens, "completion": usage.completion_tokens, "cached": usage.cached_tokens,
+            "cache_write": usage.cache_write_tokens, "reasoning": usage.reasoning_tokens
+        })
+    };
+    json!({
+        "meaningful": facts.meaningful, "complete": facts.complete, "dropped_events": facts.dropped_events,
+        "failure": facts.failure.as_ref().map(failure_json), "usage": facts.usage.map(usage)
+    })
+}
+
+#[test]
+fn every_case_comes_out_as_written() {
+    let write = std::env::var("GOLDEN").is_ok_and(|mode| mode == "write");
+    let cases = Case::all();
+    assert!(cases.len() >= 40, "only {} cases", cases.len());
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let out = case.run();
+        assert!(!out.is_empty(), "{} has nothing to translate", case.name());
+        for file in PRODUCED {
+            let (wanted, got) = (case.read(file), out.get(file));
+            if wanted.as_deref() == got.map(String::as_bytes) {
+                continue;
+            }
+            match got {
+                Some(text) if write => fs::write(case.dir.join(file), text).unwrap(),
+                None if write => fs::remove_file(case.dir.join(file)).unwrap(),
+                got => wrong.push(format!("{}/{file}:\n{}", case.name(), got.map_or("(nothing)", String::as_str))),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "what came out differs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn any_cut_of_a_stream_gives_the_same() {
+    let mut streams = 0;
+    for case in Case::all() {
+        let Some(bytes) = case.read("upstream_response.sse") else { continue };
+        streams += 1;
+        let whole = case.replay(&[&bytes]);
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(case.replay(&single), whole, "{} byte by byte", case.name());
+        for at in 0..=bytes.len() {
+            let (left, right) = bytes.split_at(at);
+            assert_eq!(case.replay(&[left, right]), whole, "{} cut at {at}", case.name());
+        }
+        let crlf = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
+        assert_eq!(case.replay(&[crlf.as_bytes()]), whole, "{} with CRLF", case.name());
+    }
+    assert!(streams >= 10, "only {streams} streams");
+}
+
+#[test]
+fn an_answer_cut_short_is_never_taken_for_a_whole_one() {
+    for case in Case::all() {
+        let Some(bytes) = case.read("upstream_response.sse") else { continue };
+        let (text, facts) = case.replay(&[&bytes]);
+        if !facts.complete {
+            continue;
+        }
+        assert!(text.ends_with("data: [DONE]\n\n"), "{}", case.name());
+        let last = bytes.windows(12).rposition(|window| window == b"message_stop").unwrap();
+        for at in 0..last {
+            let (text, facts) = case.replay(&[&bytes[..at]]);
+            assert!(facts.failure.is_some() && !facts.complete, "{} at {at}", case.name());
+            assert!(!text.contains("[DONE]") && text.contains("\"error\""), "{} at {at}", case.name());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_meaningful_before_something_of_the_answer_came() {
+    let case = Case::all().into_iter().find(|case| case.name() == "worked_example_b").unwrap();
+    let bytes = case.read("upstream_response.sse").unwrap();
+    let thinking = bytes.windows(14).position(|window| window == b"thinking_delta").unwrap();
+    let mut stream = codec::stream(Dialect::Anthropic, case.context());
+    let mut out = Vec::new();
+    stream.push(&bytes[..thinking], &mut out);
+    assert_eq!((stream.facts().meaningful, out.len()), (false, 0));
+    stream.push(&bytes[thinking..], &mut out);
+    assert!(stream.facts().meaningful && stream.facts().complete);
+}
+
+#[test]
+fn damaged_input_never_panics() {
+    for case in Case::all() {
+        let body = case.read("openai_request.json").unwrap_or_default();
+        let model = case.model(&body);
+        for damaged in damage(&body) {
+            if let Ok(chat) = openai::decode(&damaged) {
+                let target = Target { model: &model, drop_params: damaged.len() % 2 == 0 };
+                if let Ok(encoded) = codec::request(Dialect::Anthropic, &chat, target) {
+                    serde_json::from_slice::<Value>(&encoded.body).expect("a body is JSON");
+                }
+            }
+        }
+        for damaged in damage(&case.read("upstream_response.json").unwrap_or_default()) {
+            let _ = codec::answer(Dialect::Anthropic, &damaged, &case.context());
+        }
+        for damaged in damage(&case.read("upstream_response.sse").unwrap_or_default()) {
+            let mut stream = codec::stream(Dialect::Anthropic, case.context());
+            let mut out = Vec::new();
+            stream.push(&damaged, &mut out);
+            stream.end(&mut out);
+            let facts = stream.facts();
+            assert!(facts.complete != facts.failure.is_some(), "{}: one end, not two and not none", case.name());
+        }
+    }
+}
+
+/// The bytes cut short at each place, and with single bytes replaced by ones that mean something in JSON.
+fn damage(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let short = (0..bytes.len()).step_by(3).map(|at| bytes[..at].to_vec());
+    let other = (0..bytes.len()).step_by(11).flat_map(move |at| {
+        [b'"', b'{', b'0', b',', 0xff].into_iter().map(move |byte| {
+            let mut copy = bytes.to_vec();
+            copy[at] = byte;
+            copy
+        })
+    });
+    short.chain(other)
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(200_000), close.repeat(200_000));
+    let value = deep("[", "]");
+    for field in ["messages", "tools", "stop", "logit_bias", "metadata", "user"] {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"{field}":{value}}}"#);
+        let _ = openai::decode(body.as_bytes());
+    }
+    let schema = deep(r#"{"items":"#, "}").replacen("}", "1}", 1);
+    let tools =
+        format!(r#"[{{"type":"function","function":{{"name":"f","parameters":{{"type":"object","x":{schema}}}}}}}]"#);
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{tools}}}"#);
+    let chat = openai::decode(body.as_bytes()).unwrap();
+    let target = Target { model: "claude-haiku-4-5", drop_params: false };
+    let encoded = codec::request(Dialect::Anthropic, &chat, target).unwrap();
+    assert!(encoded.body.len() > schema.len(), "a tool's schema is carried, however deep");
+}

@@ -1,0 +1,85 @@
+"""A real Envoy with the built filter, made by the built command line from a configuration of LiteLLM's shape."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import openai
+
+ROOT = Path(__file__).resolve().parents[2]
+SIGNALBOX = ROOT / "dist" / "signalbox"
+WASM = ROOT / "dist" / "signalbox.wasm"
+ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def deployment(group, provider, model="openai/upstream-model", **params):
+    """An entry of `model_list` that leads to a scripted provider."""
+    base = provider if isinstance(provider, str) else provider.base
+    base += "/v1" if model.startswith("openai/") else ""
+    info = {"id": params.pop("id")} if "id" in params else None
+    entry = {"model_name": group, "litellm_params": {"model": model, "api_base": base} | params}
+    return entry | ({"model_info": info} if info else {})
+
+
+class Gateway:
+    """Envoy with the filter, on ports of its own."""
+
+    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None):
+        self.port, admin = free_port(), free_port()
+        self.admin = f"http://127.0.0.1:{admin}"
+        self.base = f"http://127.0.0.1:{self.port}"
+        settings = {"listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{admin}"} | (signalbox or {})
+        config = {"model_list": deployments, "router_settings": router or {}, "signalbox": settings}
+        (folder / "config.yaml").write_text(json.dumps(config))
+        self.bootstrap = folder / "envoy.yaml"
+        made = subprocess.run(
+            [SIGNALBOX, "envoy", folder / "config.yaml", "-o", self.bootstrap, "--wasm", WASM], capture_output=True, text=True
+        )
+        assert made.returncode == 0, made.stderr
+        self.log_path = folder / "envoy.log"
+        with self.log_path.open("w") as log:
+            self.process = subprocess.Popen(
+                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50", "--disable-hot-restart"],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+            )
+        self._await_ready()
+
+    def _await_ready(self):
+        for _ in range(200):
+            assert self.process.poll() is None, self.log[-4000:]
+            try:
+                if urllib.request.urlopen(f"{self.admin}/ready", timeout=1).status == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("Envoy did not become ready:\n" + self.log[-4000:])
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def client(self, **options):
+        """The official SDK, without its own retries, so that only the gateway's count."""
+        return openai.OpenAI(**({"base_url": f"{self.base}/v1", "api_key": "sk-client", "max_retries": 0, "timeout": 60} | options))
+
+    def stats(self):
+        """Envoy's counters and gauges."""
+        lines = urllib.request.urlopen(f"{self.admin}/stats").read().decode().splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    def close(self):
+        """Ends Envoy. A trap of the VM in its log fails the test that caused it."""
+        self.process.terminate()
+        self.process.wait(10)
+        assert "panicked" not in self.log and "Function: proxy_on" not in self.log, self.log[-4000:]

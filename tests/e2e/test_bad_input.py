@@ -1,0 +1,104 @@
+"""F10 and its kin: whatever comes in, the client gets a clear error in OpenAI's shape or correct service."""
+
+import gzip
+import json
+import socket
+
+import openai
+import pytest
+from gateway import deployment
+from provider import whole
+
+
+@pytest.fixture
+def envoy(provider, gateway):
+    return gateway(deployment("m", provider(whole("fine"))), signalbox={"max_request_bytes": 2_000_000})
+
+
+def post(envoy, body, headers=b"", path=b"/v1/chat/completions", method=b"POST", length=None):
+    """Sends raw bytes; returns the status and the JSON of the answer."""
+    length = len(body) if length is None else length
+    head = method + b" " + path + b" HTTP/1.1\r\nhost: gateway\r\ncontent-length: " + str(length).encode() + b"\r\n" + headers + b"\r\n"
+    with socket.create_connection(("127.0.0.1", envoy.port), timeout=20) as connection:
+        try:
+            connection.sendall(head + body)
+        except ConnectionError:
+            pass  # refused before all was sent
+        reader = connection.makefile("rb")
+        status = int(reader.readline().split()[1])
+        headers = {}
+        while (line := reader.readline()).strip():
+            name, value = line.decode("latin-1").split(":", 1)
+            headers[name.lower()] = value.strip()
+        return status, json.loads(reader.read(int(headers["content-length"])))
+
+
+GOOD = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        (b"", 400, None),
+        (b"not json", 400, None),
+        (b'{"model":"m","messages":[', 400, None),
+        (b"[]", 400, None),
+        (b'"text"', 400, None),
+        (b"\xff\xfe\x00", 400, None),
+        (b'{"messages":[]}', 400, "model"),
+        (b'{"model":7,"messages":[]}', 400, "model"),
+        (b'{"model":"m"}', 400, "messages"),
+        (b'{"model":"\\ud800","messages":[]}', 400, "model"),
+        (b'{"model":"m","model":"n","messages":[]}', 400, "model"),
+        (b'{"model":"nope","messages":[]}', 404, "model"),
+    ],
+)
+def test_a_bad_body_is_refused_in_openais_shape(envoy, body, status, param):
+    got, answer = post(envoy, body)
+    assert got == status
+    assert set(answer["error"]) == {"message", "type", "param", "code"}
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert answer["error"]["param"] == param
+    assert post(envoy, GOOD)[0] == 200, "and the next request is served"
+
+
+def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(envoy):
+    assert post(envoy, b" " * 100, length=20_000_000)[0] == 413
+    with socket.create_connection(("127.0.0.1", envoy.port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        try:
+            for _ in range(320):
+                connection.sendall(piece)
+        except ConnectionError:
+            pass
+        head = connection.recv(4096).decode()
+    assert head.startswith("HTTP/1.1 413") and "request_too_large" in head
+    assert post(envoy, GOOD)[0] == 200
+
+
+def test_a_compressed_body_is_refused_clearly(envoy):
+    status, answer = post(envoy, gzip.compress(GOOD), b"content-encoding: gzip\r\n")
+    assert status == 415
+    assert "ompress" in answer["error"]["message"]
+
+
+def test_deep_nesting_and_odd_headers_are_served(envoy):
+    deep = b'{"model":"m","messages":[],"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+    assert post(envoy, deep)[0] == 200
+    assert post(envoy, GOOD, b"x-odd: \xff\xfe\x80\r\nuser-agent: \xc3(\r\n")[0] == 200
+    assert post(envoy, GOOD, b"x-signalbox-retry: 1\r\nx-envoy-max-retries: 9\r\n")[0] == 200
+
+
+def test_other_paths_and_methods_are_refused_in_openais_shape(envoy):
+    assert post(envoy, GOOD, path=b"/v1/images/generations")[0] == 404
+    assert post(envoy, GOOD, path=b"/")[0] == 404
+    assert post(envoy, b"", path=b"/v1/chat/completions", method=b"GET")[0] == 405
+    assert post(envoy, b"", path=b"/v1/models/nope", method=b"GET")[0] == 404
+
+
+def test_the_sdk_raises_its_own_class_for_an_unknown_model(envoy):
+    with pytest.raises(openai.NotFoundError) as refused:
+        envoy.client().chat.completions.create(model="nope", messages=[])
+    assert refused.value.code == "model_not_found"
+    assert refused.value.response.headers["x-should-retry"] == "false"

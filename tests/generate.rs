@@ -1,0 +1,138 @@
+//! A configuration to Envoy's: golden bootstraps, and what must hold for every one.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![cfg(feature = "cli")]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use serde_json::Value;
+use signalbox::config::compile::{Compiled, compile};
+use signalbox::config::yaml as text;
+use signalbox::generate::{attempt_configuration, envoy, keys, route_configuration, yaml};
+
+fn compiled(yaml: &str) -> Compiled {
+    compile(&text::read(yaml).unwrap(), &|_| None).unwrap()
+}
+
+const KEYS: &str = "
+model_list:
+- {model_name: a.b, litellm_params: {model: openai/x, api_key: sk-SECRET}}
+- {model_name: a-b, litellm_params: {model: anthropic/x, api_key: sk-SECRET}}
+- {model_name: file, litellm_params: {model: openai/x, api_key: os.environ/FILE}}
+- {model_name: watched, litellm_params: {model: openai/x, api_key: os.environ/WATCHED}}
+- {model_name: open, litellm_params: {model: openai/x, api_base: 'http://10.0.0.1/v1'}}
+signalbox: {secret_files: {FILE: /run/key, WATCHED: /run/key.yaml}}
+";
+
+#[test]
+fn bootstraps_of_the_tutorials() {
+    for number in 1..=3 {
+        let config = std::fs::read_to_string(golden::path(&format!("config/tutorial-{number}.yaml"))).unwrap();
+        let bootstrap = envoy::bootstrap(&compiled(&config), "/usr/lib/signalbox/signalbox.wasm");
+        let written = yaml::write(&bootstrap);
+        assert_eq!(text::read(&written).unwrap().to_json(), bootstrap);
+        golden::assert(&format!("envoy/tutorial-{number}.yaml"), &written);
+    }
+}
+
+#[test]
+fn no_key_is_in_a_bootstrap() {
+    let compiled = compiled(KEYS);
+    let written = yaml::write(&envoy::bootstrap(&compiled, "w"));
+    assert!(!written.contains("sk-SECRET"));
+    assert!(!route_configuration(&compiled).contains("SECRET"));
+}
+
+#[test]
+fn keys_go_by_name() {
+    let compiled = compiled(KEYS);
+    let variables = keys::variables(&compiled.config);
+    let found: Vec<_> = variables.iter().map(|v| (v.name.as_str(), v.deployments.clone(), v.literal)).collect();
+    let literal = Some("sk-SECRET");
+    let wanted = [("SIGNALBOX_KEY_A_B_1", vec!["a.b-1"], literal), ("SIGNALBOX_KEY_A_B_1_2", vec!["a-b-1"], literal)];
+    assert_eq!(found, wanted);
+
+    let bootstrap = envoy::bootstrap(&compiled, "w");
+    let secrets = bootstrap["static_resources"]["secrets"].to_string();
+    assert!(secrets.contains(r#"{"filename":"/run/key"}"#) && !secrets.contains("WATCHED"), "{secrets}");
+    let injectors: Vec<_> = clusters(&bootstrap).iter().map(injector).collect();
+    assert_eq!(injectors[0]["header"], "authorization");
+    assert_eq!(injectors[0]["header_value_prefix"], "Bearer ");
+    assert_eq!((&injectors[1]["header"], &injectors[1]["header_value_prefix"]), (&"x-api-key".into(), &Value::Null));
+    assert_eq!(injectors[3]["credential"]["sds_config"]["path_config_source"]["path"], "/run/key.yaml");
+    assert_eq!(injectors[4], Value::Null, "no key, no injector");
+}
+
+#[test]
+fn every_deployment_has_a_cluster_and_a_way_to_it() {
+    let bootstrap = envoy::bootstrap(&compiled(KEYS), "w");
+    let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let route = &manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
+    let matcher = &route["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["cluster_matcher"];
+    let ways = matcher["matcher_tree"]["exact_match_map"]["map"].as_object().unwrap();
+    for cluster in clusters(&bootstrap).iter().filter(|cluster| cluster["name"] != "signalbox-none") {
+        let name = cluster["name"].as_str().unwrap();
+        assert_eq!(ways[name]["action"]["typed_config"]["cluster"], name);
+        let hosts = cluster["load_assignment"]["endpoints"].as_array().unwrap().len();
+        assert_eq!(hosts, if cluster["type"] == "STRICT_DNS" { 2 } else { 1 }, "{name}");
+    }
+}
+
+#[test]
+fn both_roles_share_one_vm() {
+    let bootstrap = envoy::bootstrap(&compiled(KEYS), "/x.wasm");
+    let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let route = &manager["http_filters"][0]["typed_config"]["config"];
+    for cluster in clusters(&bootstrap).iter().filter(|cluster| cluster["name"] != "signalbox-none") {
+        let attempt = &http_filters(cluster)[0]["typed_config"]["config"];
+        assert_eq!(attempt["vm_config"], route["vm_config"]);
+        assert_eq!(attempt["configuration"]["value"], attempt_configuration());
+        for option in ["failure_policy", "allow_on_headers_stop_iteration"] {
+            assert_eq!(attempt[option], route[option]);
+        }
+    }
+}
+
+#[test]
+fn limits_follow_the_configuration() {
+    let bootstrap = envoy::bootstrap(
+        &compiled(
+            "
+model_list:
+- {model_name: a, litellm_params: {model: openai/x, num_retries: 7, timeout: 20}}
+- {model_name: b, litellm_params: {model: openai/x}}
+router_settings: {timeout: 30, max_fallbacks: 1}
+signalbox: {max_request_bytes: 1048576, max_response_bytes: 2097152, connect_timeout: 1.5}
+",
+        ),
+        "w",
+    );
+    let listener = &bootstrap["static_resources"]["listeners"][0];
+    let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let host = &manager["route_config"]["virtual_hosts"][0];
+    assert_eq!(listener["per_connection_buffer_limit_bytes"], 3_145_728);
+    assert_eq!(host["request_body_buffer_limit"], 3_145_728);
+    assert_eq!(manager["stream_idle_timeout"], "90s");
+    assert_eq!(host["routes"][0]["route"]["retry_policy"]["num_retries"], 15);
+    assert_eq!(clusters(&bootstrap)[0]["connect_timeout"], "1.500s");
+}
+
+fn clusters(bootstrap: &Value) -> &Vec<Value> {
+    bootstrap["static_resources"]["clusters"].as_array().unwrap()
+}
+
+fn http_filters(cluster: &Value) -> &Vec<Value> {
+    let options =
+        &cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
+    options["http_filters"].as_array().unwrap()
+}
+
+/// The credential injector's generic credential, or null.
+fn injector(cluster: &Value) -> Value {
+    if cluster["name"] == "signalbox-none" {
+        return Value::Null;
+    }
+    let injector =
+        http_filters(cluster).iter().find(|filter| filter["name"] == "envoy.filters.http.credential_injector");
+    injector.map_or(Value::Null, |injector| injector["typed_config"]["credential"]["typed_config"].clone())
+}
