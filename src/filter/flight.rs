@@ -152,7 +152,9 @@ impl Flight {
 
     /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
     pub(super) fn lose(&mut self, now_ms: u64) {
-        self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
+        if self.open {
+            self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
+        }
     }
 
     /// What an attempt without an answer means, by how long it took.
