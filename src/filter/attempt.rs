@@ -9,8 +9,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::headers::{HeaderMap, to_client, to_provider};
+use super::headers::{HeaderMap, to_provider};
 use super::reply::Reply;
+use super::verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::{self, error};
@@ -24,66 +25,6 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 /// Time to let go before Envoy's own timer strikes, in milliseconds.
 const MARGIN_MS: u64 = 300;
-
-/// What becomes of a body in Envoy's hands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// It passes as it is.
-    Keep,
-    /// Its first so many bytes are replaced.
-    Prefix(usize, Vec<u8>),
-    /// All of it is replaced.
-    Whole(Vec<u8>),
-    /// This is added at its end.
-    Append(Vec<u8>),
-}
-
-/// The request of one attempt.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// All its headers.
-    pub headers: HeaderMap,
-    /// What becomes of the client's body.
-    pub body: Edit,
-    /// Not to be sent sooner than so many milliseconds from now.
-    pub wait_ms: u64,
-}
-
-/// What becomes of an answer.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Nothing goes on yet; what has come was taken in and leaves Envoy's buffer.
-    Hold,
-    /// Envoy shall try [`Flight::next_cluster`].
-    Retry,
-    /// The head goes to the client with these changes, and the body after this edit.
-    Pass(Commit, Edit),
-    /// The head is gone already; the body goes on after this edit.
-    Continue(Edit),
-}
-
-/// The head that goes to the client.
-#[derive(Debug)]
-pub struct Commit {
-    status: u16,
-    ours: Vec<(&'static str, String)>,
-    keep_length: bool,
-}
-
-impl Commit {
-    /// The client's headers, made of the provider's.
-    #[must_use]
-    pub fn headers(self, provider: HeaderMap) -> HeaderMap {
-        to_client(provider, self.status, self.ours, self.keep_length)
-    }
-}
-
-/// A moment at which an attempt wants to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
-    /// When, Unix milliseconds.
-    pub at_ms: u64,
-}
 
 enum Phase {
     /// No headers yet.
@@ -133,7 +74,7 @@ impl Attempt {
             return Err(this.abort(false, now_ms));
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let (body, length) = match encode(&this, deployment, model) {
+        let (body, length, dropped) = match encode(&this, deployment, model) {
             Ok(encoded) => encoded,
             Err(reply) => {
                 this.finish(false);
@@ -145,7 +86,7 @@ impl Attempt {
         let context = AnswerContext {
             model: model.clone(),
             now_s: now_ms / 1000,
-            fallback_id: format!("chatcmpl-{now_ms:x}{:08x}", this.model_span.start ^ this.body.len()),
+            fallback_id: format!("chatcmpl-{now_ms:x}{:x}", this.random.clone().next()),
             include_usage: this.include_usage,
             thinking_blocks: true,
         };
@@ -154,9 +95,11 @@ impl Attempt {
             .or(this.config.router.stream_timeout_ms)
             .or(this.config.signalbox.first_token_timeout_ms)
             .filter(|_| this.stream);
+        let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
+        this.dropped = dropped;
         let attempt = Self {
             flight: Rc::clone(flight),
-            dialect: if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi },
+            dialect,
             context,
             phase: Phase::Head,
             started_ms: now_ms,
@@ -410,22 +353,22 @@ impl Attempt {
     }
 }
 
-/// The client's body in the provider's dialect, and its length.
-fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize), Reply> {
+/// The client's body in the provider's dialect, its length, and which of its fields were left out.
+fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
         if model == flight.asked {
-            return Ok((Edit::Keep, flight.body.len()));
+            return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }
         let (end, prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
         let length = flight.body.len() - end + prefix.len();
-        return Ok((Edit::Prefix(end, prefix), length));
+        return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
     }
     let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;
     let target = codec::Target { model, drop_params: deployment.drop_params };
     let encoded = codec::request(dialect, &request, target).map_err(|error| Reply::error(&error))?;
     let length = encoded.body.len();
-    Ok((Edit::Whole(encoded.body), length))
+    Ok((Edit::Whole(encoded.body), length, encoded.dropped))
 }
 
 fn late(first_token_ms: u64) -> Failure {

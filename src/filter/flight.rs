@@ -60,6 +60,8 @@ pub struct Flight {
     pub(super) open: bool,
     /// An attempt's answer, good or bad, went to the client.
     pub(super) answered: bool,
+    /// The client's fields that the latest attempt left out, because its provider cannot express them.
+    pub(super) dropped: Vec<String>,
     pub(super) endings: Vec<Ending>,
     pub(super) random: Random,
 }
@@ -205,6 +207,9 @@ impl Flight {
         let total_ms = now_ms.saturating_sub(self.started_ms);
         let last_ms = now_ms.saturating_sub(self.attempt_started_ms);
         headers.push(("server-timing", format!("total;dur={total_ms}, attempt;dur={last_ms}")));
+        if !self.dropped.is_empty() {
+            headers.push(("x-signalbox-dropped-params", printable(&self.dropped.join(", "))));
+        }
         if let Some(failure) = failure {
             headers.push(("x-signalbox-error", failure.class.as_str().to_owned()));
             if let Some(wait_ms) = failure.retry_after_ms {

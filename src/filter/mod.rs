@@ -12,12 +12,14 @@ mod flight;
 mod headers;
 mod reply;
 pub mod route;
+mod verdict;
 
-pub use attempt::{Attempt, Deadline, Edit, Outgoing, Verdict};
+pub use attempt::Attempt;
 pub use endpoint::Api;
 pub use flight::{Ending, Flight};
 pub use headers::HeaderMap;
 pub use reply::Reply;
+pub use verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 
 /// The header by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: &str = "x-signalbox-retry";

@@ -167,6 +167,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         attempt_started_ms: moment.now_ms,
         open: false,
         answered: false,
+        dropped: Vec::new(),
         endings: Vec::new(),
         random: Random::new(moment.seed),
     };

@@ -81,20 +81,22 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, fallback_on_bad_req
     let conduct = conduct(failure.class, fallback_on_bad_request);
     let in_stage = tried.iter().filter(|place| place.stage == here.stage).count();
     let may_retry = in_stage <= stage.retries as usize;
-    if may_retry && conduct.another {
-        if let Some(candidate) = untried(stage, here.stage, tried) {
-            return Next::Try(Place { stage: here.stage, candidate }, 0);
-        }
+    if may_retry
+        && conduct.another
+        && let Some(candidate) = untried(stage, here.stage, tried)
+    {
+        return Next::Try(Place { stage: here.stage, candidate }, 0);
     }
-    if may_retry && stage.candidates.len() == 1 {
-        if let Some(wait_ms) = same(conduct.same, in_stage, failure, chance) {
-            return Next::Try(here, wait_ms);
-        }
+    if may_retry
+        && stage.candidates.len() == 1
+        && let Some(wait_ms) = same(conduct.same, in_stage, failure, chance)
+    {
+        return Next::Try(here, wait_ms);
     }
-    if conduct.group {
-        if let Some(stage) = later_stage(plan, here, failure.class) {
-            return Next::Try(Place { stage, candidate: 0 }, 0);
-        }
+    if conduct.group
+        && let Some(stage) = later_stage(plan, here, failure.class)
+    {
+        return Next::Try(Place { stage, candidate: 0 }, 0);
     }
     let patient = failure.retry_after_ms.is_none_or(|wait_ms| wait_ms <= SHORT_WAIT_MS);
     if may_retry && conduct.persists && patient {
