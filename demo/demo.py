@@ -284,7 +284,8 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(f"usage: {sys.argv[0]} {{{'|'.join(commands)}}}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, interrupt)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, interrupt)
     try:
         return commands[sys.argv[1]]()
     except KeyboardInterrupt:
