@@ -8,11 +8,10 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::builder::PossibleValuesParser;
-use serde::Deserialize;
-
 use signalbox::chat::ApiError;
-use signalbox::codec::{self, AnswerContext, AnswerStream, Passed, Target, client, failure};
-use signalbox::provider::{self, PROVIDERS, Provider};
+use signalbox::codec::client::{self, openai::head::Head};
+use signalbox::codec::{self, AnswerContext, AnswerStream, Encoded, Passed, Target, failure};
+use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
 
 /// Arguments of `signalbox translate`.
 #[derive(clap::Args)]
@@ -100,19 +99,8 @@ fn named(name: &str) -> io::Result<&'static Provider> {
 }
 
 fn request(args: &RequestArgs) -> io::Result<ExitCode> {
-    #[derive(Deserialize)]
-    struct Named {
-        model: Option<String>,
-    }
-
     let body = input()?;
-    let provider = named(&args.to)?;
-    let own = serde_json::from_slice(&body).ok().and_then(|Named { model }| model).unwrap_or_default();
-    let prefix = format!("{}/", provider.name);
-    let model = args.model.as_deref().unwrap_or_else(|| own.strip_prefix(&prefix).unwrap_or(&own));
-    let target = Target { model, drop_params: args.drop_params };
-    let encoded = client::openai::decode(&body).and_then(|chat| codec::request(provider.dialect, &chat, target));
-    match encoded {
+    match encode(args, named(&args.to)?, &body) {
         Ok(encoded) => {
             for name in encoded.dropped {
                 eprintln!("dropped: {name}");
@@ -125,6 +113,20 @@ fn request(args: &RequestArgs) -> io::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encoded, ApiError> {
+    let head = Head::read(body)?;
+    let own = head.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&head.model);
+    let model = args.model.as_deref().unwrap_or(own);
+    if provider.dialect == Dialect::OpenAi {
+        // As in Envoy: the client's own bytes, the model's name replaced.
+        let (end, mut spliced) = codec::openai::splice(body, head.model_span, model);
+        spliced.extend_from_slice(body.get(end..).unwrap_or_default());
+        return Ok(Encoded { body: spliced, dropped: Vec::new() });
+    }
+    let chat = client::openai::decode(body)?;
+    codec::request(provider.dialect, &chat, Target { model, drop_params: args.drop_params })
 }
 
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {

@@ -10,6 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::chat::ApiError;
 
+/// How many names are kept: they travel in a header.
+const NAMES: usize = 32;
+/// The longest name that is kept, in bytes.
+const NAME: usize = 64;
+
 /// Keeps the names of what was left out of one request.
 #[derive(Debug)]
 pub struct Loss {
@@ -42,9 +47,12 @@ impl Loss {
         })
     }
 
-    /// A field without an equivalent that the answer can do without.
+    /// A field without an equivalent that the answer can do without. Clients choose the names of unknown fields, so a name
+    /// that does not fit a header is not repeated.
     pub fn hint(&mut self, param: &str) {
-        if self.dropped.iter().all(|name| name != param) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']');
+        let param = if param.len() <= NAME && param.bytes().all(plain) { param } else { "(unprintable)" };
+        if self.dropped.len() < NAMES && self.dropped.iter().all(|name| name != param) {
             self.dropped.push(param.to_owned());
         }
     }
@@ -104,5 +112,49 @@ fn class(name: &str, value: &str) -> Class {
             _,
         ) => Class::Bookkeeping,
         _ => Class::Hint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lose(fields: &[(&str, &str)], drop_params: bool) -> Result<Vec<String>, String> {
+        let mut loss = Loss::new(drop_params);
+        for (name, value) in fields {
+            let value: Box<RawValue> = serde_json::from_str(value).unwrap();
+            loss.field(name, &value).map_err(|error| error.param.unwrap())?;
+        }
+        Ok(loss.into_names())
+    }
+
+    #[test]
+    fn each_class_is_treated_as_such() {
+        let names = |list: &[&str]| Ok(list.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            lose(&[("seed", "1"), ("store", "true"), ("new", "{}"), ("seed", "2")], false),
+            names(&["seed", "new"])
+        );
+        assert_eq!(lose(&[("seed", "1"), ("n", "2")], false), Err("n".into()));
+        assert_eq!(lose(&[("seed", "1"), ("n", "2")], true), names(&["seed", "n"]));
+        let nothing = [
+            ("n", "1"),
+            ("logprobs", "false"),
+            ("logit_bias", "{}"),
+            ("modalities", r#"["text"]"#),
+            ("functions", "[ ]"),
+        ];
+        assert_eq!(lose(&nothing, false), names(&[]));
+        assert_eq!(lose(&[("modalities", r#"["text","audio"]"#)], false), Err("modalities".into()));
+    }
+
+    #[test]
+    fn names_that_clients_choose_fit_a_header() {
+        let long = "x".repeat(65);
+        let fields = [("a\r\nb: c", "1"), (long.as_str(), "1"), ("a[0].b_c-d", "1")];
+        assert_eq!(lose(&fields, false).unwrap(), ["(unprintable)", "a[0].b_c-d"]);
+        let many: Vec<String> = (0..50_000).map(|index| format!("f{index}")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "1")).collect();
+        assert_eq!(lose(&many, false).unwrap().len(), NAMES);
     }
 }

@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::headers::{HeaderMap, to_provider};
+use super::headers::{HeaderMap, WITHHELD, WITHHELD_WITH_BODY, to_provider};
 use super::reply::Reply;
 use super::verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
@@ -32,9 +32,9 @@ enum Phase {
     /// The body of an error is awaited.
     Failing(u16, HeaderMap),
     /// A whole answer is awaited.
-    Whole(u16),
+    Whole,
     /// A stream is held; what the client shall see of it so far.
-    Held(u16, Option<Box<dyn AnswerStream>>, Vec<u8>),
+    Held(Option<Box<dyn AnswerStream>>, Vec<u8>),
     /// A committed stream.
     Flowing(Box<dyn AnswerStream>, Vec<u8>),
     /// The rest passes unread.
@@ -143,31 +143,36 @@ impl Attempt {
                 flight.choose(&timeout);
                 None
             }
-            Phase::Held(status, stream, held) => {
+            Phase::Held(stream, held) => {
                 let failure = late(self.first_token_ms.unwrap_or_default());
                 if self.first_token_ms.is_some() && self.flight.borrow().has_alternative(&failure) {
                     return Some(self.failed(failure, now_ms));
                 }
-                let (status, held) = (*status, std::mem::take(held));
+                let held = std::mem::take(held);
                 let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
                 self.phase = Phase::Flowing(stream, held);
-                Some(self.commit(status, Edit::Keep, false, now_ms))
+                Some(self.commit(Edit::Keep, now_ms))
             }
             _ => None,
         }
     }
 
     /// The head of the answer came. `headers` reads all of it; only a failure needs that.
-    pub fn on_headers(&mut self, status: u16, headers: &dyn Fn() -> HeaderMap, ends: bool, now_ms: u64) -> Verdict {
+    pub fn on_headers(
+        &mut self,
+        status: u16,
+        headers: &dyn Fn() -> HeaderMap,
+        ends: bool,
+        now_ms: &dyn Fn() -> u64,
+    ) -> Verdict {
         if !(200..300).contains(&status) {
             self.phase = Phase::Failing(status, headers());
-            return if ends { self.on_body(b"", true, now_ms) } else { Verdict::Hold };
+            return if ends { self.on_body(b"", true, now_ms()) } else { Verdict::Hold };
         }
         if ends {
-            return self.failed(unreadable("the answer is empty"), now_ms);
+            return self.failed(unreadable("the answer is empty"), now_ms());
         }
-        self.phase =
-            if self.flight.borrow().stream { Phase::Held(status, None, Vec::new()) } else { Phase::Whole(status) };
+        self.phase = if self.flight.borrow().stream { Phase::Held(None, Vec::new()) } else { Phase::Whole };
         Verdict::Hold
     }
 
@@ -176,7 +181,7 @@ impl Attempt {
     #[must_use]
     pub fn wants_body(&self, buffered: usize, ends: bool) -> bool {
         match self.phase {
-            Phase::Whole(_) => ends || buffered >= self.max_whole_bytes(),
+            Phase::Whole => ends || buffered >= self.max_whole_bytes(),
             Phase::Failing(..) => ends || buffered >= MAX_ERROR_BYTES,
             Phase::Held(..) | Phase::Flowing(..) => true,
             Phase::Head | Phase::Passing | Phase::Cut => false,
@@ -213,8 +218,8 @@ impl Attempt {
                 };
                 self.failed(failure::classify(status, &header, bytes), now_ms)
             }
-            Phase::Whole(status) => self.whole(status, bytes, ends, now_ms),
-            Phase::Held(status, stream, held) => self.held(status, stream, held, bytes, ends, now_ms),
+            Phase::Whole => self.whole(bytes, ends, now_ms),
+            Phase::Held(stream, held) => self.held(stream, held, bytes, ends, now_ms),
             Phase::Flowing(stream, owed) => self.flowing(stream, owed, bytes, ends),
             phase @ (Phase::Head | Phase::Passing | Phase::Cut) => {
                 self.phase = phase;
@@ -223,20 +228,19 @@ impl Attempt {
         }
     }
 
-    fn whole(&mut self, status: u16, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
+    fn whole(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
         if !ends {
             if self.dialect != Dialect::OpenAi {
                 return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"), now_ms);
             }
             self.phase = Phase::Passing;
-            let verdict = self.commit(status, Edit::Keep, true, now_ms);
+            let verdict = self.commit(Edit::Keep, now_ms);
             self.flight.borrow_mut().serve();
             return verdict;
         }
         match codec::answer(self.dialect, bytes, &self.context) {
             Ok(answer) => {
-                let keep = answer.body.is_none();
-                let verdict = self.commit(status, answer.body.map_or(Edit::Keep, Edit::Whole), keep, now_ms);
+                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole), now_ms);
                 self.flight.borrow_mut().serve();
                 verdict
             }
@@ -246,7 +250,6 @@ impl Attempt {
 
     fn held(
         &mut self,
-        status: u16,
         stream: Option<Box<dyn AnswerStream>>,
         mut held: Vec<u8>,
         bytes: &[u8],
@@ -276,7 +279,7 @@ impl Attempt {
             return self.failed(failure, now_ms);
         }
         if !stream.facts().meaningful && !ends && held.len() < MAX_HELD_BYTES {
-            self.phase = Phase::Held(status, Some(stream), held);
+            self.phase = Phase::Held(Some(stream), held);
             return Verdict::Hold;
         }
         if ends {
@@ -285,7 +288,7 @@ impl Attempt {
         } else {
             self.phase = Phase::Flowing(stream, Vec::new());
         }
-        self.commit(status, if verbatim { Edit::Keep } else { Edit::Whole(held) }, false, now_ms)
+        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) }, now_ms)
     }
 
     fn flowing(&mut self, mut stream: Box<dyn AnswerStream>, mut out: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
@@ -316,22 +319,21 @@ impl Attempt {
         Verdict::Continue(edit)
     }
 
-    fn commit(&mut self, status: u16, edit: Edit, keep_length: bool, now_ms: u64) -> Verdict {
+    fn commit(&mut self, edit: Edit, now_ms: u64) -> Verdict {
         let mut flight = self.flight.borrow_mut();
         flight.answered = true;
-        let mut ours = flight.told(now_ms, None);
-        match &edit {
-            _ if flight.stream => {
-                ours.push(("content-type", "text/event-stream; charset=utf-8".to_owned()));
-                ours.push(("cache-control", "no-cache".to_owned()));
-            }
-            Edit::Whole(body) => {
-                ours.push(("content-type", "application/json".to_owned()));
-                ours.push(("content-length", body.len().to_string()));
-            }
-            _ => {}
+        let mut set = flight.told(now_ms, None);
+        let mut remove = WITHHELD;
+        if flight.stream {
+            remove = WITHHELD_WITH_BODY;
+            set.push(("content-type", "text/event-stream; charset=utf-8".to_owned()));
+            set.push(("cache-control", "no-cache".to_owned()));
+        } else if let Edit::Whole(body) = &edit {
+            remove = WITHHELD_WITH_BODY;
+            set.push(("content-type", "application/json".to_owned()));
+            set.push(("content-length", body.len().to_string()));
         }
-        Verdict::Pass(Commit { status, ours, keep_length }, edit)
+        Verdict::Pass(Commit { set, remove }, edit)
     }
 
     /// The try failed before anything was let go: the flight moves on, or the client gets the first cause.
@@ -345,11 +347,12 @@ impl Attempt {
         flight.answered = true;
         let (error, cause) = flight.final_error();
         let body = error::body(&error);
-        let mut ours = flight.told(now_ms, cause);
-        ours.push(("content-type", "application/json".to_owned()));
-        ours.push(("content-length", body.len().to_string()));
-        ours.push(("x-should-retry", "false".to_owned()));
-        Verdict::Pass(Commit { status: error.status, ours, keep_length: false }, Edit::Whole(body))
+        let mut set = flight.told(now_ms, cause);
+        set.push((":status", error.status.to_string()));
+        set.push(("content-type", "application/json".to_owned()));
+        set.push(("content-length", body.len().to_string()));
+        set.push(("x-should-retry", "false".to_owned()));
+        Verdict::Pass(Commit { set, remove: WITHHELD_WITH_BODY }, Edit::Whole(body))
     }
 }
 

@@ -132,7 +132,7 @@ impl Flight {
     /// The open attempt served.
     pub(super) fn serve(&mut self) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Served);
+            self.end(place, Outcome::Served(1));
         }
     }
 
@@ -156,6 +156,12 @@ impl Flight {
         } else {
             Failure::local(FailureClass::Reset, "the connection failed or was lost before an answer")
         }
+    }
+
+    /// Whether an attempt has not ended yet.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the

@@ -1,10 +1,10 @@
-//! Which headers cross the gateway: an allow-list towards providers, a block-list towards clients.
+//! Which headers cross the gateway: an allow-list towards providers; towards clients all but what is withheld.
 //!
 //! A provider gets nothing of the client's but what it needs to answer: no credentials of the client's, no addresses, nothing
 //! internal. Each attempt builds the whole list, because all attempts of a request share one map and would else see what the one
 //! before them put there.
 
-use super::Api;
+use super::{Api, RETRY_HEADER};
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
 
@@ -22,9 +22,10 @@ const FORWARDED: &[&str] = &[
     "anthropic-beta",
     "idempotency-key",
 ];
-/// What a provider may not say to a client: our own words, and what belongs to the connection or to another body.
-const WITHHELD: &[&str] =
-    &["server-timing", "set-cookie", "alt-svc", "x-should-retry", "x-envoy-upstream-service-time"];
+/// What a provider may not say to a client: our own word for a retry. (What else is withheld, Envoy removes: see `generate`.)
+pub(super) const WITHHELD: &[&str] = &[RETRY_HEADER];
+/// The same, and what belongs to a body that was replaced.
+pub(super) const WITHHELD_WITH_BODY: &[&str] = &[RETRY_HEADER, "content-encoding", "content-length"];
 
 /// The headers of one attempt.
 pub(super) fn to_provider(client: &HeaderMap, deployment: &Deployment, api: Api, length: usize) -> HeaderMap {
@@ -44,28 +45,6 @@ pub(super) fn to_provider(client: &HeaderMap, deployment: &Deployment, api: Api,
         set(name, value);
     }
     headers.extend(client.iter().filter(|(name, _)| FORWARDED.contains(&name.as_str())).cloned());
-    headers
-}
-
-/// The headers of an answer: the provider's, without what is withheld, and ours. `length`: the body was replaced by one of so
-/// many bytes, or, if `None`, by one of unknown length; `keep_length`: it was not replaced.
-pub(super) fn to_client(
-    provider: HeaderMap,
-    status: u16,
-    ours: Vec<(&'static str, String)>,
-    keep_length: bool,
-) -> HeaderMap {
-    let withheld = |name: &str| {
-        name.starts_with("x-signalbox-")
-            || WITHHELD.contains(&name)
-            || name == ":status"
-            || (!keep_length && matches!(name, "content-length" | "content-type" | "content-encoding"))
-            || ours.iter().any(|(ours, _)| *ours == name)
-    };
-    let mut headers: HeaderMap = Vec::with_capacity(provider.len() + ours.len() + 1);
-    headers.push((":status".to_owned(), status.to_string().into_bytes()));
-    headers.extend(provider.into_iter().filter(|(name, _)| !withheld(name)));
-    headers.extend(ours.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())));
     headers
 }
 

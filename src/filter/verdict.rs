@@ -1,6 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
-use super::headers::{HeaderMap, to_client};
+use super::headers::HeaderMap;
 
 /// What becomes of a body in Envoy's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +39,14 @@ pub enum Verdict {
     Continue(Edit),
 }
 
-/// The head that goes to the client.
+/// The changes to the head that goes to the client. The provider's headers stay where they are: setting ours one by one costs
+/// less than carrying all of them over and back.
 #[derive(Debug)]
 pub struct Commit {
-    pub(super) status: u16,
-    pub(super) ours: Vec<(&'static str, String)>,
-    pub(super) keep_length: bool,
-}
-
-impl Commit {
-    /// The client's headers, made of the provider's.
-    #[must_use]
-    pub fn headers(self, provider: HeaderMap) -> HeaderMap {
-        to_client(provider, self.status, self.ours, self.keep_length)
-    }
+    /// Headers to set, `:status` among them where it changes.
+    pub set: Vec<(&'static str, String)>,
+    /// Headers to remove.
+    pub remove: &'static [&'static str],
 }
 
 /// A moment at which an attempt wants to be woken.

@@ -18,8 +18,8 @@ const LONE_MIN_REQUESTS: u32 = 1000;
 /// How one attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The deployment served it.
-    Served,
+    /// The deployment served, so many times since the last observation.
+    Served(u32),
     /// It did not.
     Failed(Failure),
     /// The client went away first: says nothing about the deployment.
@@ -78,7 +78,9 @@ fn apply(mut health: Health, observation: &Observation<'_>) -> (Health, bool) {
     let now_ms = observation.now_ms;
     health.roll_window(now_ms);
     let Outcome::Failed(failure) = &observation.outcome else {
-        health.window_successes = health.window_successes.saturating_add(1);
+        if let Outcome::Served(times) = observation.outcome {
+            health.window_successes = health.window_successes.saturating_add(times);
+        }
         return (health, false);
     };
     if !counts(failure.class) || observation.rules.never {
@@ -187,7 +189,10 @@ mod tests {
         assert_eq!(cooled, [false, false, false, false, true]);
         let store = Memory::default();
         for _ in 0..5 {
-            record(&store, &Observation { deployment: "a", outcome: Outcome::Served, now_ms: 1_000, rules: rules() });
+            record(
+                &store,
+                &Observation { deployment: "a", outcome: Outcome::Served(1), now_ms: 1_000, rules: rules() },
+            );
         }
         assert!((0..5).all(|n| !fail(&store, FailureClass::Connect, None, rules(), 1_000 + n)));
         assert!(fail(&store, FailureClass::Connect, None, rules(), 1_006), "six of eleven");

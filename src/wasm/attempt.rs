@@ -1,6 +1,6 @@
 //! The attempt filter: the upstream's side, once for every try.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::filter::{Attempt, Edit, RETRY_HEADER, Verdict, route};
 const TICK: Duration = Duration::from_millis(50);
 
 thread_local! {
+    static TICKING: Cell<bool> = const { Cell::new(false) };
     /// Contexts that want to be woken, by their id.
     static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
 }
@@ -31,12 +32,11 @@ enum Waiting {
 
 fn wait(context_id: u32, waiting: Option<Waiting>) {
     WAITING.with_borrow_mut(|all| {
-        let before = all.is_empty();
         match waiting {
             Some(waiting) => all.insert(context_id, waiting),
             None => all.remove(&context_id),
         };
-        if before && !all.is_empty() {
+        if !all.is_empty() && !TICKING.replace(true) {
             let _ = hostcalls::set_tick_period(TICK);
         }
     });
@@ -50,7 +50,7 @@ fn is_held_back(context_id: u32) -> bool {
 /// Wakes whoever is due.
 pub fn wake(now_ms: u64) {
     let due: Vec<(u32, Waiting)> = WAITING.with_borrow_mut(|all| {
-        if all.is_empty() {
+        if all.is_empty() && TICKING.replace(false) {
             let _ = hostcalls::set_tick_period(Duration::ZERO);
         }
         let is_due = |waiting: &Waiting| match waiting {
@@ -85,7 +85,7 @@ fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
 fn wake_attempt(attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
     let verdict = attempt.borrow_mut().on_deadline(now_ms);
     let flight = Rc::clone(attempt.borrow().flight());
-    worker::record_endings(&flight, now_ms);
+    worker::record_endings(&flight);
     match verdict {
         None => host::choose_cluster(flight.borrow().next_cluster()),
         Some(verdict) => {
@@ -107,11 +107,11 @@ impl AttemptFilter {
         Self { context_id, attempt: None, body: None }
     }
 
-    fn judge(&self, verdict: Verdict, length: usize, now_ms: u64) -> Action {
+    fn judge(&self, verdict: Verdict, length: usize) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let action = carry_out(verdict, length, attempt);
         await_answer(self.context_id, attempt);
-        worker::record_endings(attempt.borrow().flight(), now_ms);
+        worker::record_endings(attempt.borrow().flight());
         action
     }
 }
@@ -130,8 +130,12 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
             host::set_header(MapType::HttpResponseHeaders, RETRY_HEADER, "1");
         }
         Verdict::Pass(commit, edit) => {
-            let headers = commit.headers(host::headers(MapType::HttpResponseHeaders));
-            host::replace_headers(MapType::HttpResponseHeaders, &headers);
+            for name in commit.remove {
+                host::remove_header(MapType::HttpResponseHeaders, name);
+            }
+            for (name, value) in &commit.set {
+                host::set_header(MapType::HttpResponseHeaders, name, value);
+            }
             host::edit_body(BODY, length, &edit);
         }
         Verdict::Continue(edit) => host::edit_body(BODY, length, &edit),
@@ -154,7 +158,7 @@ impl HttpContext for AttemptFilter {
             return send(&route::not_ready());
         };
         let started = Attempt::start(&flight, &host::headers(MapType::HttpRequestHeaders), now_ms);
-        worker::record_endings(&flight, now_ms);
+        worker::record_endings(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,
             Err(reply) => return send(&reply),
@@ -184,11 +188,10 @@ impl HttpContext for AttemptFilter {
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
-        let now_ms = host::now_ms();
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
         let headers = || host::headers(MapType::HttpResponseHeaders);
-        let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends, now_ms);
-        self.judge(verdict, 0, now_ms)
+        let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends, &host::now_ms);
+        self.judge(verdict, 0)
     }
 
     fn on_http_response_body(&mut self, length: usize, ends: bool) -> Action {
@@ -201,6 +204,6 @@ impl HttpContext for AttemptFilter {
         } else {
             attempt.borrow().unread()
         };
-        self.judge(verdict, length, now_ms)
+        self.judge(verdict, length)
     }
 }

@@ -76,6 +76,11 @@ pub fn set_header(map: MapType, name: &str, value: &str) {
     let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
 }
 
+/// Removes one header.
+pub fn remove_header(map: MapType, name: &str) {
+    let _ = hostcalls::remove_map_value(map, name);
+}
+
 /// Reads a body from its beginning.
 pub fn body(buffer: BufferType, length: usize) -> Vec<u8> {
     if length == 0 {

@@ -30,7 +30,9 @@ impl RouteFilter {
         let moment = Moment { now_ms, seed: worker::chance(), cooling_until_ms: &cooling_until_ms };
         let flight = route::decide(&config, api, body, &moment)?;
         host::choose_cluster(flight.next_cluster());
-        host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+        if flight.per_try_ms != config.router.per_try_ms() {
+            host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+        }
         let id = worker::keep(flight);
         host::tag_flight(id);
         self.flight = Some(id);
@@ -96,7 +98,7 @@ impl HttpContext for RouteFilter {
         let timed_out = details.contains("timeout");
         let now_ms = host::now_ms();
         let reply = flight.borrow_mut().abort(timed_out, now_ms);
-        worker::record_endings(&flight, now_ms);
+        worker::record_endings(&flight);
         let mut headers = vec![
             (":status".to_owned(), reply.status.to_string().into_bytes()),
             ("content-length".to_owned(), reply.body.len().to_string().into_bytes()),
@@ -117,9 +119,11 @@ impl HttpContext for RouteFilter {
     fn on_log(&mut self) {
         let Some(id) = self.flight.take() else { return };
         if let Some(flight) = worker::flight(id) {
-            let reset = host::property(vec!["response", "code_details"]).starts_with("upstream_reset_after");
-            flight.borrow_mut().finish(reset);
-            worker::record_endings(&flight, host::now_ms());
+            if flight.borrow().is_open() {
+                let reset = host::property(vec!["response", "code_details"]).starts_with("upstream_reset_after");
+                flight.borrow_mut().finish(reset);
+            }
+            worker::record_endings(&flight);
         }
         worker::forget(id);
     }

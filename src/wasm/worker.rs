@@ -5,18 +5,23 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use super::host::SharedData;
+use super::host::{self, SharedData};
 use crate::config::compile;
 use crate::config::model::RouterConfig;
 use crate::config::tree::Node;
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{Observation, record};
+use crate::state::{Observation, Outcome, record};
+
+/// How long successes are gathered, in milliseconds.
+const GATHER_MS: u64 = 1_000;
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
+    /// By deployment: since when successes are gathered, and how many.
+    static SERVED: RefCell<HashMap<String, (u64, u32)>> = RefCell::new(HashMap::new());
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
 }
@@ -72,16 +77,41 @@ pub fn forget(id: u64) {
     FLIGHTS.with_borrow_mut(|flights| flights.remove(&id));
 }
 
-/// Writes what has ended in a flight into shared data.
-pub fn record_endings(flight: &RefCell<Flight>, now_ms: u64) {
-    let mut flight = flight.borrow_mut();
-    for ending in flight.take_endings() {
-        let config = &flight.config;
+/// Writes what has ended in a flight into shared data. Successes are gathered and written at most once a second, or with
+/// the next failure: they only weigh failures, and most requests then leave shared data alone.
+pub fn record_endings(flight: &RefCell<Flight>) {
+    let endings = flight.borrow_mut().take_endings();
+    for ending in endings {
+        let config = Rc::clone(&flight.borrow().config);
         let Some(deployment) = config.deployments.get(ending.deployment) else { continue };
-        let rules = cooldown_rules(config, ending.deployment);
-        let observation = Observation { deployment: &deployment.id, outcome: ending.outcome, now_ms, rules };
-        if record(&SharedData, &observation) {
+        let now_ms = host::now_ms();
+        let rules = cooldown_rules(&config, ending.deployment);
+        let observe =
+            |outcome| record(&SharedData, &Observation { deployment: &deployment.id, outcome, now_ms, rules });
+        let failed = matches!(ending.outcome, Outcome::Failed(_));
+        if let Some(times) = gathered(&deployment.id, &ending.outcome, now_ms, failed) {
+            observe(Outcome::Served(times));
+        }
+        if failed && observe(ending.outcome) {
             log::info!("signalbox: {} is cooling down", deployment.id);
         }
     }
+}
+
+/// Successes of a deployment that are due to be written.
+fn gathered(id: &str, outcome: &Outcome, now_ms: u64, failed: bool) -> Option<u32> {
+    SERVED.with_borrow_mut(|served| {
+        if let Outcome::Served(times) = outcome {
+            match served.get_mut(id) {
+                Some((_, gathered)) => *gathered += times,
+                None => drop(served.insert(id.to_owned(), (now_ms, *times))),
+            }
+        }
+        let (since_ms, times) = served.get_mut(id)?;
+        if *times == 0 || !(failed || now_ms.saturating_sub(*since_ms) >= GATHER_MS) {
+            return None;
+        }
+        *since_ms = now_ms;
+        Some(std::mem::take(times))
+    })
 }

@@ -61,7 +61,8 @@ impl Serialize for Body<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", self.model)?;
         map.serialize_entry("messages", &r.messages.iter().map(Wire).collect::<Vec<_>>())?;
-        if !r.tools.is_empty() {
+        // Where some of the tools are no functions, all of them stand raw in `other`.
+        if !r.tools.is_empty() && r.other.iter().all(|(name, _)| name != "tools") {
             map.serialize_entry("tools", &r.tools.iter().map(Wire).collect::<Vec<_>>())?;
         }
         optional(&mut map, "tool_choice", r.tool_choice.as_ref().map(Wire))?;

@@ -202,3 +202,63 @@ fn data(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\n\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::FailureClass;
+
+    /// What comes out, event by event.
+    fn written(events: Vec<ChatEvent<'_>>) -> Vec<String> {
+        let context = AnswerContext {
+            model: "m".into(),
+            fallback_id: "c".into(),
+            include_usage: true,
+            ..AnswerContext::default()
+        };
+        let mut writer = ChunkWriter::new(context);
+        let chunks = events.into_iter().map(|event| {
+            let mut out = Vec::new();
+            writer.write(event, &mut out);
+            String::from_utf8(out).unwrap()
+        });
+        chunks.collect()
+    }
+
+    #[test]
+    fn what_says_nothing_writes_nothing() {
+        let part = || "".into();
+        let silent = vec![
+            ChatEvent::Start { id: part(), model: part() },
+            ChatEvent::Text(part()),
+            ChatEvent::Reasoning(part()),
+            ChatEvent::ToolArguments { index: 0, part: part() },
+            ChatEvent::Usage(Usage::default()),
+        ];
+        assert_eq!(written(silent), [""; 5]);
+    }
+
+    #[test]
+    fn calls_make_it_a_call_and_have_arguments() {
+        let call = |index| ChatEvent::ToolStart { index, id: "i".into(), name: "f".into() };
+        let out = written(vec![
+            call(0),
+            call(1),
+            ChatEvent::Finish(FinishReason::Stop),
+            ChatEvent::Finish(FinishReason::Length),
+        ]);
+        assert_eq!(out.iter().map(|out| out.matches(r#""arguments":"{}""#).count()).collect::<Vec<_>>(), [0, 1, 1, 0]);
+        assert!(out[0].starts_with(r#"data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m""#));
+        assert!(out[2].contains(r#""finish_reason":"tool_calls""#));
+        assert_eq!(out[3], "", "there is one finish");
+    }
+
+    #[test]
+    fn nothing_follows_the_end_or_an_error() {
+        let failure = failure::own(FailureClass::Upstream, "c", "m");
+        for last in [ChatEvent::End, ChatEvent::Failed(failure)] {
+            let out = written(vec![last, ChatEvent::Text("late".into()), ChatEvent::End]);
+            assert_eq!((out[0].is_empty(), &out[1..]), (false, &[String::new(), String::new()][..]));
+        }
+    }
+}

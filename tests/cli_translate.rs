@@ -1,0 +1,112 @@
+//! `signalbox translate`, the real binary: what it writes where, and with which exit code.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+fn start(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_signalbox"))
+        .arg("translate")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Exit code, stdout, stderr.
+fn run(args: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = start(args);
+    // A child that refuses its arguments reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+}
+
+const REQUEST: &str =
+    r#"{"model":"anthropic/claude-haiku-4-5","messages":[{"role":"user","content":"Hi"}],"n":2,"seed":1}"#;
+
+#[test]
+fn a_request_goes_to_stdout_and_notices_to_stderr() {
+    let (code, out, err) = run(&["request", "--to", "anthropic", "--drop-params"], REQUEST);
+    let body = r#"{"model":"claude-haiku-4-5","max_tokens":4096,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}"#;
+    assert_eq!((code, out.as_str(), err.as_str()), (0, body, "dropped: n\ndropped: seed\n"));
+}
+
+#[test]
+fn a_refusal_is_openais_error_and_exit_code_1() {
+    let (code, out, err) = run(&["request", "--to", "anthropic"], REQUEST);
+    let error: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, err.as_str()), (1, "status: 400\n"));
+    assert_eq!(error["error"]["param"], "n");
+    assert_eq!(error["error"]["code"], "unsupported_parameter");
+    let (code, out, _) = run(&["request", "--to", "anthropic"], "{");
+    assert_eq!((code, out.starts_with(r#"{"error":{"message":"#)), (1, true));
+}
+
+#[test]
+fn openais_dialect_keeps_the_clients_bytes() {
+    let own = r#"{ "model" : "groq/llama/x" , "messages":[], "unknown": 1.0 }"#;
+    let body = own.replace("groq/llama/x", "llama/x");
+    assert_eq!(run(&["request", "--to", "groq"], own), (0, body.clone(), String::new()));
+    let body = body.replace("llama/x", "m");
+    assert_eq!(run(&["request", "--to", "groq", "--model", "m"], own), (0, body, String::new()));
+    let answer = r#"{"id":"c","object":"chat.completion","choices":[ ],"x":1}"#;
+    let (code, out, _) = run(&["response", "--from", "groq"], answer);
+    assert_eq!((code, out.as_str()), (0, answer));
+}
+
+#[test]
+fn an_unknown_provider_is_exit_code_2_with_the_list_and_a_suggestion() {
+    for direction in [["request", "--to"], ["response", "--from"], ["stream", "--from"]] {
+        let (code, out, err) = run(&[direction[0], direction[1], "antropic"], "");
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("groq, ") && err.contains("a similar value exists: 'anthropic'"), "{err}");
+    }
+}
+
+#[test]
+fn a_failure_is_the_error_that_the_client_sees() {
+    let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    for status in ["529", "200"] {
+        let (code, out, err) = run(&["response", "--from", "anthropic", "--status", status], overloaded);
+        let error: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, err.as_str(), &error["error"]["message"]), (0, "status: 503\n", &"Overloaded".into()));
+    }
+}
+
+#[test]
+fn an_answer_names_the_time_and_the_model_given() {
+    let args = ["response", "--from", "anthropic", "--now", "7", "--model", "m"];
+    let (code, out, _) = run(&args, r#"{"content":[{"type":"text","text":"Hi"}]}"#);
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &answer["created"], &answer["model"]), (0, &7.into(), &"m".into()));
+}
+
+#[test]
+fn a_stream_is_written_as_it_comes() {
+    let mut child = start(&["stream", "--from", "anthropic", "--no-usage", "--now", "7"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let text = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#;
+    write!(stdin, "data: {text}\n\n").unwrap();
+    // The rest is not sent before the first chunks are there: a translator that waits for the end would hang here.
+    let mut first = vec![0; 64];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert!(first.starts_with(b"data: {\"id\":\"chatcmpl-"));
+    write!(stdin, "data: {{\"type\":\"message_stop\"}}\n\n").unwrap();
+    drop(stdin);
+    let done = child.wait_with_output().unwrap();
+    let rest = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        rest.contains(r#""content":"Hi""#) && rest.ends_with("data: [DONE]\n\n") && !rest.contains("usage"),
+        "{rest}"
+    );
+    let (code, out, err) = run(&["stream", "--from", "anthropic"], "data: x\n\n");
+    assert_eq!((code, out.starts_with("data: {\"error\""), err.contains("failed: upstream: ")), (0, true, true));
+    assert!(err.starts_with("dropped: 1 "));
+}

@@ -1,0 +1,83 @@
+"""LiteLLM's own translation, in this process: no socket is opened, the cost map is the bundled one.
+
+A peer, not the truth: where it differs, the providers' documentation and SDK types decide, and the difference is listed in the
+test with its reason.
+"""
+
+import json
+import logging
+import os
+
+os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_LOG="CRITICAL")
+logging.disable(logging.CRITICAL)
+
+import httpx  # noqa: E402
+import litellm  # noqa: E402
+from litellm.llms.anthropic.chat.transformation import AnthropicConfig  # noqa: E402
+from litellm.llms.custom_httpx.http_handler import HTTPHandler  # noqa: E402
+
+litellm.telemetry = False
+litellm.suppress_debug_info = True
+litellm.drop_params = True
+litellm.modify_params = True
+
+
+def anthropic_request(request, model):
+    """The body that LiteLLM would send to Anthropic, or the name of what it raises."""
+    request = json.loads(json.dumps(request))
+    messages = request.pop("messages")
+    for message in messages:
+        # As `litellm.completion` does before anything else.
+        message["role"] = "system" if message["role"] == "developer" else message["role"]
+    stream = request.pop("stream", None)
+    for key in ("model", "stream_options"):
+        request.pop(key, None)
+    try:
+        params = litellm.get_optional_params(model=model, custom_llm_provider="anthropic", messages=messages, **request)
+        for key in ("json_mode", "stream", "extra_body"):
+            params.pop(key, None)
+        config = AnthropicConfig()
+        body = config.transform_request(
+            model=model, messages=messages, optional_params=params, litellm_params={}, headers={}
+        )
+    except Exception as error:
+        return {"raises": type(error).__name__}
+    return {**body, "stream": True} if stream else body
+
+
+def _completion(body, content_type, status, stream):
+    def reply(_request):
+        return httpx.Response(status, headers={"content-type": content_type}, content=body)
+
+    client = HTTPHandler()
+    client.client = httpx.Client(transport=httpx.MockTransport(reply))
+    return litellm.completion(
+        model="anthropic/claude-haiku-4-5",
+        messages=[{"role": "user", "content": "hi"}],
+        api_key="none",
+        api_base="http://upstream.invalid",
+        client=client,
+        stream=stream,
+        stream_options={"include_usage": True} if stream else None,
+        num_retries=0,
+        max_retries=0,
+    )
+
+
+def anthropic_answer(body, status=200):
+    """The completion that LiteLLM makes of an answer, as a dictionary, or the name of what it raises."""
+    try:
+        return _completion(body, "application/json", status, stream=False).model_dump(exclude_none=True)
+    except Exception as error:
+        return {"raises": type(error).__name__}
+
+
+def anthropic_stream(body):
+    """The chunks that LiteLLM makes of a stream, as dictionaries; what it raises is the last."""
+    chunks = []
+    try:
+        for chunk in _completion(body, "text/event-stream", 200, stream=True):
+            chunks.append(chunk.model_dump(exclude_none=True))
+    except Exception as error:
+        chunks.append({"raises": type(error).__name__})
+    return chunks
