@@ -360,6 +360,12 @@ impl Attempt {
 fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        if flight.stripped {
+            let (end, mut body) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
+            body.extend_from_slice(flight.body.get(end..).unwrap_or_default());
+            let length = body.len();
+            return Ok((Edit::Whole(body), length, Vec::new()));
+        }
         if model == flight.asked {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }

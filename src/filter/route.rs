@@ -143,6 +143,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();
+    let is_stripped = without_wishes.is_some();
     if let Some(stripped) = without_wishes {
         body = stripped;
         model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
@@ -152,6 +153,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         config: Rc::clone(config),
         api,
         body,
+        stripped: is_stripped,
         model_span,
         asked,
         stream,
