@@ -11,7 +11,7 @@ SOURCES := $(shell find src examples -name '*.rs' 2>/dev/null) Cargo.toml Cargo.
 
 .PHONY: help
 help: ## List every target
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 ## --- Building
 
