@@ -7,11 +7,11 @@ ENVOY := .envoy/$(ENVOY_VERSION)/envoy
 WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
 RUNNER := .tools/bin/wasm-bindgen-test-runner
 PYTHON := .venv/bin/python
-SOURCES := $(shell find src examples -name '*.rs') Cargo.toml Cargo.lock
+SOURCES := $(shell find src examples -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock envoy/VERSION
 
 .PHONY: help
 help: ## List every target
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 ## --- Building
 
@@ -44,10 +44,10 @@ $(ENVOY):
 
 .PHONY: envoy-up demo
 envoy-up: build envoy ## Start simulators and Envoy on 127.0.0.1:10000, until Ctrl-C
-	@python3 demo/up.py
+	@python3 demo/demo.py up
 
 demo: build envoy ## The same unattended: a short tour, printed as a table
-	@python3 demo/tour.py
+	@python3 demo/demo.py tour
 
 ## --- Checking
 

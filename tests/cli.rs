@@ -149,7 +149,7 @@ fn up_tells_what_is_missing() {
     let [_, config, _, envoy, _, wasm, ..] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { panic!() };
     let empty = directory.join("empty");
     std::fs::create_dir_all(&empty).unwrap();
-    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir(&empty).env("PATH", &empty).output().unwrap();
+    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir("/").env("PATH", &empty).output().unwrap();
     let (code, _, err) = outcome(&bare);
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no Envoy here; run `make envoy`"), "{err}");

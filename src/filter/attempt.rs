@@ -25,7 +25,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// A stream that shows nothing meaningful in so many bytes is let go.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 /// Time to let go before Envoy's own timer strikes, in milliseconds.
-const MARGIN_MS: u64 = 300;
+pub(super) const MARGIN_MS: u64 = 300;
 
 enum Phase {
     /// No headers yet.
@@ -131,7 +131,7 @@ impl Attempt {
             Phase::Head => before_envoy_ms,
             Phase::Held(..) => match self.first_token_ms {
                 Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
-                    self.started_ms + first_token_ms
+                    before_envoy_ms.min(self.started_ms + first_token_ms)
                 }
                 _ => before_envoy_ms,
             },
@@ -353,6 +353,12 @@ impl Attempt {
 fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        if flight.stripped {
+            let (end, mut body) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
+            body.extend_from_slice(flight.body.get(end..).unwrap_or_default());
+            let length = body.len();
+            return Ok((Edit::Whole(body), length, Vec::new()));
+        }
         if model == flight.asked {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }

@@ -36,6 +36,8 @@ pub struct Flight {
     pub api: Api,
     /// The client's body.
     pub body: Vec<u8>,
+    /// The gateway's own wishes were taken out of it, so that it is no longer what Envoy holds.
+    pub stripped: bool,
     /// Where the model's name stands in it, quotes included.
     pub model_span: Range<usize>,
     /// The model as the client asked for it.
