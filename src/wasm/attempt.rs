@@ -95,8 +95,8 @@ fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
 #[derive(Default)]
 pub struct AttemptFilter {
     pub context_id: u32,
-    attempt: Option<Rc<RefCell<Attempt>>>,
-    body: Option<Edit>,
+    pub attempt: Option<Rc<RefCell<Attempt>>>,
+    pub body: Option<Edit>,
 }
 
 impl AttemptFilter {
