@@ -161,8 +161,8 @@ impl Flight {
 
     /// What an attempt without an answer means, by how long it took.
     pub(super) fn lost(&self, elapsed_ms: u64) -> Failure {
-        // Envoy's timer starts a little after ours.
-        let timed_out = elapsed_ms + 50 >= self.per_try_ms;
+        // Envoy's timer starts a little after ours, and ours is exact to a tick.
+        let timed_out = elapsed_ms + 120 >= self.per_try_ms;
         if timed_out {
             Failure::local(FailureClass::Timeout, format!("no answer within {} ms", self.per_try_ms))
         } else {

@@ -9,10 +9,12 @@
 mod gathered;
 mod health;
 mod observation;
+mod view;
 
 pub use gathered::Gathered;
 pub use health::{Health, health_of};
 pub use observation::{CooldownRules, Observation, Outcome, record};
+pub use view::{CoolingView, announce};
 
 /// The version of a value, for compare-and-set.
 pub type Version = u32;

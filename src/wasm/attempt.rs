@@ -1,9 +1,8 @@
 //! The attempt filter: the upstream's side, once for every try.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -13,11 +12,7 @@ use super::route::send;
 use super::{host, worker};
 use crate::filter::{Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
-/// How exact deadlines are.
-const TICK: Duration = Duration::from_millis(50);
-
 thread_local! {
-    static TICKING: Cell<bool> = const { Cell::new(false) };
     /// Contexts that want to be woken, by their id.
     static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
 }
@@ -33,9 +28,6 @@ struct Waiting {
 
 fn wait(context_id: u32, waiting: Waiting) {
     WAITING.with_borrow_mut(|all| all.insert(context_id, waiting));
-    if !TICKING.replace(true) {
-        let _ = hostcalls::set_tick_period(TICK);
-    }
 }
 
 fn forget(context_id: u32) {
@@ -58,9 +50,6 @@ fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
 /// Wakes whoever is due.
 pub fn wake(now_ms: u64) {
     let due = WAITING.with_borrow_mut(|all| {
-        if all.is_empty() && TICKING.replace(false) {
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-        }
         let due: Vec<_> =
             all.iter().filter(|(_, waiting)| waiting.until_ms <= now_ms).map(|(id, w)| (*id, w.clone())).collect();
         all.retain(|_, waiting| waiting.until_ms > now_ms);
@@ -156,7 +145,7 @@ impl HttpContext for AttemptFilter {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
-        let started = Attempt::start(&flight, client, &host::now_ms);
+        let started = Attempt::start(&flight, client, &worker::now_ms);
         worker::record_endings(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,

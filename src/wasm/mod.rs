@@ -11,6 +11,8 @@ mod host;
 mod route;
 mod worker;
 
+use std::time::Duration;
+
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use serde::Deserialize;
@@ -20,6 +22,9 @@ proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| Box::new(Root { role: Role::Attempt }));
 }}
+
+/// How exact time is to this worker, and how soon it sees what others learnt.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Which filter a plugin configuration makes of the module.
 #[derive(Deserialize, Clone, Copy)]
@@ -52,11 +57,15 @@ impl RootContext for Root {
             }
             Err(error) => Err(format!("the plugin configuration cannot be read: {error}")),
         };
+        if matches!(configured, Ok(Role::Route)) {
+            self.set_tick_period(TICK);
+        }
         configured.map(|role| self.role = role).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
-        attempt::wake(host::now_ms());
+        worker::tick();
+        attempt::wake(worker::now_ms());
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -4,11 +4,9 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use super::host::{self, SharedData};
-use super::worker;
+use super::{host, worker};
 use crate::filter::route::{self, Admission, Moment, RequestHead};
 use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
-use crate::state::health_of;
 
 /// One request of a client.
 #[derive(Default)]
@@ -21,10 +19,8 @@ pub struct RouteFilter {
 impl RouteFilter {
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
         let Some(config) = worker::config() else { return Err(route::not_ready()) };
-        let now_ms = host::now_ms();
-        let cooling_until_ms =
-            |index: usize| config.deployments.get(index).map_or(0, |d| health_of(&SharedData, &d.id).cooling_until_ms);
-        let moment = Moment { now_ms, seed: worker::chance(), cooling_until_ms: &cooling_until_ms };
+        let (now_ms, seed) = (worker::now_ms(), worker::chance());
+        let moment = Moment { now_ms, seed, cooling_until_ms: &worker::cooling_until_ms };
         let flight = route::decide(&config, api, body, &moment)?;
         if flight.per_try_ms != config.router.per_try_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());

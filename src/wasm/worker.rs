@@ -11,12 +11,14 @@ use crate::config::model::{Deployment, RouterConfig};
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{Gathered, Observation, Outcome, health_of, record};
+use crate::state::{CoolingView, Gathered, Observation, Outcome, announce, health_of, record};
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
     static GATHERED: RefCell<Gathered> = RefCell::new(Gathered::default());
+    static COOLING: RefCell<CoolingView> = RefCell::new(CoolingView::default());
+    static NOW_MS: Cell<u64> = const { Cell::new(0) };
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
 }
@@ -27,8 +29,28 @@ thread_local! {
 /// What is wrong with it.
 pub fn configure(json: &str) -> Result<(), String> {
     let config = compile::compile_json(json)?;
+    COOLING.set(CoolingView::read(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
     CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
+    tick();
     Ok(())
+}
+
+/// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
+pub fn tick() {
+    NOW_MS.set(host::now_ms());
+    if let Some(config) = config() {
+        COOLING.with_borrow_mut(|view| view.refresh(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
+    }
+}
+
+/// Now, Unix milliseconds, up to a tick ago.
+pub fn now_ms() -> u64 {
+    NOW_MS.get()
+}
+
+/// Until when a deployment is cooling, as this worker knows it.
+pub fn cooling_until_ms(index: usize) -> u64 {
+    COOLING.with_borrow(|view| view.until_ms(index))
 }
 
 /// The configuration in force.
@@ -88,6 +110,8 @@ pub fn record_endings(flight: &RefCell<Flight>) {
                 let now_ms = host::now_ms();
                 served(now_ms);
                 if record(&SharedData, &Observation { deployment: id, outcome, now_ms, rules: rules() }) {
+                    announce(&SharedData, chance());
+                    tick();
                     log::info!("signalbox: {id} is cooling down");
                 }
             }
