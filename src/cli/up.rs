@@ -45,10 +45,12 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> ExitCode {
-    let compiled = match configuration::load(&args.config) {
+    let mut compiled = match configuration::load(&args.config) {
         Ok(compiled) => compiled,
         Err(code) => return code,
     };
+    // Whoever runs it in the foreground wants to see what goes through.
+    compiled.config.signalbox.access_log = true;
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -148,6 +148,17 @@ pub struct RouterSettings {
     pub disable_cooldowns: bool,
 }
 
+/// LiteLLM's `timeout` where none is set, in milliseconds.
+const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
+
+impl RouterSettings {
+    /// How long an attempt may take until its headers come, where no deployment says otherwise, in milliseconds.
+    #[must_use]
+    pub fn per_try_ms(&self) -> u64 {
+        self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)
+    }
+}
+
 /// `routing_strategy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyName {
@@ -175,6 +186,8 @@ pub struct Settings {
     pub max_response_bytes: u64,
     /// `secret_files`: for an `os.environ/NAME`, the file that holds it instead.
     pub secret_files: Vec<(String, String)>,
+    /// `access_log`: Envoy prints a line for each request. `signalbox up` always does.
+    pub access_log: bool,
     /// `fallback_on_bad_request`: LiteLLM's way of trying fallback groups after a 400, 413 or 422 too.
     pub fallback_on_bad_request: bool,
 }

@@ -14,9 +14,6 @@ use crate::provider::Dialect;
 use crate::routing::strategy::Random;
 use crate::routing::{self, Inputs, Place, Plan, Refusal};
 
-/// LiteLLM's `timeout` where none is set, in milliseconds.
-const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
-
 /// The head of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestHead<'a> {
@@ -202,6 +199,6 @@ fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
         let but_last = deployments.len().saturating_sub(1);
         longest(&mut deployments.iter().take(but_last).map(|d| d.stream_timeout_ms.or(config.router.stream_timeout_ms)))
     };
-    let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms)).or(config.router.timeout_ms);
-    (if stream { of_streams() } else { None }).or_else(of_all).unwrap_or(DEFAULT_TIMEOUT_MS)
+    let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms.or(config.router.timeout_ms)));
+    (if stream { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())
 }

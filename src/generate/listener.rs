@@ -54,13 +54,7 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
         "stream_idle_timeout": duration(longest_timeout_ms(config) + 60_000),
         "early_header_mutation_extensions": [forged_headers()],
-        "access_log": [{
-            "name": "envoy.access_loggers.stdout",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-                "log_format": {"text_format_source": {"inline_string": ACCESS_LINE}},
-            },
-        }],
+        "access_log": if config.signalbox.access_log { json!([access_log()]) } else { json!([]) },
         "http_filters": [
             wasm_filter("route", &super::route_configuration(compiled), wasm),
             {
@@ -83,6 +77,16 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     })
 }
 
+fn access_log() -> Value {
+    json!({
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {"text_format_source": {"inline_string": ACCESS_LINE}},
+        },
+    })
+}
+
 /// Envoy obeys `x-envoy-*` in requests (retries, timeouts), and `x-signalbox-*` is ours: neither may come from a client.
 fn forged_headers() -> Value {
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
@@ -100,7 +104,7 @@ fn route(config: &RouterConfig) -> Value {
         "match": {"prefix": "/"},
         "route": {
             "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
-            // The filter gives every attempt its own time limit.
+            // No limit for the whole: an answer may be long. Attempts have theirs.
             "timeout": "0s",
             "retry_policy": {
                 "retry_on": "reset,connect-failure,retriable-headers",
@@ -109,9 +113,12 @@ fn route(config: &RouterConfig) -> Value {
                 // The filter waits itself, where waiting helps.
                 "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
                 "refresh_cluster_on_retry": true,
+                // The filter sets another one by header where a deployment has its own.
+                "per_try_timeout": duration(config.router.per_try_ms()),
             },
         },
-        "request_headers_to_remove": ["x-forwarded-proto", "x-forwarded-for", "x-request-id"],
+        // What belongs to the provider's own site. (Towards providers the filter sends what it lists, and nothing else.)
+        "response_headers_to_remove": ["set-cookie", "alt-svc"],
     })
 }
 

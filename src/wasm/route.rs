@@ -30,7 +30,9 @@ impl RouteFilter {
         let moment = Moment { now_ms, seed: worker::chance(), cooling_until_ms: &cooling_until_ms };
         let flight = route::decide(&config, api, body, &moment)?;
         host::choose_cluster(flight.next_cluster());
-        host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+        if flight.per_try_ms != config.router.per_try_ms() {
+            host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+        }
         let id = worker::keep(flight);
         host::tag_flight(id);
         self.flight = Some(id);

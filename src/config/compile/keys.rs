@@ -100,13 +100,13 @@ const LITELLM: Section = Section {
 const SIGNALBOX: Section = Section {
     known: "\
         listen admin first_token_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
-        ca_file fallback_on_bad_request",
+        ca_file access_log fallback_on_bad_request",
     ignored: "",
     ours: true,
 };
 
 /// Keys of `signalbox` that the filter has no use for.
-const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "listen", "admin", "connect_timeout"];
+const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];
 
 /// Looks at every key of every section.
 pub(super) fn check(root: &Node, notes: &mut Notes) {

@@ -22,6 +22,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> Settings {
         max_request_bytes: 32 * 1024 * 1024,
         max_response_bytes: 8 * 1024 * 1024,
         secret_files: Vec::new(),
+        access_log: false,
         fallback_on_bad_request: false,
     };
     let Some(section) = root.at("signalbox") else { return settings };
@@ -49,6 +50,7 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, notes: &mut 
                 settings.secret_files.extend(path.text(notes).map(|path| (name.to_owned(), path.to_owned())));
             }
         }
+        "access_log" => replace(&mut settings.access_log, field.flag(notes)),
         "fallback_on_bad_request" => replace(&mut settings.fallback_on_bad_request, field.flag(notes)),
         _ => {}
     }
