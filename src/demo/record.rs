@@ -21,8 +21,8 @@ pub const MOST_BYTES: usize = 64 << 20;
 pub struct Entry {
     /// Method and path, as `POST /v1/messages`.
     pub line: String,
-    /// The headers worth a look, lower case.
-    pub headers: Map<String, Value>,
+    /// All headers; [`Journal::to_json`] shows those worth a look.
+    pub headers: HeaderMap,
     /// The model asked for, with its fault.
     pub model: String,
     /// Whether a stream was asked for.
@@ -113,7 +113,7 @@ impl Kept {
         let body = serde_json::from_slice(&entry.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&entry.body).into_owned()));
         json!({
-            "at_ms": at_ms, "end_ms": end_ms, "cut": cut, "method": method, "path": path, "headers": entry.headers,
+            "at_ms": at_ms, "end_ms": end_ms, "cut": cut, "method": method, "path": path, "headers": telling(&entry.headers),
             "model": entry.model, "stream": entry.stream, "status": entry.status, "struck": entry.struck, "body": body,
         })
     }
@@ -145,7 +145,7 @@ impl Drop for Ticket {
 }
 
 /// The headers that tell what a gateway did, as JSON; a value that is not UTF-8 is shown as well as it can be.
-pub fn telling(headers: &HeaderMap) -> Map<String, Value> {
+fn telling(headers: &HeaderMap) -> Map<String, Value> {
     const NAMED: &[&str] = &[
         "host",
         "authorization",

@@ -28,7 +28,7 @@ use tokio::{
 
 use super::{
     desk::Desk,
-    record::{Entry, Ticket, telling},
+    record::{Entry, Ticket},
     reply::{self, Reply, Verdict},
     script::Play,
 };
@@ -154,8 +154,7 @@ async fn answer(
         let said = status.map_or("no answer".to_owned(), |status| status.to_string());
         eprintln!("{}: {line} {model}{shape} -> {said}{}", desk.name, if struck { ", a fault" } else { "" });
     }
-    let headers = telling(&head.headers);
-    let mut ticket = desk.journal.open(at, Entry { line, headers, model, stream, body, status, struck });
+    let mut ticket = desk.journal.open(at, Entry { line, headers: head.headers, model, stream, body, status, struck });
     if let Some(pause) = fault.delay_headers {
         tokio::time::sleep(pause).await;
     }

@@ -9,7 +9,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::headers::{HeaderMap, WITHHELD, WITHHELD_WITH_BODY, to_provider};
+use super::flight::of_failure;
+use super::headers::{HeaderMap, OF_REPLACED_BODY, to_provider};
 use super::reply::Reply;
 use super::verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
@@ -58,8 +59,14 @@ impl Attempt {
     ///
     /// # Errors
     /// The reply to the client where the request cannot be said in the provider's dialect.
-    pub fn start(flight: &Rc<RefCell<Flight>>, client: &HeaderMap, now_ms: u64) -> Result<(Self, Outgoing), Reply> {
+    pub fn start(
+        flight: &Rc<RefCell<Flight>>,
+        client: &HeaderMap,
+        now_ms: &dyn Fn() -> u64,
+    ) -> Result<(Self, Outgoing), Reply> {
         let mut this = flight.borrow_mut();
+        // The first try follows the decision at once.
+        let now_ms = if this.tried.is_empty() { this.started_ms } else { now_ms() };
         let preset = this.preset;
         this.lose(now_ms);
         let Some((place, wait_ms)) = preset else {
@@ -135,7 +142,7 @@ impl Attempt {
     }
 
     /// The deadline passed. `None`: nothing changes for the answer ([`Flight::next_cluster`] may have).
-    pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
+    pub fn on_deadline(&mut self) -> Option<Verdict> {
         match &mut self.phase {
             Phase::Head => {
                 let mut flight = self.flight.borrow_mut();
@@ -146,31 +153,25 @@ impl Attempt {
             Phase::Held(stream, held) => {
                 let failure = late(self.first_token_ms.unwrap_or_default());
                 if self.first_token_ms.is_some() && self.flight.borrow().has_alternative(&failure) {
-                    return Some(self.failed(failure, now_ms));
+                    return Some(self.failed(failure));
                 }
                 let held = std::mem::take(held);
                 let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
                 self.phase = Phase::Flowing(stream, held);
-                Some(self.commit(Edit::Keep, now_ms))
+                Some(self.commit(Edit::Keep))
             }
             _ => None,
         }
     }
 
     /// The head of the answer came. `headers` reads all of it; only a failure needs that.
-    pub fn on_headers(
-        &mut self,
-        status: u16,
-        headers: &dyn Fn() -> HeaderMap,
-        ends: bool,
-        now_ms: &dyn Fn() -> u64,
-    ) -> Verdict {
+    pub fn on_headers(&mut self, status: u16, headers: &dyn Fn() -> HeaderMap, ends: bool) -> Verdict {
         if !(200..300).contains(&status) {
             self.phase = Phase::Failing(status, headers());
-            return if ends { self.on_body(b"", true, now_ms()) } else { Verdict::Hold };
+            return if ends { self.on_body(b"", true) } else { Verdict::Hold };
         }
         if ends {
-            return self.failed(unreadable("the answer is empty"), now_ms());
+            return self.failed(unreadable("the answer is empty"));
         }
         self.phase = if self.flight.borrow().stream { Phase::Held(None, Vec::new()) } else { Phase::Whole };
         Verdict::Hold
@@ -209,17 +210,17 @@ impl Attempt {
     }
 
     /// The body came, as far as [`Self::wants_body`] asked for it.
-    pub fn on_body(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
+    pub fn on_body(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         match std::mem::replace(&mut self.phase, Phase::Cut) {
             Phase::Failing(status, headers) => {
                 let header = |name: &str| {
                     let (_, value) = headers.iter().find(|(found, _)| found == name)?;
                     Some(String::from_utf8_lossy(value).into_owned())
                 };
-                self.failed(failure::classify(status, &header, bytes), now_ms)
+                self.failed(failure::classify(status, &header, bytes))
             }
-            Phase::Whole => self.whole(bytes, ends, now_ms),
-            Phase::Held(stream, held) => self.held(stream, held, bytes, ends, now_ms),
+            Phase::Whole => self.whole(bytes, ends),
+            Phase::Held(stream, held) => self.held(stream, held, bytes, ends),
             Phase::Flowing(stream, owed) => self.flowing(stream, owed, bytes, ends),
             phase @ (Phase::Head | Phase::Passing | Phase::Cut) => {
                 self.phase = phase;
@@ -228,39 +229,31 @@ impl Attempt {
         }
     }
 
-    fn whole(&mut self, bytes: &[u8], ends: bool, now_ms: u64) -> Verdict {
+    fn whole(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         if !ends {
             if self.dialect != Dialect::OpenAi {
-                return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"), now_ms);
+                return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"));
             }
             self.phase = Phase::Passing;
-            let verdict = self.commit(Edit::Keep, now_ms);
+            let verdict = self.commit(Edit::Keep);
             self.flight.borrow_mut().serve();
             return verdict;
         }
         match codec::answer(self.dialect, bytes, &self.context) {
             Ok(answer) => {
-                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole), now_ms);
+                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 self.flight.borrow_mut().serve();
                 verdict
             }
-            Err(failure) => self.failed(failure, now_ms),
+            Err(failure) => self.failed(failure),
         }
     }
 
-    fn held(
-        &mut self,
-        stream: Option<Box<dyn AnswerStream>>,
-        mut held: Vec<u8>,
-        bytes: &[u8],
-        ends: bool,
-        now_ms: u64,
-    ) -> Verdict {
+    fn held(&mut self, stream: Option<Box<dyn AnswerStream>>, mut held: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
         if stream.is_none() && starts_like_json(bytes) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
             let disguised = codec::answer(self.dialect, bytes, &self.context).err();
-            return self
-                .failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")), now_ms);
+            return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
         // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
         let mut verbatim = stream.is_none();
@@ -276,7 +269,7 @@ impl Attempt {
             verbatim &= held.len() == before;
         }
         if let Some(failure) = stream.facts().failure.clone() {
-            return self.failed(failure, now_ms);
+            return self.failed(failure);
         }
         if !stream.facts().meaningful && !ends && held.len() < MAX_HELD_BYTES {
             self.phase = Phase::Held(Some(stream), held);
@@ -288,7 +281,7 @@ impl Attempt {
         } else {
             self.phase = Phase::Flowing(stream, Vec::new());
         }
-        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) }, now_ms)
+        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) })
     }
 
     fn flowing(&mut self, mut stream: Box<dyn AnswerStream>, mut out: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
@@ -319,17 +312,17 @@ impl Attempt {
         Verdict::Continue(edit)
     }
 
-    fn commit(&mut self, edit: Edit, now_ms: u64) -> Verdict {
+    fn commit(&mut self, edit: Edit) -> Verdict {
         let mut flight = self.flight.borrow_mut();
         flight.answered = true;
-        let mut set = flight.told(now_ms, None);
-        let mut remove = WITHHELD;
+        let mut set = flight.differs();
+        let mut remove: &[&str] = &[];
         if flight.stream {
-            remove = WITHHELD_WITH_BODY;
+            remove = OF_REPLACED_BODY;
             set.push(("content-type", "text/event-stream; charset=utf-8".to_owned()));
             set.push(("cache-control", "no-cache".to_owned()));
         } else if let Edit::Whole(body) = &edit {
-            remove = WITHHELD_WITH_BODY;
+            remove = OF_REPLACED_BODY;
             set.push(("content-type", "application/json".to_owned()));
             set.push(("content-length", body.len().to_string()));
         }
@@ -337,7 +330,7 @@ impl Attempt {
     }
 
     /// The try failed before anything was let go: the flight moves on, or the client gets the first cause.
-    fn failed(&mut self, failure: Failure, now_ms: u64) -> Verdict {
+    fn failed(&mut self, failure: Failure) -> Verdict {
         self.phase = Phase::Cut;
         let mut flight = self.flight.borrow_mut();
         flight.fail(failure);
@@ -347,12 +340,13 @@ impl Attempt {
         flight.answered = true;
         let (error, cause) = flight.final_error();
         let body = error::body(&error);
-        let mut set = flight.told(now_ms, cause);
+        let mut set = flight.differs();
+        set.extend(cause.map(of_failure).unwrap_or_default());
         set.push((":status", error.status.to_string()));
         set.push(("content-type", "application/json".to_owned()));
         set.push(("content-length", body.len().to_string()));
         set.push(("x-should-retry", "false".to_owned()));
-        Verdict::Pass(Commit { set, remove: WITHHELD_WITH_BODY }, Edit::Whole(body))
+        Verdict::Pass(Commit { set, remove: OF_REPLACED_BODY }, Edit::Whole(body))
     }
 }
 

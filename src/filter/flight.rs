@@ -28,6 +28,8 @@ pub struct Ending {
 /// One request on its way.
 #[derive(Debug)]
 pub struct Flight {
+    /// Its number in this VM; given by the shell.
+    pub id: u64,
     /// The configuration it was planned with; a newer one does not touch it.
     pub config: Rc<RouterConfig>,
     /// What was asked.
@@ -78,6 +80,12 @@ impl Flight {
     pub fn next_cluster(&self) -> &str {
         let place = self.preset.map(|(place, _)| place);
         place.and_then(|place| self.deployment(place)).map_or("", |(_, deployment)| deployment.id.as_str())
+    }
+
+    /// Whether a retry would go elsewhere than the open attempt went, so that Envoy must be told.
+    #[must_use]
+    pub fn preset_moves(&self) -> bool {
+        self.preset.map(|(place, _)| place) != self.tried.last().copied()
     }
 
     /// Endings since the last call, for the state to record.
@@ -196,32 +204,49 @@ impl Flight {
         (error, Some(first))
     }
 
-    /// Our own response headers: who answered, after how much, and how long it took.
-    pub(super) fn told(&self, now_ms: u64, failure: Option<&Failure>) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::with_capacity(10);
-        if let Some(&place) = self.tried.last() {
-            if let Some((candidate, deployment)) = self.deployment(place) {
-                let group = self.config.groups.get(self.plan.stages.get(place.stage).map_or(0, |stage| stage.group));
-                headers.push(("x-signalbox-deployment", printable(&deployment.id)));
-                headers.push(("x-signalbox-provider", deployment.provider.name.to_owned()));
-                headers.push(("x-signalbox-model-group", printable(group.map_or("", |group| &group.name))));
-                headers.push(("x-signalbox-model", printable(candidate.model.as_ref().unwrap_or(&deployment.model))));
-            }
+    /// What an answer's headers say that Envoy does not know by itself (the bootstrap has it add the rest).
+    pub(super) fn differs(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        let Some(&place) = self.tried.last() else { return headers };
+        if let Some(model) = self.plan.candidate(place).and_then(|candidate| candidate.model.as_ref()) {
+            headers.push(("x-signalbox-model", printable(model)));
+        }
+        if place.stage > 0 {
             headers.push(("x-signalbox-fallbacks", self.plan.fallbacks(place).to_string()));
         }
-        headers.push(("x-signalbox-attempts", self.tried.len().to_string()));
-        let total_ms = now_ms.saturating_sub(self.started_ms);
-        let last_ms = now_ms.saturating_sub(self.attempt_started_ms);
-        headers.push(("server-timing", format!("total;dur={total_ms}, attempt;dur={last_ms}")));
         if !self.dropped.is_empty() {
             headers.push(("x-signalbox-dropped-params", printable(&self.dropped.join(", "))));
         }
-        if let Some(failure) = failure {
-            headers.push(("x-signalbox-error", failure.class.as_str().to_owned()));
-            if let Some(wait_ms) = failure.retry_after_ms {
-                headers.push(("retry-after", wait_ms.div_ceil(1000).to_string()));
-            }
-        }
         headers
     }
+
+    /// All that the headers of an error of Envoy's own say: who was tried last, after how much, and why it failed.
+    pub(super) fn told(&self, now_ms: u64, failure: Option<&Failure>) -> Vec<(&'static str, String)> {
+        let mut headers = self.differs();
+        if let Some((&place, (_, deployment))) =
+            self.tried.last().and_then(|place| Some((place, self.deployment(*place)?)))
+        {
+            let group = self.config.groups.get(deployment.group);
+            headers.push(("x-signalbox-deployment", printable(&deployment.id)));
+            headers.push(("x-signalbox-provider", deployment.provider.name.to_owned()));
+            headers.push(("x-signalbox-model-group", printable(group.map_or("", |group| &group.name))));
+            if self.plan.candidate(place).is_some_and(|candidate| candidate.model.is_none()) {
+                headers.push(("x-signalbox-model", printable(&deployment.model)));
+            }
+            if place.stage == 0 {
+                headers.push(("x-signalbox-fallbacks", "0".to_owned()));
+            }
+        }
+        headers.push(("x-signalbox-attempts", self.tried.len().to_string()));
+        headers.push(("server-timing", format!("total;dur={}", now_ms.saturating_sub(self.started_ms))));
+        headers.extend(failure.map(of_failure).unwrap_or_default());
+        headers
+    }
+}
+
+/// What an error's headers say of its cause.
+pub(super) fn of_failure(failure: &Failure) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("x-signalbox-error", failure.class.as_str().to_owned())];
+    headers.extend(failure.retry_after_ms.map(|wait_ms| ("retry-after", wait_ms.div_ceil(1000).to_string())));
+    headers
 }

@@ -4,7 +4,7 @@
 //! internal. Each attempt builds the whole list, because all attempts of a request share one map and would else see what the one
 //! before them put there.
 
-use super::{Api, RETRY_HEADER};
+use super::Api;
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
 
@@ -22,10 +22,8 @@ const FORWARDED: &[&str] = &[
     "anthropic-beta",
     "idempotency-key",
 ];
-/// What a provider may not say to a client: our own word for a retry. (What else is withheld, Envoy removes: see `generate`.)
-pub(super) const WITHHELD: &[&str] = &[RETRY_HEADER];
-/// The same, and what belongs to a body that was replaced.
-pub(super) const WITHHELD_WITH_BODY: &[&str] = &[RETRY_HEADER, "content-encoding", "content-length"];
+/// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
+pub(super) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
 
 /// The headers of one attempt.
 pub(super) fn to_provider(client: &HeaderMap, deployment: &Deployment, api: Api, length: usize) -> HeaderMap {

@@ -21,7 +21,7 @@ pub use headers::HeaderMap;
 pub use reply::Reply;
 pub use verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 
-/// The header by which an attempt asks Envoy for a retry. Never leaves the gateway.
-pub const RETRY_HEADER: &str = "x-signalbox-retry";
+/// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
+pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");
 /// Envoy's header for the time an attempt may take, read once when the request is first routed.
 pub const PER_TRY_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

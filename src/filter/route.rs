@@ -21,10 +21,6 @@ pub struct RequestHead<'a> {
     pub method: &'a str,
     /// `:path`.
     pub path: &'a str,
-    /// `content-length`, if it is a number.
-    pub content_length: Option<u64>,
-    /// `content-encoding`.
-    pub content_encoding: Option<&'a str>,
     /// No body follows.
     pub ends: bool,
 }
@@ -51,14 +47,6 @@ pub fn admit(config: &RouterConfig, head: RequestHead<'_>) -> Admission {
             return refuse(405, "method_not_allowed", format!("Method {method} is not allowed here."));
         }
     };
-    let limit = config.signalbox.max_request_bytes;
-    if head.content_length.is_some_and(|length| length > limit) {
-        return Admission::Reply(too_large(limit));
-    }
-    if head.content_encoding.is_some_and(|encoding| !matches!(encoding.trim(), "" | "identity")) {
-        let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
-        return refuse(415, "unsupported_content_encoding", message.to_owned());
-    }
     if head.ends {
         return refuse(400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
     }
@@ -74,6 +62,14 @@ fn unknown_path(path: &str) -> String {
     format!(
         "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/completions and /v1/embeddings, and GET /v1/models."
     )
+}
+
+/// The refusal of a body that is no JSON because it is compressed. Looked for only where reading failed.
+#[must_use]
+pub fn compressed(encoding: Option<&str>) -> Option<Reply> {
+    encoding.filter(|encoding| !matches!(encoding.trim(), "" | "identity"))?;
+    let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
+    Some(Reply::error(&invalid(415, "unsupported_content_encoding", None, message.to_owned())))
 }
 
 /// The refusal of a body that is larger than `signalbox.max_request_bytes`.
@@ -148,6 +144,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     }
     let per_try_ms = per_try_ms(config, &plan, stream);
     let mut flight = Flight {
+        id: 0,
         config: Rc::clone(config),
         api,
         body,

@@ -22,7 +22,7 @@ pub(super) fn deployment(deployment: &Deployment, secret: Option<&str>, config: 
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
         "connect_timeout": duration(config.signalbox.connect_timeout_ms),
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
-        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(endpoint, by_address)},
+        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(deployment, by_address, config)},
         // Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
         "circuit_breakers": {"thresholds": [{
             "priority": "DEFAULT",
@@ -50,11 +50,19 @@ pub(super) fn none() -> Value {
     json!({"name": NO_CLUSTER, "type": "STATIC", "connect_timeout": "1s"})
 }
 
-fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
-    let host = |host: &str, port| json!([{"endpoint": {"address": socket(host, port)}}]);
-    let mut endpoints = vec![json!({"lb_endpoints": host(&endpoint.host, endpoint.port)})];
+fn endpoints(deployment: &Deployment, by_address: bool, config: &RouterConfig) -> Vec<Value> {
+    // What the answer's headers tell of who served it.
+    let told = json!({"filter_metadata": {"signalbox": {
+        "deployment": deployment.id,
+        "provider": deployment.provider.name,
+        "model_group": config.groups.get(deployment.group).map(|group| &group.name),
+        "model": deployment.model,
+    }}});
+    let Endpoint { host, port, .. } = &deployment.endpoint;
+    let serving = json!({"endpoint": {"address": socket(host, *port)}, "metadata": told});
+    let mut endpoints = vec![json!({"lb_endpoints": [serving]})];
     if !by_address {
-        endpoints.push(json!({"priority": 1, "lb_endpoints": host("127.0.0.1", 1)}));
+        endpoints.push(json!({"priority": 1, "lb_endpoints": [{"endpoint": {"address": socket("127.0.0.1", 1)}}]}));
     }
     endpoints
 }

@@ -108,7 +108,7 @@ fn route(config: &RouterConfig) -> Value {
             "timeout": "0s",
             "retry_policy": {
                 "retry_on": "reset,connect-failure,retriable-headers",
-                "retriable_headers": [{"name": "x-signalbox-retry", "present_match": true}],
+                "retriable_headers": [{"name": "x-signalbox-retry", "string_match": {"exact": "now"}}],
                 "num_retries": most_retries(config),
                 // The filter waits itself, where waiting helps.
                 "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
@@ -118,8 +118,29 @@ fn route(config: &RouterConfig) -> Value {
             },
         },
         // What belongs to the provider's own site. (Towards providers the filter sends what it lists, and nothing else.)
-        "response_headers_to_remove": ["set-cookie", "alt-svc"],
+        "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry"],
+        "response_headers_to_add": told(),
     })
+}
+
+/// What an answer says of its way. Envoy knows it all from the host that served ([`super::cluster`]) and says it for less than
+/// the filter could; the filter says what differs (a wildcard's model, fallbacks taken), and then Envoy adds nothing.
+fn told() -> Value {
+    let header =
+        |key: &str, value: &str| json!({"header": {"key": key, "value": value}, "append_action": "ADD_IF_ABSENT"});
+    let of_host = |key: &str| format!("%UPSTREAM_METADATA(signalbox:{key})%");
+    json!([
+        header("x-signalbox-deployment", &of_host("deployment")),
+        header("x-signalbox-provider", &of_host("provider")),
+        header("x-signalbox-model-group", &of_host("model_group")),
+        header("x-signalbox-model", &of_host("model")),
+        header("x-signalbox-attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
+        header("x-signalbox-fallbacks", "0"),
+        header(
+            "server-timing",
+            "first-byte;dur=%RESPONSE_DURATION%, attempt;dur=%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%"
+        ),
+    ])
 }
 
 fn cluster_by_filter_state(config: &RouterConfig) -> Value {
@@ -132,8 +153,9 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
             },
         })
     };
+    // The filter writes `ID/FLIGHT`, so that one value in filter state tells Envoy the cluster and the next attempt its flight.
     let by_id: Map<String, Value> =
-        config.deployments.iter().map(|d| (d.id.clone(), json!({"action": action(&d.id)}))).collect();
+        config.deployments.iter().map(|d| (format!("{}/", d.id), json!({"action": action(&d.id)}))).collect();
     json!({
         "name": "cluster-by-filter-state",
         "typed_config": {
@@ -147,7 +169,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
                             "key": "wasm.signalbox.cluster",
                         },
                     },
-                    "exact_match_map": {"map": by_id},
+                    "prefix_match_map": {"map": by_id},
                 },
                 "on_no_match": {"action": action(NO_CLUSTER)},
             },

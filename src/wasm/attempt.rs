@@ -11,7 +11,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::route::send;
 use super::{host, worker};
-use crate::filter::{Attempt, Edit, RETRY_HEADER, Verdict, route};
+use crate::filter::{Attempt, Edit, Flight, RETRY_HEADER, Verdict, route};
 
 /// How exact deadlines are.
 const TICK: Duration = Duration::from_millis(50);
@@ -71,7 +71,7 @@ pub fn wake(now_ms: u64) {
                 await_answer(context_id, &attempt);
                 let _ = hostcalls::resume_http_request();
             }
-            Waiting::Answer(_, attempt) => wake_attempt(&attempt, now_ms),
+            Waiting::Answer(_, attempt) => wake_attempt(&attempt),
         }
     }
 }
@@ -82,12 +82,11 @@ fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
     wait(context_id, deadline.map(|deadline| Waiting::Answer(deadline.at_ms, Rc::clone(attempt))));
 }
 
-fn wake_attempt(attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
-    let verdict = attempt.borrow_mut().on_deadline(now_ms);
-    let flight = Rc::clone(attempt.borrow().flight());
-    worker::record_endings(&flight);
+fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
+    let verdict = attempt.borrow_mut().on_deadline();
+    worker::record_endings(attempt.borrow().flight());
     match verdict {
-        None => host::choose_cluster(flight.borrow().next_cluster()),
+        None => choose(attempt.borrow().flight()),
         Some(verdict) => {
             let _ = carry_out(verdict, 0, attempt);
             let _ = hostcalls::resume_http_response();
@@ -116,6 +115,11 @@ impl AttemptFilter {
     }
 }
 
+fn choose(flight: &RefCell<Flight>) {
+    let flight = flight.borrow();
+    host::choose_cluster(flight.next_cluster(), flight.id);
+}
+
 fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Action {
     const BODY: BufferType = BufferType::HttpResponseBody;
     match verdict {
@@ -126,8 +130,9 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
             return Action::Pause;
         }
         Verdict::Retry => {
-            host::choose_cluster(attempt.borrow().flight().borrow().next_cluster());
-            host::set_header(MapType::HttpResponseHeaders, RETRY_HEADER, "1");
+            choose(attempt.borrow().flight());
+            let (name, value) = RETRY_HEADER;
+            host::set_header(MapType::HttpResponseHeaders, name, value);
         }
         Verdict::Pass(commit, edit) => {
             for name in commit.remove {
@@ -152,24 +157,25 @@ impl Context for AttemptFilter {
 
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
-        let now_ms = host::now_ms();
-        let Some(flight) = host::tagged_flight().and_then(worker::flight) else {
+        let Some(flight) = host::chosen_flight().and_then(worker::flight) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
-        let started = Attempt::start(&flight, &host::headers(MapType::HttpRequestHeaders), now_ms);
+        let started = Attempt::start(&flight, &host::headers(MapType::HttpRequestHeaders), &host::now_ms);
         worker::record_endings(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,
             Err(reply) => return send(&reply),
         };
         host::replace_headers(MapType::HttpRequestHeaders, &outgoing.headers);
-        host::choose_cluster(flight.borrow().next_cluster());
+        if flight.borrow().preset_moves() {
+            choose(&flight);
+        }
         self.body = Some(outgoing.body);
         let attempt = Rc::new(RefCell::new(attempt));
         self.attempt = Some(Rc::clone(&attempt));
         if outgoing.wait_ms > 0 {
-            wait(self.context_id, Some(Waiting::Request(now_ms + outgoing.wait_ms, attempt)));
+            wait(self.context_id, Some(Waiting::Request(host::now_ms() + outgoing.wait_ms, attempt)));
             return Action::Pause;
         }
         await_answer(self.context_id, &attempt);
@@ -190,17 +196,16 @@ impl HttpContext for AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
         let headers = || host::headers(MapType::HttpResponseHeaders);
-        let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends, &host::now_ms);
+        let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
         self.judge(verdict, 0)
     }
 
     fn on_http_response_body(&mut self, length: usize, ends: bool) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let wanted = attempt.borrow().wants_body(length, ends);
-        let now_ms = host::now_ms();
         let verdict = if wanted {
             let bytes = host::body(BufferType::HttpResponseBody, length);
-            attempt.borrow_mut().on_body(&bytes, ends, now_ms)
+            attempt.borrow_mut().on_body(&bytes, ends)
         } else {
             attempt.borrow().unread()
         };

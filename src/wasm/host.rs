@@ -8,9 +8,8 @@ use proxy_wasm::types::{BufferType, MapType};
 use crate::filter::{Edit, HeaderMap};
 use crate::state::{StateStore, Version};
 
-/// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches it.
+/// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches its beginning.
 const CLUSTER: &str = "signalbox.cluster";
-const FLIGHT: &str = "signalbox.flight";
 
 /// Now, Unix milliseconds.
 pub fn now_ms() -> u64 {
@@ -32,20 +31,16 @@ impl StateStore for SharedData {
     }
 }
 
-/// Tells Envoy which cluster the next attempt takes.
-pub fn choose_cluster(name: &str) {
-    let _ = hostcalls::set_property(vec![CLUSTER], Some(name.as_bytes()));
+/// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.
+pub fn choose_cluster(name: &str, flight: u64) {
+    let _ = hostcalls::set_property(vec![CLUSTER], Some(format!("{name}/{flight}").as_bytes()));
 }
 
-/// Leaves a flight's id with the request.
-pub fn tag_flight(id: u64) {
-    let _ = hostcalls::set_property(vec![FLIGHT], Some(&id.to_le_bytes()));
-}
-
-/// The id of the request's flight.
-pub fn tagged_flight() -> Option<u64> {
-    let bytes = hostcalls::get_property(vec![FLIGHT]).ok()??;
-    Some(u64::from_le_bytes(*bytes.first_chunk::<8>()?))
+/// The flight of the request, as [`choose_cluster`] left it.
+pub fn chosen_flight() -> Option<u64> {
+    let bytes = hostcalls::get_property(vec![CLUSTER]).ok()??;
+    let (_, flight) = std::str::from_utf8(&bytes).ok()?.rsplit_once('/')?;
+    flight.parse().ok()
 }
 
 /// A text property of the request, for example `response.code_details`.

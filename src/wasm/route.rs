@@ -29,12 +29,12 @@ impl RouteFilter {
             |index: usize| config.deployments.get(index).map_or(0, |d| health_of(&SharedData, &d.id).cooling_until_ms);
         let moment = Moment { now_ms, seed: worker::chance(), cooling_until_ms: &cooling_until_ms };
         let flight = route::decide(&config, api, body, &moment)?;
-        host::choose_cluster(flight.next_cluster());
         if flight.per_try_ms != config.router.per_try_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
         }
+        let cluster = flight.next_cluster().to_owned();
         let id = worker::keep(flight);
-        host::tag_flight(id);
+        host::choose_cluster(&cluster, id);
         self.flight = Some(id);
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);
         Ok(())
@@ -53,15 +53,9 @@ impl Context for RouteFilter {}
 impl HttpContext for RouteFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(config) = worker::config() else { return send(&route::not_ready()) };
-        let header = |name| host::header(MapType::HttpRequestHeaders, name);
-        let (method, path, encoding) = (header(":method"), header(":path"), header("content-encoding"));
-        let head = RequestHead {
-            method: method.as_deref().unwrap_or_default(),
-            path: path.as_deref().unwrap_or_default(),
-            content_length: header("content-length").and_then(|length| length.parse().ok()),
-            content_encoding: encoding.as_deref(),
-            ends,
-        };
+        let header = |name| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
+        let (method, path) = (header(":method"), header(":path"));
+        let head = RequestHead { method: &method, path: &path, ends };
         match route::admit(&config, head) {
             Admission::Reply(reply) => send(&reply),
             Admission::Await(api) => {
@@ -84,7 +78,10 @@ impl HttpContext for RouteFilter {
         self.awaited = None;
         match self.depart(api, host::body(BufferType::HttpRequestBody, length)) {
             Ok(()) => Action::Continue,
-            Err(reply) => send(&reply),
+            Err(reply) => {
+                let encoding = host::header(MapType::HttpRequestHeaders, "content-encoding");
+                send(&route::compressed(encoding.as_deref()).unwrap_or(reply))
+            }
         }
     }
 

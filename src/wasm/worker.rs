@@ -60,9 +60,10 @@ pub fn chance() -> u64 {
 }
 
 /// Keeps a flight, and gives it an id that is never used again in this VM.
-pub fn keep(flight: Flight) -> u64 {
+pub fn keep(mut flight: Flight) -> u64 {
     let id = LAST_FLIGHT.get() + 1;
     LAST_FLIGHT.set(id);
+    flight.id = id;
     FLIGHTS.with_borrow_mut(|flights| flights.insert(id, Rc::new(RefCell::new(flight))));
     id
 }
@@ -82,13 +83,18 @@ pub fn forget(id: u64) {
 pub fn record_endings(flight: &RefCell<Flight>) {
     let endings = flight.borrow_mut().take_endings();
     for ending in endings {
-        let config = Rc::clone(&flight.borrow().config);
+        let (config, started_ms) = {
+            let flight = flight.borrow();
+            (Rc::clone(&flight.config), flight.started_ms)
+        };
         let Some(deployment) = config.deployments.get(ending.deployment) else { continue };
-        let now_ms = host::now_ms();
-        let rules = cooldown_rules(&config, ending.deployment);
-        let observe =
-            |outcome| record(&SharedData, &Observation { deployment: &deployment.id, outcome, now_ms, rules });
         let failed = matches!(ending.outcome, Outcome::Failed(_));
+        // A request's beginning is near enough to now for gathering, and needs no call.
+        let now_ms = if failed { host::now_ms() } else { started_ms };
+        let observe = |outcome| {
+            let rules = cooldown_rules(&config, ending.deployment);
+            record(&SharedData, &Observation { deployment: &deployment.id, outcome, now_ms, rules })
+        };
         if let Some(times) = gathered(&deployment.id, &ending.outcome, now_ms, failed) {
             observe(Outcome::Served(times));
         }

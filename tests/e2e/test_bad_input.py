@@ -63,7 +63,7 @@ def test_a_bad_body_is_refused_in_openais_shape(envoy, body, status, param):
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(envoy):
-    assert post(envoy, b" " * 100, length=20_000_000)[0] == 413
+    assert post(envoy, b" " * 20_000_000)[0] == 413
     with socket.create_connection(("127.0.0.1", envoy.port), timeout=20) as connection:
         connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
         piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"

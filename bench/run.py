@@ -1,0 +1,361 @@
+#!/usr/bin/env python3
+"""CPU per request of three gateways in front of one simulated provider: plain Envoy, Envoy with its own
+ai_protocol_manager, and Envoy with Signalbox.
+
+What counts is the gateway's CPU time per request as a multiple of plain Envoy's, because that does not depend on how fast
+the machine is. The contenders take turns within each round, and the result is the median of the rounds' ratios: on a shared
+machine the noise between two rounds is larger than the difference between two gateways. Envoy has one worker, on a core of
+its own; simulator and load share another.
+
+Needs the standard library only. The figures go to target/bench/bench.json.
+
+Invariant: a contender that did not do its work (parse the body, add the key) is an error, not a fast contender.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUT = ROOT / "target" / "bench"
+GATEWAYS = ["plain", "ai_protocol_manager", "signalbox"]
+# Workload: requests a measurement, and the most that Signalbox may cost, as a multiple of plain Envoy.
+WORKLOADS = {"chat_2k": (3000, 1.8), "chat_64k": (700, 3.0), "stream_200": (150, 1.4)}
+CONNECTIONS = 16
+# The role chunk, these, the finish, the usage and [DONE] make a stream of 200 events.
+TOKENS = 196
+PROVIDER_KEY = "sk-bench-provider"
+
+
+def main():
+    args = arguments()
+    OUT.mkdir(parents=True, exist_ok=True)
+    bodies = {workload: write_body(workload) for workload in WORKLOADS}
+    cores = sorted(os.sched_getaffinity(0))
+    gateway_core, load_core = (cores[:1], cores[1:2]) if len(cores) > 1 else (cores, cores)
+    rounds, share = (2, 3) if args.quick else (args.rounds, 1)
+    with contextlib.ExitStack() as running:
+        provider = start_simulator(running, args, load_core)
+        gateways = {}
+        for name in args.gateways:
+            gateways[name] = Gateway(running, args, name, provider, gateway_core)
+            prove_work(gateways[name], provider, bodies)
+        results = []
+        # The first round is a warm-up: the compiler of the wasm runtime is still at work, connections are still opened.
+        for turn in range(rounds + 1):
+            for workload, (requests, _) in WORKLOADS.items():
+                # Each gateway comes first, second and last in turn.
+                first = turn % len(args.gateways)
+                for name in args.gateways[first:] + args.gateways[:first]:
+                    measured = load(args, gateways[name], bodies[workload], requests // share, load_core)
+                    part = f"round {turn}/{rounds}" if turn else "warm-up"
+                    say(f"{part:12}  {workload:10}  {name:20}  {measured['cpu_us']:8.1f} us of CPU a request")
+                    if turn:
+                        results.append(measured | {"gateway": name, "workload": workload, "round": turn})
+    rows = summary(results, args.gateways)
+    print_table(rows)
+    (OUT / "bench.json").write_text(json.dumps(rows, indent=2) + "\n")
+    say(f"\nwritten: {(OUT / 'bench.json').relative_to(ROOT)}")
+    sys.exit(1 if args.check and not within_bounds(rows) else 0)
+
+
+def arguments():
+    version = (ROOT / "envoy" / "VERSION").read_text().strip()
+    built = ROOT / "target" / "cli" / "examples" / "load"
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    path = {"type": lambda text: pathlib.Path(text).resolve()}
+    parser.add_argument("--envoy", default=ROOT / ".envoy" / version / "envoy", **path)
+    parser.add_argument("--signalbox", default=ROOT / "dist" / "signalbox", help="the command line", **path)
+    parser.add_argument("--wasm", default=ROOT / "dist" / "signalbox.wasm", help="the filter", **path)
+    parser.add_argument("--load", default=built, help="the load generator", **path)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="two short rounds: a trial, not a measurement")
+    parser.add_argument("--check", action="store_true", help="exit 1 when Signalbox costs more than it may")
+    parser.add_argument("--gateways", nargs="+", choices=GATEWAYS, default=GATEWAYS)
+    args = parser.parse_args()
+    if "plain" not in args.gateways:
+        parser.error("--gateways needs plain: it is what the others are measured by")
+    if args.check and set(args.gateways) != set(GATEWAYS):
+        parser.error("--check needs all gateways")
+    for file in [args.envoy, args.signalbox, args.load] + [args.wasm] * ("signalbox" in args.gateways):
+        if not file.exists():
+            parser.error(f"{file} is not there; `make bench` builds what it needs")
+    return args
+
+
+def write_body(workload):
+    """The request's body, as a file: a conversation in turns of 500 characters, of the size that the workload's name says."""
+    size = 64 * 1024 if workload == "chat_64k" else 2 * 1024
+    words = "The quick brown fox jumps over the lazy dog and runs home. " * 9
+    speakers = ["system"] + ["user", "assistant"] * (size // 1080) + ["user"]
+    messages = [{"role": speaker, "content": words[:500]} for speaker in speakers]
+    body = {"model": "gpt-4o", "messages": messages, "temperature": 0.7, "max_completion_tokens": 1000}
+    if workload == "stream_200":
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    file = OUT / f"{workload}.json"
+    file.write_text(json.dumps(body))
+    return file
+
+
+# --- Processes
+
+
+def start(running, command, cores, **kwargs):
+    """Starts a process on these cores; it ends with `running`."""
+    process = subprocess.Popen(
+        [str(part) for part in command], preexec_fn=lambda: os.sched_setaffinity(0, cores), text=True, **kwargs
+    )
+
+    def end():
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    running.callback(end)
+    return process
+
+
+def start_simulator(running, args, cores):
+    command = [args.signalbox, "sim", "--quiet", "--listen", "127.0.0.1:0", "--fault", f"tokens={TOKENS}"]
+    process = start(running, command, cores, stdout=subprocess.PIPE)
+    line = process.stdout.readline()
+    if " http://" not in line:
+        sys.exit("the simulator did not start")
+    return line.split()[1]
+
+
+class Gateway:
+    """A running Envoy: its process, and where it listens."""
+
+    def __init__(self, running, args, name, provider, cores):
+        self.name = name
+        self.url, self.admin = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+        listen, admin = port(self.url), port(self.admin)
+        environment = dict(os.environ)
+        if name == "signalbox":
+            config = signalbox_config(args, provider, listen, admin)
+            environment["BENCH_PROVIDER_KEY"] = PROVIDER_KEY
+        else:
+            config = OUT / f"envoy-{name}.json"
+            config.write_text(json.dumps(bootstrap(name, port(provider), listen, admin), indent=2))
+        self.log = OUT / f"envoy-{name}.log"
+        command = [args.envoy, "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level", "error"]
+        with open(self.log, "w") as log:
+            self.process = start(running, command, cores, stdout=subprocess.DEVNULL, stderr=log, env=environment)
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if fetch(f"{self.admin}/ready") == b"LIVE\n":
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        sys.exit(f"{self.name}: Envoy did not start; see {self.log}")
+
+    def count(self, name):
+        """The sum of the counters whose name ends so."""
+        stats = json.loads(fetch(f"{self.admin}/stats?format=json&type=Counters"))["stats"]
+        return sum(stat["value"] for stat in stats if stat.get("name", "").endswith(name))
+
+
+def fetch(url, body=None, method=None):
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-load"}
+    request = urllib.request.Request(url, body, headers, method=method)
+    # Never through a proxy that the environment names: everything here is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as answer:
+        return answer.read()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def port(url):
+    return int(url.rsplit(":", 1)[1])
+
+
+# --- Configurations
+
+
+def signalbox_config(args, provider, listen, admin):
+    config, envoy = OUT / "config.yaml", OUT / "envoy-signalbox.yaml"
+    config.write_text(
+        f"""model_list:
+  - model_name: gpt-4o
+    litellm_params:
+      model: openai/gpt-4o
+      api_base: {provider}/v1
+      api_key: os.environ/BENCH_PROVIDER_KEY
+signalbox:
+  listen: 127.0.0.1:{listen}
+  admin: 127.0.0.1:{admin}
+"""
+    )
+    command = [args.signalbox, "envoy", config, "--wasm", args.wasm, "--output", envoy]
+    made = subprocess.run([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    if made.returncode:
+        sys.exit(f"signalbox envoy failed: {made.stderr}")
+    return envoy
+
+
+def bootstrap(name, provider, listen, admin):
+    """Plain Envoy, or the same with ai_protocol_manager before the router."""
+    router = {"name": "envoy.filters.http.router", "typed_config": typed("extensions.filters.http.router.v3.Router")}
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "provider", "timeout": "0s"}}
+    filters = [router]
+    if name == "ai_protocol_manager":
+        route |= ai_endpoint()
+        filters = [ai_protocol_manager(), router]
+    manager = typed(
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="bench",
+        route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        http_filters=filters,
+    )
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    endpoint = {"endpoint": {"address": address(provider)}}
+    cluster = {
+        "name": "provider",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "provider", "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+    return {
+        "admin": {"address": address(admin)},
+        "static_resources": {
+            "listeners": [{"name": "bench", "address": address(listen), "filter_chains": [chain]}],
+            "clusters": [cluster],
+        },
+    }
+
+
+def ai_protocol_manager():
+    """Envoy's own filter as it comes: requests are parsed, what they ask for is published for other filters (request_info),
+    and everything else is left at its default. Its filters run on routes that are declared AI endpoints only."""
+    info = typed("extensions.http.ai_filters.request_info.v3.RequestInfo")
+    config = typed(
+        "extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager",
+        request_handling={},
+        filters=[{"name": "envoy.http.ai_filters.request_info", "typed_config": info}],
+    )
+    return {"name": "envoy.filters.http.ai_protocol_manager", "typed_config": config}
+
+
+def ai_endpoint():
+    """Declares a route an AI endpoint for ai_protocol_manager."""
+    request = {"llm_protocol": "OPENAI_CHAT_COMPLETIONS"}
+    config = typed("extensions.filters.http.ai_protocol_manager.v3.AiProtocolManagerPerRoute", request=request)
+    return {"typed_per_filter_config": {"envoy.filters.http.ai_protocol_manager": config}}
+
+
+def typed(name, **fields):
+    return {"@type": f"type.googleapis.com/envoy.{name}", **fields}
+
+
+def address(number):
+    return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
+
+
+# --- Measuring
+
+
+def prove_work(gateway, provider, bodies):
+    """Sends each body once and looks for what the gateway must have done with it."""
+    fetch(f"{provider}/sim/requests", method="DELETE")
+    for body in bodies.values():
+        fetch(f"{gateway.url}/v1/chat/completions", body.read_bytes())
+    seen = json.loads(fetch(f"{provider}/sim/requests"))
+    if len(seen) != len(bodies):
+        sys.exit(f"{gateway.name}: {len(seen)} of {len(bodies)} requests reached the provider")
+    if gateway.name == "ai_protocol_manager":
+        published = gateway.count("ai_protocol_manager.request_info.published")
+        if published != len(bodies):
+            sys.exit(f"ai_protocol_manager: understood {published} of {len(bodies)} requests")
+    if gateway.name == "signalbox":
+        keys = {request["headers"].get("authorization") for request in seen}
+        if keys != {f"Bearer {PROVIDER_KEY}"}:
+            sys.exit(f"signalbox: the provider was sent {keys}")
+    say(f"{gateway.name}: does its work")
+
+
+def load(args, gateway, body, requests, cores):
+    command = [args.load, "--url", f"{gateway.url}/v1/chat/completions", "--body", body, "--connections", CONNECTIONS]
+    command += ["--requests", requests, "--warmup", requests // 10, "--pid", gateway.process.pid]
+    with contextlib.ExitStack() as running:
+        process = start(running, command, cores, stdout=subprocess.PIPE)
+        out, _ = process.communicate(timeout=120)
+    if process.returncode:
+        sys.exit(f"{gateway.name}: the load generator failed")
+    measured = json.loads(out)
+    if measured["errors"]:
+        sys.exit(f"{gateway.name}: {measured['errors']} of {measured['requests']} requests failed: {measured['error']}")
+    return measured
+
+
+def summary(results, gateways):
+    """One row a gateway and workload: medians over the rounds, the ratio as the median of the rounds' own ratios."""
+    plain = {(r["round"], r["workload"]): r["cpu_us"] for r in results if r["gateway"] == "plain"}
+    rows = []
+    for workload in WORKLOADS:
+        for gateway in gateways:
+            mine = [r for r in results if (r["gateway"], r["workload"]) == (gateway, workload)]
+            median = {key: statistics.median(r[key] for r in mine) for key in ("cpu_us", "p50_us", "p99_us")}
+            ratio = statistics.median(r["cpu_us"] / plain[r["round"], workload] for r in mine)
+            rows.append(
+                {
+                    "gateway": gateway,
+                    "workload": workload,
+                    "cpu_us": round(median["cpu_us"], 1),
+                    "ratio": round(ratio, 2),
+                    "p50_us": round(median["p50_us"]),
+                    "p99_us": round(median["p99_us"]),
+                    "rss_mb": round(max(r["rss_mb"] for r in mine), 1),
+                }
+            )
+    return rows
+
+
+def print_table(rows):
+    say(f"\n{'workload':12}{'gateway':22}{'CPU us/request':>15}{'x plain':>9}{'p50 us':>9}{'p99 us':>9}{'RSS MB':>9}")
+    for r in rows:
+        figures = f"{r['cpu_us']:15.1f}{r['ratio']:9.2f}{r['p50_us']:9}{r['p99_us']:9}{r['rss_mb']:9.1f}"
+        say(f"{r['workload']:12}{r['gateway']:22}{figures}")
+
+
+def within_bounds(rows):
+    ratio = {(row["gateway"], row["workload"]): row["ratio"] for row in rows}
+    good = True
+    for workload, (_, most) in WORKLOADS.items():
+        ours, theirs = ratio["signalbox", workload], ratio["ai_protocol_manager", workload]
+        if ours > most:
+            say(f"FAIL {workload}: signalbox costs {ours} times plain Envoy, the bound is {most}")
+            good = False
+        if ours >= theirs:
+            say(f"FAIL {workload}: signalbox costs {ours} times plain Envoy, ai_protocol_manager {theirs}")
+            good = False
+    return good
+
+
+def say(line):
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
