@@ -65,14 +65,13 @@ struct Shell {
     client: Vec<u8>,
     status: Option<String>,
     state: State,
-    now_ms: u64,
 }
 
 impl Shell {
     fn start(flight: &Rc<RefCell<Flight>>, now_ms: u64) -> Result<(Self, Outgoing), Reply> {
-        let (attempt, outgoing) = Attempt::start(flight, &HeaderMap::new(), now_ms)?;
+        let (attempt, outgoing) = Attempt::start(flight, &HeaderMap::new(), &|| now_ms)?;
         let (buffer, client) = (Vec::new(), Vec::new());
-        Ok((Self { attempt, buffer, client, status: None, state: State::Waiting, now_ms }, outgoing))
+        Ok((Self { attempt, buffer, client, status: None, state: State::Waiting }, outgoing))
     }
 
     fn carry_out(&mut self, verdict: Verdict) {
@@ -114,8 +113,7 @@ impl Shell {
     }
 
     fn headers(&mut self, status: u16, ends: bool) {
-        let now_ms = self.now_ms;
-        let verdict = self.attempt.on_headers(status, &HeaderMap::new, ends, &|| now_ms);
+        let verdict = self.attempt.on_headers(status, &HeaderMap::new, ends);
         self.carry_out(verdict);
     }
 
@@ -123,7 +121,7 @@ impl Shell {
         self.buffer.extend_from_slice(bytes);
         let verdict = if self.attempt.wants_body(self.buffer.len(), ends) {
             let buffered = self.buffer.clone();
-            self.attempt.on_body(&buffered, ends, self.now_ms)
+            self.attempt.on_body(&buffered, ends)
         } else {
             self.attempt.unread()
         };
@@ -132,9 +130,10 @@ impl Shell {
 
     /// Wakes the attempt if it asked for it.
     fn wake(&mut self) {
-        let Some(deadline) = self.attempt.deadline() else { return };
-        self.now_ms = self.now_ms.max(deadline.at_ms);
-        if let Some(verdict) = self.attempt.on_deadline(self.now_ms) {
+        if self.attempt.deadline().is_none() {
+            return;
+        }
+        if let Some(verdict) = self.attempt.on_deadline() {
             self.carry_out(verdict);
         }
     }
