@@ -3,26 +3,29 @@
 //! Checked: one ending an attempt, whatever happens; the same bytes for the client however an answer is cut; no retry after an
 //! answer was let go.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-#![cfg(feature = "cli")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use signalbox::config::compile;
 use signalbox::config::model::RouterConfig;
-use signalbox::config::{compile, yaml};
+use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, Moment};
 use signalbox::filter::{Api, Attempt, Edit, Ending, Flight, HeaderMap, Outgoing, Reply, Verdict};
 use signalbox::routing::strategy::Random;
 use signalbox::state::Outcome;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const CONFIG: &str = "model_list:
-- {model_name: open, litellm_params: {model: openai/served, api_base: 'http://h/v1'}, model_info: {id: open-1}}
-- {model_name: open, litellm_params: {model: openai/served, api_base: 'http://i/v1'}, model_info: {id: open-2}}
-- {model_name: claude, litellm_params: {model: anthropic/claude-haiku-4-5}, model_info: {id: claude-1}}
-- {model_name: lone, litellm_params: {model: openai/served, api_base: 'http://h/v1'}, model_info: {id: lone-1}}
-- {model_name: lone-claude, litellm_params: {model: anthropic/claude-haiku-4-5}, model_info: {id: lone-claude-1}}
-router_settings: {fallbacks: [{open: [claude]}, {claude: [open]}], num_retries: 2, timeout: 60, stream_timeout: 5}
-signalbox: {max_response_bytes: 100000}";
+const CONFIG: &str = r#"{
+"model_list": [
+  {"model_name": "open", "litellm_params": {"model": "openai/served", "api_base": "http://h/v1"}, "model_info": {"id": "open-1"}},
+  {"model_name": "open", "litellm_params": {"model": "openai/served", "api_base": "http://i/v1"}, "model_info": {"id": "open-2"}},
+  {"model_name": "claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}, "model_info": {"id": "claude-1"}},
+  {"model_name": "lone", "litellm_params": {"model": "openai/served", "api_base": "http://h/v1"}, "model_info": {"id": "lone-1"}},
+  {"model_name": "lone-claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}, "model_info": {"id": "lone-claude-1"}}],
+"router_settings": {"fallbacks": [{"open": ["claude"]}, {"claude": ["open"]}], "num_retries": 2, "timeout": 60, "stream_timeout": 5},
+"signalbox": {"max_response_bytes": 100000}}"#;
 
 const OPENAI_STREAM: &[u8] = include_bytes!("golden/openai/openai/stream.sse");
 const DEEPSEEK_STREAM: &[u8] = include_bytes!("golden/openai/deepseek/stream.sse");
@@ -36,7 +39,7 @@ const OPENAI_ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":
 fn config() -> Rc<RouterConfig> {
     thread_local! {
         static COMPILED: Rc<RouterConfig> = {
-            let tree = yaml::read(CONFIG).unwrap();
+            let tree = Node::from_json_text(CONFIG.as_bytes()).unwrap();
             Rc::new(compile::compile(&tree, &|_| None).unwrap().config)
         };
     }
