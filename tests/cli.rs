@@ -145,13 +145,11 @@ fn up_ends_envoy_when_it_is_ended() {
 
 #[test]
 fn up_tells_what_is_missing() {
-    let (_, args) = stand_in("up-missing", "", [23_107, 23_108]);
+    let (directory, args) = stand_in("up-missing", "", [23_107, 23_108]);
     let [_, config, _, envoy, _, wasm, ..] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { panic!() };
-    // Not below this directory, which may hold an Envoy that `up` would find.
-    let empty = std::env::temp_dir().join(format!("signalbox-no-envoy-{}", std::process::id()));
+    let empty = directory.join("empty");
     std::fs::create_dir_all(&empty).unwrap();
-    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir(&empty).env("PATH", &empty).output().unwrap();
-    std::fs::remove_dir(&empty).unwrap();
+    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir("/").env("PATH", &empty).output().unwrap();
     let (code, _, err) = outcome(&bare);
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no Envoy here; run `make envoy`"), "{err}");

@@ -41,6 +41,9 @@ pub struct Args {
     /// Worker threads of Envoy [default: one a core]
     #[arg(long, value_name = "N")]
     concurrency: Option<u16>,
+    /// No greeting: only Envoy's lines, warnings and mistakes
+    #[arg(long)]
+    quiet: bool,
 }
 
 /// Runs it.
@@ -79,6 +82,8 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("cannot watch signals: {e}"))?;
     let mut command = Command::new(&program);
     command.arg("--config-path").arg(&file).args(["--disable-hot-restart", "--log-level", "warning"]);
+    // Lines are of use while one looks on (Envoy's own interval is ten seconds), and our own SIGTERM is no news.
+    command.args(["--file-flush-interval-msec", "100", "--component-log-level", "main:error"]);
     if let Some(workers) = args.concurrency {
         command.arg("--concurrency").arg(workers.to_string());
     }
@@ -87,7 +92,9 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
 
     let welcome = async {
         wait_until_ready(&compiled.config.signalbox.admin).await;
-        eprint!("{}", greeting(compiled));
+        if !args.quiet {
+            eprint!("{}", greeting(compiled));
+        }
         std::future::pending::<()>().await;
     };
     tokio::select! {

@@ -25,7 +25,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// A stream that shows nothing meaningful in so many bytes is let go.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 /// Time to let go before Envoy's own timer strikes, in milliseconds.
-const MARGIN_MS: u64 = 300;
+pub(super) const MARGIN_MS: u64 = 300;
 
 enum Phase {
     /// No headers yet.
@@ -48,7 +48,6 @@ enum Phase {
 pub struct Attempt {
     flight: Rc<RefCell<Flight>>,
     dialect: Dialect,
-    context: AnswerContext,
     phase: Phase,
     started_ms: u64,
     first_token_ms: Option<u64>,
@@ -61,7 +60,7 @@ impl Attempt {
     /// The reply to the client where the request cannot be said in the provider's dialect.
     pub fn start(
         flight: &Rc<RefCell<Flight>>,
-        client: &HeaderMap,
+        client: HeaderMap,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(Self, Outgoing), Reply> {
         let mut this = flight.borrow_mut();
@@ -75,8 +74,7 @@ impl Attempt {
         this.tried.push(place);
         this.open = true;
         this.attempt_started_ms = now_ms;
-        let lost = this.lost(0);
-        this.choose(&lost);
+        this.choose(&Failure::local(FailureClass::Reset, ""));
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
         };
@@ -90,13 +88,6 @@ impl Attempt {
             }
         };
         let headers = to_provider(client, deployment, this.api, length);
-        let context = AnswerContext {
-            model: model.clone(),
-            now_s: now_ms / 1000,
-            fallback_id: format!("chatcmpl-{now_ms:x}{:x}", this.random.clone().next()),
-            include_usage: this.include_usage,
-            thinking_blocks: true,
-        };
         let first_token_ms = deployment
             .stream_timeout_ms
             .or(this.config.router.stream_timeout_ms)
@@ -104,14 +95,8 @@ impl Attempt {
             .filter(|_| this.stream);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
         this.dropped = dropped;
-        let attempt = Self {
-            flight: Rc::clone(flight),
-            dialect,
-            context,
-            phase: Phase::Head,
-            started_ms: now_ms,
-            first_token_ms,
-        };
+        let attempt =
+            Self { flight: Rc::clone(flight), dialect, phase: Phase::Head, started_ms: now_ms, first_token_ms };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
@@ -119,6 +104,20 @@ impl Attempt {
     #[must_use]
     pub const fn flight(&self) -> &Rc<RefCell<Flight>> {
         &self.flight
+    }
+
+    /// What the answer needs to know of its request. Made when it is read, because most answers do not need it.
+    fn context(&self) -> AnswerContext {
+        let flight = self.flight.borrow();
+        let place = flight.tried.last().and_then(|place| flight.deployment(*place));
+        let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
+        AnswerContext {
+            model: model.cloned().unwrap_or_default(),
+            now_s: self.started_ms / 1000,
+            fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
+            include_usage: flight.include_usage,
+            thinking_blocks: true,
+        }
     }
 
     /// When it wants to be woken. While no headers have come: just before Envoy's own timer, so that a silent deployment is not
@@ -132,7 +131,7 @@ impl Attempt {
             Phase::Head => before_envoy_ms,
             Phase::Held(..) => match self.first_token_ms {
                 Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
-                    self.started_ms + first_token_ms
+                    before_envoy_ms.min(self.started_ms + first_token_ms)
                 }
                 _ => before_envoy_ms,
             },
@@ -156,7 +155,7 @@ impl Attempt {
                     return Some(self.failed(failure));
                 }
                 let held = std::mem::take(held);
-                let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
+                let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
                 self.phase = Phase::Flowing(stream, held);
                 Some(self.commit(Edit::Keep))
             }
@@ -239,7 +238,7 @@ impl Attempt {
             self.flight.borrow_mut().serve();
             return verdict;
         }
-        match codec::answer(self.dialect, bytes, &self.context) {
+        match codec::answer(self.dialect, bytes, &self.context()) {
             Ok(answer) => {
                 let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 self.flight.borrow_mut().serve();
@@ -252,12 +251,12 @@ impl Attempt {
     fn held(&mut self, stream: Option<Box<dyn AnswerStream>>, mut held: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
         if stream.is_none() && starts_like_json(bytes) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = codec::answer(self.dialect, bytes, &self.context).err();
+            let disguised = codec::answer(self.dialect, bytes, &self.context()).err();
             return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
         // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
         let mut verbatim = stream.is_none();
-        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context.clone()));
+        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context()));
         if stream.push(bytes, &mut held) == Passed::Unchanged {
             held.extend_from_slice(bytes);
         } else {
@@ -354,6 +353,12 @@ impl Attempt {
 fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        if flight.stripped {
+            let (end, mut body) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
+            body.extend_from_slice(flight.body.get(end..).unwrap_or_default());
+            let length = body.len();
+            return Ok((Edit::Whole(body), length, Vec::new()));
+        }
         if model == flight.asked {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }

@@ -36,6 +36,8 @@ pub struct Flight {
     pub api: Api,
     /// The client's body.
     pub body: Vec<u8>,
+    /// The gateway's own wishes were taken out of it, so that it is no longer what Envoy holds.
+    pub stripped: bool,
     /// Where the model's name stands in it, quotes included.
     pub model_span: Range<usize>,
     /// The model as the client asked for it.
@@ -152,7 +154,9 @@ impl Flight {
 
     /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
     pub(super) fn lose(&mut self, now_ms: u64) {
-        self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
+        if self.open {
+            self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
+        }
     }
 
     /// What an attempt without an answer means, by how long it took.

@@ -4,12 +4,16 @@
 //! internal. Each attempt builds the whole list, because all attempts of a request share one map and would else see what the one
 //! before them put there.
 
+use std::borrow::Cow;
+
 use super::Api;
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
 
-/// Header names in lower case, and their bytes.
+/// Header names in lower case, and their bytes, as the host gives them.
 pub type HeaderMap = Vec<(String, Vec<u8>)>;
+/// The same, as it is given to the host: most of it stands in the binary.
+pub type OutgoingHeaders = Vec<(Cow<'static, str>, Cow<'static, [u8]>)>;
 
 /// What a client may say to a provider.
 const FORWARDED: &[&str] = &[
@@ -26,23 +30,24 @@ const FORWARDED: &[&str] = &[
 pub(super) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
 
 /// The headers of one attempt.
-pub(super) fn to_provider(client: &HeaderMap, deployment: &Deployment, api: Api, length: usize) -> HeaderMap {
+pub(super) fn to_provider(client: HeaderMap, deployment: &Deployment, api: Api, length: usize) -> OutgoingHeaders {
     let Endpoint { tls, path, .. } = &deployment.endpoint;
     let provider = deployment.provider;
     let below = if provider.dialect == Dialect::OpenAi && api != Api::Chat { api.path() } else { provider.chat_path };
-    let mut headers: HeaderMap = Vec::with_capacity(16);
-    let mut set = |name: &str, value: &str| headers.push((name.to_owned(), value.as_bytes().to_vec()));
-    set(":method", "POST");
-    set(":scheme", if *tls { "https" } else { "http" });
-    set(":authority", &deployment.endpoint.authority());
-    set(":path", &format!("{path}{below}"));
-    set("content-type", "application/json");
-    set("content-length", &length.to_string());
-    set("accept-encoding", "identity");
+    let mut headers: OutgoingHeaders = Vec::with_capacity(16);
+    let mut set = |name: &'static str, value: Cow<'static, [u8]>| headers.push((name.into(), value));
+    set(":method", b"POST".into());
+    set(":scheme", if *tls { b"https".into() } else { b"http".into() });
+    set(":authority", deployment.endpoint.authority().into_bytes().into());
+    set(":path", [path.as_bytes(), below.as_bytes()].concat().into());
+    set("content-type", b"application/json".into());
+    set("content-length", length.to_string().into_bytes().into());
+    set("accept-encoding", b"identity".into());
     for (name, value) in provider.headers {
-        set(name, value);
+        set(name, value.as_bytes().into());
     }
-    headers.extend(client.iter().filter(|(name, _)| FORWARDED.contains(&name.as_str())).cloned());
+    let forwarded = client.into_iter().filter(|(name, _)| FORWARDED.contains(&name.as_str()));
+    headers.extend(forwarded.map(|(name, value)| (name.into(), value.into())));
     headers
 }
 

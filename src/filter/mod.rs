@@ -17,11 +17,13 @@ mod verdict;
 pub use attempt::Attempt;
 pub use endpoint::Api;
 pub use flight::{Ending, Flight};
-pub use headers::HeaderMap;
+pub use headers::{HeaderMap, OutgoingHeaders};
 pub use reply::Reply;
 pub use verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");
+/// The header by which the route filter tells the first attempt its flight. Stripped from what clients send, and never sent on.
+pub const FLIGHT_HEADER: &str = "x-signalbox-flight";
 /// Envoy's header for the time an attempt may take, read once when the request is first routed.
 pub const PER_TRY_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
 use super::reply::{Reply, invalid, models, one_model, unknown_model};
 use super::{Api, Flight};
@@ -138,6 +139,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();
+    let is_stripped = without_wishes.is_some();
     if let Some(stripped) = without_wishes {
         body = stripped;
         model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
@@ -148,6 +150,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         config: Rc::clone(config),
         api,
         body,
+        stripped: is_stripped,
         model_span,
         asked,
         stream,
@@ -194,7 +197,9 @@ fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
     let longest = |times: &mut dyn Iterator<Item = Option<u64>>| times.flatten().max();
     let of_streams = || {
         let but_last = deployments.len().saturating_sub(1);
-        longest(&mut deployments.iter().take(but_last).map(|d| d.stream_timeout_ms.or(config.router.stream_timeout_ms)))
+        let of_one = |d: &&Deployment| d.stream_timeout_ms.or(config.router.stream_timeout_ms);
+        // Envoy comes after the filter: its timer would ask the same deployment again.
+        longest(&mut deployments.iter().take(but_last).map(of_one)).map(|ms| ms.saturating_add(MARGIN_MS))
     };
     let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms.or(config.router.timeout_ms)));
     (if stream { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())

@@ -1,6 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
-use super::headers::HeaderMap;
+use super::headers::OutgoingHeaders;
 
 /// What becomes of a body in Envoy's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Edit {
 #[derive(Debug)]
 pub struct Outgoing {
     /// All its headers.
-    pub headers: HeaderMap,
+    pub headers: OutgoingHeaders,
     /// What becomes of the client's body.
     pub body: Edit,
     /// Not to be sent sooner than so many milliseconds from now.

@@ -6,9 +6,11 @@
 //!
 //! **Invariant:** a value that cannot be read counts as no value; a lost race is retried a bounded number of times.
 
+mod gathered;
 mod health;
 mod observation;
 
+pub use gathered::Gathered;
 pub use health::{Health, health_of};
 pub use observation::{CooldownRules, Observation, Outcome, record};
 

@@ -11,7 +11,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::route::send;
 use super::{host, worker};
-use crate::filter::{Attempt, Edit, Flight, RETRY_HEADER, Verdict, route};
+use crate::filter::{Attempt, Edit, FLIGHT_HEADER, Flight, HeaderMap, RETRY_HEADER, Verdict, route};
 
 /// How exact deadlines are.
 const TICK: Duration = Duration::from_millis(50);
@@ -115,6 +115,13 @@ impl AttemptFilter {
     }
 }
 
+/// The flight of a request: the first attempt finds it in the headers, which it reads anyway; the later ones, whose headers the
+/// first one replaced, in filter state, which costs more.
+fn flight_of(headers: &HeaderMap) -> Option<u64> {
+    let (_, value) = headers.iter().find(|(name, _)| name == FLIGHT_HEADER)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 fn choose(flight: &RefCell<Flight>) {
     let flight = flight.borrow();
     host::choose_cluster(flight.next_cluster(), flight.id);
@@ -157,11 +164,12 @@ impl Context for AttemptFilter {
 
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
-        let Some(flight) = host::chosen_flight().and_then(worker::flight) else {
+        let client = host::headers(MapType::HttpRequestHeaders);
+        let Some(flight) = flight_of(&client).or_else(host::chosen_flight).and_then(worker::flight) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
-        let started = Attempt::start(&flight, &host::headers(MapType::HttpRequestHeaders), &host::now_ms);
+        let started = Attempt::start(&flight, client, &host::now_ms);
         worker::record_endings(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
-use crate::filter::{Edit, HeaderMap};
+use crate::filter::{Edit, HeaderMap, OutgoingHeaders};
 use crate::state::{StateStore, Version};
 
 /// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches its beginning.
@@ -61,9 +61,8 @@ pub fn headers(map: MapType) -> HeaderMap {
 }
 
 /// Replaces all headers, in one call.
-pub fn replace_headers(map: MapType, headers: &HeaderMap) {
-    let _ =
-        hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect());
+pub fn replace_headers(map: MapType, headers: &OutgoingHeaders) {
+    let _ = hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (&**name, &**value)).collect());
 }
 
 /// Sets one header.

@@ -7,21 +7,17 @@ use std::rc::Rc;
 
 use super::host::{self, SharedData};
 use crate::config::compile;
-use crate::config::model::RouterConfig;
+use crate::config::model::{Deployment, RouterConfig};
 use crate::config::tree::Node;
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{Observation, Outcome, record};
-
-/// How long successes are gathered, in milliseconds.
-const GATHER_MS: u64 = 1_000;
+use crate::state::{Gathered, Observation, Outcome, health_of, record};
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
-    /// By deployment: since when successes are gathered, and how many.
-    static SERVED: RefCell<HashMap<String, (u64, u32)>> = RefCell::new(HashMap::new());
+    static GATHERED: RefCell<Gathered> = RefCell::new(Gathered::default());
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
 }
@@ -78,8 +74,7 @@ pub fn forget(id: u64) {
     FLIGHTS.with_borrow_mut(|flights| flights.remove(&id));
 }
 
-/// Writes what has ended in a flight into shared data. Successes are gathered and written at most once a second, or with
-/// the next failure: they only weigh failures, and most requests then leave shared data alone.
+/// Writes what has ended in a flight into shared data.
 pub fn record_endings(flight: &RefCell<Flight>) {
     let endings = flight.borrow_mut().take_endings();
     for ending in endings {
@@ -87,37 +82,29 @@ pub fn record_endings(flight: &RefCell<Flight>) {
             let flight = flight.borrow();
             (Rc::clone(&flight.config), flight.started_ms)
         };
-        let Some(deployment) = config.deployments.get(ending.deployment) else { continue };
-        let failed = matches!(ending.outcome, Outcome::Failed(_));
-        // A request's beginning is near enough to now for gathering, and needs no call.
-        let now_ms = if failed { host::now_ms() } else { started_ms };
-        let observe = |outcome| {
-            let rules = cooldown_rules(&config, ending.deployment);
-            record(&SharedData, &Observation { deployment: &deployment.id, outcome, now_ms, rules })
+        let Some(Deployment { id, .. }) = config.deployments.get(ending.deployment) else { continue };
+        let rules = || cooldown_rules(&config, ending.deployment);
+        let served = |now_ms| {
+            let times = GATHERED.with_borrow_mut(|gathered| gathered.take(id, now_ms));
+            let outcome = Outcome::Served(times);
+            times > 0 && record(&SharedData, &Observation { deployment: id, outcome, now_ms, rules: rules() })
         };
-        if let Some(times) = gathered(&deployment.id, &ending.outcome, now_ms, failed) {
-            observe(Outcome::Served(times));
-        }
-        if failed && observe(ending.outcome) {
-            log::info!("signalbox: {} is cooling down", deployment.id);
-        }
-    }
-}
-
-/// Successes of a deployment that are due to be written.
-fn gathered(id: &str, outcome: &Outcome, now_ms: u64, failed: bool) -> Option<u32> {
-    SERVED.with_borrow_mut(|served| {
-        if let Outcome::Served(times) = outcome {
-            match served.get_mut(id) {
-                Some((_, gathered)) => *gathered += times,
-                None => drop(served.insert(id.to_owned(), (now_ms, *times))),
+        match ending.outcome {
+            Outcome::Abandoned => {}
+            // A request's beginning is near enough to now for this, and needs no call.
+            Outcome::Served(times) => {
+                let due = GATHERED.with_borrow_mut(|gathered| gathered.add(id, times, started_ms));
+                if due && health_of(&SharedData, id).window_failures > 0 {
+                    served(started_ms);
+                }
+            }
+            outcome @ Outcome::Failed(_) => {
+                let now_ms = host::now_ms();
+                served(now_ms);
+                if record(&SharedData, &Observation { deployment: id, outcome, now_ms, rules: rules() }) {
+                    log::info!("signalbox: {id} is cooling down");
+                }
             }
         }
-        let (since_ms, times) = served.get_mut(id)?;
-        if *times == 0 || !(failed || now_ms.saturating_sub(*since_ms) >= GATHER_MS) {
-            return None;
-        }
-        *since_ms = now_ms;
-        Some(std::mem::take(times))
-    })
+    }
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import openai
 
 ROOT = Path(__file__).resolve().parents[2]
-SIGNALBOX = ROOT / "dist" / "signalbox"
+SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
 WASM = ROOT / "dist" / "signalbox.wasm"
 ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
 

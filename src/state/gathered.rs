@@ -1,0 +1,72 @@
+//! Successes of one worker that are not written yet.
+//!
+//! Successes only weigh failures. While no failure of a deployment is known, its successes stay here and requests leave shared
+//! data alone; they are written with the next failure, or once a second while failures are known.
+
+use std::collections::HashMap;
+
+/// How often a worker looks whether failures are known, in milliseconds.
+const LOOK_MS: u64 = 1_000;
+/// Older successes weigh nothing: the window they would be counted in is over.
+const WINDOW_MS: u64 = 60_000;
+
+#[derive(Debug, Default)]
+struct Successes {
+    since_ms: u64,
+    looked_ms: u64,
+    times: u32,
+}
+
+/// Successes by deployment id.
+#[derive(Debug, Default)]
+pub struct Gathered(HashMap<String, Successes>);
+
+impl Gathered {
+    /// Adds a success at a Unix time in milliseconds. Returns whether it is time to look for failures.
+    pub fn add(&mut self, deployment: &str, times: u32, now_ms: u64) -> bool {
+        let Some(successes) = self.0.get_mut(deployment) else {
+            self.0.insert(deployment.to_owned(), Successes { since_ms: now_ms, looked_ms: now_ms, times });
+            return false;
+        };
+        if now_ms.saturating_sub(successes.since_ms) >= WINDOW_MS {
+            *successes = Successes { since_ms: now_ms, looked_ms: successes.looked_ms, times: 0 };
+        }
+        successes.times = successes.times.saturating_add(times);
+        let due = now_ms.saturating_sub(successes.looked_ms) >= LOOK_MS;
+        if due {
+            successes.looked_ms = now_ms;
+        }
+        due
+    }
+
+    /// Takes what is there to be written.
+    pub fn take(&mut self, deployment: &str, now_ms: u64) -> u32 {
+        let Some(successes) = self.0.get_mut(deployment) else { return 0 };
+        let current = now_ms.saturating_sub(successes.since_ms) < WINDOW_MS;
+        let times = std::mem::take(&mut successes.times);
+        successes.since_ms = now_ms;
+        if current { times } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn successes_are_looked_at_once_a_second_and_forgotten_after_a_minute() {
+        let mut gathered = Gathered::default();
+        assert!(!gathered.add("a", 1, 1_000));
+        assert!(!gathered.add("a", 1, 1_999));
+        assert!(gathered.add("a", 1, 2_000));
+        assert!(!gathered.add("a", 1, 2_999), "looked at a moment ago");
+        assert_eq!(gathered.take("a", 3_000), 4);
+        assert_eq!(gathered.take("a", 3_000), 0);
+        gathered.add("a", 1, 3_000);
+        gathered.add("a", 1, 63_000);
+        assert_eq!(gathered.take("a", 63_000), 1, "the first is a minute old");
+        gathered.add("a", 1, 64_000);
+        assert_eq!(gathered.take("a", 123_000), 0);
+        assert_eq!(gathered.take("b", 0), 0);
+    }
+}
