@@ -69,10 +69,10 @@ fn every_deployment_has_a_cluster_and_a_way_to_it() {
     let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     let route = &manager["route_config"]["virtual_hosts"][0]["routes"][0]["route"];
     let matcher = &route["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["cluster_matcher"];
-    let ways = matcher["matcher_tree"]["exact_match_map"]["map"].as_object().unwrap();
+    let ways = matcher["matcher_tree"]["prefix_match_map"]["map"].as_object().unwrap();
     for cluster in clusters(&bootstrap).iter().filter(|cluster| cluster["name"] != "signalbox-none") {
         let name = cluster["name"].as_str().unwrap();
-        assert_eq!(ways[name]["action"]["typed_config"]["cluster"], name);
+        assert_eq!(ways[&format!("{name}/")]["action"]["typed_config"]["cluster"], name);
         let hosts = cluster["load_assignment"]["endpoints"].as_array().unwrap().len();
         assert_eq!(hosts, if cluster["type"] == "STRICT_DNS" { 2 } else { 1 }, "{name}");
     }

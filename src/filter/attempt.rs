@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::flight::of_failure;
 use super::headers::{HeaderMap, OF_REPLACED_BODY, to_provider};
 use super::reply::Reply;
-use super::verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
+use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::{self, error};
@@ -120,14 +120,16 @@ impl Attempt {
         }
     }
 
-    /// When it wants to be woken. While no headers have come: just before Envoy's own timer, so that a silent deployment is not
+    /// When it wants to be woken, in Unix milliseconds. While no headers have come: just before Envoy's own timer, so that a silent deployment is not
     /// asked again. While a stream is held: at its first-token deadline, or, where nothing else is left to try, just before
     /// Envoy's timer would end it.
     #[must_use]
-    pub fn deadline(&self) -> Option<Deadline> {
+    pub fn deadline_ms(&self) -> Option<u64> {
         let flight = self.flight.borrow();
         let before_envoy_ms = self.started_ms + flight.per_try_ms.saturating_sub(MARGIN_MS);
         let at_ms = match &self.phase {
+            // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
+            Phase::Head if flight.preset_moves() => return None,
             Phase::Head => before_envoy_ms,
             Phase::Held(..) => match self.first_token_ms {
                 Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
@@ -137,7 +139,7 @@ impl Attempt {
             },
             _ => return None,
         };
-        Some(Deadline { at_ms })
+        Some(at_ms)
     }
 
     /// The deadline passed. `None`: nothing changes for the answer ([`Flight::next_cluster`] may have).

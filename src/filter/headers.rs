@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::Api;
+use super::{Api, FLIGHT_HEADER};
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
 
@@ -49,6 +49,14 @@ pub(super) fn to_provider(client: HeaderMap, deployment: &Deployment, api: Api, 
     let forwarded = client.into_iter().filter(|(name, _)| FORWARDED.contains(&name.as_str()));
     headers.extend(forwarded.map(|(name, value)| (name.into(), value.into())));
     headers
+}
+
+/// The flight of a request: the first attempt finds it in the headers, which it reads anyway; the later ones, whose headers the
+/// first one replaced, in filter state, which costs more.
+#[must_use]
+pub fn flight_of(headers: &HeaderMap) -> Option<u64> {
+    let (_, value) = headers.iter().find(|(name, _)| name == FLIGHT_HEADER)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// A value that may stand in a header: names come from a configuration and may hold anything.

@@ -17,9 +17,9 @@ mod verdict;
 pub use attempt::Attempt;
 pub use endpoint::Api;
 pub use flight::{Ending, Flight};
-pub use headers::{HeaderMap, OutgoingHeaders};
+pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
-pub use verdict::{Commit, Deadline, Edit, Outgoing, Verdict};
+pub use verdict::{Commit, Edit, Outgoing, Verdict};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::headers::OutgoingHeaders;
 use crate::chat::ApiError;
 use crate::codec::client::openai::error;
 use crate::config::model::RouterConfig;
@@ -23,6 +24,17 @@ impl Reply {
     pub fn error(error: &ApiError) -> Self {
         let headers = vec![("content-type", "application/json".to_owned()), ("x-should-retry", "false".to_owned())];
         Self { status: error.status, headers, body: error::body(error) }
+    }
+
+    /// All headers, the status and the length among them, for an answer that takes the place of another.
+    #[must_use]
+    pub fn all_headers(&self) -> OutgoingHeaders {
+        let mut headers: OutgoingHeaders = vec![
+            (":status".into(), self.status.to_string().into_bytes().into()),
+            ("content-length".into(), self.body.len().to_string().into_bytes().into()),
+        ];
+        headers.extend(self.headers.iter().map(|(name, value)| ((*name).into(), value.as_bytes().to_vec().into())));
+        headers
     }
 
     fn json(value: &serde_json::Value) -> Self {

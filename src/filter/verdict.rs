@@ -48,10 +48,3 @@ pub struct Commit {
     /// Headers to remove.
     pub remove: &'static [&'static str],
 }
-
-/// A moment at which an attempt wants to be woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
-    /// When, Unix milliseconds.
-    pub at_ms: u64,
-}

@@ -11,7 +11,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::route::send;
 use super::{host, worker};
-use crate::filter::{Attempt, Edit, FLIGHT_HEADER, Flight, HeaderMap, RETRY_HEADER, Verdict, route};
+use crate::filter::{Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
 /// How exact deadlines are.
 const TICK: Duration = Duration::from_millis(50);
@@ -23,63 +23,60 @@ thread_local! {
 }
 
 #[derive(Clone)]
-enum Waiting {
-    /// The request is held back until then.
-    Request(u64, Rc<RefCell<Attempt>>),
-    /// The attempt has a deadline.
-    Answer(u64, Rc<RefCell<Attempt>>),
+struct Waiting {
+    /// Until when, Unix milliseconds.
+    until_ms: u64,
+    /// Whether the request itself is held back; else an answer is awaited.
+    held_back: bool,
+    attempt: Rc<RefCell<Attempt>>,
 }
 
-fn wait(context_id: u32, waiting: Option<Waiting>) {
-    WAITING.with_borrow_mut(|all| {
-        match waiting {
-            Some(waiting) => all.insert(context_id, waiting),
-            None => all.remove(&context_id),
-        };
-        if !all.is_empty() && !TICKING.replace(true) {
-            let _ = hostcalls::set_tick_period(TICK);
-        }
-    });
+fn wait(context_id: u32, waiting: Waiting) {
+    WAITING.with_borrow_mut(|all| all.insert(context_id, waiting));
+    if !TICKING.replace(true) {
+        let _ = hostcalls::set_tick_period(TICK);
+    }
+}
+
+fn forget(context_id: u32) {
+    WAITING.with_borrow_mut(|all| all.remove(&context_id));
 }
 
 /// Whether a request waits for its time: then its body must wait too, or it would take the headers along.
 fn is_held_back(context_id: u32) -> bool {
-    WAITING.with_borrow(|all| matches!(all.get(&context_id), Some(Waiting::Request(..))))
-}
-
-/// Wakes whoever is due.
-pub fn wake(now_ms: u64) {
-    let due: Vec<(u32, Waiting)> = WAITING.with_borrow_mut(|all| {
-        if all.is_empty() && TICKING.replace(false) {
-            let _ = hostcalls::set_tick_period(Duration::ZERO);
-        }
-        let is_due = |waiting: &Waiting| match waiting {
-            Waiting::Request(at_ms, _) | Waiting::Answer(at_ms, _) => *at_ms <= now_ms,
-        };
-        let due: Vec<_> = all.iter().filter(|(_, waiting)| is_due(waiting)).map(|(id, w)| (*id, w.clone())).collect();
-        for (id, _) in &due {
-            all.remove(id);
-        }
-        due
-    });
-    for (context_id, waiting) in due {
-        if hostcalls::set_effective_context(context_id).is_err() {
-            continue;
-        }
-        match waiting {
-            Waiting::Request(_, attempt) => {
-                await_answer(context_id, &attempt);
-                let _ = hostcalls::resume_http_request();
-            }
-            Waiting::Answer(_, attempt) => wake_attempt(&attempt),
-        }
-    }
+    WAITING.with_borrow(|all| all.get(&context_id).is_some_and(|waiting| waiting.held_back))
 }
 
 /// Wakes an attempt at its deadline, if it has one.
 fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
-    let deadline = attempt.borrow().deadline();
-    wait(context_id, deadline.map(|deadline| Waiting::Answer(deadline.at_ms, Rc::clone(attempt))));
+    match attempt.borrow().deadline_ms() {
+        Some(until_ms) => wait(context_id, Waiting { until_ms, held_back: false, attempt: Rc::clone(attempt) }),
+        None => forget(context_id),
+    }
+}
+
+/// Wakes whoever is due.
+pub fn wake(now_ms: u64) {
+    let due = WAITING.with_borrow_mut(|all| {
+        if all.is_empty() && TICKING.replace(false) {
+            let _ = hostcalls::set_tick_period(Duration::ZERO);
+        }
+        let due: Vec<_> =
+            all.iter().filter(|(_, waiting)| waiting.until_ms <= now_ms).map(|(id, w)| (*id, w.clone())).collect();
+        all.retain(|_, waiting| waiting.until_ms > now_ms);
+        due
+    });
+    for (context_id, Waiting { held_back, attempt, .. }) in due {
+        if hostcalls::set_effective_context(context_id).is_err() {
+            continue;
+        }
+        if held_back {
+            await_answer(context_id, &attempt);
+            let _ = hostcalls::resume_http_request();
+        } else {
+            wake_attempt(&attempt);
+        }
+    }
 }
 
 fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
@@ -95,17 +92,14 @@ fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
 }
 
 /// One try of a request.
+#[derive(Default)]
 pub struct AttemptFilter {
-    context_id: u32,
-    attempt: Option<Rc<RefCell<Attempt>>>,
-    body: Option<Edit>,
+    pub context_id: u32,
+    pub attempt: Option<Rc<RefCell<Attempt>>>,
+    pub body: Option<Edit>,
 }
 
 impl AttemptFilter {
-    pub const fn new(context_id: u32) -> Self {
-        Self { context_id, attempt: None, body: None }
-    }
-
     fn judge(&self, verdict: Verdict, length: usize) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let action = carry_out(verdict, length, attempt);
@@ -113,13 +107,6 @@ impl AttemptFilter {
         worker::record_endings(attempt.borrow().flight());
         action
     }
-}
-
-/// The flight of a request: the first attempt finds it in the headers, which it reads anyway; the later ones, whose headers the
-/// first one replaced, in filter state, which costs more.
-fn flight_of(headers: &HeaderMap) -> Option<u64> {
-    let (_, value) = headers.iter().find(|(name, _)| name == FLIGHT_HEADER)?;
-    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn choose(flight: &RefCell<Flight>) {
@@ -157,7 +144,7 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
 
 impl Context for AttemptFilter {
     fn on_done(&mut self) -> bool {
-        wait(self.context_id, None);
+        forget(self.context_id);
         true
     }
 }
@@ -183,7 +170,8 @@ impl HttpContext for AttemptFilter {
         let attempt = Rc::new(RefCell::new(attempt));
         self.attempt = Some(Rc::clone(&attempt));
         if outgoing.wait_ms > 0 {
-            wait(self.context_id, Some(Waiting::Request(host::now_ms() + outgoing.wait_ms, attempt)));
+            let until_ms = host::now_ms() + outgoing.wait_ms;
+            wait(self.context_id, Waiting { until_ms, held_back: true, attempt });
             return Action::Pause;
         }
         await_answer(self.context_id, &attempt);

@@ -43,9 +43,9 @@ pub fn chosen_flight() -> Option<u64> {
     flight.parse().ok()
 }
 
-/// A text property of the request, for example `response.code_details`.
-pub fn property(path: Vec<&str>) -> String {
-    let bytes = hostcalls::get_property(path).ok().flatten().unwrap_or_default();
+/// Envoy's own word for how the answer came about.
+pub fn code_details() -> String {
+    let bytes = hostcalls::get_property(vec!["response", "code_details"]).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

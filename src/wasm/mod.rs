@@ -14,6 +14,7 @@ mod worker;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -32,7 +33,7 @@ enum Role {
 struct PluginConfig<'a> {
     role: Role,
     #[serde(borrow)]
-    config: Option<&'a serde_json::value::RawValue>,
+    config: Option<&'a RawValue>,
 }
 
 struct Root {
@@ -44,22 +45,14 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
-        let plugin: PluginConfig<'_> = match serde_json::from_slice(&bytes) {
-            Ok(plugin) => plugin,
-            Err(error) => {
-                log::error!("signalbox: the plugin configuration cannot be read: {error}");
-                return false;
+        let configured = match serde_json::from_slice(&bytes) {
+            Ok(PluginConfig { role: Role::Attempt, .. }) => Ok(Role::Attempt),
+            Ok(PluginConfig { role: Role::Route, config }) => {
+                worker::configure(config.map_or("{}", RawValue::get)).map(|()| Role::Route)
             }
+            Err(error) => Err(format!("the plugin configuration cannot be read: {error}")),
         };
-        self.role = plugin.role;
-        match (self.role, plugin.config) {
-            (Role::Attempt, _) => true,
-            (Role::Route, Some(config)) => worker::configure(config.get()),
-            (Role::Route, None) => {
-                log::error!("signalbox: the route filter needs a `config`: generate it with `signalbox envoy`");
-                false
-            }
-        }
+        configured.map(|role| self.role = role).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
@@ -72,8 +65,8 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self.role {
-            Role::Route => Box::new(route::RouteFilter::new()),
-            Role::Attempt => Box::new(attempt::AttemptFilter::new(context_id)),
+            Role::Route => Box::new(route::RouteFilter::default()),
+            Role::Attempt => Box::new(attempt::AttemptFilter { context_id, ..Default::default() }),
         })
     }
 }

@@ -7,10 +7,11 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use super::host::{self, SharedData};
 use super::worker;
 use crate::filter::route::{self, Admission, Moment, RequestHead};
-use crate::filter::{Api, Edit, FLIGHT_HEADER, OutgoingHeaders, PER_TRY_TIMEOUT_HEADER, Reply};
+use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
 use crate::state::health_of;
 
 /// One request of a client.
+#[derive(Default)]
 pub struct RouteFilter {
     awaited: Option<Api>,
     flight: Option<u64>,
@@ -18,10 +19,6 @@ pub struct RouteFilter {
 }
 
 impl RouteFilter {
-    pub const fn new() -> Self {
-        Self { awaited: None, flight: None, instead: None }
-    }
-
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
         let Some(config) = worker::config() else { return Err(route::not_ready()) };
         let now_ms = host::now_ms();
@@ -94,17 +91,11 @@ impl HttpContext for RouteFilter {
             return Action::Continue;
         }
         // No attempt let this answer go: it is Envoy's own, in plain text.
-        let details = host::property(vec!["response", "code_details"]);
-        let timed_out = details.contains("timeout");
+        let timed_out = host::code_details().contains("timeout");
         let now_ms = host::now_ms();
         let reply = flight.borrow_mut().abort(timed_out, now_ms);
         worker::record_endings(&flight);
-        let mut headers: OutgoingHeaders = vec![
-            (":status".into(), reply.status.to_string().into_bytes().into()),
-            ("content-length".into(), reply.body.len().to_string().into_bytes().into()),
-        ];
-        headers.extend(reply.headers.into_iter().map(|(name, value)| (name.into(), value.into_bytes().into())));
-        host::replace_headers(MapType::HttpResponseHeaders, &headers);
+        host::replace_headers(MapType::HttpResponseHeaders, &reply.all_headers());
         self.instead = Some(reply.body);
         Action::Continue
     }
@@ -120,7 +111,7 @@ impl HttpContext for RouteFilter {
         let Some(id) = self.flight.take() else { return };
         if let Some(flight) = worker::flight(id) {
             if flight.borrow().is_open() {
-                let reset = host::property(vec!["response", "code_details"]).starts_with("upstream_reset_after");
+                let reset = host::code_details().starts_with("upstream_reset_after");
                 flight.borrow_mut().finish(reset);
             }
             worker::record_endings(&flight);

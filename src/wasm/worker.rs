@@ -8,7 +8,6 @@ use std::rc::Rc;
 use super::host::{self, SharedData};
 use crate::config::compile;
 use crate::config::model::{Deployment, RouterConfig};
-use crate::config::tree::Node;
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
@@ -23,26 +22,13 @@ thread_local! {
 }
 
 /// Takes a configuration over. Flights on their way keep the one they were planned with.
-pub fn configure(json: &str) -> bool {
-    match compile_json(json) {
-        Ok(config) => {
-            CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
-            true
-        }
-        Err(mistakes) => {
-            log::error!("signalbox: the configuration is not valid: {mistakes}");
-            false
-        }
-    }
-}
-
-fn compile_json(json: &str) -> Result<RouterConfig, String> {
-    let tree = Node::from_json_text(json.as_bytes())?;
-    let compiled = compile::compile(&tree, &|_| None);
-    compiled.map(|compiled| compiled.config).map_err(|mistakes| {
-        let mistakes: Vec<String> = mistakes.iter().map(|mistake| mistake.line("config", "")).collect();
-        mistakes.join("; ")
-    })
+///
+/// # Errors
+/// What is wrong with it.
+pub fn configure(json: &str) -> Result<(), String> {
+    let config = compile::compile_json(json)?;
+    CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
+    Ok(())
 }
 
 /// The configuration in force.

@@ -34,6 +34,17 @@ pub struct Compiled {
     pub filter: Node,
 }
 
+/// Compiles the filter's own configuration, which [`compile`] made of the file: JSON, without secrets, the environment put in.
+///
+/// # Errors
+/// The mistakes, in one line.
+pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
+    let compiled = compile(&Node::from_json_text(json.as_bytes())?, &|_| None);
+    compiled
+        .map(|compiled| compiled.config)
+        .map_err(|mistakes| mistakes.iter().map(|mistake| mistake.line("config", "")).collect::<Vec<_>>().join("; "))
+}
+
 /// Compiles a configuration. `env` reads an environment variable.
 ///
 /// # Errors
