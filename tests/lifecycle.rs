@@ -133,7 +133,7 @@ impl Shell {
 
     /// Wakes the attempt if it asked for it.
     fn wake(&mut self) {
-        if self.attempt.deadline().is_none() {
+        if self.attempt.deadline_ms().is_none() {
             return;
         }
         if let Some(verdict) = self.attempt.on_deadline() {
@@ -254,7 +254,7 @@ fn the_first_token_deadline_moves_on_and_the_last_candidate_is_waited_for() {
         let (mut shell, _) = Shell::start(&flight, now_ms).unwrap();
         shell.headers(200, false);
         shell.body(b": ping\n\n", false);
-        let deadline_ms = shell.attempt.deadline().unwrap().at_ms - now_ms;
+        let deadline_ms = shell.attempt.deadline_ms().unwrap() - now_ms;
         if tried.len() == 3 {
             shell.wake();
             assert_eq!(shell.state, State::Passed, "nothing is left to try: it may take its time");
