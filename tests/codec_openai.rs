@@ -11,6 +11,8 @@ use signalbox::chat::{
 use signalbox::codec::client::openai::head::Head;
 use signalbox::codec::{self, AnswerContext, AnswerStream, Passed, StreamFacts, Target, openai};
 use signalbox::provider::Dialect;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const OPENAI: &str = include_str!("golden/openai/openai/stream.sse");
 const AZURE: &str = include_str!("golden/openai/azure/stream.sse");

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, FailureClass};
 use signalbox::codec::client::openai::error;
 use signalbox::codec::failure::{api_error, classify};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn read(status: u16, headers: &Value, body: &[u8]) -> Failure {
     classify(status, &|name| headers.get(name).and_then(Value::as_str).map(str::to_owned), body)

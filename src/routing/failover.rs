@@ -98,8 +98,7 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, fallback_on_bad_req
     {
         return Next::Try(Place { stage, candidate: 0 }, 0);
     }
-    let patient = failure.retry_after_ms.is_none_or(|wait_ms| wait_ms <= SHORT_WAIT_MS);
-    if may_retry && conduct.persists && patient {
+    if may_retry && conduct.persists && is_short(failure) {
         return Next::Try(least_tried(stage, here.stage, tried), backoff_ms(in_stage, failure, chance));
     }
     Next::GiveUp
@@ -118,10 +117,15 @@ fn least_tried(stage: &Stage, index: usize, tried: &[Place]) -> Place {
 fn same(same: Same, times: usize, failure: &Failure, chance: u64) -> Option<u64> {
     match same {
         Same::Once if times == 1 => Some(0),
-        Same::OnceAfterBackoff if times == 1 => Some(backoff_ms(times, failure, chance)),
-        Same::WhenShort => failure.retry_after_ms.filter(|wait_ms| *wait_ms <= SHORT_WAIT_MS),
-        Same::No | Same::Once | Same::OnceAfterBackoff => None,
+        Same::OnceAfterBackoff if times == 1 && is_short(failure) => Some(backoff_ms(times, failure, chance)),
+        Same::WhenShort if is_short(failure) => failure.retry_after_ms,
+        Same::No | Same::Once | Same::OnceAfterBackoff | Same::WhenShort => None,
     }
+}
+
+/// Whether the wait that the provider asks for, if any, may be waited out with the client on the line.
+fn is_short(failure: &Failure) -> bool {
+    failure.retry_after_ms.is_none_or(|wait_ms| wait_ms <= SHORT_WAIT_MS)
 }
 
 /// The next stage. A prompt too long for one level of `order` is too long for the group's next level as well.

@@ -11,7 +11,7 @@ from pathlib import Path
 import openai
 
 ROOT = Path(__file__).resolve().parents[2]
-SIGNALBOX = ROOT / "dist" / "signalbox"
+SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
 WASM = ROOT / "dist" / "signalbox.wasm"
 ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
 
@@ -60,6 +60,7 @@ class Gateway:
             assert self.process.poll() is None, self.log[-4000:]
             try:
                 if urllib.request.urlopen(f"{self.admin}/ready", timeout=1).status == 200:
+                    self.machines = self._machines()
                     return
             except OSError:
                 time.sleep(0.05)
@@ -78,8 +79,24 @@ class Gateway:
         lines = urllib.request.urlopen(f"{self.admin}/stats").read().decode().splitlines()
         return dict(line.split(": ", 1) for line in lines if ": " in line)
 
+    def _machines(self):
+        """What Envoy counts of its wasm VMs: how many it made, and how many it had to make again."""
+        counted = self.stats().items()
+        return {name: value for name, value in counted if name.endswith(("runtime.v8.created", "wasm_vm_count")) or ".vm_reload" in name}
+
+    def settles(self, stat, value, seconds=5):
+        """Waits for a counter or gauge."""
+        until = time.monotonic() + seconds
+        while (found := int(self.stats()[stat])) != value and time.monotonic() < until:
+            time.sleep(0.05)
+        return found == value
+
     def close(self):
-        """Ends Envoy. A trap of the VM in its log fails the test that caused it."""
-        self.process.terminate()
-        self.process.wait(10)
+        """Ends Envoy. A trap or a restart of the VM fails the test that caused it."""
+        try:
+            assert self.process.poll() is None, "Envoy died:\n" + self.log[-4000:]
+            assert self._machines() == self.machines, "a VM failed:\n" + self.log[-4000:]
+        finally:
+            self.process.terminate()
+            self.process.wait(10)
         assert "panicked" not in self.log and "Function: proxy_on" not in self.log, self.log[-4000:]

@@ -4,19 +4,17 @@ The binary is the judged one: `SIGNALBOX_BIN`, or target/debug/signalbox. Every 
 with its reason; an unlisted one fails, and so does a listed one that no longer occurs.
 """
 
-import functools
 import json
 import os
 import pathlib
 import re
 import subprocess
 
-import anthropic.types
 import litellm_oracle
 import openai.types.chat
 import pytest
-from pydantic import TypeAdapter
-from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core import ValidationError
+from sdk_types import fits_anthropic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "anthropic"
@@ -69,32 +67,6 @@ def our_chunks(case):
 
 
 # --- The official SDKs' types ---------------------------------------------------------------------------------------------
-
-
-def strict(schema):
-    """A validation schema that refuses unknown keys, and reads iterables at once instead of when somebody asks for them."""
-    if isinstance(schema, list):
-        return [strict(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    schema = {key: value if key == "metadata" else strict(value) for key, value in schema.items()}
-    if schema.get("type") == "generator":
-        schema["type"] = "list"
-    allows = (schema.get("config") or {}).get("extra_fields_behavior") == "allow"
-    if schema.get("type") == "model-fields" or schema.get("type") == "typed-dict" and not allows:
-        schema["extra_behavior"] = "forbid"
-    return schema
-
-
-@functools.cache
-def anthropic_validator(streaming):
-    params = anthropic.types.message_create_params
-    kind = params.MessageCreateParamsStreaming if streaming else params.MessageCreateParamsNonStreaming
-    return SchemaValidator(strict(TypeAdapter(kind).core_schema))
-
-
-def fits_anthropic(body):
-    anthropic_validator(body.get("stream", False)).validate_python(body)
 
 
 @pytest.mark.parametrize("case", with_file("upstream_request.json"))

@@ -1,0 +1,408 @@
+//! The two roles' state machines without Envoy: [`Shell`] does to them what the wasm shell does, on a buffer of its own.
+//!
+//! Checked: one ending an attempt, whatever happens; the same bytes for the client however an answer is cut; no retry after an
+//! answer was let go.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use signalbox::config::compile;
+use signalbox::config::model::RouterConfig;
+use signalbox::config::tree::Node;
+use signalbox::filter::route::{self, Moment};
+use signalbox::filter::{Api, Attempt, Edit, Ending, Flight, HeaderMap, Outgoing, Reply, Verdict};
+use signalbox::routing::strategy::Random;
+use signalbox::state::Outcome;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const CONFIG: &str = r#"{
+"model_list": [
+  {"model_name": "open", "litellm_params": {"model": "openai/served", "api_base": "http://h/v1"}, "model_info": {"id": "open-1"}},
+  {"model_name": "open", "litellm_params": {"model": "openai/served", "api_base": "http://i/v1"}, "model_info": {"id": "open-2"}},
+  {"model_name": "claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}, "model_info": {"id": "claude-1"}},
+  {"model_name": "lone", "litellm_params": {"model": "openai/served", "api_base": "http://h/v1"}, "model_info": {"id": "lone-1"}},
+  {"model_name": "lone-claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}, "model_info": {"id": "lone-claude-1"}}],
+"router_settings": {"fallbacks": [{"open": ["claude"]}, {"claude": ["open"]}], "num_retries": 2, "timeout": 60, "stream_timeout": 5},
+"signalbox": {"max_response_bytes": 100000}}"#;
+
+const OPENAI_STREAM: &[u8] = include_bytes!("golden/openai/openai/stream.sse");
+const DEEPSEEK_STREAM: &[u8] = include_bytes!("golden/openai/deepseek/stream.sse");
+const CLAUDE_STREAM: &[u8] = include_bytes!("golden/anthropic/parallel_calls_stream/upstream_response.sse");
+const CLAUDE_THOUGHTS: &[u8] = include_bytes!("golden/anthropic/reasoning_adaptive_stream/upstream_response.sse");
+const CLAUDE_BROKEN: &[u8] = include_bytes!("golden/anthropic/stream_error_midway/upstream_response.sse");
+const CLAUDE_TRUNCATED: &[u8] = include_bytes!("golden/anthropic/stream_truncated/upstream_response.sse");
+const CLAUDE_ANSWER: &[u8] = include_bytes!("golden/anthropic/parallel_calls/upstream_response.json");
+const OPENAI_ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1,"model":"s","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+
+fn config() -> Rc<RouterConfig> {
+    thread_local! {
+        static COMPILED: Rc<RouterConfig> = {
+            let tree = Node::from_json_text(CONFIG.as_bytes()).unwrap();
+            Rc::new(compile::compile(&tree, &|_| None).unwrap().config)
+        };
+    }
+    COMPILED.with(Rc::clone)
+}
+
+fn depart(config: &Rc<RouterConfig>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
+    let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+    let moment = Moment { now_ms: 1_000, seed, cooling_until_ms: &|_| 0 };
+    let flight = route::decide(config, Api::Chat, body.into_bytes(), &moment).unwrap();
+    Rc::new(RefCell::new(flight))
+}
+
+/// What came of an attempt so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Retried,
+    Passed,
+}
+
+/// One attempt in the hands of the shell: Envoy's buffer, what went to the client, and what was decided.
+struct Shell {
+    attempt: Attempt,
+    buffer: Vec<u8>,
+    client: Vec<u8>,
+    status: Option<String>,
+    state: State,
+}
+
+impl Shell {
+    fn start(flight: &Rc<RefCell<Flight>>, now_ms: u64) -> Result<(Self, Outgoing), Reply> {
+        let (attempt, outgoing) = Attempt::start(flight, HeaderMap::new(), &|| now_ms)?;
+        let (buffer, client) = (Vec::new(), Vec::new());
+        Ok((Self { attempt, buffer, client, status: None, state: State::Waiting }, outgoing))
+    }
+
+    fn carry_out(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Hold => {
+                assert_ne!(self.state, State::Passed, "nothing is held after it was let go");
+                if self.attempt.drains() {
+                    self.buffer.clear();
+                }
+            }
+            Verdict::Retry => {
+                assert_eq!(self.state, State::Waiting, "no retry after an answer was let go, and no second one");
+                assert_ne!(self.attempt.flight().borrow().next_cluster(), "", "a retry has somewhere to go");
+                self.state = State::Retried;
+            }
+            Verdict::Pass(commit, edit) => {
+                assert_eq!(self.state, State::Waiting, "let go once");
+                self.status = commit.set.iter().find(|(name, _)| *name == ":status").map(|(_, status)| status.clone());
+                self.state = State::Passed;
+                self.let_go(edit);
+            }
+            Verdict::Continue(edit) => {
+                if self.state == State::Passed {
+                    self.let_go(edit);
+                }
+                self.buffer.clear();
+            }
+        }
+    }
+
+    fn let_go(&mut self, edit: Edit) {
+        match edit {
+            Edit::Keep => {}
+            Edit::Prefix(end, bytes) => drop(self.buffer.splice(..end, bytes)),
+            Edit::Whole(bytes) => self.buffer = bytes,
+            Edit::Append(bytes) => self.buffer.extend(bytes),
+        }
+        self.client.append(&mut self.buffer);
+    }
+
+    fn headers(&mut self, status: u16, ends: bool) {
+        let verdict = self.attempt.on_headers(status, &HeaderMap::new, ends);
+        self.carry_out(verdict);
+    }
+
+    fn body(&mut self, bytes: &[u8], ends: bool) {
+        self.buffer.extend_from_slice(bytes);
+        let verdict = if self.attempt.wants_body(self.buffer.len(), ends) {
+            let buffered = self.buffer.clone();
+            self.attempt.on_body(&buffered, ends)
+        } else {
+            self.attempt.unread()
+        };
+        self.carry_out(verdict);
+    }
+
+    /// Wakes the attempt if it asked for it.
+    fn wake(&mut self) {
+        if self.attempt.deadline_ms().is_none() {
+            return;
+        }
+        if let Some(verdict) = self.attempt.on_deadline() {
+            self.carry_out(verdict);
+        }
+    }
+}
+
+/// What the client has of an answer that comes in these pieces.
+fn replay(model: &str, stream: bool, status: u16, pieces: &[&[u8]]) -> (State, String, Vec<Ending>) {
+    let flight = depart(&config(), model, stream, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(status, false);
+    for (n, piece) in pieces.iter().enumerate() {
+        shell.body(piece, n + 1 == pieces.len());
+        if shell.state == State::Retried {
+            break;
+        }
+    }
+    flight.borrow_mut().finish(false);
+    let endings = flight.borrow_mut().take_endings();
+    (shell.state, String::from_utf8(shell.client).unwrap(), endings)
+}
+
+/// The outcome of an answer, the same whole, byte by byte, with an empty end, and cut at each place.
+fn steady(model: &str, stream: bool, status: u16, bytes: &[u8]) -> (State, String, Vec<Ending>) {
+    let whole = replay(model, stream, status, &[bytes]);
+    let singly: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(replay(model, stream, status, &singly), whole, "byte by byte");
+    let empties: Vec<&[u8]> = bytes.chunks(9).flat_map(|piece| [piece, b""]).collect();
+    assert_eq!(replay(model, stream, status, &empties), whole, "with nothing in between");
+    for at in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(at);
+        assert_eq!(replay(model, stream, status, &[head, tail, b""]), whole, "cut at {at}");
+    }
+    whole
+}
+
+fn served(endings: &[Ending]) -> bool {
+    matches!(endings, [Ending { outcome: Outcome::Served(_), .. }])
+}
+
+fn failed(endings: &[Ending]) -> bool {
+    matches!(endings, [Ending { outcome: Outcome::Failed(_), .. }])
+}
+
+#[test]
+fn a_good_stream_of_openais_passes_byte_for_byte() {
+    for (model, stream) in [("lone", OPENAI_STREAM), ("open", OPENAI_STREAM), ("lone", DEEPSEEK_STREAM)] {
+        let (state, text, endings) = steady(model, true, 200, stream);
+        assert_eq!(state, State::Passed);
+        assert_eq!(text.as_bytes(), stream);
+        assert!(served(&endings), "{endings:?}");
+    }
+}
+
+#[test]
+fn a_good_stream_of_anthropics_is_translated_the_same_however_it_is_cut() {
+    for (stream, wanted) in [(CLAUDE_STREAM, "Grüße "), (CLAUDE_THOUGHTS, "reasoning_content")] {
+        let (state, text, endings) = steady("lone-claude", true, 200, stream);
+        assert_eq!(state, State::Passed);
+        assert!(text.contains(wanted) && text.ends_with("data: [DONE]\n\n"), "{text}");
+        assert!(served(&endings), "{endings:?}");
+    }
+}
+
+/// Where a stream fails after its first words, what was said depends on how it came: all at once, nothing has been said yet.
+/// Whatever is told, it is never a good end.
+#[test]
+fn a_broken_stream_is_never_a_good_end_wherever_it_is_cut() {
+    let cut = OPENAI_STREAM.split_at(OPENAI_STREAM.len() / 2).0;
+    let cases = [("lone-claude", CLAUDE_BROKEN), ("lone-claude", CLAUDE_TRUNCATED), ("lone", cut), ("open", cut)];
+    for (model, stream) in cases {
+        for at in 0..=stream.len() {
+            let (head, tail) = stream.split_at(at);
+            let (state, text, endings) = replay(model, true, 200, &[head, tail]);
+            assert!(failed(&endings), "{model} cut at {at}: {endings:?}");
+            assert!(!text.contains("[DONE]"), "{model} cut at {at}: {text}");
+            assert!(state == State::Retried || text.contains("\"error\""), "{model} cut at {at}: {text}");
+        }
+    }
+}
+
+#[test]
+fn whole_answers_and_errors_are_the_same_however_they_are_cut() {
+    let (state, text, endings) = steady("lone", false, 200, OPENAI_ANSWER);
+    assert_eq!((state, text.as_bytes()), (State::Passed, OPENAI_ANSWER));
+    assert!(served(&endings));
+    let (state, text, endings) = steady("lone-claude", false, 200, CLAUDE_ANSWER);
+    assert_eq!(state, State::Passed);
+    assert!(text.contains("\"tool_calls\"") && served(&endings), "{text}");
+    for status in [400, 401, 429, 500] {
+        let error = br#"{"error":{"message":"it went wrong","type":"x","param":null,"code":null}}"#;
+        let (state, text, endings) = steady("lone", status % 2 == 0, status, error);
+        assert!(failed(&endings), "{status}");
+        assert!(state == State::Retried || text.contains("it went wrong"), "{status}: {text}");
+    }
+}
+
+#[test]
+fn an_answer_too_large_to_hold_passes_unread_where_it_can() {
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(300_000));
+    let pieces: Vec<&[u8]> = long.as_bytes().chunks(16_384).collect();
+    let (state, text, endings) = replay("lone", false, 200, &pieces);
+    assert_eq!((state, text), (State::Passed, long.clone()));
+    assert!(served(&endings));
+    let (state, _, endings) = replay("lone-claude", false, 200, &pieces);
+    assert!(failed(&endings) && state != State::Waiting, "{endings:?}");
+}
+
+#[test]
+fn the_first_token_deadline_moves_on_and_the_last_candidate_is_waited_for() {
+    let flight = depart(&config(), "open", true, 1);
+    let mut tried = Vec::new();
+    loop {
+        let now_ms = 1_000 + 10_000 * u64::try_from(tried.len()).unwrap();
+        tried.push(flight.borrow().next_cluster().to_owned());
+        let (mut shell, _) = Shell::start(&flight, now_ms).unwrap();
+        shell.headers(200, false);
+        shell.body(b": ping\n\n", false);
+        let deadline_ms = shell.attempt.deadline_ms().unwrap() - now_ms;
+        if tried.len() == 3 {
+            shell.wake();
+            assert_eq!(shell.state, State::Passed, "nothing is left to try: it may take its time");
+            shell.body(CLAUDE_STREAM, true);
+            assert!(String::from_utf8(shell.client).unwrap().ends_with("data: [DONE]\n\n"));
+            break;
+        }
+        assert_eq!(deadline_ms, 5_000);
+        shell.wake();
+        assert_eq!(shell.state, State::Retried);
+        shell.body(OPENAI_STREAM, true);
+        assert!(shell.client.is_empty(), "what comes late is nobody's");
+    }
+    assert!(tried[..2].iter().all(|id| id.starts_with("open-")) && tried[0] != tried[1] && tried[2] == "claude-1");
+}
+
+#[test]
+fn a_held_stream_that_is_let_go_at_last_loses_nothing() {
+    for at in 0..OPENAI_STREAM.len() {
+        let flight = depart(&config(), "lone", true, 1);
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        let (head, tail) = OPENAI_STREAM.split_at(at);
+        shell.headers(200, false);
+        shell.body(head, false);
+        shell.wake();
+        shell.body(tail, true);
+        assert_eq!(shell.state, State::Passed, "at {at}");
+        assert_eq!(shell.client, OPENAI_STREAM, "at {at}");
+        assert!(served(&flight.borrow_mut().take_endings()));
+    }
+}
+
+#[test]
+fn every_attempt_starts_from_the_original() {
+    let flight = depart(&config(), "open", false, 3);
+    let original = flight.borrow().body.clone();
+    for _ in 0..3 {
+        let cluster = flight.borrow().next_cluster().to_owned();
+        let (mut shell, outgoing) = Shell::start(&flight, 1_000).unwrap();
+        let mut body = original.clone();
+        match outgoing.body {
+            Edit::Keep => {}
+            Edit::Prefix(end, bytes) => drop(body.splice(..end, bytes)),
+            Edit::Whole(bytes) => body = bytes,
+            Edit::Append(bytes) => body.extend(bytes),
+        }
+        let sent: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let claude = cluster == "claude-1";
+        assert_eq!(sent["model"], if claude { "claude-haiku-4-5" } else { "served" });
+        assert_eq!(sent.get("max_tokens").is_some(), claude);
+        let length = outgoing.headers.iter().find(|(name, _)| name == "content-length").unwrap();
+        assert_eq!(length.1, body.len().to_string().into_bytes());
+        shell.headers(401, false);
+        shell.body(b"{}", true);
+    }
+    assert_eq!(flight.borrow().body, original);
+    assert_eq!(flight.borrow_mut().take_endings().len(), 3);
+}
+
+/// Random events, as an adversary would send them. Nothing panics, every attempt ends once, and an answer that was let go is
+/// neither taken back nor followed by another.
+#[test]
+fn random_events_never_break_the_rules() {
+    let config = config();
+    let mut random = Random::new(0xF11_6A7);
+    let mut below = |bound: usize| usize::try_from(random.next() % u64::try_from(bound).unwrap()).unwrap();
+    let junk: [&[u8]; 8] = [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"data: {not json\n\n",
+        b"data: [DONE]\n\n",
+        b"<html>",
+        b"\n\n",
+        b"event: error\ndata: {}\n\n",
+    ];
+    let sources: [&[u8]; 6] =
+        [OPENAI_STREAM, CLAUDE_STREAM, CLAUDE_BROKEN, CLAUDE_TRUNCATED, CLAUDE_ANSWER, OPENAI_ANSWER];
+    let mut seen = [0_u32; 4];
+    for round in 0..6_000 {
+        let model = ["open", "claude", "lone", "lone-claude"][below(4)];
+        let flight = depart(&config, model, below(2) == 0, round);
+        let mut attempts = 0;
+        let mut endings = Vec::new();
+        let mut now_ms = 1_000;
+        let mut done = false;
+        while !done {
+            attempts += 1;
+            assert!(attempts <= 12, "the retries end");
+            now_ms += u64::try_from(below(3_000)).unwrap();
+            let Ok((mut shell, _)) = Shell::start(&flight, now_ms) else {
+                attempts -= 1;
+                break;
+            };
+            let source = sources[below(6)];
+            let mut from = 0;
+            let mut has_head = false;
+            for _ in 0..=below(12) {
+                match below(8) {
+                    0 => shell.wake(),
+                    1 if !has_head => {
+                        has_head = true;
+                        let ends = below(6) == 0;
+                        shell.headers(
+                            [200, 200, 200, 201, 204, 301, 400, 401, 404, 413, 429, 500, 503][below(13)],
+                            ends,
+                        );
+                        done |= ends && shell.state == State::Passed;
+                    }
+                    2 if has_head => shell.body(junk[below(8)], false),
+                    _ if has_head => {
+                        let to = (from + below(400)).min(source.len());
+                        let ends = to == source.len();
+                        shell.body(&source[from..to], ends);
+                        from = to;
+                        done |= ends;
+                    }
+                    _ => {}
+                }
+                if shell.state == State::Retried || done {
+                    break;
+                }
+            }
+            endings.extend(flight.borrow_mut().take_endings());
+            match shell.state {
+                State::Retried => seen[0] += 1,
+                State::Passed => {
+                    seen[1] += 1;
+                    assert!(flight.borrow().is_answered());
+                    done = true;
+                }
+                State::Waiting if below(2) == 0 && !flight.borrow().next_cluster().is_empty() => seen[2] += 1, // reset: Envoy retries
+                State::Waiting => {
+                    seen[3] += 1;
+                    if below(2) == 0 {
+                        let reply = flight.borrow_mut().abort(below(2) == 0, now_ms);
+                        assert!(
+                            reply.status >= 400 && serde_json::from_slice::<serde_json::Value>(&reply.body).is_ok()
+                        );
+                    }
+                    done = true;
+                }
+            }
+        }
+        flight.borrow_mut().finish(below(2) == 0);
+        flight.borrow_mut().finish(true);
+        endings.extend(flight.borrow_mut().take_endings());
+        assert_eq!(endings.len(), attempts, "{model}: one ending an attempt: {endings:?}");
+    }
+    assert!(seen.iter().all(|times| *times > 200), "every way was taken: {seen:?}");
+}
