@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::{CooldownRules, Observation, Outcome, StateStore, announce, health_of, record};
+
 /// How often a worker looks whether failures are known, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 /// Older successes weigh nothing: the window they would be counted in is over.
@@ -47,6 +49,50 @@ impl Gathered {
         successes.since_ms = now_ms;
         if current { times } else { 0 }
     }
+}
+
+/// An attempt that ended.
+#[derive(Debug, Clone)]
+pub struct Ended<'a> {
+    /// The deployment's id.
+    pub deployment: &'a str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When its request began, in Unix milliseconds: near enough to now for a success, and known without asking.
+    pub started_ms: u64,
+}
+
+/// What one worker does with an attempt's end: successes are gathered, a failure is written with them.
+///
+/// `rules` and `now_ms` are asked only where something is written. `token` is any random number. Returns whether the deployment
+/// is cooling because of it.
+pub fn settle(
+    gathered: &mut Gathered,
+    store: &dyn StateStore,
+    ended: Ended<'_>,
+    rules: &dyn Fn() -> CooldownRules,
+    now_ms: &dyn Fn() -> u64,
+    token: u64,
+) -> bool {
+    let Ended { deployment, outcome, started_ms } = ended;
+    let failed = matches!(outcome, Outcome::Failed(_));
+    let now_ms = if failed { now_ms() } else { started_ms };
+    let due = match outcome {
+        Outcome::Served(times) => {
+            gathered.add(deployment, times, now_ms) && health_of(store, deployment).window_failures > 0
+        }
+        Outcome::Failed(_) => true,
+        Outcome::Abandoned => false,
+    };
+    let times = if due { gathered.take(deployment, now_ms) } else { 0 };
+    if times > 0 {
+        record(store, &Observation { deployment, outcome: Outcome::Served(times), now_ms, rules: rules() });
+    }
+    let cooled = failed && record(store, &Observation { deployment, outcome, now_ms, rules: rules() });
+    if cooled {
+        announce(store, token);
+    }
+    cooled
 }
 
 #[cfg(test)]

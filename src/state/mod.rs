@@ -11,7 +11,7 @@ mod health;
 mod observation;
 mod view;
 
-pub use gathered::Gathered;
+pub use gathered::{Ended, Gathered, settle};
 pub use health::{Health, health_of};
 pub use observation::{CooldownRules, Observation, Outcome, record};
 pub use view::{CoolingView, announce};

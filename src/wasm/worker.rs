@@ -11,7 +11,7 @@ use crate::config::model::{Deployment, RouterConfig};
 use crate::filter::Flight;
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{CoolingView, Gathered, Observation, Outcome, announce, health_of, record};
+use crate::state::{CoolingView, Ended, Gathered, settle};
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
@@ -92,29 +92,12 @@ pub fn record_endings(flight: &RefCell<Flight>) {
         };
         let Some(Deployment { id, .. }) = config.deployments.get(ending.deployment) else { continue };
         let rules = || cooldown_rules(&config, ending.deployment);
-        let served = |now_ms| {
-            let times = GATHERED.with_borrow_mut(|gathered| gathered.take(id, now_ms));
-            let outcome = Outcome::Served(times);
-            times > 0 && record(&SharedData, &Observation { deployment: id, outcome, now_ms, rules: rules() })
-        };
-        match ending.outcome {
-            Outcome::Abandoned => {}
-            // A request's beginning is near enough to now for this, and needs no call.
-            Outcome::Served(times) => {
-                let due = GATHERED.with_borrow_mut(|gathered| gathered.add(id, times, started_ms));
-                if due && health_of(&SharedData, id).window_failures > 0 {
-                    served(started_ms);
-                }
-            }
-            outcome @ Outcome::Failed(_) => {
-                let now_ms = host::now_ms();
-                served(now_ms);
-                if record(&SharedData, &Observation { deployment: id, outcome, now_ms, rules: rules() }) {
-                    announce(&SharedData, chance());
-                    tick();
-                    log::info!("signalbox: {id} is cooling down");
-                }
-            }
+        let ended = Ended { deployment: id, outcome: ending.outcome, started_ms };
+        let cooled =
+            GATHERED.with_borrow_mut(|gathered| settle(gathered, &SharedData, ended, &rules, &host::now_ms, chance()));
+        if cooled {
+            log::info!("signalbox: {id} is cooling down");
+            tick();
         }
     }
 }
