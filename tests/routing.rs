@@ -247,7 +247,7 @@ fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
 fn stages(sizes: &[usize], retries: u32) -> Plan {
     let candidate = |deployment| Candidate { deployment, model: None };
     let stage = |(group, &size)| Stage { group, candidates: (0..size).map(candidate).collect(), retries };
-    Plan { stages: sizes.iter().enumerate().map(stage).collect() }
+    Plan { asked: 0, stages: sizes.iter().enumerate().map(stage).collect() }
 }
 
 /// The places that are tried when every attempt fails like this, as `stage.candidate`, and `+` where one waits first.

@@ -215,8 +215,9 @@ impl Flight {
         if let Some(model) = self.plan.candidate(place).and_then(|candidate| candidate.model.as_ref()) {
             headers.push(("x-signalbox-model", printable(model)));
         }
-        if place.stage > 0 {
-            headers.push(("x-signalbox-fallbacks", self.plan.fallbacks(place).to_string()));
+        let fallbacks = self.plan.fallbacks(place);
+        if fallbacks > 0 {
+            headers.push(("x-signalbox-fallbacks", fallbacks.to_string()));
         }
         if !self.dropped.is_empty() {
             headers.push(("x-signalbox-dropped-params", printable(&self.dropped.join(", "))));
@@ -237,7 +238,7 @@ impl Flight {
             if self.plan.candidate(place).is_some_and(|candidate| candidate.model.is_none()) {
                 headers.push(("x-signalbox-model", printable(&deployment.model)));
             }
-            if place.stage == 0 {
+            if self.plan.fallbacks(place) == 0 {
                 headers.push(("x-signalbox-fallbacks", "0".to_owned()));
             }
         }

@@ -87,8 +87,9 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, fallback_on_bad_req
     {
         return Next::Try(Place { stage: here.stage, candidate }, 0);
     }
+    let alone = stage.candidates.len() == 1 && !plan.stages.iter().skip(here.stage + 1).any(|s| s.group == stage.group);
     if may_retry
-        && stage.candidates.len() == 1
+        && alone
         && let Some(wait_ms) = same(conduct.same, in_stage, failure, chance)
     {
         return Next::Try(here, wait_ms);

@@ -54,6 +54,8 @@ pub struct Place {
 /// What will be tried, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// The group that was asked for; a stage of another one is a fallback.
+    pub asked: GroupIndex,
     /// The stages, never empty.
     pub stages: Vec<Stage>,
 }
@@ -65,12 +67,12 @@ impl Plan {
         self.stages.get(place.stage)?.candidates.get(place.candidate)
     }
 
-    /// How many groups were left behind on the way to a place.
+    /// How many fallback groups it took to come to a place.
     #[must_use]
     pub fn fallbacks(&self, place: Place) -> usize {
         let mut groups: Vec<GroupIndex> = self.stages.iter().take(place.stage + 1).map(|stage| stage.group).collect();
         groups.dedup();
-        groups.len().saturating_sub(1)
+        groups.into_iter().filter(|group| *group != self.asked).count()
     }
 
     /// All candidates, in order.
@@ -108,7 +110,11 @@ pub fn plan(config: &RouterConfig, inputs: &Inputs<'_>) -> Result<Plan, Refusal>
     if stages.is_empty() {
         stages.extend(least_bad(config, inputs, &resolved, &groups));
     }
-    if stages.is_empty() { Err(Refusal::NoneMayServe(resolved.group)) } else { Ok(Plan { stages }) }
+    if stages.is_empty() {
+        Err(Refusal::NoneMayServe(resolved.group))
+    } else {
+        Ok(Plan { asked: resolved.group, stages })
+    }
 }
 
 fn members(config: &RouterConfig, resolved: &resolve::Resolved, group: GroupIndex) -> Vec<DeploymentIndex> {

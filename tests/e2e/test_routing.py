@@ -1,6 +1,7 @@
 """Routing, pass-through and explanation through the real Envoy."""
 
 import json
+import time
 import urllib.request
 
 import openai
@@ -175,6 +176,24 @@ def test_every_worker_shares_what_is_known(provider, gateway):
     for _ in range(12):
         envoy.client().chat.completions.create(model="m", messages=HELLO)
     assert len(bad.requests) == 1, "one worker's refusal is every worker's"
+
+
+def test_a_group_that_rests_counts_as_a_fallback_taken(provider, gateway):
+    bad, other = provider(error(401)), provider()
+    envoy = gateway(deployment("m", bad), deployment("n", other), router={"fallbacks": [{"m": ["n"]}], "cooldown_time": 30})
+    for attempts in ("2", "1"):
+        got = envoy.client().chat.completions.with_raw_response.create(model="m", messages=HELLO)
+        assert (got.headers["x-signalbox-attempts"], got.headers["x-signalbox-fallbacks"]) == (attempts, "1")
+    assert len(bad.requests) == 1
+
+
+def test_a_further_level_of_order_is_another_deployment_and_not_waited_for(provider, gateway):
+    limited, other = provider(error(429, retry_after="4")), provider()
+    envoy = gateway(deployment("m", limited, order=1), deployment("m", other, order=2))
+    began = time.monotonic()
+    envoy.client().chat.completions.create(model="m", messages=HELLO)
+    assert time.monotonic() - began < 2
+    assert (len(limited.requests), len(other.requests)) == (1, 1)
 
 
 def test_nothing_listens_and_nothing_else_is_left(gateway):
