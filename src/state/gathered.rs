@@ -97,7 +97,10 @@ pub fn settle(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+    use crate::chat::{Failure, FailureClass};
 
     #[test]
     fn successes_are_looked_at_once_a_second_and_forgotten_after_a_minute() {
@@ -114,5 +117,45 @@ mod tests {
         gathered.add("a", 1, 64_000);
         assert_eq!(gathered.take("a", 123_000), 0);
         assert_eq!(gathered.take("b", 0), 0);
+    }
+
+    #[derive(Default)]
+    struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+    impl StateStore for Memory {
+        fn read(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+            self.0.borrow().get(key).cloned()
+        }
+        fn write(&self, key: &str, value: &[u8], _expected: Option<u32>) -> bool {
+            let mut map = self.0.borrow_mut();
+            let version = map.get(key).map_or(0, |(_, version)| *version);
+            map.insert(key.into(), (value.into(), version + 1));
+            true
+        }
+    }
+
+    #[test]
+    fn shared_data_is_left_alone_until_a_failure_and_then_told_what_was_gathered() {
+        let (store, mut gathered) = (Memory::default(), Gathered::default());
+        let rules = || CooldownRules { cooldown_ms: 5_000, ..CooldownRules::default() };
+        let mut end = |outcome, at_ms| {
+            let ended = Ended { deployment: "a", outcome, started_ms: at_ms };
+            settle(&mut gathered, &store, ended, &rules, &|| at_ms, 1)
+        };
+        let failed = |class| Outcome::Failed(Failure::local(class, ""));
+        for second in 1..5 {
+            assert!(!end(Outcome::Served(1), second * 1_000));
+        }
+        end(Outcome::Abandoned, 5_000);
+        assert!(store.0.borrow().is_empty());
+        assert!(!end(failed(FailureClass::Upstream), 5_000));
+        let health = health_of(&store, "a");
+        assert_eq!((health.window_successes, health.window_failures), (4, 1));
+        end(Outcome::Served(1), 5_100);
+        end(Outcome::Served(1), 5_200);
+        assert_eq!(health_of(&store, "a").window_successes, 5, "failures are known now, and looked at once a second");
+        assert!(store.read("health").is_none(), "nothing cooled, nothing announced");
+        assert!(end(failed(FailureClass::Auth), 6_100));
+        assert!(store.read("health").is_some());
     }
 }

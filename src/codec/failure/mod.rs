@@ -41,7 +41,7 @@ pub fn classify(status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8
 /// A failure that we see ourselves, where the provider said nothing: its class, and a sentence.
 #[must_use]
 pub fn own(class: FailureClass, code: &str, message: &str) -> Failure {
-    Failure { class, status: 0, message: message.into(), code: Some(code.into()), param: None, retry_after_ms: None }
+    Failure { code: Some(code.to_owned()), ..Failure::local(class, message) }
 }
 
 fn class(status: u16, said: &Said) -> FailureClass {
