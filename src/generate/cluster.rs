@@ -68,7 +68,8 @@ fn endpoints(deployment: &Deployment, by_address: bool, config: &RouterConfig) -
 }
 
 fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
-    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm)];
+    // An answer meets the last filter first: the attempt sees it without what is forged.
+    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm), forged_headers()];
     filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config)));
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
@@ -85,6 +86,21 @@ fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig
         "common_http_protocol_options": {"idle_timeout": "60s"},
         version: options,
         "http_filters": filters,
+    })
+}
+
+/// `x-signalbox-*` is ours, `x-envoy-*` is Envoy's (which obeys some of them), and whether to try again is ours to tell: none may
+/// come from a provider.
+fn forged_headers() -> Value {
+    let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
+    json!({
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "mutations": {"response_mutations": [
+                prefix("x-envoy-"), prefix("x-signalbox-"), {"remove": "x-should-retry"}, {"remove": "server-timing"},
+            ]},
+        },
     })
 }
 

@@ -13,7 +13,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 GOOD = {"id": "c", "object": "chat.completion", "created": 1, "model": "s", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "logprobs": None, "finish_reason": "stop"}], "usage": USAGE}
 # What a provider may say by mistake or malice, in the words of this gateway.
 FORGED = {
-    "x_signalbox_retry": "1",
+    "x_signalbox_retry": "now",
     "x_signalbox_deployment": "forged",
     "x_signalbox_error": "forged",
     "x_should_retry": "true",
