@@ -1,5 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
+use super::Reply;
 use super::headers::OutgoingHeaders;
 
 /// What becomes of a body in Envoy's hands.
@@ -47,4 +48,14 @@ pub struct Commit {
     pub set: Vec<(&'static str, String)>,
     /// Headers to remove.
     pub remove: &'static [&'static str],
+}
+
+impl Commit {
+    /// The whole answer as one of the filter's own, for an answer that ended with its head: Envoy has no body there to replace.
+    #[must_use]
+    pub fn reply(&self, body: &[u8]) -> Reply {
+        let status = self.set.iter().find(|(name, _)| *name == ":status").and_then(|(_, status)| status.parse().ok());
+        let told = self.set.iter().filter(|(name, _)| !matches!(*name, ":status" | "content-length"));
+        Reply { status: status.unwrap_or(502), headers: told.cloned().collect(), body: body.to_vec() }
+    }
 }

@@ -182,6 +182,10 @@ impl HttpContext for AttemptFilter {
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
         let headers = || host::headers(MapType::HttpResponseHeaders);
         let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
+        if let (true, Verdict::Pass(commit, Edit::Whole(body))) = (ends, &verdict) {
+            worker::record_endings(attempt.borrow().flight());
+            return send(&commit.reply(body));
+        }
         self.judge(verdict, 0)
     }
 

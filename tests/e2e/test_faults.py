@@ -263,6 +263,18 @@ def test_the_first_real_cause_is_the_final_error(pair):
     assert failed.value.response.headers["x-signalbox-attempts"] == "2"
 
 
+def test_an_error_without_a_body_is_still_an_error_in_openais_shape(pair):
+    envoy, _, _ = pair([answer(503, b"")], router={"num_retries": 0})
+    assert text_of(ask(envoy)) == "rescued"
+    envoy, _, _ = pair([answer(503, b"")], fallback=(answer(500, b""),), router={"num_retries": 0})
+    with pytest.raises(openai.InternalServerError) as failed:
+        ask(envoy)
+    assert failed.value.status_code == 503
+    assert failed.value.response.json()["error"]["message"]
+    assert failed.value.response.headers["x-signalbox-error"] == "overloaded"
+    assert failed.value.response.headers["x-signalbox-attempts"] == "2"
+
+
 @pytest.mark.parametrize(
     ("status", "raised"),
     [
