@@ -19,10 +19,10 @@ help: ## List every target
 wasm: dist/signalbox.wasm ## Build dist/signalbox.wasm, the filter
 build: dist/signalbox.wasm dist/signalbox ## Build the filter and dist/signalbox, the command line
 
-dist/signalbox.wasm: $(SOURCES)
+dist/signalbox.wasm: $(SOURCES) tools/trim.py
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 	cargo build --release --lib --target wasm32-wasip1
-	@mkdir -p dist && cp target/wasm32-wasip1/release/signalbox.wasm $@
+	@mkdir -p dist && python3 tools/trim.py target/wasm32-wasip1/release/signalbox.wasm $@
 	@echo "$@: $$(($$(stat -c %s $@) / 1024)) KiB"
 
 dist/signalbox: $(SOURCES)

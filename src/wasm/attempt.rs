@@ -81,7 +81,6 @@ fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
 }
 
 /// One try of a request.
-#[derive(Default)]
 pub struct AttemptFilter {
     pub context_id: u32,
     pub attempt: Option<Rc<RefCell<Attempt>>>,
@@ -131,10 +130,11 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
     Action::Continue
 }
 
-impl Context for AttemptFilter {
-    fn on_done(&mut self) -> bool {
+impl Context for AttemptFilter {}
+
+impl Drop for AttemptFilter {
+    fn drop(&mut self) {
         forget(self.context_id);
-        true
     }
 }
 

@@ -75,7 +75,7 @@ impl RootContext for Root {
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self.role {
             Role::Route => Box::new(route::RouteFilter::default()),
-            Role::Attempt => Box::new(attempt::AttemptFilter { context_id, ..Default::default() }),
+            Role::Attempt => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None }),
         })
     }
 }

@@ -102,16 +102,16 @@ impl HttpContext for RouteFilter {
         }
         Action::Continue
     }
+}
 
-    fn on_log(&mut self) {
-        let Some(id) = self.flight.take() else { return };
-        if let Some(flight) = worker::flight(id) {
-            if flight.borrow().is_open() {
-                let reset = host::code_details().starts_with("upstream_reset_after");
-                flight.borrow_mut().finish(reset);
-            }
-            worker::record_endings(&flight);
+/// The client's stream is over. Not in `on_log` or `on_done`: a callback costs a call into the VM, and this one comes anyway.
+impl Drop for RouteFilter {
+    fn drop(&mut self) {
+        let Some(flight) = self.flight.take().and_then(worker::land) else { return };
+        if flight.borrow().is_open() {
+            let reset = host::code_details().starts_with("upstream_reset_after");
+            flight.borrow_mut().finish(reset);
         }
-        worker::forget(id);
+        worker::record_endings(&flight);
     }
 }

@@ -77,9 +77,9 @@ pub fn flight(id: u64) -> Option<Rc<RefCell<Flight>>> {
     FLIGHTS.with_borrow(|flights| flights.get(&id).cloned())
 }
 
-/// Forgets a flight.
-pub fn forget(id: u64) {
-    FLIGHTS.with_borrow_mut(|flights| flights.remove(&id));
+/// Ends a flight: it is known no more.
+pub fn land(id: u64) -> Option<Rc<RefCell<Flight>>> {
+    FLIGHTS.with_borrow_mut(|flights| flights.remove(&id))
 }
 
 /// Writes what has ended in a flight into shared data.
