@@ -109,6 +109,12 @@ impl Endpoint {
     }
 }
 
+/// A name as it may stand in a header: names come from a file and may hold anything. Cut to 200 characters.
+#[must_use]
+pub fn header_text(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(200).collect()
+}
+
 /// Where a key comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Key {

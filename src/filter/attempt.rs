@@ -120,9 +120,9 @@ impl Attempt {
         }
     }
 
-    /// When it wants to be woken, in Unix milliseconds. While no headers have come: just before Envoy's own timer, so that a silent deployment is not
-    /// asked again. While a stream is held: at its first-token deadline, or, where nothing else is left to try, just before
-    /// Envoy's timer would end it.
+    /// When it wants to be woken, in Unix milliseconds. While no headers have come: just before Envoy's own timer, so that a
+    /// silent deployment is not asked again. While a stream is held: at its first-token deadline, or, where nothing else is
+    /// left to try, just before Envoy's timer would end it.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
         let flight = self.flight.borrow();

@@ -6,11 +6,10 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::headers::printable;
 use super::{Api, Reply};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::codec::failure::api_error;
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, header_text};
 use crate::routing::failover::{self, Next};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
@@ -213,14 +212,14 @@ impl Flight {
         let mut headers = Vec::new();
         let Some(&place) = self.tried.last() else { return headers };
         if let Some(model) = self.plan.candidate(place).and_then(|candidate| candidate.model.as_ref()) {
-            headers.push(("x-signalbox-model", printable(model)));
+            headers.push(("x-signalbox-model", header_text(model)));
         }
         let fallbacks = self.plan.fallbacks(place);
         if fallbacks > 0 {
             headers.push(("x-signalbox-fallbacks", fallbacks.to_string()));
         }
         if !self.dropped.is_empty() {
-            headers.push(("x-signalbox-dropped-params", printable(&self.dropped.join(", "))));
+            headers.push(("x-signalbox-dropped-params", header_text(&self.dropped.join(", "))));
         }
         headers
     }
@@ -232,11 +231,11 @@ impl Flight {
             self.tried.last().and_then(|place| Some((place, self.deployment(*place)?)))
         {
             let group = self.config.groups.get(deployment.group);
-            headers.push(("x-signalbox-deployment", printable(&deployment.id)));
+            headers.push(("x-signalbox-deployment", header_text(&deployment.id)));
             headers.push(("x-signalbox-provider", deployment.provider.name.to_owned()));
-            headers.push(("x-signalbox-model-group", printable(group.map_or("", |group| &group.name))));
+            headers.push(("x-signalbox-model-group", header_text(group.map_or("", |group| &group.name))));
             if self.plan.candidate(place).is_some_and(|candidate| candidate.model.is_none()) {
-                headers.push(("x-signalbox-model", printable(&deployment.model)));
+                headers.push(("x-signalbox-model", header_text(&deployment.model)));
             }
             if self.plan.fallbacks(place) == 0 {
                 headers.push(("x-signalbox-fallbacks", "0".to_owned()));

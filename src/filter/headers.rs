@@ -58,8 +58,3 @@ pub fn flight_of(headers: &HeaderMap) -> Option<u64> {
     let (_, value) = headers.iter().find(|(name, _)| name == FLIGHT_HEADER)?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
-
-/// A value that may stand in a header: names come from a configuration and may hold anything.
-pub(super) fn printable(value: &str) -> String {
-    value.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(200).collect()
-}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::envoy::{buffer_bytes, duration, socket, wasm_filter};
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
-use crate::config::model::{Deployment, Endpoint, RouterConfig};
+use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text};
 use crate::provider::KeyHeader;
 
 /// The cluster of a deployment; `secret` is the name of its key.
@@ -22,7 +22,7 @@ pub(super) fn deployment(deployment: &Deployment, secret: Option<&str>, config: 
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
         "connect_timeout": duration(config.signalbox.connect_timeout_ms),
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
-        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(deployment, by_address, config)},
+        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(endpoint, by_address)},
         // Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
         "circuit_breakers": {"thresholds": [{
             "priority": "DEFAULT",
@@ -50,26 +50,18 @@ pub(super) fn none() -> Value {
     json!({"name": NO_CLUSTER, "type": "STATIC", "connect_timeout": "1s"})
 }
 
-fn endpoints(deployment: &Deployment, by_address: bool, config: &RouterConfig) -> Vec<Value> {
-    // What the answer's headers tell of who served it.
-    let told = json!({"filter_metadata": {"signalbox": {
-        "deployment": deployment.id,
-        "provider": deployment.provider.name,
-        "model_group": config.groups.get(deployment.group).map(|group| &group.name),
-        "model": deployment.model,
-    }}});
-    let Endpoint { host, port, .. } = &deployment.endpoint;
-    let serving = json!({"endpoint": {"address": socket(host, *port)}, "metadata": told});
-    let mut endpoints = vec![json!({"lb_endpoints": [serving]})];
+fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
+    let host = |host: &str, port| json!([{"endpoint": {"address": socket(host, port)}}]);
+    let mut endpoints = vec![json!({"lb_endpoints": host(&endpoint.host, endpoint.port)})];
     if !by_address {
-        endpoints.push(json!({"priority": 1, "lb_endpoints": [{"endpoint": {"address": socket("127.0.0.1", 1)}}]}));
+        endpoints.push(json!({"priority": 1, "lb_endpoints": host("127.0.0.1", 1)}));
     }
     endpoints
 }
 
 fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
     // An answer meets the last filter first: the attempt sees it without what is forged.
-    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm), forged_headers()];
+    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm), told(deployment, config)];
     filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config)));
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
@@ -89,17 +81,34 @@ fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig
     })
 }
 
-/// `x-signalbox-*` is ours, `x-envoy-*` is Envoy's (which obeys some of them), and whether to try again is ours to tell: none may
-/// come from a provider.
-fn forged_headers() -> Value {
+/// What an answer says of who gave it. First goes what is not the provider's to say: `x-signalbox-*` is ours, `x-envoy-*` is Envoy's
+/// (which obeys some of them), and so is whether to try again. Then comes what is known of the deployment; Envoy says it for less
+/// than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).
+fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
+    let says = |key: &str, value: &str| {
+        // A percent sign begins a command of Envoy's formatter.
+        let value = header_text(value).replace('%', "%%");
+        json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
+    };
+    let group = config.groups.get(deployment.group).map_or("", |group| &group.name);
+    let mut mutations = vec![
+        prefix("x-envoy-"),
+        prefix("x-signalbox-"),
+        json!({"remove": "x-should-retry"}),
+        says("x-signalbox-deployment", &deployment.id),
+        says("x-signalbox-provider", deployment.provider.name),
+        says("x-signalbox-model-group", group),
+        says("x-signalbox-fallbacks", "0"),
+    ];
+    if !deployment.model.contains('*') {
+        mutations.push(says("x-signalbox-model", &deployment.model));
+    }
     json!({
         "name": "envoy.filters.http.header_mutation",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-            "mutations": {"response_mutations": [
-                prefix("x-envoy-"), prefix("x-signalbox-"), {"remove": "x-should-retry"}, {"remove": "server-timing"},
-            ]},
+            "mutations": {"response_mutations": mutations},
         },
     })
 }

@@ -117,29 +117,20 @@ fn route(config: &RouterConfig) -> Value {
                 "per_try_timeout": duration(config.router.per_try_ms()),
             },
         },
-        // What belongs to the provider's own site. (Towards providers the filter sends what it lists, and nothing else.)
+        // The filter sends providers what it lists and nothing else; what goes here already, it need not read.
+        "request_headers_to_remove": ["authorization", "x-api-key", "cookie", "x-forwarded-proto", "accept-encoding"],
+        // What belongs to the provider's own site.
         "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry"],
         "response_headers_to_add": told(),
     })
 }
 
-/// What an answer says of its way. Envoy knows it all from the host that served ([`super::cluster`]) and says it for less than
-/// the filter could; the filter says what differs (a wildcard's model, fallbacks taken), and then Envoy adds nothing.
+/// What an answer says of its way. (Who gave it, its cluster says: [`super::cluster`].)
 fn told() -> Value {
-    let header =
-        |key: &str, value: &str| json!({"header": {"key": key, "value": value}, "append_action": "ADD_IF_ABSENT"});
-    let of_host = |key: &str| format!("%UPSTREAM_METADATA(signalbox:{key})%");
+    let timing = "first-byte;dur=%RESPONSE_DURATION%, attempt;dur=%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%";
     json!([
-        header("x-signalbox-deployment", &of_host("deployment")),
-        header("x-signalbox-provider", &of_host("provider")),
-        header("x-signalbox-model-group", &of_host("model_group")),
-        header("x-signalbox-model", &of_host("model")),
-        header("x-signalbox-attempts", "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"),
-        header("x-signalbox-fallbacks", "0"),
-        header(
-            "server-timing",
-            "first-byte;dur=%RESPONSE_DURATION%, attempt;dur=%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%"
-        ),
+        {"header": {"key": "x-signalbox-attempts", "value": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}, "append_action": "ADD_IF_ABSENT"},
+        {"header": {"key": "server-timing", "value": timing}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
     ])
 }
 
