@@ -34,11 +34,6 @@ fn forget(context_id: u32) {
     WAITING.with_borrow_mut(|all| all.remove(&context_id));
 }
 
-/// Whether a request waits for its time: then its body must wait too, or it would take the headers along.
-fn is_held_back(context_id: u32) -> bool {
-    WAITING.with_borrow(|all| all.get(&context_id).is_some_and(|waiting| waiting.held_back))
-}
-
 /// Wakes an attempt at its deadline, if it has one.
 fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
     match attempt.borrow().deadline_ms() {
@@ -114,14 +109,14 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
         Verdict::Retry => {
             choose(attempt.borrow().flight());
             let (name, value) = RETRY_HEADER;
-            host::set_header(MapType::HttpResponseHeaders, name, value);
+            host::set_header(MapType::HttpResponseHeaders, name, Some(value));
         }
         Verdict::Pass(commit, edit) => {
             for name in commit.remove {
-                host::remove_header(MapType::HttpResponseHeaders, name);
+                host::set_header(MapType::HttpResponseHeaders, name, None);
             }
             for (name, value) in &commit.set {
-                host::set_header(MapType::HttpResponseHeaders, name, value);
+                host::set_header(MapType::HttpResponseHeaders, name, Some(value));
             }
             host::edit_body(BODY, length, &edit);
         }
@@ -174,7 +169,9 @@ impl HttpContext for AttemptFilter {
         if let Some(edit) = self.body.take() {
             host::edit_body(BufferType::HttpRequestBody, length, &edit);
         }
-        if is_held_back(self.context_id) { Action::Pause } else { Action::Continue }
+        // A request that waits for its time holds its body too, which would else take the headers along.
+        let held_back = WAITING.with_borrow(|all| all.get(&self.context_id).is_some_and(|waiting| waiting.held_back));
+        if held_back { Action::Pause } else { Action::Continue }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {

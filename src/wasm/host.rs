@@ -65,14 +65,9 @@ pub fn replace_headers(map: MapType, headers: &OutgoingHeaders) {
     let _ = hostcalls::set_map_bytes(map, headers.iter().map(|(name, value)| (&**name, &**value)).collect());
 }
 
-/// Sets one header.
-pub fn set_header(map: MapType, name: &str, value: &str) {
-    let _ = hostcalls::set_map_value_bytes(map, name, Some(value.as_bytes()));
-}
-
-/// Removes one header.
-pub fn remove_header(map: MapType, name: &str) {
-    let _ = hostcalls::remove_map_value(map, name);
+/// Sets one header, or removes it.
+pub fn set_header(map: MapType, name: &str, value: Option<&str>) {
+    let _ = hostcalls::set_map_value_bytes(map, name, value.map(str::as_bytes));
 }
 
 /// Reads a body from its beginning.

@@ -23,16 +23,20 @@ impl RouteFilter {
         let moment = Moment { now_ms, seed, cooling_until_ms: &worker::cooling_until_ms };
         let flight = route::decide(&config, api, body, &moment)?;
         if flight.per_try_ms != config.router.per_try_ms() {
-            host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, &flight.per_try_ms.to_string());
+            host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, Some(&flight.per_try_ms.to_string()));
         }
         let cluster = flight.next_cluster().to_owned();
         let id = worker::keep(flight);
         host::choose_cluster(&cluster, id);
-        host::set_header(MapType::HttpRequestHeaders, FLIGHT_HEADER, &id.to_string());
+        host::set_header(MapType::HttpRequestHeaders, FLIGHT_HEADER, Some(&id.to_string()));
         self.flight = Some(id);
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);
         Ok(())
     }
+}
+
+fn max_request_bytes() -> u64 {
+    worker::config().map_or(u64::MAX, |config| config.signalbox.max_request_bytes)
 }
 
 /// Answers at once. Nothing of the request goes on.
@@ -63,8 +67,8 @@ impl HttpContext for RouteFilter {
 
     fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
         let Some(api) = self.awaited else { return Action::Continue };
-        let limit = worker::config().map_or(u64::MAX, |config| config.signalbox.max_request_bytes);
-        if u64::try_from(length).unwrap_or(u64::MAX) > limit {
+        let limit = max_request_bytes();
+        if length as u64 > limit {
             self.awaited = None;
             return send(&route::too_large(limit));
         }
@@ -82,15 +86,20 @@ impl HttpContext for RouteFilter {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _ends: bool) -> Action {
-        let Some(flight) = self.flight.and_then(worker::flight) else { return Action::Continue };
-        if flight.borrow().is_answered() {
-            return Action::Continue;
-        }
-        // No attempt let this answer go: it is Envoy's own, in plain text.
-        let timed_out = host::code_details().contains("timeout");
-        let now_ms = host::now_ms();
-        let reply = flight.borrow_mut().abort(timed_out, now_ms);
-        worker::record_endings(&flight);
+        let reply = match self.flight.and_then(worker::flight) {
+            // No attempt let this answer go: it is Envoy's own, in plain text.
+            Some(flight) if !flight.borrow().is_answered() => {
+                let timed_out = host::code_details().contains("timeout");
+                let reply = flight.borrow_mut().abort(timed_out, host::now_ms());
+                worker::record_endings(&flight);
+                reply
+            }
+            // Envoy's buffer was full before the filter was asked.
+            None if self.awaited.take().is_some() && host::code_details().contains("too_large") => {
+                route::too_large(max_request_bytes())
+            }
+            _ => return Action::Continue,
+        };
         host::replace_headers(MapType::HttpResponseHeaders, &reply.all_headers());
         self.instead = Some(reply.body);
         Action::Continue

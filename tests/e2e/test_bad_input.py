@@ -77,6 +77,16 @@ def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(envoy):
     assert post(envoy, GOOD)[0] == 200
 
 
+def test_a_body_that_fills_envoys_own_buffer_at_once_is_refused_in_our_words(provider, gateway):
+    """Envoy reads as much as its buffer holds in one go, and then answers before the filter is asked."""
+    limits = {"max_request_bytes": 4096, "max_response_bytes": 4096}
+    envoy = gateway(deployment("m", provider(whole("fine"))), signalbox=limits)
+    for _ in range(10):
+        status, answer = post(envoy, b" " * 8_000_000)
+        assert (status, answer["error"]["code"]) == (413, "request_too_large")
+    assert post(envoy, GOOD)[0] == 200
+
+
 def test_a_compressed_body_is_refused_clearly(envoy):
     status, answer = post(envoy, gzip.compress(GOOD), b"content-encoding: gzip\r\n")
     assert status == 415
