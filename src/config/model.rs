@@ -109,6 +109,12 @@ impl Endpoint {
     }
 }
 
+/// Whether a group's or a model's name is a pattern, to be filled from what was asked.
+#[must_use]
+pub fn is_pattern(name: &str) -> bool {
+    name.contains('*')
+}
+
 /// A name as it may stand in a header: names come from a file and may hold anything. Cut to 200 characters.
 #[must_use]
 pub fn header_text(name: &str) -> String {

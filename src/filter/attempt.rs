@@ -355,17 +355,16 @@ impl Attempt {
 fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
-        if flight.stripped {
-            let (end, mut body) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
-            body.extend_from_slice(flight.body.get(end..).unwrap_or_default());
-            let length = body.len();
-            return Ok((Edit::Whole(body), length, Vec::new()));
-        }
-        if model == flight.asked {
+        if model == flight.asked && !flight.stripped {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }
-        let (end, prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
-        let length = flight.body.len() - end + prefix.len();
+        let (end, mut prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
+        let rest = flight.body.get(end..).unwrap_or_default();
+        let length = prefix.len() + rest.len();
+        if flight.stripped {
+            prefix.extend_from_slice(rest);
+            return Ok((Edit::Whole(prefix), length, Vec::new()));
+        }
         return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
     }
     let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;

@@ -107,9 +107,8 @@ impl Flight {
 
     /// Presets where Envoy goes if the open attempt fails like this.
     pub(super) fn choose(&mut self, failure: &Failure) {
-        let on_bad_request = self.config.signalbox.fallback_on_bad_request;
         let chance = self.random.next();
-        self.preset = match failover::next(&self.plan, &self.tried, failure, on_bad_request, chance) {
+        self.preset = match self.next(failure, chance) {
             Next::Try(place, wait_ms) => Some((place, wait_ms)),
             Next::GiveUp => None,
         };
@@ -117,8 +116,12 @@ impl Flight {
 
     /// Whether a failure like this would have somewhere to go.
     pub(super) fn has_alternative(&self, failure: &Failure) -> bool {
+        self.next(failure, 0) != Next::GiveUp
+    }
+
+    fn next(&self, failure: &Failure, chance: u64) -> Next {
         let on_bad_request = self.config.signalbox.fallback_on_bad_request;
-        failover::next(&self.plan, &self.tried, failure, on_bad_request, 0) != Next::GiveUp
+        failover::next(&self.plan, &self.tried, failure, on_bad_request, chance)
     }
 
     /// Envoy answered by itself: no host, no retry left, a timeout. Returns the error the client gets instead.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::headers::OutgoingHeaders;
 use crate::chat::ApiError;
 use crate::codec::client::openai::error;
-use crate::config::model::RouterConfig;
+use crate::config::model::{RouterConfig, is_pattern};
 
 /// A whole answer that never reaches a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn listed(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
         let first = config.groups.get(group).and_then(|group| group.deployments.first());
         first.and_then(|&first| config.deployments.get(first)).map_or("signalbox", |first| first.provider.name)
     };
-    let groups = config.groups.iter().enumerate().filter(|(_, group)| !group.name.contains('*'));
+    let groups = config.groups.iter().enumerate().filter(|(_, group)| !is_pattern(&group.name));
     let aliases = config.aliases.iter().filter(|alias| !alias.hidden);
     let groups = groups.map(move |(index, group)| (group.name.as_str(), owner(index)));
     groups.chain(aliases.map(move |alias| (alias.name.as_str(), owner(alias.group))))

@@ -139,18 +139,18 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();
-    let is_stripped = without_wishes.is_some();
-    if let Some(stripped) = without_wishes {
-        body = stripped;
+    let stripped = without_wishes.is_some();
+    if let Some(without) = without_wishes {
+        body = without;
         model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
     }
     let per_try_ms = per_try_ms(config, &plan, stream);
-    let mut flight = Flight {
+    Ok(Flight {
         id: 0,
         config: Rc::clone(config),
         api,
         body,
-        stripped: is_stripped,
+        stripped,
         model_span,
         asked,
         stream,
@@ -160,16 +160,14 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         plan,
         tried: Vec::with_capacity(4),
         causes: Vec::new(),
-        preset: None,
+        preset: Some((Place { stage: 0, candidate: 0 }, 0)),
         attempt_started_ms: moment.now_ms,
         open: false,
         answered: false,
         dropped: Vec::new(),
         endings: Vec::new(),
         random: Random::new(moment.seed),
-    };
-    flight.preset = Some((Place { stage: 0, candidate: 0 }, 0));
-    Ok(flight)
+    })
 }
 
 /// Whether a deployment's dialect can say what the request asks. Most requests hold nothing unusual, and then nothing is decoded.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::envoy::{buffer_bytes, duration, socket, wasm_filter};
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
-use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text};
+use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text, is_pattern};
 use crate::provider::KeyHeader;
 
 /// The cluster of a deployment; `secret` is the name of its key.
@@ -101,7 +101,7 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
         says("x-signalbox-model-group", group),
         says("x-signalbox-fallbacks", "0"),
     ];
-    if !deployment.model.contains('*') {
+    if !is_pattern(&deployment.model) {
         mutations.push(says("x-signalbox-model", &deployment.model));
     }
     json!({

@@ -1,7 +1,7 @@
 //! The plan of one request: stages of candidates, the asked group's first.
 
 use super::{chain, eligible, resolve, strategy};
-use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, is_pattern};
 use crate::state::CooldownRules;
 
 /// What a plan depends on besides the configuration. Health, time and chance come from outside.
@@ -167,7 +167,7 @@ pub fn cooldown_rules(config: &RouterConfig, deployment: DeploymentIndex) -> Coo
     let Some(deployment) = config.deployments.get(deployment) else { return defaults };
     let Some(group) = config.groups.get(deployment.group) else { return defaults };
     CooldownRules {
-        never: router.disable_cooldowns || resolve::is_pattern(&group.name),
+        never: router.disable_cooldowns || is_pattern(&group.name),
         single: group.deployments.len() == 1,
         has_fallback: chain::has_fallback(config, deployment.group),
         allowed_fails: router.allowed_fails,

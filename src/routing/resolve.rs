@@ -3,7 +3,7 @@
 //!
 //! A wildcard is anchored at the start and, unlike LiteLLM's, at the end: `gpt-4*-mini` does not match `gpt-4o-mini-evil`.
 
-use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, is_pattern};
 
 /// What a name means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +50,6 @@ fn wildcard(config: &RouterConfig, name: &str) -> Option<Resolved> {
     let (_, _, group, captures) =
         matching.max_by_key(|(length, stars, index, _)| (*length, *stars, usize::MAX - index))?;
     Some(Resolved { group, only: None, captures })
-}
-
-/// Whether a group's name is a pattern.
-pub(super) fn is_pattern(name: &str) -> bool {
-    name.contains('*')
 }
 
 /// What each `*` of a pattern stands for in a name, each as long as can be, as LiteLLM's `(.*)` takes it.

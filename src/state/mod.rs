@@ -1,8 +1,8 @@
 //! What is remembered between requests: the health of each deployment, in the host's shared data.
 //!
 //! Shared data is process-wide, so every worker sees the same health. It has no expiry and no delete: the keys are a fixed set
-//! (one a deployment), and each value carries its own times. [`StateStore`] is the only trait that crosses to the host, and
-//! [`record`] alone writes.
+//! (one a deployment, and one that tells of changes), and each value carries its own times. [`StateStore`] is the only trait
+//! that crosses to the host; [`record`] alone writes health, and [`announce`] that it changed.
 //!
 //! **Invariant:** a value that cannot be read counts as no value; a lost race is retried a bounded number of times.
 

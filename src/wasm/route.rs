@@ -52,7 +52,7 @@ impl HttpContext for RouteFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(config) = worker::config() else { return send(&route::not_ready()) };
         let header = |name| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
-        // A request with a body is a POST in all but odd cases, which a provider's answer sorts out: one call less.
+        // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = header(":path");
         let head = RequestHead { method: &method, path: &path, ends };

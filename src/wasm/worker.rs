@@ -1,4 +1,4 @@
-//! What one worker's VM keeps in memory: the configuration, the flights on their way, and who wants to be woken.
+//! What one worker's VM keeps in memory: the configuration, the flights on their way, time, and who is cooling.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

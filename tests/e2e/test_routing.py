@@ -173,8 +173,10 @@ def test_a_large_body_survives_a_failover_whole(provider, gateway):
 def test_every_worker_shares_what_is_known(provider, gateway):
     bad, good = provider(error(401)), provider()
     envoy = gateway(deployment("m", bad, order=1), deployment("m", good, order=2), concurrency=2, router={"cooldown_time": 30})
-    for _ in range(12):
+    for turn in range(12):
         envoy.client().chat.completions.create(model="m", messages=HELLO)
+        if turn == 0:
+            time.sleep(0.3)  # the other worker hears of it at its next tick, within 50 ms
     assert len(bad.requests) == 1, "one worker's refusal is every worker's"
 
 
