@@ -6,10 +6,12 @@
 //! **Invariant:** nothing in here knows a provider, a configuration or the host.
 
 mod answer;
+mod conversation;
 mod failure;
 mod request;
 
 pub use answer::{ChatEvent, ChatResponse, Choice, FinishReason, ThinkingBlock, ToolCall, Usage};
+pub use conversation::{Conversation, Turn};
 pub use failure::{ApiError, Failure, FailureClass};
 pub use request::{
     ChatRequest, Content, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice, ToolUse,
