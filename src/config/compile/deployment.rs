@@ -52,6 +52,14 @@ pub(super) fn read(entry: &Field<'_>, group: GroupIndex, group_name: &str, notes
         stream_timeout_ms: params.at("stream_timeout").and_then(|field| field.seconds(notes, false)),
         num_retries: params.at("num_retries").and_then(|field| field.few(notes)),
         cooldown_ms: params.at("cooldown_time").and_then(|field| field.seconds(notes, true)),
+        allowed_fails: None,
+        allowed_fails_policy: None,
+        max_parallel: None,
+        budget: None,
+        tags: Vec::new(),
+        region: None,
+        blocked: false,
+        supports: Vec::new(),
         drop_params: params.at("drop_params").and_then(|field| field.flag(notes)).unwrap_or(false),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)

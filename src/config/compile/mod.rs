@@ -73,6 +73,8 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         deployments,
         aliases,
         fallbacks: fallbacks.by_group,
+        context_window_fallbacks: None,
+        content_policy_fallbacks: None,
         default_fallbacks: fallbacks.default,
         router,
         signalbox,

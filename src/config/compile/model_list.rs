@@ -32,7 +32,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec
     for (entry, id) in entries.iter().zip(ids) {
         let Some(name) = group_name(entry, notes) else { continue };
         let group = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-            groups.push(ModelGroup { name: name.to_owned(), deployments: Vec::new() });
+            groups.push(ModelGroup::named(name));
             groups.len() - 1
         });
         let Some(mut deployment) = deployment::read(entry, group, name, notes) else { continue };

@@ -4,7 +4,7 @@
 
 use super::field::{Field, Notes};
 use super::names::nearest;
-use crate::config::model::{RouterSettings, StrategyName};
+use crate::config::model::{RouterSettings, StrategyArgs, StrategyName};
 use crate::config::tree::Value;
 
 /// LiteLLM's strategies that do not exist here yet.
@@ -41,6 +41,13 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> RouterSettings {
     let seconds = |name: &str, zero: bool, notes: &mut Notes| setting(root, name).and_then(|f| f.seconds(notes, zero));
     RouterSettings {
         strategy: strategy(root, notes),
+        strategy_args: StrategyArgs::default(),
+        allowed_fails_policy: None,
+        provider_budgets: Vec::new(),
+        pre_call_checks: false,
+        enforce_rate_limits: false,
+        tag_filtering: false,
+        tag_match_any: true,
         num_retries: setting(root, "num_retries").and_then(|field| field.few(notes)).unwrap_or(2),
         max_fallbacks: setting(root, "max_fallbacks").and_then(|field| field.few(notes)).unwrap_or(5),
         allowed_fails: setting(root, "allowed_fails")

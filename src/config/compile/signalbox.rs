@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use super::field::{Field, Notes};
-use crate::config::model::Settings;
+use crate::config::model::{Settings, StreamCommit};
 use crate::config::tree::Value;
 
 /// Half a GiB: what a worker could still hold.
@@ -24,6 +24,14 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> Settings {
         secret_files: Vec::new(),
         access_log: false,
         fallback_on_bad_request: false,
+        max_wait_ms: 5_000,
+        max_cooldown_ms: 20_000,
+        stream_commit: StreamCommit::FirstToken,
+        stream_idle_timeout_ms: Some(30_000),
+        stream_usage: true,
+        affinity: None,
+        health_check: None,
+        mock_testing: false,
     };
     let Some(section) = root.at("signalbox") else { return settings };
     for (name, field) in section.entries(notes) {

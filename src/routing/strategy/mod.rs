@@ -5,7 +5,7 @@ mod simple_shuffle;
 
 pub use random::Random;
 
-use crate::config::model::{DeploymentIndex, RouterConfig, StrategyName};
+use crate::config::model::{DeploymentIndex, RouterConfig};
 
 /// Ranks deployments of one group and one order, best first.
 pub(super) fn rank(
@@ -14,6 +14,6 @@ pub(super) fn rank(
     random: &mut Random,
 ) -> Vec<DeploymentIndex> {
     match config.router.strategy {
-        StrategyName::SimpleShuffle => simple_shuffle::rank(config, candidates, random),
+        _ => simple_shuffle::rank(config, candidates, random),
     }
 }

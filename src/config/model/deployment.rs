@@ -1,0 +1,99 @@
+//! One deployment: where it is, what it may take, what it is for.
+
+use super::{AllowedFails, Budget, GroupIndex};
+use crate::provider::Provider;
+
+/// One place that can serve a model: one Envoy cluster of the same name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// `model_info.id`, else made from the group's name and a number: the Envoy cluster's name.
+    pub id: String,
+    /// The group it belongs to.
+    pub group: GroupIndex,
+    /// Who runs the API.
+    pub provider: &'static Provider,
+    /// The model as the provider names it (`litellm_params.model` without the provider). May hold `*`, filled from the
+    /// wildcard of the group's name.
+    pub model: String,
+    /// Where the API lives.
+    pub endpoint: Endpoint,
+    /// Where its key comes from. Never the key itself, except where the file holds it literally.
+    pub key: Option<Key>,
+    /// `weight` for simple-shuffle.
+    pub weight: Option<f64>,
+    /// `rpm`, requests per minute.
+    pub rpm: Option<u64>,
+    /// `tpm`, tokens per minute.
+    pub tpm: Option<u64>,
+    /// `order`: lower first; with one set anywhere among the candidates, those without are left out.
+    pub order: Option<i64>,
+    /// `timeout`, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// `stream_timeout`, in milliseconds: the first-token deadline.
+    pub stream_timeout_ms: Option<u64>,
+    /// `num_retries` when this deployment failed first.
+    pub num_retries: Option<u32>,
+    /// `cooldown_time`, in milliseconds.
+    pub cooldown_ms: Option<u64>,
+    /// `model_info.allowed_fails`.
+    pub allowed_fails: Option<u32>,
+    /// `model_info.allowed_fails_policy`.
+    pub allowed_fails_policy: Option<AllowedFails>,
+    /// `max_parallel_requests`: no more at a time.
+    pub max_parallel: Option<u32>,
+    /// `max_budget` with `budget_duration`.
+    pub budget: Option<Budget>,
+    /// `tags`, for `enable_tag_filtering`.
+    pub tags: Vec<String>,
+    /// `region_name`, for `allowed_model_region`.
+    pub region: Option<String>,
+    /// `model_info.blocked`: paused, asked for nothing.
+    pub blocked: bool,
+    /// `model_info.supports`: the tasks it is good at, for task routing.
+    pub supports: Vec<String>,
+    /// `drop_params`.
+    pub drop_params: bool,
+}
+
+/// A base URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https`.
+    pub tls: bool,
+    /// Host name or IP address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path below which the API lives, without a trailing slash; may be empty.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// The `host` header: the port only where it is not the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// Where a key comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Key {
+    /// `os.environ/NAME`.
+    Env(String),
+    /// It stands in the file itself. Only the command line ever sees this; the filter's configuration never holds it.
+    Literal(String),
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "Env({name})"),
+            Self::Literal(_) => f.write_str("Literal(…)"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What one worker sees of a deployment at one moment: all that a decision may depend on besides the configuration.
+//!
+//! A worker keeps one of these for each deployment, brings it up to date at each tick from shared data, and adds at once what it
+//! does itself; planning a request reads them and asks the host for nothing.
+//!
+//! **Invariant:** of a fixed size, whatever happened.
+
+/// How many samples of a latency are kept: LiteLLM's `max_latency_list_size`.
+pub const SAMPLES: usize = 10;
+
+/// What is known of a deployment now. Times are Unix milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Seen {
+    /// Its health.
+    pub standing: Standing,
+    /// Requests on their way to it, of all workers.
+    pub in_flight: u32,
+    /// Requests sent to it in the current minute.
+    pub requests: u32,
+    /// Tokens used there in the current minute.
+    pub tokens: u64,
+    /// When the current minute ends.
+    pub minute_ends_ms: u64,
+    /// The provider said that it has no room until then; 0: it did not.
+    pub full_until_ms: u64,
+    /// What may be spent there, or at its provider, is spent until then; 0: it is not.
+    pub over_budget_until_ms: u64,
+    /// Share of the tightest budget that is spent, 0 to 1 and above.
+    pub budget_share: f32,
+    /// Seconds per output token of whole answers (or seconds, where the tokens are not known), newest last.
+    pub latency: Samples,
+    /// Seconds until the first token of streams, newest last.
+    pub first_token: Samples,
+}
+
+/// Health, as far as a decision cares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be asked.
+    #[default]
+    Well,
+    /// It is left alone until this time.
+    Cooling {
+        /// Unix milliseconds.
+        until_ms: u64,
+    },
+    /// Its cooldown is over, and one request at a time may find out whether it serves again.
+    HalfOpen {
+        /// A request is finding out, until this time at the latest; 0: none is.
+        probed_until_ms: u64,
+    },
+}
+
+/// The latest samples of one measure.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Samples {
+    /// Oldest first; only the first `len` count.
+    values: [f32; SAMPLES],
+    len: u8,
+    /// When the newest came, Unix milliseconds.
+    pub newest_ms: u64,
+}
+
+impl Samples {
+    /// Adds one, in seconds, at a Unix time in milliseconds. What is no time is left out.
+    pub fn push(&mut self, seconds: f32, at_ms: u64) {
+        if !seconds.is_finite() || seconds < 0.0 {
+            return;
+        }
+        if usize::from(self.len) == SAMPLES {
+            self.values.rotate_left(1);
+            self.len -= 1;
+        }
+        if let Some(value) = self.values.get_mut(usize::from(self.len)) {
+            *value = seconds;
+            self.len += 1;
+        }
+        self.newest_ms = at_ms;
+    }
+
+    /// The samples, oldest first.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        self.values.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ten_are_kept_and_what_is_no_time_is_not() {
+        let mut samples = Samples::default();
+        for value in [f32::NAN, f32::INFINITY, -1.0] {
+            samples.push(value, 5);
+        }
+        assert!(samples.values().is_empty());
+        for number in 0..12u8 {
+            samples.push(f32::from(number), u64::from(number));
+        }
+        assert_eq!(samples.values(), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(samples.newest_ms, 11);
+    }
+}
