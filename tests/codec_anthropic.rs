@@ -79,6 +79,7 @@ impl Case {
             now_s: NOW_S,
             fallback_id: "chatcmpl-fallback".to_owned(),
             include_usage: !self.is("no_usage"),
+            hide_usage: false,
             thinking_blocks: self.is("thinking_blocks"),
         }
     }

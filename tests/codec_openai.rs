@@ -336,11 +336,11 @@ fn nesting_costs_no_stack() {
 fn the_model_alone_is_replaced() {
     let body = br#" {"temperature":1e2, "model" : "gr\u00f6\u00dfe", "messages":[{"content":"\ud800 \u0041"}] } "#;
     let head = Head::read(body).unwrap();
-    let (end, prefix) = openai::splice(body, head.model_span, "a/\"b\"\\é\n");
+    let (end, prefix) = openai::splice(body, head.model_span, "a/\"b\"\\é\n", false);
     let spliced = [&prefix, &body[end..]].concat();
     let expected = r#" {"temperature":1e2, "model" : "a/\"b\"\\é\n", "messages":[{"content":"\ud800 \u0041"}] } "#;
     assert_eq!(String::from_utf8(spliced).unwrap(), expected);
-    assert_eq!(openai::splice(body, 5..9999, "m"), (0, Vec::new()));
+    assert_eq!(openai::splice(body, 5..9999, "m", true), (0, Vec::new()));
 }
 
 fn message(role: Role, content: Content<'static>) -> Message<'static> {

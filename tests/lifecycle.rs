@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use signalbox::config::compile;
-use signalbox::config::model::RouterConfig;
+use signalbox::config::model::{RouterConfig, StreamCommit};
 use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, Moment};
-use signalbox::filter::{Api, Attempt, Edit, Ending, Flight, HeaderMap, Outgoing, Reply, Verdict};
+use signalbox::filter::{Api, Attempt, Edit, Ending, Event, Flight, HeaderMap, Outgoing, Reply, Verdict};
 use signalbox::routing::strategy::Random;
 use signalbox::state::Outcome;
 #[cfg(target_arch = "wasm32")]
@@ -59,6 +59,7 @@ enum State {
     Waiting,
     Retried,
     Passed,
+    CutOff,
 }
 
 /// One attempt in the hands of the shell: Envoy's buffer, what went to the client, and what was decided.
@@ -102,6 +103,10 @@ impl Shell {
                 }
                 self.buffer.clear();
             }
+            Verdict::CutOff => {
+                assert_eq!(self.state, State::Passed, "only what was let go can be cut off");
+                self.state = State::CutOff;
+            }
         }
     }
 
@@ -133,13 +138,20 @@ impl Shell {
 
     /// Wakes the attempt if it asked for it.
     fn wake(&mut self) {
-        if self.attempt.deadline_ms().is_none() {
-            return;
-        }
-        if let Some(verdict) = self.attempt.on_deadline() {
+        let Some(deadline_ms) = self.attempt.deadline_ms() else { return };
+        if let Some(verdict) = self.attempt.on_deadline(deadline_ms) {
             self.carry_out(verdict);
         }
     }
+}
+
+/// How attempts ended since the last call; each has begun before.
+fn endings_of(flight: &RefCell<Flight>) -> Vec<Ending> {
+    let ended = |event| match event {
+        Event::Began(_) => None,
+        Event::Ended(ending) => Some(ending),
+    };
+    flight.borrow_mut().take_events().into_iter().filter_map(ended).collect()
 }
 
 /// What the client has of an answer that comes in these pieces.
@@ -154,7 +166,7 @@ fn replay(model: &str, stream: bool, status: u16, pieces: &[&[u8]]) -> (State, S
         }
     }
     flight.borrow_mut().finish(false);
-    let endings = flight.borrow_mut().take_endings();
+    let endings = endings_of(&flight);
     (shell.state, String::from_utf8(shell.client).unwrap(), endings)
 }
 
@@ -272,6 +284,35 @@ fn the_first_token_deadline_moves_on_and_the_last_candidate_is_waited_for() {
 }
 
 #[test]
+fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_it_is_held() {
+    let begun = &OPENAI_STREAM[..OPENAI_STREAM.len() / 2];
+    let flight = depart(&config(), "open", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(begun, false);
+    assert_eq!((shell.state, shell.attempt.deadline_ms()), (State::Passed, Some(31_000)));
+    shell.attempt.hear(5_000);
+    assert!(shell.attempt.on_deadline(31_000).is_none(), "something came since");
+    shell.wake();
+    assert_eq!(shell.state, State::CutOff);
+    assert!(failed(&endings_of(&flight)));
+
+    let mut complete = (*config()).clone();
+    complete.signalbox.stream_commit = StreamCommit::Complete;
+    let flight = depart(&Rc::new(complete), "open", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(begun, false);
+    assert_eq!((shell.state, shell.attempt.deadline_ms()), (State::Waiting, Some(31_000)));
+    shell.wake();
+    assert_eq!(shell.state, State::Retried, "nothing of it has gone to the client");
+    let (mut shell, _) = Shell::start(&flight, 31_000).unwrap();
+    shell.headers(200, false);
+    shell.body(OPENAI_STREAM, true);
+    assert_eq!((shell.state, shell.client.as_slice()), (State::Passed, OPENAI_STREAM));
+}
+
+#[test]
 fn a_held_stream_that_is_let_go_at_last_loses_nothing() {
     for at in 0..OPENAI_STREAM.len() {
         let flight = depart(&config(), "lone", true, 1);
@@ -279,11 +320,13 @@ fn a_held_stream_that_is_let_go_at_last_loses_nothing() {
         let (head, tail) = OPENAI_STREAM.split_at(at);
         shell.headers(200, false);
         shell.body(head, false);
-        shell.wake();
+        if shell.state == State::Waiting {
+            shell.wake();
+        }
         shell.body(tail, true);
         assert_eq!(shell.state, State::Passed, "at {at}");
         assert_eq!(shell.client, OPENAI_STREAM, "at {at}");
-        assert!(served(&flight.borrow_mut().take_endings()));
+        assert!(served(&endings_of(&flight)));
     }
 }
 
@@ -311,7 +354,7 @@ fn every_attempt_starts_from_the_original() {
         shell.body(b"{}", true);
     }
     assert_eq!(flight.borrow().body, original);
-    assert_eq!(flight.borrow_mut().take_endings().len(), 3);
+    assert_eq!(endings_of(&flight).len(), 3);
 }
 
 /// Random events, as an adversary would send them. Nothing panics, every attempt ends once, and an answer that was let go is
@@ -378,10 +421,10 @@ fn random_events_never_break_the_rules() {
                     break;
                 }
             }
-            endings.extend(flight.borrow_mut().take_endings());
+            endings.extend(endings_of(&flight));
             match shell.state {
                 State::Retried => seen[0] += 1,
-                State::Passed => {
+                State::Passed | State::CutOff => {
                     seen[1] += 1;
                     assert!(flight.borrow().is_answered());
                     done = true;
@@ -401,7 +444,7 @@ fn random_events_never_break_the_rules() {
         }
         flight.borrow_mut().finish(below(2) == 0);
         flight.borrow_mut().finish(true);
-        endings.extend(flight.borrow_mut().take_endings());
+        endings.extend(endings_of(&flight));
         assert_eq!(endings.len(), attempts, "{model}: one ending an attempt: {endings:?}");
     }
     assert!(seen.iter().all(|times| *times > 200), "every way was taken: {seen:?}");

@@ -43,6 +43,7 @@ fn context() -> AnswerContext {
         now_s: 1_763_600_000,
         fallback_id: "chatcmpl-fallback".to_owned(),
         include_usage: true,
+        hide_usage: false,
         thinking_blocks: false,
     }
 }

@@ -121,7 +121,7 @@ fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encode
     let model = args.model.as_deref().unwrap_or(own);
     if provider.dialect == Dialect::OpenAi {
         // As in Envoy: the client's own bytes, the model's name replaced.
-        let (end, mut spliced) = codec::openai::splice(body, head.model_span, model);
+        let (end, mut spliced) = codec::openai::splice(body, head.model_span, model, false);
         spliced.extend_from_slice(body.get(end..).unwrap_or_default());
         return Ok(Encoded { body: spliced, dropped: Vec::new() });
     }

@@ -42,6 +42,8 @@ pub struct AnswerContext {
     pub fallback_id: String,
     /// Whether the client asked for a usage chunk at the end of a stream.
     pub include_usage: bool,
+    /// The gateway asked for that chunk on its own account: the client shall not see it.
+    pub hide_usage: bool,
     /// Whether a stream hands back signed thinking blocks (`thinking_blocks`), which a client needs that asked for thinking and
     /// goes on with calls. A whole answer always does.
     pub thinking_blocks: bool,

@@ -7,13 +7,22 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::{Api, Reply};
-use crate::chat::{ApiError, Failure, FailureClass};
+use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::codec::failure::api_error;
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, header_text};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StrategyName, header_text};
 use crate::routing::failover::{self, Next};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
 use crate::state::Outcome;
+
+/// What the state learns of a flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An attempt at a deployment began.
+    Began(DeploymentIndex),
+    /// It ended. Each attempt that began has one of these.
+    Ended(Ending),
+}
 
 /// How an attempt ended, for the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +31,12 @@ pub struct Ending {
     pub deployment: DeploymentIndex,
     /// How it ended.
     pub outcome: Outcome,
+    /// Tokens used, where the provider said so.
+    pub usage: Option<Usage>,
+    /// How long it took until its last byte, in milliseconds.
+    pub took_ms: u64,
+    /// How long it took until the first token of a stream, in milliseconds.
+    pub first_token_ms: Option<u64>,
 }
 
 /// One request on its way.
@@ -45,6 +60,8 @@ pub struct Flight {
     pub stream: bool,
     /// Whether a stream ends with usage.
     pub include_usage: bool,
+    /// Whether the client said anything of how it wants its stream.
+    pub stream_options: bool,
     /// When it came, Unix milliseconds.
     pub started_ms: u64,
     /// How long an attempt may take until its headers come, in milliseconds, as Envoy was told.
@@ -59,13 +76,17 @@ pub struct Flight {
     pub(super) preset: Option<(Place, u64)>,
     /// When the latest attempt began, Unix milliseconds.
     pub(super) attempt_started_ms: u64,
+    /// When something was heard of it last, Unix milliseconds.
+    pub(super) heard_ms: u64,
+    /// When its first token came, Unix milliseconds; only for streams.
+    pub(super) first_token_ms: Option<u64>,
     /// The latest attempt has not ended yet.
     pub(super) open: bool,
     /// An attempt's answer, good or bad, went to the client.
     pub(super) answered: bool,
     /// The client's fields that the latest attempt left out, because its provider cannot express them.
     pub(super) dropped: Vec<String>,
-    pub(super) endings: Vec<Ending>,
+    pub(super) events: Vec<Event>,
     pub(super) random: Random,
 }
 
@@ -89,9 +110,22 @@ impl Flight {
         self.preset.map(|(place, _)| place) != self.tried.last().copied()
     }
 
-    /// Endings since the last call, for the state to record.
-    pub fn take_endings(&mut self) -> Vec<Ending> {
-        std::mem::take(&mut self.endings)
+    /// What happened since the last call, for the state to record.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
+    pub(super) fn asks_usage(&self, deployment: &Deployment) -> bool {
+        self.stream && !self.stream_options && self.api != Api::Embeddings && self.config.needs_usage(deployment)
+    }
+
+    /// The next attempt begins.
+    pub(super) fn begin(&mut self, place: Place) {
+        self.tried.push(place);
+        self.open = true;
+        let deployment = self.plan.candidate(place).map(|candidate| candidate.deployment);
+        self.events.extend(deployment.map(Event::Began));
     }
 
     /// The open attempt failed: notes the cause and chooses what follows.
@@ -101,7 +135,7 @@ impl Flight {
         }
         let Some(&place) = self.tried.last() else { return };
         self.choose(&failure);
-        self.end(place, Outcome::Failed(failure.clone()));
+        self.end(place, Outcome::Failed(failure.clone()), None);
         self.causes.push((place, failure));
     }
 
@@ -141,17 +175,35 @@ impl Flight {
         self.answered
     }
 
+    /// Whether the time it takes decides where others go.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        let group = self.config.groups.get(self.plan.asked);
+        group.is_some_and(|group| group.strategy == StrategyName::LatencyBased)
+    }
+
+    /// Something meaningful of a stream came.
+    pub(super) fn first_token(&mut self) {
+        self.first_token_ms.get_or_insert(self.heard_ms);
+    }
+
     /// The open attempt served.
-    pub(super) fn serve(&mut self) {
+    pub(super) fn serve(&mut self, usage: Option<Usage>) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Served(1));
+            self.end(place, Outcome::Served(1), usage);
         }
     }
 
-    fn end(&mut self, place: Place, outcome: Outcome) {
-        if let Some(candidate) = self.plan.candidate(place) {
-            self.endings.push(Ending { deployment: candidate.deployment, outcome });
-        }
+    fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
+        let Some(candidate) = self.plan.candidate(place) else { return };
+        let since_start = |at_ms: u64| at_ms.saturating_sub(self.attempt_started_ms);
+        self.events.push(Event::Ended(Ending {
+            deployment: candidate.deployment,
+            outcome,
+            usage,
+            took_ms: since_start(self.heard_ms),
+            first_token_ms: self.first_token_ms.map(since_start),
+        }));
     }
 
     /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
@@ -185,7 +237,7 @@ impl Flight {
             self.fail(Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
         }
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Abandoned);
+            self.end(place, Outcome::Abandoned, None);
         }
     }
 

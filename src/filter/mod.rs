@@ -4,8 +4,9 @@
 //! ([`Attempt`]) runs once for each try of that flight: it rewrites the request for its deployment, judges the answer, and says
 //! whether Envoy shall retry. The shell in `wasm` carries the effects out.
 //!
-//! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_endings`]), also one that is reset.
+//! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_events`]), also one that is reset.
 
+mod alarms;
 mod attempt;
 mod endpoint;
 mod flight;
@@ -14,9 +15,10 @@ mod reply;
 pub mod route;
 mod verdict;
 
+pub use alarms::{Alarm, Alarms};
 pub use attempt::Attempt;
 pub use endpoint::Api;
-pub use flight::{Ending, Flight};
+pub use flight::{Ending, Event, Flight};
 pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};

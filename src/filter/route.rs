@@ -10,7 +10,7 @@ use super::{Api, Flight};
 use crate::chat::ApiError;
 use crate::codec;
 use crate::codec::client::openai::{self, head::Head, head::Needs, head::Parts, head::without_wishes};
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StreamCommit};
 use crate::provider::Dialect;
 use crate::routing::strategy::Random;
 use crate::routing::{self, Inputs, Place, Plan, Refusal};
@@ -136,7 +136,8 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
             Refusal::NoneMayServe(_) => refused.into_inner().unwrap_or_else(|| unknown_model(config, &head.model)),
         })
     })?;
-    let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
+    let (stream, include_usage, stream_options) = (head.stream, head.include_usage, head.stream_options);
+    let mut model_span = head.model_span.clone();
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();
     let stripped = without_wishes.is_some();
@@ -155,6 +156,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         asked,
         stream,
         include_usage,
+        stream_options,
         started_ms: moment.now_ms,
         per_try_ms,
         plan,
@@ -162,10 +164,12 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         causes: Vec::new(),
         preset: Some((Place { stage: 0, candidate: 0 }, 0)),
         attempt_started_ms: moment.now_ms,
+        heard_ms: moment.now_ms,
+        first_token_ms: None,
         open: false,
         answered: false,
         dropped: Vec::new(),
-        endings: Vec::new(),
+        events: Vec::with_capacity(2),
         random: Random::new(moment.seed),
     })
 }
@@ -188,7 +192,8 @@ fn expressible(deployment: &Deployment, api: Api, head: &Head<'_>, body: &[u8]) 
 }
 
 /// How long Envoy lets an attempt take until its headers come. It has one such time for all attempts of a request, so it is the
-/// longest that any candidate sets. A stream with somewhere else to go is bound by `stream_timeout`, where one is set.
+/// longest that any candidate sets. A stream with somewhere else to go is bound by `stream_timeout`, where one is set; not one
+/// that is held to its end, since the timer runs for as long as it is held.
 fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
     let deployments: Vec<&Deployment> =
         plan.candidates().filter_map(|candidate| config.deployments.get(candidate.deployment)).collect();
@@ -200,5 +205,6 @@ fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
         longest(&mut deployments.iter().take(but_last).map(of_one)).map(|ms| ms.saturating_add(MARGIN_MS))
     };
     let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms.or(config.router.timeout_ms)));
-    (if stream { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())
+    let soon = stream && config.signalbox.stream_commit == StreamCommit::FirstToken;
+    (if soon { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())
 }

@@ -38,6 +38,8 @@ pub enum Verdict {
     Pass(Commit, Edit),
     /// The head is gone already; the body goes on after this edit.
     Continue(Edit),
+    /// The head is gone already, and nothing more comes: the client's stream is reset.
+    CutOff,
 }
 
 /// The changes to the head that goes to the client. The provider's headers stay where they are: setting ours one by one costs

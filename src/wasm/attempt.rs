@@ -1,7 +1,6 @@
 //! The attempt filter: the upstream's side, once for every try.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proxy_wasm::hostcalls;
@@ -10,47 +9,19 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::route::send;
 use super::{host, worker};
-use crate::filter::{Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
+use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
 thread_local! {
-    /// Contexts that want to be woken, by their id.
-    static WAITING: RefCell<BTreeMap<u32, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+    static ALARMS: RefCell<Alarms> = RefCell::new(Alarms::default());
 }
 
-#[derive(Clone)]
-struct Waiting {
-    /// Until when, Unix milliseconds.
-    until_ms: u64,
-    /// Whether the request itself is held back; else an answer is awaited.
-    held_back: bool,
-    attempt: Rc<RefCell<Attempt>>,
-}
-
-fn wait(context_id: u32, waiting: Waiting) {
-    WAITING.with_borrow_mut(|all| all.insert(context_id, waiting));
-}
-
-fn forget(context_id: u32) {
-    WAITING.with_borrow_mut(|all| all.remove(&context_id));
-}
-
-/// Wakes an attempt at its deadline, if it has one.
-fn await_answer(context_id: u32, attempt: &Rc<RefCell<Attempt>>) {
-    match attempt.borrow().deadline_ms() {
-        Some(until_ms) => wait(context_id, Waiting { until_ms, held_back: false, attempt: Rc::clone(attempt) }),
-        None => forget(context_id),
-    }
+fn await_answer(id: u32, attempt: &Rc<RefCell<Attempt>>) {
+    ALARMS.with_borrow_mut(|alarms| alarms.await_answer(id, attempt));
 }
 
 /// Wakes whoever is due.
 pub fn wake(now_ms: u64) {
-    let due = WAITING.with_borrow_mut(|all| {
-        let due: Vec<_> =
-            all.iter().filter(|(_, waiting)| waiting.until_ms <= now_ms).map(|(id, w)| (*id, w.clone())).collect();
-        all.retain(|_, waiting| waiting.until_ms > now_ms);
-        due
-    });
-    for (context_id, Waiting { held_back, attempt, .. }) in due {
+    for (context_id, Alarm { held_back, attempt, .. }) in ALARMS.with_borrow_mut(|alarms| alarms.due(now_ms)) {
         if hostcalls::set_effective_context(context_id).is_err() {
             continue;
         }
@@ -58,19 +29,24 @@ pub fn wake(now_ms: u64) {
             await_answer(context_id, &attempt);
             let _ = hostcalls::resume_http_request();
         } else {
-            wake_attempt(&attempt);
+            wake_attempt(context_id, &attempt, now_ms);
         }
     }
 }
 
-fn wake_attempt(attempt: &Rc<RefCell<Attempt>>) {
-    let verdict = attempt.borrow_mut().on_deadline();
-    worker::record_endings(attempt.borrow().flight());
+fn wake_attempt(context_id: u32, attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
+    if attempt.borrow().deadline_ms().is_some_and(|until_ms| until_ms > now_ms) {
+        return await_answer(context_id, attempt);
+    }
+    let verdict = attempt.borrow_mut().on_deadline(now_ms);
+    worker::record(attempt.borrow().flight());
     match verdict {
         None => choose(attempt.borrow().flight()),
+        Some(Verdict::CutOff) => drop(hostcalls::reset_http_response()),
         Some(verdict) => {
             let _ = carry_out(verdict, 0, attempt);
             let _ = hostcalls::resume_http_response();
+            await_answer(context_id, attempt);
         }
     }
 }
@@ -87,7 +63,7 @@ impl AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let action = carry_out(verdict, length, attempt);
         await_answer(self.context_id, attempt);
-        worker::record_endings(attempt.borrow().flight());
+        worker::record(attempt.borrow().flight());
         action
     }
 }
@@ -121,6 +97,7 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
             host::edit_body(BODY, length, &edit);
         }
         Verdict::Continue(edit) => host::edit_body(BODY, length, &edit),
+        Verdict::CutOff => {}
     }
     Action::Continue
 }
@@ -129,7 +106,7 @@ impl Context for AttemptFilter {}
 
 impl Drop for AttemptFilter {
     fn drop(&mut self) {
-        forget(self.context_id);
+        ALARMS.with_borrow_mut(|alarms| alarms.forget(self.context_id));
     }
 }
 
@@ -140,8 +117,9 @@ impl HttpContext for AttemptFilter {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
-        let started = Attempt::start(&flight, client, &worker::now_ms);
-        worker::record_endings(&flight);
+        let exact = flight.borrow().is_timed();
+        let started = Attempt::start(&flight, client, if exact { &host::now_ms } else { &worker::now_ms });
+        worker::record(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,
             Err(reply) => return send(&reply),
@@ -155,7 +133,7 @@ impl HttpContext for AttemptFilter {
         self.attempt = Some(Rc::clone(&attempt));
         if outgoing.wait_ms > 0 {
             let until_ms = host::now_ms() + outgoing.wait_ms;
-            wait(self.context_id, Waiting { until_ms, held_back: true, attempt });
+            ALARMS.with_borrow_mut(|alarms| alarms.hold_back(self.context_id, until_ms, attempt));
             return Action::Pause;
         }
         await_answer(self.context_id, &attempt);
@@ -170,8 +148,7 @@ impl HttpContext for AttemptFilter {
             host::edit_body(BufferType::HttpRequestBody, length, &edit);
         }
         // A request that waits for its time holds its body too, which would else take the headers along.
-        let held_back = WAITING.with_borrow(|all| all.get(&self.context_id).is_some_and(|waiting| waiting.held_back));
-        if held_back { Action::Pause } else { Action::Continue }
+        if ALARMS.with_borrow(|alarms| alarms.holds_back(self.context_id)) { Action::Pause } else { Action::Continue }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
@@ -180,7 +157,7 @@ impl HttpContext for AttemptFilter {
         let headers = || host::headers(MapType::HttpResponseHeaders);
         let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
         if let (true, Verdict::Pass(commit, Edit::Whole(body))) = (ends, &verdict) {
-            worker::record_endings(attempt.borrow().flight());
+            worker::record(attempt.borrow().flight());
             return send(&commit.reply(body));
         }
         self.judge(verdict, 0)
@@ -191,6 +168,8 @@ impl HttpContext for AttemptFilter {
         let wanted = attempt.borrow().wants_body(length, ends);
         let verdict = if wanted {
             let bytes = host::body(BufferType::HttpResponseBody, length);
+            let exact = attempt.borrow().is_timed();
+            attempt.borrow().hear(if exact { host::now_ms() } else { worker::now_ms() });
             attempt.borrow_mut().on_body(&bytes, ends)
         } else {
             attempt.borrow().unread()

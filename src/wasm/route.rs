@@ -91,7 +91,7 @@ impl HttpContext for RouteFilter {
             Some(flight) if !flight.borrow().is_answered() => {
                 let timed_out = host::code_details().contains("timeout");
                 let reply = flight.borrow_mut().abort(timed_out, host::now_ms());
-                worker::record_endings(&flight);
+                worker::record(&flight);
                 reply
             }
             // Envoy's buffer was full before the filter was asked.
@@ -121,6 +121,6 @@ impl Drop for RouteFilter {
             let reset = host::code_details().starts_with("upstream_reset_after");
             flight.borrow_mut().finish(reset);
         }
-        worker::record_endings(&flight);
+        worker::record(&flight);
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::host::{self, SharedData};
 use crate::config::compile;
 use crate::config::model::{Deployment, RouterConfig};
-use crate::filter::Flight;
+use crate::filter::{Event, Flight};
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
 use crate::state::{CoolingView, Ended, Gathered, settle};
@@ -83,9 +83,10 @@ pub fn land(id: u64) -> Option<Rc<RefCell<Flight>>> {
 }
 
 /// Writes what has ended in a flight into shared data.
-pub fn record_endings(flight: &RefCell<Flight>) {
-    let endings = flight.borrow_mut().take_endings();
-    for ending in endings {
+pub fn record(flight: &RefCell<Flight>) {
+    let events = flight.borrow_mut().take_events();
+    for event in events {
+        let Event::Ended(ending) = event else { continue };
         let (config, started_ms) = {
             let flight = flight.borrow();
             (Rc::clone(&flight.config), flight.started_ms)

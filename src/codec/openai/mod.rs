@@ -32,26 +32,33 @@ pub fn answer(body: &[u8], _context: &AnswerContext) -> Result<Answer, Failure> 
     Ok(Answer { body: None, usage: sight.usage })
 }
 
+/// A member after the model's: the wish for a last chunk that holds the usage.
+const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
+
 fn unreadable(message: &str) -> Failure {
     failure::own(FailureClass::Upstream, "unreadable_answer", message)
 }
 
 /// Starts reading a streamed answer.
 #[must_use]
-pub fn stream(_context: AnswerContext) -> Stream {
-    Stream::default()
+pub fn stream(context: AnswerContext) -> Stream {
+    Stream::new(context.hide_usage)
 }
 
 /// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the
-/// model's JSON string. What follows stays as it is. A span outside of the body replaces nothing.
+/// model's JSON string, and, where `ask_usage`, with the wish for a stream's usage. What follows stays as it is. A span outside
+/// of the body replaces nothing.
 #[must_use]
-pub fn splice(body: &[u8], model_span: Range<usize>, model: &str) -> (usize, Vec<u8>) {
+pub fn splice(body: &[u8], model_span: Range<usize>, model: &str, ask_usage: bool) -> (usize, Vec<u8>) {
     let Some(before) = body.get(..model_span.start).filter(|_| model_span.end <= body.len()) else {
         return (0, Vec::new());
     };
-    let mut prefix = Vec::with_capacity(before.len() + model.len() + 2);
+    let mut prefix = Vec::with_capacity(before.len() + model.len() + 2 + ASK_USAGE.len());
     prefix.extend_from_slice(before);
     // A string cannot fail to serialise, nor memory to take it.
     serde_json::to_writer(&mut prefix, model).ok();
+    if ask_usage {
+        prefix.extend_from_slice(ASK_USAGE);
+    }
     (model_span.end, prefix)
 }

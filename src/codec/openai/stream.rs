@@ -31,6 +31,16 @@ struct Reader {
     choices: u128,
     /// Those of them that ended.
     finished: u128,
+    /// The chunk that holds nothing but usage is for the gateway alone.
+    hide_usage: bool,
+}
+
+impl Stream {
+    /// Starts reading; `hide_usage` leaves the chunk out that holds nothing but usage.
+    #[must_use]
+    pub fn new(hide_usage: bool) -> Self {
+        Self { reader: Reader { hide_usage, ..Reader::default() }, ..Self::default() }
+    }
 }
 
 /// What becomes of a frame.
@@ -88,6 +98,9 @@ impl Reader {
         self.facts.complete = self.finished != 0 && self.choices == self.finished;
         self.facts.meaningful |= sight.meaningful;
         self.facts.usage = sight.usage.or(self.facts.usage);
+        if self.hide_usage && sight.usage.is_some() && sight.choices == 0 {
+            return Fate::LeaveOut;
+        }
         Fate::Pass
     }
 

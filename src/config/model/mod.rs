@@ -38,6 +38,18 @@ pub struct RouterConfig {
     pub signalbox: Settings,
 }
 
+impl RouterConfig {
+    /// Whether anything depends on how many tokens a deployment uses, so that a stream is worth being asked.
+    #[must_use]
+    pub fn needs_usage(&self, deployment: &Deployment) -> bool {
+        let strategy = self.groups.get(deployment.group).map(|group| group.strategy);
+        let by_tokens = matches!(strategy, Some(StrategyName::LatencyBased | StrategyName::UsageBased));
+        let budgets = deployment.budget.is_some()
+            || self.router.provider_budgets.iter().any(|(provider, _)| *provider == deployment.provider.name);
+        self.signalbox.stream_usage && (by_tokens || budgets || deployment.tpm.is_some())
+    }
+}
+
 /// A public model name and the deployments that serve it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelGroup {

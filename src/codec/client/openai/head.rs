@@ -31,6 +31,8 @@ pub struct Head<'a> {
     pub stream: bool,
     /// Whether a stream shall end with its usage.
     pub include_usage: bool,
+    /// Whether there are `stream_options` at all.
+    pub stream_options: bool,
     /// The conversation, raw; none for other endpoints than chat.
     pub messages: Option<&'a RawValue>,
     /// Whether any tools (or the older `functions`) are given.
@@ -106,6 +108,7 @@ impl<'a> Head<'a> {
             model_span: start..start + model.get().len(),
             stream: is_true(members.stream),
             include_usage: inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
+            stream_options: members.stream_options.is_some(),
             messages: members.messages,
             tools: is_filled(members.tools) || is_filled(members.functions),
             needs: Needs::of(&members),

@@ -6,6 +6,10 @@
 //!
 //! **Invariant:** after [`Verdict::Pass`] the answer is committed: there is no [`Verdict::Retry`] any more.
 
+mod answer;
+mod deadline;
+mod request;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -15,10 +19,11 @@ use super::reply::Reply;
 use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
 use crate::chat::{Failure, FailureClass};
-use crate::codec::client::openai::{self, error};
-use crate::codec::{self, AnswerContext, AnswerStream, Passed, failure};
-use crate::config::model::Deployment;
+use crate::codec::client::openai::error;
+use crate::codec::{AnswerContext, AnswerStream, failure};
 use crate::provider::Dialect;
+use answer::unreadable;
+use request::encode;
 
 /// An error body longer than this is judged by its beginning, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -65,15 +70,16 @@ impl Attempt {
     ) -> Result<(Self, Outgoing), Reply> {
         let mut this = flight.borrow_mut();
         // The first try follows the decision at once.
-        let now_ms = if this.tried.is_empty() { this.started_ms } else { now_ms() };
+        let now_ms = if this.tried.is_empty() && !this.is_timed() { this.started_ms } else { now_ms() };
         let preset = this.preset;
         this.lose(now_ms);
         let Some((place, wait_ms)) = preset else {
             return Err(this.abort(false, now_ms));
         };
-        this.tried.push(place);
-        this.open = true;
+        this.begin(place);
         this.attempt_started_ms = now_ms;
+        this.heard_ms = now_ms;
+        this.first_token_ms = None;
         this.choose(&Failure::local(FailureClass::Reset, ""));
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
@@ -106,6 +112,17 @@ impl Attempt {
         &self.flight
     }
 
+    /// Bytes came, at this Unix time in milliseconds.
+    pub fn hear(&self, now_ms: u64) {
+        self.flight.borrow_mut().heard_ms = now_ms;
+    }
+
+    /// Whether a decision is made by how long this takes, so that a tick is not exact enough.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.flight.borrow().is_timed()
+    }
+
     /// What the answer needs to know of its request. Made when it is read, because most answers do not need it.
     fn context(&self) -> AnswerContext {
         let flight = self.flight.borrow();
@@ -116,52 +133,8 @@ impl Attempt {
             now_s: self.started_ms / 1000,
             fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
             include_usage: flight.include_usage,
+            hide_usage: place.is_some_and(|(_, deployment)| flight.asks_usage(deployment)),
             thinking_blocks: true,
-        }
-    }
-
-    /// When it wants to be woken, in Unix milliseconds. While no headers have come: just before Envoy's own timer, so that a
-    /// silent deployment is not asked again. While a stream is held: at its first-token deadline, or, where nothing else is
-    /// left to try, just before Envoy's timer would end it.
-    #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        let flight = self.flight.borrow();
-        let before_envoy_ms = self.started_ms + flight.per_try_ms.saturating_sub(MARGIN_MS);
-        let at_ms = match &self.phase {
-            // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
-            Phase::Head if flight.preset_moves() => return None,
-            Phase::Head => before_envoy_ms,
-            Phase::Held(..) => match self.first_token_ms {
-                Some(first_token_ms) if flight.has_alternative(&late(first_token_ms)) => {
-                    before_envoy_ms.min(self.started_ms + first_token_ms)
-                }
-                _ => before_envoy_ms,
-            },
-            _ => return None,
-        };
-        Some(at_ms)
-    }
-
-    /// The deadline passed. `None`: nothing changes for the answer ([`Flight::next_cluster`] may have).
-    pub fn on_deadline(&mut self) -> Option<Verdict> {
-        match &mut self.phase {
-            Phase::Head => {
-                let mut flight = self.flight.borrow_mut();
-                let timeout = flight.lost(flight.per_try_ms);
-                flight.choose(&timeout);
-                None
-            }
-            Phase::Held(stream, held) => {
-                let failure = late(self.first_token_ms.unwrap_or_default());
-                if self.first_token_ms.is_some() && self.flight.borrow().has_alternative(&failure) {
-                    return Some(self.failed(failure));
-                }
-                let held = std::mem::take(held);
-                let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
-                self.phase = Phase::Flowing(stream, held);
-                Some(self.commit(Edit::Keep))
-            }
-            _ => None,
         }
     }
 
@@ -230,89 +203,6 @@ impl Attempt {
         }
     }
 
-    fn whole(&mut self, bytes: &[u8], ends: bool) -> Verdict {
-        if !ends {
-            if self.dialect != Dialect::OpenAi {
-                return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"));
-            }
-            self.phase = Phase::Passing;
-            let verdict = self.commit(Edit::Keep);
-            self.flight.borrow_mut().serve();
-            return verdict;
-        }
-        match codec::answer(self.dialect, bytes, &self.context()) {
-            Ok(answer) => {
-                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
-                self.flight.borrow_mut().serve();
-                verdict
-            }
-            Err(failure) => self.failed(failure),
-        }
-    }
-
-    fn held(&mut self, stream: Option<Box<dyn AnswerStream>>, mut held: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
-        if stream.is_none() && starts_like_json(bytes) {
-            // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = codec::answer(self.dialect, bytes, &self.context()).err();
-            return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
-        }
-        // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
-        let mut verbatim = stream.is_none();
-        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context()));
-        if stream.push(bytes, &mut held) == Passed::Unchanged {
-            held.extend_from_slice(bytes);
-        } else {
-            verbatim = false;
-        }
-        if ends && stream.facts().failure.is_none() {
-            let before = held.len();
-            stream.end(&mut held);
-            verbatim &= held.len() == before;
-        }
-        if let Some(failure) = stream.facts().failure.clone() {
-            return self.failed(failure);
-        }
-        if !stream.facts().meaningful && !ends && held.len() < MAX_HELD_BYTES {
-            self.phase = Phase::Held(Some(stream), held);
-            return Verdict::Hold;
-        }
-        if ends {
-            self.flight.borrow_mut().serve();
-            self.phase = Phase::Passing;
-        } else {
-            self.phase = Phase::Flowing(stream, Vec::new());
-        }
-        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) })
-    }
-
-    fn flowing(&mut self, mut stream: Box<dyn AnswerStream>, mut out: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
-        let owed = out.len();
-        let unchanged = stream.push(bytes, &mut out) == Passed::Unchanged;
-        if unchanged && owed > 0 {
-            out.extend_from_slice(bytes);
-        }
-        let keep = unchanged && owed == 0;
-        if ends && stream.facts().failure.is_none() {
-            stream.end(&mut out);
-        }
-        let edit = match (keep, out.is_empty()) {
-            (true, true) => Edit::Keep,
-            (true, false) => Edit::Append(out),
-            (false, _) => Edit::Whole(out),
-        };
-        if let Some(failure) = &stream.facts().failure {
-            let mut flight = self.flight.borrow_mut();
-            flight.fail(failure.clone());
-            self.phase = Phase::Cut;
-        } else if ends {
-            self.flight.borrow_mut().serve();
-            self.phase = Phase::Passing;
-        } else {
-            self.phase = Phase::Flowing(stream, Vec::new());
-        }
-        Verdict::Continue(edit)
-    }
-
     fn commit(&mut self, edit: Edit) -> Verdict {
         let mut flight = self.flight.borrow_mut();
         flight.answered = true;
@@ -349,39 +239,4 @@ impl Attempt {
         set.push(("x-should-retry", "false".to_owned()));
         Verdict::Pass(Commit { set, remove: OF_REPLACED_BODY }, Edit::Whole(body))
     }
-}
-
-/// The client's body in the provider's dialect, its length, and which of its fields were left out.
-fn encode(flight: &Flight, deployment: &Deployment, model: &str) -> Result<(Edit, usize, Vec<String>), Reply> {
-    let dialect = deployment.provider.dialect;
-    if dialect == Dialect::OpenAi || flight.api != Api::Chat {
-        if model == flight.asked && !flight.stripped {
-            return Ok((Edit::Keep, flight.body.len(), Vec::new()));
-        }
-        let (end, mut prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model);
-        let rest = flight.body.get(end..).unwrap_or_default();
-        let length = prefix.len() + rest.len();
-        if flight.stripped {
-            prefix.extend_from_slice(rest);
-            return Ok((Edit::Whole(prefix), length, Vec::new()));
-        }
-        return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
-    }
-    let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;
-    let target = codec::Target { model, drop_params: deployment.drop_params };
-    let encoded = codec::request(dialect, &request, target).map_err(|error| Reply::error(&error))?;
-    let length = encoded.body.len();
-    Ok((Edit::Whole(encoded.body), length, encoded.dropped))
-}
-
-fn late(first_token_ms: u64) -> Failure {
-    Failure::local(FailureClass::FirstToken, format!("no first token within {first_token_ms} ms"))
-}
-
-fn unreadable(what: &str) -> Failure {
-    Failure::local(FailureClass::Upstream, what)
-}
-
-fn starts_like_json(bytes: &[u8]) -> bool {
-    matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | b'<'))
 }

@@ -1,0 +1,125 @@
+//! The answer of one try: held until it is known to be one, then let go.
+
+use super::super::verdict::{Edit, Verdict};
+use super::{Attempt, MAX_HELD_BYTES, Phase};
+use crate::chat::{Failure, FailureClass};
+use crate::codec::{self, AnswerStream, Passed};
+use crate::config::model::StreamCommit;
+use crate::provider::Dialect;
+
+impl Attempt {
+    pub(super) fn whole(&mut self, bytes: &[u8], ends: bool) -> Verdict {
+        if !ends {
+            if self.dialect != Dialect::OpenAi {
+                return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"));
+            }
+            self.phase = Phase::Passing;
+            let verdict = self.commit(Edit::Keep);
+            self.flight.borrow_mut().serve(None);
+            return verdict;
+        }
+        match codec::answer(self.dialect, bytes, &self.context()) {
+            Ok(answer) => {
+                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
+                self.flight.borrow_mut().serve(answer.usage);
+                verdict
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    pub(super) fn held(
+        &mut self,
+        stream: Option<Box<dyn AnswerStream>>,
+        mut held: Vec<u8>,
+        bytes: &[u8],
+        ends: bool,
+    ) -> Verdict {
+        if stream.is_none() && starts_like_json(bytes) {
+            // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
+            let disguised = codec::answer(self.dialect, bytes, &self.context()).err();
+            return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
+        }
+        // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
+        let mut verbatim = stream.is_none();
+        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context()));
+        if stream.push(bytes, &mut held) == Passed::Unchanged {
+            held.extend_from_slice(bytes);
+        } else {
+            verbatim = false;
+        }
+        if ends && stream.facts().failure.is_none() {
+            let before = held.len();
+            stream.end(&mut held);
+            verbatim &= held.len() == before;
+        }
+        if let Some(failure) = stream.facts().failure.clone() {
+            return self.failed(failure);
+        }
+        if stream.facts().meaningful {
+            self.flight.borrow_mut().first_token();
+        }
+        if !ends && held.len() < self.max_held_bytes(stream.facts().meaningful) {
+            self.phase = Phase::Held(Some(stream), held);
+            return Verdict::Hold;
+        }
+        if ends {
+            self.flight.borrow_mut().serve(stream.facts().usage);
+            self.phase = Phase::Passing;
+        } else {
+            self.phase = Phase::Flowing(stream, Vec::new());
+        }
+        self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) })
+    }
+
+    /// How much of a stream is held: until something meaningful has come, or, where that is wished, all of it.
+    fn max_held_bytes(&self, meaningful: bool) -> usize {
+        match self.flight.borrow().config.signalbox.stream_commit {
+            StreamCommit::FirstToken if meaningful => 0,
+            StreamCommit::FirstToken => MAX_HELD_BYTES,
+            StreamCommit::Complete => self.max_whole_bytes(),
+        }
+    }
+
+    pub(super) fn flowing(
+        &mut self,
+        mut stream: Box<dyn AnswerStream>,
+        mut out: Vec<u8>,
+        bytes: &[u8],
+        ends: bool,
+    ) -> Verdict {
+        let owed = out.len();
+        let unchanged = stream.push(bytes, &mut out) == Passed::Unchanged;
+        if unchanged && owed > 0 {
+            out.extend_from_slice(bytes);
+        }
+        let keep = unchanged && owed == 0;
+        if ends && stream.facts().failure.is_none() {
+            stream.end(&mut out);
+        }
+        let edit = match (keep, out.is_empty()) {
+            (true, true) => Edit::Keep,
+            (true, false) => Edit::Append(out),
+            (false, _) => Edit::Whole(out),
+        };
+        if let Some(failure) = &stream.facts().failure {
+            let mut flight = self.flight.borrow_mut();
+            flight.fail(failure.clone());
+            self.phase = Phase::Cut;
+        } else if ends {
+            self.flight.borrow_mut().serve(stream.facts().usage);
+            self.phase = Phase::Passing;
+        } else {
+            self.phase = Phase::Flowing(stream, Vec::new());
+        }
+        Verdict::Continue(edit)
+    }
+}
+
+pub(super) fn unreadable(what: &str) -> Failure {
+    Failure::local(FailureClass::Upstream, what)
+}
+
+fn starts_like_json(bytes: &[u8]) -> bool {
+    matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | b'<'))
+}

@@ -1,0 +1,36 @@
+//! The request of one try: the client's original body, as its deployment's provider wants it.
+
+use super::super::verdict::Edit;
+use super::super::{Api, Flight, Reply};
+use crate::codec;
+use crate::codec::client::openai;
+use crate::config::model::Deployment;
+use crate::provider::Dialect;
+
+/// The client's body in the provider's dialect, its length, and which of its fields were left out.
+pub(super) fn encode(
+    flight: &Flight,
+    deployment: &Deployment,
+    model: &str,
+) -> Result<(Edit, usize, Vec<String>), Reply> {
+    let dialect = deployment.provider.dialect;
+    if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        let ask_usage = flight.asks_usage(deployment);
+        if model == flight.asked && !flight.stripped && !ask_usage {
+            return Ok((Edit::Keep, flight.body.len(), Vec::new()));
+        }
+        let (end, mut prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model, ask_usage);
+        let rest = flight.body.get(end..).unwrap_or_default();
+        let length = prefix.len() + rest.len();
+        if flight.stripped {
+            prefix.extend_from_slice(rest);
+            return Ok((Edit::Whole(prefix), length, Vec::new()));
+        }
+        return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
+    }
+    let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;
+    let target = codec::Target { model, drop_params: deployment.drop_params };
+    let encoded = codec::request(dialect, &request, target).map_err(|error| Reply::error(&error))?;
+    let length = encoded.body.len();
+    Ok((Edit::Whole(encoded.body), length, encoded.dropped))
+}
