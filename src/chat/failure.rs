@@ -2,7 +2,7 @@
 
 /// Why a provider did not serve a request. Retry, fallback and cooldown are decided by this class alone
 /// (`routing::failover` holds the table).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureClass {
     /// No connection: refused, DNS, TLS.
     Connect,

@@ -13,7 +13,7 @@ use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StrategyNa
 use crate::routing::failover::{self, Next};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
-use crate::state::Outcome;
+use crate::state::{Measure, Outcome, Tally};
 
 /// What the state learns of a flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,21 @@ pub struct Ending {
     pub took_ms: u64,
     /// How long it took until the first token of a stream, in milliseconds.
     pub first_token_ms: Option<u64>,
+}
+
+impl Ending {
+    /// Counts it for Envoy's statistics.
+    pub fn count(&self, tally: &mut Tally) {
+        let mut add = |measure, by| tally.add(self.deployment, measure, by);
+        match &self.outcome {
+            Outcome::Served(times) => add(Measure::Served, u64::from(*times)),
+            Outcome::Failed(failure) => add(Measure::Failed(failure.class), 1),
+            Outcome::Abandoned => add(Measure::Abandoned, 1),
+        }
+        let usage = self.usage.unwrap_or_default();
+        add(Measure::InputTokens, usage.prompt_tokens);
+        add(Measure::OutputTokens, usage.completion_tokens);
+    }
 }
 
 /// One request on its way.

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{cluster, listener};
+use super::{cluster, listener, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::RouterConfig;
 
@@ -36,6 +36,7 @@ pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
             "clusters": clusters,
             "secrets": static_secrets(config, &secrets),
         },
+        "stats_config": stats::stats_config(),
         "overload_manager": {
             "resource_monitors": [{
                 "name": "envoy.resource_monitors.global_downstream_max_connections",

@@ -10,6 +10,7 @@ pub mod yaml;
 
 mod cluster;
 mod listener;
+mod stats;
 
 use serde_json::json;
 

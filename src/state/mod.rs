@@ -10,12 +10,14 @@ mod gathered;
 mod health;
 mod observation;
 mod seen;
+mod tally;
 mod view;
 
 pub use gathered::{Ended, Gathered, settle};
 pub use health::{Health, health_of};
 pub use observation::{CooldownRules, Observation, Outcome, record};
 pub use seen::{SAMPLES, Samples, Seen, Standing};
+pub use tally::{Measure, Tally};
 pub use view::{CoolingView, announce};
 
 /// The version of a value, for compare-and-set.

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
+use proxy_wasm::types::{BufferType, MapType, MetricType};
 
 use crate::filter::{Edit, HeaderMap, OutgoingHeaders};
 use crate::state::{StateStore, Version};
@@ -29,6 +29,16 @@ impl StateStore for SharedData {
     fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
         hostcalls::set_shared_data(key, Some(value), expected).is_ok()
     }
+}
+
+/// The number of a counter in Envoy's statistics.
+pub fn counter(name: &str) -> u32 {
+    hostcalls::define_metric(MetricType::Counter, name).unwrap_or_default()
+}
+
+/// Adds to a counter.
+pub fn count(counter: u32, by: u64) {
+    let _ = hostcalls::increment_metric(counter, i64::try_from(by).unwrap_or(i64::MAX));
 }
 
 /// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.

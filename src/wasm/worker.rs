@@ -1,7 +1,7 @@
 //! What one worker's VM keeps in memory: the configuration, the flights on their way, time, and who is cooling.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
@@ -11,13 +11,15 @@ use crate::config::model::{Deployment, RouterConfig};
 use crate::filter::{Event, Flight};
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{CoolingView, Ended, Gathered, settle};
+use crate::state::{CoolingView, Ended, Gathered, Measure, Tally, settle};
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
     static GATHERED: RefCell<Gathered> = RefCell::new(Gathered::default());
     static COOLING: RefCell<CoolingView> = RefCell::new(CoolingView::default());
+    static TALLY: RefCell<Tally> = RefCell::new(Tally::default());
+    static METRICS: RefCell<BTreeMap<(usize, Measure), u32>> = const { RefCell::new(BTreeMap::new()) };
     static NOW_MS: Cell<u64> = const { Cell::new(0) };
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
@@ -30,6 +32,7 @@ thread_local! {
 pub fn configure(json: &str) -> Result<(), String> {
     let config = compile::compile_json(json)?;
     COOLING.set(CoolingView::read(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
+    METRICS.with_borrow_mut(BTreeMap::clear);
     CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
     tick();
     Ok(())
@@ -39,7 +42,19 @@ pub fn configure(json: &str) -> Result<(), String> {
 pub fn tick() {
     NOW_MS.set(host::now_ms());
     if let Some(config) = config() {
+        tell(&config);
         COOLING.with_borrow_mut(|view| view.refresh(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
+    }
+}
+
+/// Tells Envoy's statistics what was counted since the last tick.
+fn tell(config: &RouterConfig) {
+    for (deployment, measure, count) in TALLY.with_borrow_mut(Tally::take) {
+        let Some(Deployment { id, .. }) = config.deployments.get(deployment) else { continue };
+        METRICS.with_borrow_mut(|known| {
+            let metric = known.entry((deployment, measure)).or_insert_with(|| host::counter(&measure.name(id)));
+            host::count(*metric, count);
+        });
     }
 }
 
@@ -92,11 +107,13 @@ pub fn record(flight: &RefCell<Flight>) {
             (Rc::clone(&flight.config), flight.started_ms)
         };
         let Some(Deployment { id, .. }) = config.deployments.get(ending.deployment) else { continue };
+        TALLY.with_borrow_mut(|tally| ending.count(tally));
         let rules = || cooldown_rules(&config, ending.deployment);
         let ended = Ended { deployment: id, outcome: ending.outcome, started_ms };
         let cooled =
             GATHERED.with_borrow_mut(|gathered| settle(gathered, &SharedData, ended, &rules, &host::now_ms, chance()));
         if cooled {
+            TALLY.with_borrow_mut(|tally| tally.add(ending.deployment, Measure::Cooldowns, 1));
             log::info!("signalbox: {id} is cooling down");
             tick();
         }

@@ -1,0 +1,89 @@
+//! What Envoy's statistics are told: gathered here between ticks, so that a request costs no host call for them.
+//!
+//! A statistic's name is made of words and dots, the deployment's id last; the generated bootstrap takes the words apart again
+//! into labels (`generate::stats`).
+//!
+//! **Invariant:** as many statistics as there are deployments times measures, whatever clients send.
+
+use std::collections::BTreeMap;
+
+use crate::chat::FailureClass;
+
+/// What is counted of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Attempts that served.
+    Served,
+    /// Attempts that failed, by class.
+    Failed(FailureClass),
+    /// Attempts that the client did not wait for.
+    Abandoned,
+    /// Cooldowns that began.
+    Cooldowns,
+    /// Input tokens.
+    InputTokens,
+    /// Output tokens.
+    OutputTokens,
+    /// Cost, in billionths of a US dollar.
+    CostNanos,
+}
+
+impl Measure {
+    /// The statistic's name for a deployment.
+    #[must_use]
+    pub fn name(self, deployment_id: &str) -> String {
+        let what = match self {
+            Self::Served => "attempts.outcome.served",
+            Self::Failed(class) => {
+                return format!("signalbox.attempts.outcome.{}.deployment.{deployment_id}", class.as_str());
+            }
+            Self::Abandoned => "attempts.outcome.abandoned",
+            Self::Cooldowns => "cooldowns",
+            Self::InputTokens => "tokens.type.input",
+            Self::OutputTokens => "tokens.type.output",
+            Self::CostNanos => "cost_nanodollars",
+        };
+        format!("signalbox.{what}.deployment.{deployment_id}")
+    }
+}
+
+/// What one worker has counted and not told yet.
+#[derive(Debug, Default)]
+pub struct Tally(BTreeMap<(usize, Measure), u64>);
+
+impl Tally {
+    /// Counts something of a deployment, by its index.
+    pub fn add(&mut self, deployment: usize, measure: Measure, by: u64) {
+        if by > 0 {
+            let count = self.0.entry((deployment, measure)).or_default();
+            *count = count.saturating_add(by);
+        }
+    }
+
+    /// Takes all that was counted.
+    pub fn take(&mut self) -> impl Iterator<Item = (usize, Measure, u64)> + use<> {
+        std::mem::take(&mut self.0).into_iter().map(|((deployment, measure), count)| (deployment, measure, count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_until_they_are_taken() {
+        let mut tally = Tally::default();
+        tally.add(1, Measure::InputTokens, 3);
+        tally.add(1, Measure::InputTokens, 4);
+        tally.add(0, Measure::Failed(FailureClass::RateLimit), 1);
+        tally.add(0, Measure::CostNanos, 0);
+        let taken: Vec<_> = tally.take().collect();
+        assert_eq!(taken, [(0, Measure::Failed(FailureClass::RateLimit), 1), (1, Measure::InputTokens, 7)]);
+        assert_eq!(tally.take().count(), 0);
+        assert_eq!(Measure::Served.name("a.b"), "signalbox.attempts.outcome.served.deployment.a.b");
+        assert_eq!(
+            Measure::Failed(FailureClass::RateLimit).name("a"),
+            "signalbox.attempts.outcome.rate_limit.deployment.a"
+        );
+    }
+}
