@@ -158,6 +158,10 @@ HEAD = """\
 
 use super::row::{{NO, Row, row}};
 
+/// Whose rows there are; a row names its provider by the place here.
+#[rustfmt::skip]
+pub(super) const PROVIDERS: &[&str] = &[{providers}];
+
 /// Where the facts come from, and when they were taken.
 pub const MADE_FROM: &str = "{made}";
 
@@ -176,21 +180,28 @@ def pico(cell):
     return f"{value:_}"
 
 
-def line(row):
+def line(row, providers):
     rates = ", ".join(pico(row[name]) for name in PRICES)
-    long = ""
+    long = "None"
     if row["long_from"]:
-        long = f"{int(row['long_from']):_}, " + ", ".join(pico(row[f"long_{name}"]) for name in PRICES)
+        long = f"Some(&[{int(row['long_from']):_}, " + ", ".join(pico(row[f"long_{name}"]) for name in PRICES) + "])"
     limits = ", ".join(f"{int(row[name]):_}" if row[name] else "NO" for name in LIMITS)
     words = row["capabilities"].split()
     yes = sum(1 << bit for bit, word in enumerate(CAPABILITIES) if word in words)
     no = sum(1 << bit for bit, word in enumerate(CAPABILITIES) if f"-{word}" in words)
-    return f'    row("{row["provider"]}", "{row["model"]}", [{rates}], &[{long}], [{limits}], [{yes:#04x}, {no:#04x}]),\n'
+    return f'    row({providers.index(row["provider"])}, "{row["model"]}", [{rates}], {long}, [{limits}], [{yes:#04x}, {no:#04x}]),\n'
 
 
 def table(check):
     made, rows = read()
-    text = HEAD.format(made=made) + "".join(map(line, rows)) + "];\n"
+    providers = list(dict.fromkeys(row["provider"] for row in rows))
+    text = HEAD.format(made=made, providers=", ".join(f'"{name}"' for name in providers))
+    before = None
+    for row in rows:
+        text += f"    // {row['provider']}\n" if row["provider"] != before else ""
+        text += line(row, providers)
+        before = row["provider"]
+    text += "];\n"
     if not check:
         TABLE.write_text(text)
     elif not TABLE.exists() or TABLE.read_text() != text:

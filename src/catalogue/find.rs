@@ -42,7 +42,7 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("x-ai", "xai"),
 ];
 
-/// Bedrock's regions before a model's name. `us-gov` is not among them: its prices are its own.
+/// Bedrock's regions before a model's name. `us-gov` is not among them, nor taken off a way: its prices are its own.
 const REGIONS: &[&str] = &["us", "eu", "apac", "global", "jp", "au", "ca", "in", "sa"];
 
 /// What is known of a provider's model, if anything is.
@@ -66,7 +66,7 @@ fn usual(provider: &str) -> &str {
 }
 
 fn row(provider: &str, model: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.provider == provider && same(row.model, model))
+    ROWS.iter().find(|row| row.provider() == provider && same(row.model, model))
 }
 
 fn same(one: &str, other: &str) -> bool {
@@ -80,11 +80,15 @@ fn spellings<'a>(provider: &str, model: &'a str) -> Vec<Cow<'a, str>> {
     let model = match provider {
         "gemini" => after("models/"),
         "fireworks_ai" => after("accounts/fireworks/models/"),
+        "bedrock" if model.contains("us-gov-") => "",
         "bedrock" => model.rsplit('/').next().unwrap_or(model),
         "openai" => fine_tuned(model).unwrap_or(model),
         _ => model,
     };
     let mut names = Vec::new();
+    if model.is_empty() {
+        return names;
+    }
     let mut add = |name: Cow<'a, str>| {
         let short = if provider == "bedrock" { without_version(&name) } else { &name };
         let undated = without_date(short).unwrap_or(short).to_owned();
@@ -137,7 +141,7 @@ mod tests {
     use super::*;
 
     fn found(provider: &str, model: &str) -> String {
-        lookup(provider, model).map_or("nothing".to_owned(), |row| format!("{}/{}", row.provider, row.model))
+        lookup(provider, model).map_or("nothing".to_owned(), |row| format!("{}/{}", row.provider(), row.model))
     }
 
     #[test]
@@ -188,8 +192,10 @@ mod tests {
         assert_eq!(found("bedrock_converse", "converse/anthropic.claude-opus-5"), "bedrock/anthropic.claude-opus-5");
         let arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-5";
         assert_eq!(found("bedrock", arn), "bedrock/us.anthropic.claude-opus-5");
-        assert_eq!(found("bedrock", "us-gov.anthropic.claude-opus-5"), "nothing", "its prices are its own");
-        assert_eq!(found("deepseek", "deepseek-v3"), "nothing", "a version only at Bedrock");
+        for model in ["us-gov.anthropic.claude-opus-5", "us-gov-west-1/anthropic.claude-opus-5"] {
+            assert_eq!(found("bedrock", model), "nothing", "its prices are its own");
+        }
+        assert_eq!(found("deepseek", "deepseek-chat-v1:0"), "nothing", "a version only at Bedrock");
     }
 
     #[test]
@@ -241,9 +247,11 @@ mod tests {
     #[test]
     fn no_two_rows_have_the_same_name_and_each_finds_itself() {
         for (at, one) in ROWS.iter().enumerate() {
-            assert_eq!(found(one.provider, one.model), format!("{}/{}", one.provider, one.model));
-            let twin =
-                ROWS.iter().skip(at + 1).find(|other| other.provider == one.provider && same(other.model, one.model));
+            assert_eq!(found(one.provider(), one.model), format!("{}/{}", one.provider(), one.model));
+            let twin = ROWS
+                .iter()
+                .skip(at + 1)
+                .find(|other| other.provider() == one.provider() && same(other.model, one.model));
             assert!(twin.is_none(), "{twin:?}");
             assert!(one.listed().price().is_some(), "{} has no price", one.model);
         }

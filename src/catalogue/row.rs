@@ -1,10 +1,11 @@
-//! One model, packed: the filter carries every row, so a row is 48 bytes and its names.
+//! One model, packed: the filter carries every row, so a row is 40 bytes and its name.
 //!
 //! **Invariant:** [`NO`] stands for what is not known, and never leaves this file.
 
 use super::capability::Capabilities;
 use super::money::Usd;
 use super::price::{Listed, LongPrompts};
+use super::table::PROVIDERS;
 
 /// Not known.
 pub(super) const NO: u32 = u32::MAX;
@@ -12,13 +13,12 @@ pub(super) const NO: u32 = u32::MAX;
 /// What is known of one model at one provider.
 #[derive(Debug)]
 pub struct Row {
-    /// The provider, by the name that stands before the `/` in `litellm_params.model`.
-    pub provider: &'static str,
     /// The model, without region, version and date where these change nothing.
     pub model: &'static str,
     rates: [u32; 4],
-    long: &'static [u32],
+    long: Option<&'static [u32; 5]>,
     limits: [u32; 2],
+    provider: u8,
     capabilities: [u8; 2],
 }
 
@@ -35,14 +35,14 @@ pub struct Limits {
 /// long prompts behind the number of tokens from which they count, the most input and output tokens, capabilities known and
 /// known to be missing.
 pub(super) const fn row(
-    provider: &'static str,
+    provider: u8,
     model: &'static str,
     rates: [u32; 4],
-    long: &'static [u32],
+    long: Option<&'static [u32; 5]>,
     limits: [u32; 2],
     capabilities: [u8; 2],
 ) -> Row {
-    Row { provider, model, rates, long, limits, capabilities }
+    Row { model, rates, long, limits, provider, capabilities }
 }
 
 fn known(number: u32) -> Option<u64> {
@@ -61,16 +61,19 @@ fn listed([input, cached_input, cache_write, output]: [u32; 4]) -> Listed {
 }
 
 impl Row {
+    /// The provider, by the name that stands before the `/` in `litellm_params.model`.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        PROVIDERS.get(usize::from(self.provider)).copied().unwrap_or_default()
+    }
+
     /// Its prices, as far as they are known.
     #[must_use]
     pub fn listed(&self) -> Listed {
-        let long = match *self.long {
-            [from, input, cached, write, output] => {
-                let rates = listed([input, cached, write, output]).rates();
-                rates.map(|rates| LongPrompts { from_tokens: u64::from(from), rates })
-            }
-            _ => None,
-        };
+        let long = self.long.and_then(|&[from, input, cached, write, output]| {
+            let rates = listed([input, cached, write, output]).rates()?;
+            Some(LongPrompts { from_tokens: u64::from(from), rates })
+        });
         Listed { long, ..listed(self.rates) }
     }
 
