@@ -25,6 +25,8 @@ enum Command {
     Up(cli::up::Args),
     /// Translate between OpenAI's dialect and a provider's: the codecs alone, stdin to stdout
     Translate(cli::translate::Args),
+    /// What is known of models: prices, limits, capabilities; and what a request would cost
+    Models(cli::models::Args),
     /// Simulate providers, with faults on demand
     Sim(cli::sim::Args),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Envoy(args) => cli::envoy::run(&args),
         Command::Up(args) => cli::up::run(&args),
         Command::Translate(args) => cli::translate::run(&args),
+        Command::Models(args) => cli::models::run(&args),
         Command::Sim(args) => cli::sim::run(&args),
     }
 }

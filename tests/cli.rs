@@ -1,5 +1,5 @@
 //! The real binary: whole outputs and exit codes.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(all(feature = "cli", unix))]
 
 #[path = "support/golden.rs"]
@@ -163,4 +163,35 @@ fn up_tells_what_is_missing() {
     drop(taken);
     assert_eq!(code, Some(1));
     assert!(err.contains("cannot listen on 127.0.0.1:23107") && err.contains("signalbox.listen"), "{err}");
+}
+
+#[test]
+fn models_tells_what_a_deployment_would_have_and_a_request_cost() {
+    let name = "openai/gpt-4o-2024-08-06";
+    let (code, out, err) = run(&["models", name, "--input", "1000", "--cached", "400", "--output", "100"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    // 600 at 2.50, 400 at 1.25 and 100 at 10 for a million.
+    let wanted = ["openai/gpt-4o", "2.5", "1.25", "-", "10", "128000", "16384", "0.003", "tools"];
+    assert_eq!(lines[2].iter().take(9).copied().collect::<Vec<_>>(), wanted);
+
+    let (code, out, _) = run(&["models", "claude-OPUS", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let models = listed["models"].as_array().unwrap();
+    assert!(code == Some(0) && models.len() > 5);
+    assert!(
+        models
+            .iter()
+            .all(|model| model["model"].as_str().unwrap().contains("claude-opus") && model.get("cost").is_none())
+    );
+}
+
+#[test]
+fn models_tells_what_nobody_knows() {
+    for name in ["hosted_vllm/gpt-4o", "openai/gpt-4o-mega", "no such thing"] {
+        let (code, out, err) = run(&["models", name]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(err.contains(&format!("nothing is known of `{name}`")), "{err}");
+    }
 }
