@@ -60,6 +60,13 @@ impl<'a> Field<'a> {
         items.iter().enumerate().map(item).collect()
     }
 
+    /// Whether this is a map; noted where it is none.
+    pub(super) fn is_map(&self, notes: &mut Notes) -> bool {
+        let before = notes.mistakes.len();
+        self.entries(notes);
+        notes.mistakes.len() == before
+    }
+
     /// A text.
     pub(super) fn text(&self, notes: &mut Notes) -> Option<&'a str> {
         if let Value::Str(text) = &self.node.value {
@@ -91,6 +98,15 @@ impl<'a> Field<'a> {
             _ => return None,
         };
         number.is_finite().then_some(number)
+    }
+
+    /// A number that fits; `remedy` says which do.
+    pub(super) fn real(&self, notes: &mut Notes, fits: impl Fn(f64) -> bool, remedy: &str) -> Option<f64> {
+        let number = self.number().filter(|number| fits(*number));
+        if number.is_none() {
+            self.mistake(notes, format!("{} will not do here", self.shown()), remedy);
+        }
+        number
     }
 
     /// A number that is not negative.
@@ -131,6 +147,16 @@ impl<'a> Field<'a> {
         self.whole(notes, 0, 1000).and_then(|whole| u32::try_from(whole).ok())
     }
 
+    /// A whole number of things that may be many, from `least` up.
+    pub(super) fn many(&self, notes: &mut Notes, least: i64) -> Option<u32> {
+        self.whole(notes, least, i64::from(u32::MAX)).and_then(|whole| u32::try_from(whole).ok())
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, notes: &mut Notes) -> Vec<String> {
+        self.items(notes).iter().filter_map(|item| item.text(notes).map(str::to_owned)).collect()
+    }
+
     /// Seconds, as milliseconds. Zero only where it means something.
     pub(super) fn seconds(&self, notes: &mut Notes, zero: bool) -> Option<u64> {
         let fits = |s: &f64| *s < MAX_SECONDS && (*s > 0.0 || (zero && *s == 0.0));
@@ -146,6 +172,11 @@ impl<'a> Field<'a> {
     /// Notes that this cannot stay.
     pub(super) fn mistake(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
         notes.mistakes.push(Notice::new(self.node.place, &self.path, problem, remedy));
+    }
+
+    /// Notes that this is probably not meant.
+    pub(super) fn warning(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
+        notes.warnings.push(Notice::new(self.node.place, &self.path, problem, remedy));
     }
 
     /// The value for a sentence, cut to a sane length. Never asked of a key.
