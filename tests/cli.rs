@@ -35,18 +35,20 @@ fn scratch(name: &str) -> PathBuf {
 
 #[test]
 fn check_sums_a_configuration_up() {
-    for number in 1..=3 {
-        let (code, out, err) = run(&["check", &format!("tutorial-{number}.yaml")]);
+    for name in ["tutorial-1", "tutorial-2", "tutorial-3", "routing"] {
+        let (code, out, err) = run(&["check", &format!("{name}.yaml")]);
         assert_eq!((code, err.as_str()), (Some(0), ""));
-        golden::assert(&format!("config/tutorial-{number}.txt"), &out);
+        golden::assert(&format!("config/{name}.txt"), &out);
     }
 }
 
 #[test]
 fn check_names_every_mistake_with_its_place() {
-    let (code, out, err) = run(&["check", "mistakes.yaml"]);
-    assert_eq!((code, out.as_str()), (Some(2), ""));
-    golden::assert("config/mistakes.txt", &err);
+    for name in ["mistakes", "routing-mistakes"] {
+        let (code, out, err) = run(&["check", &format!("{name}.yaml")]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        golden::assert(&format!("config/{name}.txt"), &err);
+    }
 }
 
 #[test]

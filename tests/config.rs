@@ -168,10 +168,10 @@ fn the_filter_compiles_the_same_without_a_secret() {
     let text = "
 model_list:
 - model_name: openai/*
-  litellm_params: {model: openai/*, api_key: sk-SECRET, tags: [SECRET], rpm: os.environ/RPM}
+  litellm_params: {model: openai/*, api_key: sk-SECRET, tag_regex: [SECRET], rpm: os.environ/RPM}
 - model_name: api_key
   litellm_params: {model: openai/x, api_base: os.environ/BASE, api_key: os.environ/SECRET}
-  model_info: {id: x, base_model: SECRET}
+  model_info: {id: x, team_id: SECRET}
 general_settings: {master_key: SECRET}
 environment_variables: {K: SECRET}
 router_settings: {redis_password: SECRET, fallbacks: [{openai/*: [api_key]}], model_group_alias: {listen: api_key}}
@@ -193,13 +193,16 @@ signalbox: {secret_files: {SECRET: /run/SECRET}, first_token_timeout: 2.5, fallb
 #[test]
 fn a_warning_is_no_mistake() {
     let text = "
-model_list: [{model_name: m, litellm_params: {model: openai/x, tags: [a], shoe_size: 44, input_cost_per_token: 1}}]
+model_list: [{model_name: m, litellm_params: {model: openai/x, tag_regex: [a], shoe_size: 44, mock_response: hi}}]
 general_settings: {master_key: sk-SECRET}
 ";
     let warnings: Vec<_> = compiled(text).warnings.iter().map(|notice| notice.line("f", "")).collect();
     let about = |word: &str| warnings.iter().any(|warning| warning.contains(word));
     assert_eq!(warnings.len(), 5, "{warnings:#?}");
-    assert!(about("`tags` has no effect") && about("`shoe_size` is not a key") && about("need none"), "{warnings:#?}");
+    assert!(
+        about("`tag_regex` has no effect") && about("`shoe_size` is not a key") && about("need none"),
+        "{warnings:#?}"
+    );
     assert!(!about("SECRET"), "{warnings:#?}");
 }
 

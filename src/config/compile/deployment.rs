@@ -2,10 +2,9 @@
 //!
 //! **Invariant:** a literal key goes into [`Key::Literal`] and nowhere else, no notice shows it.
 
-use super::endpoint;
 use super::environment::PREFIX;
 use super::field::{Field, Notes};
-use super::provider_name;
+use super::{budgets, endpoint, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex, Key};
 use crate::config::tree::Value;
 use crate::provider::Provider;
@@ -36,6 +35,8 @@ pub(super) fn read(entry: &Field<'_>, group: GroupIndex, group_name: &str, notes
         None => (None, None),
     };
     // Every value is read, also where the deployment is lost already, so that all its mistakes show at once.
+    let model_info = entry.at("model_info").filter(|info| info.is_map(notes));
+    let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
     let limit = |name: &str| params.at(name).or_else(|| entry.at(name));
     let deployment = Deployment {
         id: String::new(),
@@ -51,18 +52,41 @@ pub(super) fn read(entry: &Field<'_>, group: GroupIndex, group_name: &str, notes
         timeout_ms: params.at("timeout").or_else(|| params.at("request_timeout")).and_then(|f| f.seconds(notes, false)),
         stream_timeout_ms: params.at("stream_timeout").and_then(|field| field.seconds(notes, false)),
         num_retries: params.at("num_retries").and_then(|field| field.few(notes)),
-        cooldown_ms: params.at("cooldown_time").and_then(|field| field.seconds(notes, true)),
-        allowed_fails: None,
-        allowed_fails_policy: None,
-        max_parallel: None,
-        budget: None,
-        tags: Vec::new(),
-        region: None,
-        blocked: false,
-        supports: Vec::new(),
+        cooldown_ms: info("cooldown_time")
+            .or_else(|| params.at("cooldown_time"))
+            .and_then(|field| field.seconds(notes, true)),
+        allowed_fails: info("allowed_fails").and_then(|field| field.many(notes, 0)),
+        allowed_fails_policy: info("allowed_fails_policy").and_then(|field| policies::allowed_fails(&field, notes)),
+        max_parallel: params.at("max_parallel_requests").and_then(|field| field.many(notes, 1)),
+        budget: budgets::deployment(&params, notes),
+        tags: params.at("tags").map(|field| field.texts(notes)).unwrap_or_default(),
+        region: params.at("region_name").and_then(|field| field.text(notes)).map(str::to_owned),
+        blocked: info("blocked").and_then(|field| field.flag(notes)).unwrap_or(false),
+        supports: info("supports").map(|field| supports(&field, notes)).unwrap_or_default(),
         drop_params: params.at("drop_params").and_then(|field| field.flag(notes)).unwrap_or(false),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
+}
+
+/// The tasks it is good at: names of our own, so a name that no task could have is a slip.
+fn supports(field: &Field<'_>, notes: &mut Notes) -> Vec<String> {
+    let is_task = |name: &str| {
+        let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(rest)
+    };
+    let mut found = Vec::new();
+    for item in field.items(notes) {
+        let Some(name) = item.text(notes) else { continue };
+        if is_task(name) {
+            found.push(name.to_owned());
+            continue;
+        }
+        let fits = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let meant: String = name.trim().chars().map(fits).collect();
+        let remedy = if is_task(&meant) { format!("write `{meant}`") } else { "write for example `code`".to_owned() };
+        item.mistake(notes, format!("{} cannot name a task (only a-z 0-9 _)", item.shown()), remedy);
+    }
+    found
 }
 
 /// Where the key comes from. Without an `api_key` the provider's usual variable serves its usual host; another host gets no key

@@ -1,62 +1,88 @@
-//! `fallbacks` and `default_fallbacks`: which groups stand in for a group.
+//! `fallbacks`, `default_fallbacks`, `context_window_fallbacks` and `content_policy_fallbacks`: which groups stand in for a
+//! group.
+//!
+//! An empty list is LiteLLM's default and the same as none: the older home is asked then, and a prompt that is too long follows
+//! `fallbacks`.
 //!
 //! **Invariant:** a fallback names a group that exists, is not the failed group itself, and can be asked without a wildcard.
 
 use super::aliases::no_group;
 use super::field::{Field, Notes};
-use super::router_settings::setting;
-use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup};
+use super::router_settings::{homes, setting};
+use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, is_pattern};
 use crate::config::tree::Value;
+
+/// For a group, those that stand in for it, in order.
+type ByGroup = Vec<(GroupIndex, Vec<GroupIndex>)>;
 
 /// What was read.
 pub(super) struct Fallbacks {
-    pub(super) by_group: Vec<(GroupIndex, Vec<GroupIndex>)>,
+    pub(super) by_group: ByGroup,
     pub(super) default: Vec<GroupIndex>,
+    pub(super) context_window: Option<ByGroup>,
+    pub(super) content_policy: Option<ByGroup>,
 }
 
-struct Names<'a> {
-    groups: &'a [ModelGroup],
-    deployments: &'a [Deployment],
-    aliases: &'a [Alias],
+/// What a name can mean in the settings.
+pub(super) struct Names<'a> {
+    pub(super) groups: &'a [ModelGroup],
+    pub(super) deployments: &'a [Deployment],
+    pub(super) aliases: &'a [Alias],
 }
 
-/// Reads both keys. `fallbacks: [{"*": […]}]` is LiteLLM's other way of writing `default_fallbacks`.
-pub(super) fn read(
-    root: &Field<'_>,
-    groups: &[ModelGroup],
-    deployments: &[Deployment],
-    aliases: &[Alias],
-    notes: &mut Notes,
-) -> Fallbacks {
-    let names = Names { groups, deployments, aliases };
-    let mut found = Fallbacks { by_group: Vec::new(), default: Vec::new() };
-    let items = setting(root, "fallbacks").map(|field| field.items(notes)).unwrap_or_default();
-    for (from, targets) in items.iter().flat_map(|item| item.entries(notes)).collect::<Vec<_>>() {
-        if from == "*" && names.group("*").is_none() {
-            found.default.extend(names.targets(&targets, None, notes));
-            continue;
-        }
-        let Some(group) = names.group(from) else {
-            no_group(&targets, from, groups, notes);
-            continue;
-        };
-        let chain = names.targets(&targets, Some(group), notes);
-        if found.by_group.iter().any(|(known, _)| *known == group) {
-            let problem = format!("`{from}` has fallbacks already");
-            targets.mistake(notes, problem, "write all of them in one list, in order");
-        } else {
-            found.by_group.push((group, chain));
-        }
-    }
+/// Reads all four keys. `fallbacks: [{"*": […]}]` is LiteLLM's other way of writing `default_fallbacks`.
+pub(super) fn read(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Fallbacks {
+    let (by_group, mut default) = names.list(root, "fallbacks", notes).unwrap_or_default();
     if let Some(field) = setting(root, "default_fallbacks") {
-        found.default.extend(names.targets(&field, None, notes));
+        default.extend(names.targets(&field, None, notes));
     }
-    found
+    let mut special = |key: &str| {
+        let (mut by_group, any) = names.list(root, key, notes)?;
+        // Those of `*` stand in for every group without an entry of its own.
+        for group in 0..names.groups.len() {
+            let others: Vec<_> = any.iter().copied().filter(|target| *target != group).collect();
+            if !others.is_empty() && by_group.iter().all(|(known, _)| *known != group) {
+                by_group.push((group, others));
+            }
+        }
+        Some(by_group)
+    };
+    let (context_window, content_policy) = (special("context_window_fallbacks"), special("content_policy_fallbacks"));
+    Fallbacks { by_group, default, context_window, content_policy }
 }
 
 impl Names<'_> {
+    /// A list of fallbacks: by group, and those of `*`. `None` where there is none, or an empty one.
+    fn list(&self, root: &Field<'_>, key: &str, notes: &mut Notes) -> Option<(ByGroup, Vec<GroupIndex>)> {
+        let (mut by_group, mut any) = (ByGroup::new(), Vec::new());
+        let items = non_empty(root, key)?.items(notes);
+        for (from, targets) in items.iter().flat_map(|item| item.entries(notes)).collect::<Vec<_>>() {
+            if from == "*" && self.group("*").is_none() {
+                any.extend(self.targets(&targets, None, notes));
+                continue;
+            }
+            let Some(group) = self.group(from) else {
+                self.no_group(&targets, from, notes);
+                continue;
+            };
+            let chain = self.targets(&targets, Some(group), notes);
+            if by_group.iter().any(|(known, _)| *known == group) {
+                let problem = format!("`{from}` has fallbacks already");
+                targets.mistake(notes, problem, "write all of them in one list, in order");
+            } else {
+                by_group.push((group, chain));
+            }
+        }
+        Some((by_group, any))
+    }
+
+    /// Notes that no group has this name.
+    pub(super) fn no_group(&self, field: &Field<'_>, name: &str, notes: &mut Notes) {
+        no_group(field, name, self.groups, notes);
+    }
+
     /// The group of that name or alias.
-    fn group(&self, name: &str) -> Option<GroupIndex> {
+    pub(super) fn group(&self, name: &str) -> Option<GroupIndex> {
         let by_name = self.groups.iter().position(|group| group.name == name);
         by_name.or_else(|| self.aliases.iter().find(|alias| alias.name == name).map(|alias| alias.group))
     }
@@ -79,29 +105,41 @@ impl Names<'_> {
     }
 
     fn target(&self, item: &Field<'_>, from: Option<GroupIndex>, notes: &mut Notes) -> Option<GroupIndex> {
-        if let Value::Map(_) = item.node.value {
-            item.mistake(
-                notes,
-                "a fallback with parameters of its own is not supported yet",
-                "write a group's name alone",
-            );
-            return None;
-        }
+        // LiteLLM takes a request's parameters here; `model` alone is the same as the name.
+        let alone = |entries: &[_]| entries.len() == 1;
+        let item = &match &item.node.value {
+            Value::Map(entries) => match item.at("model").filter(|_| alone(entries)) {
+                Some(model) => model,
+                None => {
+                    let problem = "a fallback with parameters of its own is not supported yet";
+                    item.mistake(notes, problem, "write a group's name alone");
+                    return None;
+                }
+            },
+            _ => item.clone(),
+        };
         let name = item.text(notes)?;
         let Some(group) = self.group(name) else {
-            no_group(item, name, self.groups, notes);
+            self.no_group(item, name, notes);
             return None;
         };
         if from == Some(group) {
             item.mistake(notes, format!("`{name}` falls back to itself"), "name another group, or take it out");
             return None;
         }
-        let wild = |deployment: &&Deployment| deployment.group == group && deployment.model.contains('*');
-        if self.deployments.iter().any(|deployment| wild(&deployment)) {
+        let members = self.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
+        let wild = |index: &usize| self.deployments.get(*index).is_some_and(|found| is_pattern(&found.model));
+        if members.iter().any(wild) {
             let remedy = "write a `model_list` entry for the very model, and name that";
             item.mistake(notes, format!("`{name}` holds a `*`, which a fallback cannot fill"), remedy);
             return None;
         }
         Some(group)
     }
+}
+
+/// A list from its home, else from its older one; an empty one counts as none.
+fn non_empty<'a>(root: &Field<'a>, key: &str) -> Option<Field<'a>> {
+    let filled = |field: &Field<'_>| !matches!(&field.node.value, Value::Seq(items) if items.is_empty());
+    homes(root, key).into_iter().flatten().find(filled)
 }

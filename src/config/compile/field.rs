@@ -61,6 +61,13 @@ impl<'a> Field<'a> {
         items.iter().enumerate().map(item).collect()
     }
 
+    /// Whether this is a map; noted where it is none.
+    pub(super) fn is_map(&self, notes: &mut Notes) -> bool {
+        let before = notes.mistakes.len();
+        self.entries(notes);
+        notes.mistakes.len() == before
+    }
+
     /// A text.
     pub(super) fn text(&self, notes: &mut Notes) -> Option<&'a str> {
         if let Value::Str(text) = &self.node.value {
@@ -92,6 +99,15 @@ impl<'a> Field<'a> {
             _ => return None,
         };
         number.is_finite().then_some(number)
+    }
+
+    /// A number that fits; `remedy` says which do.
+    pub(super) fn real(&self, notes: &mut Notes, fits: impl Fn(f64) -> bool, remedy: &str) -> Option<f64> {
+        let number = self.number().filter(|number| fits(*number));
+        if number.is_none() {
+            self.mistake(notes, format!("{} will not do here", self.shown()), remedy);
+        }
+        number
     }
 
     /// A number that is not negative.
@@ -150,6 +166,16 @@ impl<'a> Field<'a> {
     /// A small whole number of things, from 0 to 1000.
     pub(super) fn few(&self, notes: &mut Notes) -> Option<u32> {
         self.whole(notes, 0, 1000).and_then(|whole| u32::try_from(whole).ok())
+    }
+
+    /// A whole number of things that may be many, from `least` up.
+    pub(super) fn many(&self, notes: &mut Notes, least: i64) -> Option<u32> {
+        self.whole(notes, least, i64::from(u32::MAX)).and_then(|whole| u32::try_from(whole).ok())
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, notes: &mut Notes) -> Vec<String> {
+        self.items(notes).iter().filter_map(|item| item.text(notes).map(str::to_owned)).collect()
     }
 
     /// Seconds, as milliseconds. Zero only where it means something.

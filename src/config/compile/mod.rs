@@ -6,6 +6,7 @@
 //! **Invariant:** a [`RouterConfig`] comes out only where no mistake was noted.
 
 mod aliases;
+mod budgets;
 mod deployment;
 mod endpoint;
 mod environment;
@@ -16,13 +17,19 @@ mod field;
 mod keys;
 mod model_list;
 mod names;
+mod policies;
+mod pre_call;
 mod provider_name;
 mod router_settings;
+mod routing_groups;
+mod sections;
 mod signalbox;
+mod strategy;
 
 use super::model::RouterConfig;
 use super::notice::Notice;
 use super::tree::Node;
+use fallbacks::Names;
 use field::{Field, Notes};
 
 /// A configuration that is right.
@@ -58,10 +65,17 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     environment::put_in(&mut tree, env, &mut notes);
     let root = Field::root(&tree);
 
-    let (groups, deployments) = model_list::read(&root, &mut notes);
-    let aliases = aliases::read(&root, &groups, &mut notes);
-    let fallbacks = fallbacks::read(&root, &groups, &deployments, &aliases, &mut notes);
     let router = router_settings::read(&root, &mut notes);
+    let (mut groups, deployments) = model_list::read(&root, &mut notes);
+    for group in &mut groups {
+        (group.strategy, group.strategy_args) = (router.strategy, router.strategy_args);
+    }
+    routing_groups::read(&root, &mut groups, &deployments, &mut notes);
+    let aliases = aliases::read(&root, &groups, &mut notes);
+    let names = Names { groups: &groups, deployments: &deployments, aliases: &aliases };
+    let fallbacks = fallbacks::read(&root, &names, &mut notes);
+    let policies = policies::by_group(&root, &names, &mut notes);
+    groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
     let signalbox = signalbox::read(&root, &mut notes);
 
     let (mut mistakes, mut warnings) = (notes.mistakes, notes.warnings);
@@ -75,8 +89,8 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         deployments,
         aliases,
         fallbacks: fallbacks.by_group,
-        context_window_fallbacks: None,
-        content_policy_fallbacks: None,
+        context_window_fallbacks: fallbacks.context_window,
+        content_policy_fallbacks: fallbacks.content_policy,
         default_fallbacks: fallbacks.default,
         router,
         signalbox,

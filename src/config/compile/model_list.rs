@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::deployment;
 use super::field::{Field, Notes};
+use super::router_settings::setting;
 use crate::config::model::{Deployment, ModelGroup};
 use crate::config::tree::Value;
 
@@ -28,6 +29,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec
     let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, notes)).collect();
     let drop_params = root.at("litellm_settings").and_then(|settings| settings.at("drop_params"));
     let drop_params = drop_params.and_then(|flag| flag.flag(notes)).unwrap_or(false);
+    let max_parallel = setting(root, "default_max_parallel_requests").and_then(|field| field.many(notes, 1));
 
     for (entry, id) in entries.iter().zip(ids) {
         let Some(name) = group_name(entry, notes) else { continue };
@@ -37,6 +39,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec
         });
         let Some(mut deployment) = deployment::read(entry, group, name, notes) else { continue };
         deployment.drop_params |= drop_params;
+        deployment.max_parallel = deployment.max_parallel.or(max_parallel);
         let Some(members) = groups.get_mut(group).map(|group| &mut group.deployments) else { continue };
         deployment.id = id.unwrap_or_else(|| free_id(name, members.len() + 1, &mut taken));
         members.push(deployments.len());

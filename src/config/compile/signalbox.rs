@@ -5,7 +5,8 @@
 use std::net::SocketAddr;
 
 use super::field::{Field, Notes};
-use crate::config::model::{Settings, StreamCommit};
+use super::names::nearest;
+use crate::config::model::{Affinity, HealthCheck, Settings, StreamCommit};
 use crate::config::tree::Value;
 
 /// Half a GiB: what a worker could still hold.
@@ -33,6 +34,10 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> Settings {
         health_check: None,
         mock_testing: false,
     };
+    // LiteLLM's own key for the same. Nothing else of that section is in this tree.
+    let general =
+        root.at("general_settings").and_then(|general| general.at("dangerously_allow_mock_testing_request_params"));
+    replace(&mut settings.mock_testing, general.and_then(|field| field.flag(notes)));
     let Some(section) = root.at("signalbox") else { return settings };
     for (name, field) in section.entries(notes) {
         if field.node.value != Value::Null {
@@ -60,6 +65,16 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, notes: &mut 
         }
         "access_log" => replace(&mut settings.access_log, field.flag(notes)),
         "fallback_on_bad_request" => replace(&mut settings.fallback_on_bad_request, field.flag(notes)),
+        "max_wait" => replace(&mut settings.max_wait_ms, field.seconds(notes, true)),
+        "max_cooldown" => replace(&mut settings.max_cooldown_ms, field.seconds(notes, false)),
+        "stream_commit" => replace(&mut settings.stream_commit, stream_commit(field, notes)),
+        "stream_idle_timeout" => {
+            settings.stream_idle_timeout_ms = field.seconds(notes, true).filter(|ms| *ms > 0);
+        }
+        "stream_usage" => replace(&mut settings.stream_usage, field.flag(notes)),
+        "affinity" => settings.affinity = affinity(field, notes),
+        "health_check" => settings.health_check = health_check(field, notes),
+        "mock_testing" => replace(&mut settings.mock_testing, field.flag(notes)),
         _ => {}
     }
 }
@@ -68,6 +83,57 @@ fn replace<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn stream_commit(field: &Field<'_>, notes: &mut Notes) -> Option<StreamCommit> {
+    let choices = [("first_token", StreamCommit::FirstToken), ("complete", StreamCommit::Complete)];
+    let text = field.text(notes)?;
+    let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+    if found.is_none() {
+        let remedy = match nearest(text, choices.map(|(name, _)| name)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write `first_token` or `complete`".to_owned(),
+        };
+        field.mistake(notes, format!("{} is no moment to commit a stream", field.shown()), remedy);
+    }
+    found
+}
+
+/// What stands under a key that may also be `true` (all defaults) or `false`. `None`: off.
+fn switched<'a>(field: &Field<'a>, notes: &mut Notes) -> Option<Option<Field<'a>>> {
+    match field.node.value {
+        Value::Map(_) => Some(Some(field.clone())),
+        _ => field.flag(notes)?.then_some(None),
+    }
+}
+
+fn affinity(field: &Field<'_>, notes: &mut Notes) -> Option<Affinity> {
+    let map = switched(field, notes)?;
+    let at = |name: &str| map.as_ref().and_then(|map| map.at(name));
+    Some(Affinity {
+        min_prefix_tokens: at("min_prefix_tokens").and_then(|field| field.count(notes)).unwrap_or(1_024),
+        tenant_header: at("tenant_header").and_then(|field| header_name(&field, notes)),
+    })
+}
+
+/// A header's name in lower case, as Envoy has it.
+fn header_name(field: &Field<'_>, notes: &mut Notes) -> Option<String> {
+    let text = field.text(notes)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if text.is_empty() || !text.chars().all(fits) {
+        field.mistake(notes, format!("{} is no header's name", field.shown()), "write for example `x-tenant`");
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn health_check(field: &Field<'_>, notes: &mut Notes) -> Option<HealthCheck> {
+    let map = switched(field, notes)?;
+    let mut seconds = |name: &str| map.as_ref()?.at(name)?.seconds(notes, false);
+    Some(HealthCheck {
+        interval_ms: seconds("interval").unwrap_or(5_000),
+        timeout_ms: seconds("timeout").unwrap_or(5_000),
+    })
 }
 
 fn bytes(field: &Field<'_>, notes: &mut Notes) -> Option<u64> {

@@ -1,0 +1,244 @@
+//! The keys of each section, as words: those that mean something here, and LiteLLM's others.
+//!
+//! Lists and no code, so that a new key is one word in one place; [`super::keys`] says what they lead to.
+//!
+//! **Invariant:** `general_settings` holds master keys and database addresses: one word of it is known, and nothing else may be.
+
+/// One section: what may stand in it. Words may end in `*`: `aws_*` stands for all that begin so.
+pub(super) struct Section {
+    /// Keys that mean something here.
+    pub(super) known: &'static str,
+    /// Keys that only LiteLLM knows.
+    pub(super) ignored: &'static str,
+    /// What to say to any other.
+    pub(super) others: Others,
+    /// Sections inside it.
+    pub(super) inside: &'static [(&'static str, Shape, &'static Section)],
+}
+
+/// What to say to a key that neither we nor LiteLLM know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// A warning, or a mistake where a known key is near.
+    Doubtful,
+    /// The same, but a key of `router_settings` is told where it belongs.
+    ElseRouter,
+    /// Nobody else writes here: a mistake.
+    Mistake,
+    /// Nothing, and what is no map is dropped unseen.
+    Silent,
+}
+
+/// How a section lies under its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The value itself.
+    One,
+    /// Each item of a list, or each value of a map of free names.
+    Each,
+}
+
+use Shape::{Each, One};
+
+pub(super) const ROOT: Section = Section {
+    known: "model_list router_settings litellm_settings general_settings signalbox",
+    ignored: "\
+        environment_variables credential_list guardrails mcp_servers mcp_tools include \
+        callback_settings files_settings finetune_settings assistant_settings vector_store_registry prompts \
+        search_tools policies policy_attachments agent_list",
+    others: Others::Doubtful,
+    inside: &[
+        ("model_list", Each, &ENTRY),
+        ("router_settings", One, &ROUTER),
+        ("litellm_settings", One, &LITELLM),
+        ("general_settings", One, &GENERAL),
+        ("signalbox", One, &SIGNALBOX),
+    ],
+};
+
+pub(super) const GENERAL: Section = Section {
+    known: "dangerously_allow_mock_testing_request_params",
+    ignored: "",
+    others: Others::Silent,
+    inside: &[],
+};
+
+const ENTRY: Section = Section {
+    known: "model_name litellm_params model_info rpm tpm",
+    ignored: "order",
+    others: Others::Doubtful,
+    inside: &[("litellm_params", One, &PARAMS), ("model_info", One, &INFO)],
+};
+
+const PARAMS: Section = Section {
+    known: "\
+        model custom_llm_provider api_key api_base weight order rpm tpm timeout request_timeout stream_timeout \
+        num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
+        base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
+        cache_creation_input_token_cost",
+    ignored: "\
+        api_version organization litellm_credential_name configurable_clientside_auth_params itpm \
+        otpm rpd tpd daily_reset_time tag_regex \
+        max_retries silent_model timeout_by_service_tier stream_timeout_by_service_tier keepalive_seconds \
+        allow_client_keepalive_override mock_response additional_drop_params tools tool_choice \
+        use_in_pass_through use_litellm_proxy merge_reasoning_content_in_choices rust model_info \
+        auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model \
+        auto_router_max_input_chars complexity_router_config complexity_router_default_model \
+        adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
+        temperature top_p max_tokens max_completion_tokens stop seed user extra_headers headers extra_body \
+        reasoning_effort thinking response_format metadata ssl_verify tenant_id client_id client_secret \
+        model_id \
+        cache_control_injection_points allowed_openai_params aws_* vertex_* azure_* watsonx_* gcs_* s3_* \
+        input_cost_per_* output_cost_per_* cache_read_* cache_creation_*",
+    others: Others::Doubtful,
+    inside: &[],
+};
+
+const INFO: Section = Section {
+    known: "\
+        id allowed_fails allowed_fails_policy cooldown_time blocked supports base_model max_tokens max_input_tokens \
+        max_output_tokens supports_* input_cost_per_token output_cost_per_token cache_read_input_token_cost \
+        cache_creation_input_token_cost",
+    ignored: "\
+        mode team_id team_public_model_name access_groups supported_environments order \
+        enable_tag_filtering allow_fail_open access_windows internal_router_model max_embedding_batch_size \
+        adaptive_router_preferences litellm_routing_preferences enforce_supported_endpoints discoverable \
+        db_model description tier created_at created_by updated_at updated_by metadata litellm_provider \
+        tpm rpm version type ptu_* health_check_* input_cost_per_* output_cost_per_* cache_read_* cache_creation_*",
+    others: Others::Doubtful,
+    inside: &[("allowed_fails_policy", One, &ALLOWED_FAILS)],
+};
+
+const ROUTER: Section = Section {
+    known: "\
+        num_retries fallbacks default_fallbacks max_fallbacks allowed_fails cooldown_time model_group_alias \
+        timeout stream_timeout routing_strategy routing_strategy_args routing_groups disable_cooldowns retry_policy \
+        model_group_retry_policy allowed_fails_policy context_window_fallbacks content_policy_fallbacks \
+        provider_budget_config default_max_parallel_requests enable_pre_call_checks enable_tag_filtering \
+        tag_filtering_match_any optional_pre_call_checks",
+    ignored: "\
+        redis_url redis_host redis_port redis_password redis_db cache_responses cache_kwargs caching_groups \
+        client_ttl polling_interval default_priority default_litellm_params \
+        set_verbose debug_level tag_routing_prefix plugins retry_after fallback_on_unsupported_params \
+        alerting_config router_general_settings \
+        deployment_affinity_ttl_seconds model_group_affinity_config ignore_invalid_deployments \
+        enable_health_check_routing health_check_staleness_threshold health_check_ignore_transient_errors \
+        background_health_check_model_groups enable_weighted_failover enable_mid_stream_fallback_continuation \
+        session_affinity_repin_on_failover assistants_config search_tools guardrail_list weights model_list",
+    others: Others::Doubtful,
+    inside: &[
+        ("routing_strategy_args", One, &STRATEGY_ARGS),
+        ("routing_groups", Each, &ROUTING_GROUP),
+        ("retry_policy", One, &RETRY),
+        ("model_group_retry_policy", Each, &RETRY),
+        ("allowed_fails_policy", One, &ALLOWED_FAILS),
+        ("provider_budget_config", Each, &BUDGET),
+    ],
+};
+
+const LITELLM: Section = Section {
+    known: "\
+        num_retries fallbacks default_fallbacks max_fallbacks allowed_fails cooldown_time model_group_alias \
+        request_timeout stream_timeout disable_cooldowns drop_params context_window_fallbacks \
+        content_policy_fallbacks",
+    ignored: "\
+        set_verbose callbacks success_callback \
+        failure_callback service_callback cache cache_params json_logs telemetry max_budget budget_duration \
+        turn_off_message_logging redact_user_api_key_info default_team_settings default_internal_user_params \
+        drop_unknown_params ssl_verify modify_params add_function_to_prompt enable_json_schema_validation \
+        enable_preview_features forward_traceparent_to_llm_provider public_model_groups custom_provider_map \
+        s3_callback_params mcp_aliases user_url_validation upperbound_key_generate_params tag_budget_config \
+        priority_reservation prometheus_metrics_config return_response_headers include_cost_in_streaming_usage \
+        langfuse_default_tags logging default_key_generate_params model_alias_map force_ipv4 aiohttp_trust_env \
+        disable_aiohttp_transport suppress_debug_info store_audit_logs",
+    others: Others::ElseRouter,
+    inside: &[],
+};
+
+const ROUTING_GROUP: Section = Section {
+    known: "group_name models routing_strategy routing_strategy_args model_priorities",
+    ignored: "",
+    others: Others::Doubtful,
+    inside: &[("routing_strategy_args", One, &STRATEGY_ARGS)],
+};
+
+const STRATEGY_ARGS: Section = Section {
+    known: "ttl lowest_latency_buffer max_latency_list_size ttft_percentile",
+    ignored: "",
+    others: Others::Doubtful,
+    inside: &[],
+};
+
+const RETRY: Section = Section {
+    known: "\
+        BadRequestErrorRetries AuthenticationErrorRetries TimeoutErrorRetries RateLimitErrorRetries \
+        ContentPolicyViolationErrorRetries InternalServerErrorRetries ServiceUnavailableErrorRetries \
+        NotFoundErrorRetries DefaultRetries",
+    ignored: "",
+    others: Others::Doubtful,
+    inside: &[],
+};
+
+const ALLOWED_FAILS: Section = Section {
+    known: "\
+        BadRequestErrorAllowedFails AuthenticationErrorAllowedFails TimeoutErrorAllowedFails \
+        RateLimitErrorAllowedFails ContentPolicyViolationErrorAllowedFails InternalServerErrorAllowedFails \
+        ServiceUnavailableErrorAllowedFails BadGatewayErrorAllowedFails NotFoundErrorAllowedFails",
+    ignored: "",
+    others: Others::Doubtful,
+    inside: &[],
+};
+
+const BUDGET: Section = Section {
+    known: "budget_limit max_budget time_period budget_duration",
+    ignored: "tpm_limit rpm_limit",
+    others: Others::Doubtful,
+    inside: &[],
+};
+
+const SIGNALBOX: Section = Section {
+    known: "\
+        listen admin first_token_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
+        ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
+        stream_usage affinity health_check mock_testing",
+    ignored: "",
+    others: Others::Mistake,
+    inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],
+};
+
+const AFFINITY: Section =
+    Section { known: "min_prefix_tokens tenant_header", ignored: "", others: Others::Mistake, inside: &[] };
+
+const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Mistake, inside: &[] };
+
+/// Keys of `signalbox` that the filter has no use for.
+pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];
+
+impl Section {
+    /// Whether a key means something here.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        names(self.known, name)
+    }
+
+    /// Whether only LiteLLM knows a key.
+    pub(super) fn ignores(&self, name: &str) -> bool {
+        names(self.ignored, name)
+    }
+
+    /// The known keys that are spelt out.
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.known.split(' ').filter(|word| !word.ends_with('*'))
+    }
+}
+
+/// Whether `router_settings` is where a key belongs.
+pub(super) fn is_router_setting(name: &str) -> bool {
+    ROUTER.knows(name)
+}
+
+fn names(words: &str, name: &str) -> bool {
+    words.split(' ').any(|word| match word.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == word,
+    })
+}

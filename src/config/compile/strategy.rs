@@ -1,0 +1,75 @@
+//! `routing_strategy` and `routing_strategy_args`, of the router and of a routing group.
+//!
+//! **Invariant:** arguments that a strategy has no use for are told of, never taken in silence.
+
+use super::field::{Field, Notes};
+use super::names::nearest;
+use crate::config::model::{StrategyArgs, StrategyName};
+
+const STRATEGIES: [StrategyName; 5] = [
+    StrategyName::SimpleShuffle,
+    StrategyName::LeastBusy,
+    StrategyName::LatencyBased,
+    StrategyName::CostBased,
+    StrategyName::UsageBased,
+];
+
+/// LiteLLM's first usage-based strategy: deprecated there, and the same as its second here.
+const DEPRECATED: &str = "usage-based-routing";
+
+/// Reads a strategy's name.
+pub(super) fn name(field: &Field<'_>, notes: &mut Notes) -> Option<StrategyName> {
+    let text = field.text(notes)?;
+    if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.as_str() == text) {
+        return Some(strategy);
+    }
+    let names = || STRATEGIES.iter().map(|strategy| strategy.as_str());
+    let one_of = || format!("write one of {}", names().collect::<Vec<_>>().join(", "));
+    let (problem, remedy) = match text {
+        DEPRECATED => {
+            let problem = format!("`{DEPRECATED}` is deprecated, and means `usage-based-routing-v2` here");
+            field.warning(notes, problem, "write `usage-based-routing-v2`");
+            return Some(StrategyName::UsageBased);
+        }
+        "provider-budget-routing" => (
+            format!("`{text}` is no strategy to choose: budgets hold under every one"),
+            "take it out, and leave `provider_budget_config`".to_owned(),
+        ),
+        "lar1" => (format!("`{text}`, LiteLLM's learned router, is not supported"), one_of()),
+        "priority" => (format!("`{text}` is a strategy of `routing_groups` alone"), format!("{} here", one_of())),
+        _ => match nearest(text, names()) {
+            Some(meant) => (format!("there is no strategy `{text}`"), format!("did you mean `{meant}`?")),
+            None => (format!("there is no strategy {}", field.shown()), one_of()),
+        },
+    };
+    field.mistake(notes, problem, remedy);
+    None
+}
+
+/// Reads the arguments for a strategy.
+pub(super) fn args(field: Option<Field<'_>>, strategy: StrategyName, notes: &mut Notes) -> StrategyArgs {
+    let defaults = StrategyArgs::default();
+    let Some(field) = field.filter(|field| field.is_map(notes)) else { return defaults };
+    if strategy != StrategyName::LatencyBased && !field.entries(notes).is_empty() {
+        let problem = format!("`{}` takes no arguments here, only `latency-based-routing` does", strategy.as_str());
+        field.warning(notes, problem, "leave them or take them out");
+    }
+    let at = |name: &str| field.at(name);
+    StrategyArgs {
+        ttl_ms: at("ttl").and_then(|ttl| ttl.seconds(notes, false)).unwrap_or(defaults.ttl_ms),
+        buffer: at("lowest_latency_buffer")
+            .and_then(|buffer| buffer.real(notes, |share| share >= 0.0, "write a share from 0 up, for example 0.2"))
+            .unwrap_or(defaults.buffer),
+        samples: at("max_latency_list_size")
+            .and_then(|size| size.whole(notes, 1, 10))
+            .and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(defaults.samples),
+        ttft_percentile: at("ttft_percentile").and_then(|percentile| {
+            percentile.real(
+                notes,
+                |share| share > 0.0 && share <= 1.0,
+                "write a share above 0 up to 1, for example 0.95",
+            )
+        }),
+    }
+}
