@@ -31,6 +31,12 @@ impl Usd {
         self.0
     }
 
+    /// In nano-dollars (10^-9 USD), rounded.
+    #[must_use]
+    pub const fn nanos(self) -> u64 {
+        self.0.saturating_add(500) / 1000
+    }
+
     /// A number of dollars, as people write it. What is more than zero stays more than zero. `None` where it is negative, no number,
     /// or more than a million dollars.
     #[must_use]

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::{Api, Reply};
+use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::codec::failure::api_error;
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StrategyName, header_text};
@@ -33,6 +34,8 @@ pub struct Ending {
     pub outcome: Outcome,
     /// Tokens used, where the provider said so.
     pub usage: Option<Usage>,
+    /// What they cost, where the price is known.
+    pub cost: Option<Usd>,
     /// How long it took until its last byte, in milliseconds.
     pub took_ms: u64,
     /// How long it took until the first token of a stream, in milliseconds.
@@ -51,6 +54,7 @@ impl Ending {
         let usage = self.usage.unwrap_or_default();
         add(Measure::InputTokens, usage.prompt_tokens);
         add(Measure::OutputTokens, usage.completion_tokens);
+        add(Measure::CostNanos, self.cost.map_or(0, Usd::nanos));
     }
 }
 
@@ -202,6 +206,15 @@ impl Flight {
         self.first_token_ms.get_or_insert(self.heard_ms);
     }
 
+    /// What the served attempt cost, in US dollars, where that is known.
+    #[must_use]
+    pub fn cost_told(&self) -> Option<String> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Ended(ending) => ending.cost.map(|cost| cost.to_string()),
+            Event::Began(_) => None,
+        })
+    }
+
     /// The open attempt served.
     pub(super) fn serve(&mut self, usage: Option<Usage>) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
@@ -215,6 +228,7 @@ impl Flight {
         self.events.push(Event::Ended(Ending {
             deployment: candidate.deployment,
             outcome,
+            cost: usage.and_then(|usage| self.cost(place, &usage)),
             usage,
             took_ms: since_start(self.heard_ms),
             first_token_ms: self.first_token_ms.map(since_start),
@@ -243,6 +257,14 @@ impl Flight {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// What so many tokens cost at a place, where the price is known.
+    pub(super) fn cost(&self, place: Place, usage: &Usage) -> Option<Usd> {
+        let (candidate, deployment) = self.deployment(place)?;
+        let wild = |model: &String| facts(deployment.provider.name, model, None).price;
+        let price = candidate.model.as_ref().map_or(deployment.facts.price, wild)?;
+        Some(cost(usage, &price))
     }
 
     /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the

@@ -3,6 +3,7 @@
 //! **Invariant:** a literal key goes into [`Key::Literal`] and nowhere else, no notice shows it.
 
 use super::environment::PREFIX;
+use super::facts;
 use super::field::{Field, Notes};
 use super::{budgets, endpoint, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex, Key};
@@ -64,6 +65,7 @@ pub(super) fn read(entry: &Field<'_>, group: GroupIndex, group_name: &str, notes
         blocked: info("blocked").and_then(|field| field.flag(notes)).unwrap_or(false),
         supports: info("supports").map(|field| supports(&field, notes)).unwrap_or_default(),
         drop_params: params.at("drop_params").and_then(|field| field.flag(notes)).unwrap_or(false),
+        facts: named.map(|(of, model)| facts::read(entry, &params, of.name, model, notes)).unwrap_or_default(),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
 }

@@ -10,7 +10,6 @@ mod budgets;
 mod deployment;
 mod endpoint;
 mod environment;
-#[cfg_attr(not(test), expect(dead_code, reason = "no strategy asks for prices yet"))]
 mod facts;
 mod fallbacks;
 mod field;

@@ -46,7 +46,8 @@ impl RouterConfig {
         let by_tokens = matches!(strategy, Some(StrategyName::LatencyBased | StrategyName::UsageBased));
         let budgets = deployment.budget.is_some()
             || self.router.provider_budgets.iter().any(|(provider, _)| *provider == deployment.provider.name);
-        self.signalbox.stream_usage && (by_tokens || budgets || deployment.tpm.is_some())
+        let has_use = by_tokens || budgets || deployment.tpm.is_some() || deployment.facts.price.is_some();
+        self.signalbox.stream_usage && has_use
     }
 }
 

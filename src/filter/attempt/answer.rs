@@ -20,8 +20,12 @@ impl Attempt {
         }
         match codec::answer(self.dialect, bytes, &self.context()) {
             Ok(answer) => {
-                let verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
-                self.flight.borrow_mut().serve(answer.usage);
+                let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
+                let mut flight = self.flight.borrow_mut();
+                flight.serve(answer.usage);
+                if let (Verdict::Pass(commit, _), Some(cost)) = (&mut verdict, flight.cost_told()) {
+                    commit.set.push(("x-signalbox-cost", cost));
+                }
                 verdict
             }
             Err(failure) => self.failed(failure),
