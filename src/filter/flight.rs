@@ -22,6 +22,8 @@ pub struct Ending {
     pub deployment: DeploymentIndex,
     /// How it ended.
     pub outcome: Outcome,
+    /// When it began, Unix milliseconds.
+    pub began_ms: u64,
 }
 
 /// One request on its way.
@@ -144,13 +146,14 @@ impl Flight {
     /// The open attempt served.
     pub(super) fn serve(&mut self) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Served(1));
+            self.end(place, Outcome::Served);
         }
     }
 
     fn end(&mut self, place: Place, outcome: Outcome) {
         if let Some(candidate) = self.plan.candidate(place) {
-            self.endings.push(Ending { deployment: candidate.deployment, outcome });
+            let began_ms = self.attempt_started_ms;
+            self.endings.push(Ending { deployment: candidate.deployment, outcome, began_ms });
         }
     }
 

@@ -22,6 +22,7 @@ use super::model::RouterConfig;
 use super::notice::Notice;
 use super::tree::Node;
 use field::{Field, Notes};
+pub(crate) use names::nearest;
 
 /// A configuration that is right.
 #[derive(Debug, Clone, PartialEq)]
