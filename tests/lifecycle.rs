@@ -185,7 +185,7 @@ fn steady(model: &str, stream: bool, status: u16, bytes: &[u8]) -> (State, Strin
 }
 
 fn served(endings: &[Ending]) -> bool {
-    matches!(endings, [Ending { outcome: Outcome::Served(_), .. }])
+    matches!(endings, [Ending { outcome: Outcome::Served, .. }])
 }
 
 fn failed(endings: &[Ending]) -> bool {

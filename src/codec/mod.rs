@@ -7,6 +7,7 @@ pub mod anthropic;
 pub mod client;
 pub mod failure;
 pub mod framing;
+pub mod limits;
 pub mod loss;
 pub mod openai;
 

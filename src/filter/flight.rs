@@ -47,7 +47,7 @@ impl Ending {
     pub fn count(&self, tally: &mut Tally) {
         let mut add = |measure, by| tally.add(self.deployment, measure, by);
         match &self.outcome {
-            Outcome::Served(times) => add(Measure::Served, u64::from(*times)),
+            Outcome::Served => add(Measure::Served, 1),
             Outcome::Failed(failure) => add(Measure::Failed(failure.class), 1),
             Outcome::Abandoned => add(Measure::Abandoned, 1),
         }
@@ -218,7 +218,7 @@ impl Flight {
     /// The open attempt served.
     pub(super) fn serve(&mut self, usage: Option<Usage>) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Served(1), usage);
+            self.end(place, Outcome::Served, usage);
         }
     }
 

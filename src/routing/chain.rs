@@ -22,8 +22,3 @@ fn descend(config: &RouterConfig, from: GroupIndex, depth: u32, chain: &mut Vec<
         }
     }
 }
-
-/// Whether a group has any fallback.
-pub(super) fn has_fallback(config: &RouterConfig, group: GroupIndex) -> bool {
-    chain(config, group).len() > 1
-}

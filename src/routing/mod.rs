@@ -12,4 +12,4 @@ mod plan;
 mod resolve;
 pub mod strategy;
 
-pub use plan::{Candidate, Inputs, Place, Plan, Refusal, Stage, cooldown_rules, plan};
+pub use plan::{Candidate, Inputs, Place, Plan, Refusal, Stage, plan};

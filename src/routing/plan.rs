@@ -1,8 +1,7 @@
 //! The plan of one request: stages of candidates, the asked group's first.
 
 use super::{chain, eligible, resolve, strategy};
-use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, is_pattern};
-use crate::state::CooldownRules;
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
 
 /// What a plan depends on besides the configuration. Health, time and chance come from outside.
 pub struct Inputs<'a> {
@@ -156,22 +155,5 @@ fn stage(
         group,
         candidates: ranked.into_iter().map(candidate).collect(),
         retries: inputs.num_retries.or(own).unwrap_or(config.router.num_retries),
-    }
-}
-
-/// The cooldown rules that hold for a deployment.
-#[must_use]
-pub fn cooldown_rules(config: &RouterConfig, deployment: DeploymentIndex) -> CooldownRules {
-    let router = &config.router;
-    let defaults = CooldownRules { never: true, cooldown_ms: router.cooldown_ms, ..CooldownRules::default() };
-    let Some(deployment) = config.deployments.get(deployment) else { return defaults };
-    let Some(group) = config.groups.get(deployment.group) else { return defaults };
-    CooldownRules {
-        never: router.disable_cooldowns || is_pattern(&group.name),
-        single: group.deployments.len() == 1,
-        has_fallback: chain::has_fallback(config, deployment.group),
-        allowed_fails: router.allowed_fails,
-        own_cooldown_ms: deployment.cooldown_ms,
-        cooldown_ms: router.cooldown_ms,
     }
 }

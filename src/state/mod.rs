@@ -1,32 +1,40 @@
-//! What is remembered between requests: the health of each deployment, in the host's shared data.
+//! What is remembered between requests: the health of each deployment, its load, its speed and its costs, right across workers.
 //!
-//! Shared data is process-wide, so every worker sees the same health. It has no expiry and no delete: the keys are a fixed set
-//! (one a deployment, and one that tells of changes), and each value carries its own times. [`StateStore`] is the only trait
-//! that crosses to the host; [`record`] alone writes health, and [`announce`] that it changed.
+//! Every worker of Envoy is a VM of its own; what they share is the host's shared data, a map without expiry and without delete.
+//! [`StateStore`] is the only trait that crosses to the host. Under it lie records, one file each (`health`, `load`, `latency`,
+//! `spend`): pure values that know how they change and how they are written. Above it stands the [`Ledger`], one worker's books,
+//! which alone reads and writes them. A decision sees nothing of all this but a [`Seen`] for each deployment.
 //!
-//! **Invariant:** a value that cannot be read counts as no value; a lost race is retried a bounded number of times.
+//! The rules stand in `docs/health.md`.
+//!
+//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, and two that tell of changes.
 
-mod gathered;
+mod account;
+mod book;
+mod booking;
 mod health;
-mod observation;
+mod latency;
+mod ledger;
+mod load;
+mod purse;
+mod rules;
 mod seen;
+mod snapshot;
+mod spend;
+mod store;
 mod tally;
-mod view;
 
-pub use gathered::{Ended, Gathered, settle};
-pub use health::{Health, health_of};
-pub use observation::{CooldownRules, Observation, Outcome, record};
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod workers;
+
+pub use account::{Account, accounts};
+pub use booking::{Booking, Ended, Full, Limit, Outcome};
+pub use health::Health;
+pub use ledger::Ledger;
+pub use rules::{Allowed, CooldownRules};
 pub use seen::{SAMPLES, Samples, Seen, Standing};
+pub use snapshot::{from_json, to_json};
+pub use store::{StateStore, Version};
 pub use tally::{Measure, Tally};
-pub use view::{CoolingView, announce};
-
-/// The version of a value, for compare-and-set.
-pub type Version = u32;
-
-/// The host's shared data.
-pub trait StateStore {
-    /// The value under a key and its version; `None` where there is none.
-    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)>;
-    /// Writes if the version is still `expected` (`None`: whatever it is). Returns whether it was written.
-    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
-}

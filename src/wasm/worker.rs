@@ -1,25 +1,21 @@
 //! What one worker's VM keeps in memory: the configuration, the flights on their way, time, and who is cooling.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::host::{self, SharedData};
 use crate::config::compile;
-use crate::config::model::{Deployment, RouterConfig};
-use crate::filter::{Event, Flight};
-use crate::routing::cooldown_rules;
+use crate::config::model::RouterConfig;
+use crate::filter::Flight;
 use crate::routing::strategy::Random;
-use crate::state::{CoolingView, Ended, Gathered, Measure, Tally, settle};
+use crate::state::{Ended, Ledger, Outcome, Standing, accounts};
 
 thread_local! {
     static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
-    static GATHERED: RefCell<Gathered> = RefCell::new(Gathered::default());
-    static COOLING: RefCell<CoolingView> = RefCell::new(CoolingView::default());
-    static TALLY: RefCell<Tally> = RefCell::new(Tally::default());
-    static METRICS: RefCell<BTreeMap<(usize, Measure), u32>> = const { RefCell::new(BTreeMap::new()) };
+    static LEDGER: RefCell<Ledger> = RefCell::new(Ledger::new(RandomState::new().hash_one(0xB0035)));
     static NOW_MS: Cell<u64> = const { Cell::new(0) };
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
@@ -31,31 +27,16 @@ thread_local! {
 /// What is wrong with it.
 pub fn configure(json: &str) -> Result<(), String> {
     let config = compile::compile_json(json)?;
-    COOLING.set(CoolingView::read(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
-    METRICS.with_borrow_mut(BTreeMap::clear);
+    NOW_MS.set(host::now_ms());
+    LEDGER.with_borrow_mut(|ledger| ledger.configure(accounts(&config), &SharedData, now_ms()));
     CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
-    tick();
     Ok(())
 }
 
 /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
 pub fn tick() {
     NOW_MS.set(host::now_ms());
-    if let Some(config) = config() {
-        tell(&config);
-        COOLING.with_borrow_mut(|view| view.refresh(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
-    }
-}
-
-/// Tells Envoy's statistics what was counted since the last tick.
-fn tell(config: &RouterConfig) {
-    for (deployment, measure, count) in TALLY.with_borrow_mut(Tally::take) {
-        let Some(Deployment { id, .. }) = config.deployments.get(deployment) else { continue };
-        METRICS.with_borrow_mut(|known| {
-            let metric = known.entry((deployment, measure)).or_insert_with(|| host::counter(&measure.name(id)));
-            host::count(*metric, count);
-        });
-    }
+    LEDGER.with_borrow_mut(|ledger| ledger.sync(&SharedData, now_ms()));
 }
 
 /// Now, Unix milliseconds, up to a tick ago.
@@ -65,7 +46,10 @@ pub fn now_ms() -> u64 {
 
 /// Until when a deployment is cooling, as this worker knows it.
 pub fn cooling_until_ms(index: usize) -> u64 {
-    COOLING.with_borrow(|view| view.until_ms(index))
+    LEDGER.with_borrow(|ledger| match ledger.seen().get(index).map(|seen| seen.standing) {
+        Some(Standing::Cooling { until_ms }) => until_ms,
+        _ => 0,
+    })
 }
 
 /// The configuration in force.
@@ -97,25 +81,22 @@ pub fn land(id: u64) -> Option<Rc<RefCell<Flight>>> {
     FLIGHTS.with_borrow_mut(|flights| flights.remove(&id))
 }
 
-/// Writes what has ended in a flight into shared data.
-pub fn record(flight: &RefCell<Flight>) {
-    let events = flight.borrow_mut().take_events();
-    for event in events {
-        let Event::Ended(ending) = event else { continue };
-        let (config, started_ms) = {
-            let flight = flight.borrow();
-            (Rc::clone(&flight.config), flight.started_ms)
+/// Enters what has ended in a flight into the books.
+pub fn record_endings(flight: &RefCell<Flight>) {
+    let endings = flight.borrow_mut().take_endings();
+    for ending in endings {
+        let config = Rc::clone(&flight.borrow().config);
+        let Some(id) = config.deployments.get(ending.deployment).map(|deployment| deployment.id.as_str()) else {
+            continue;
         };
-        let Some(Deployment { id, .. }) = config.deployments.get(ending.deployment) else { continue };
-        TALLY.with_borrow_mut(|tally| ending.count(tally));
-        let rules = || cooldown_rules(&config, ending.deployment);
-        let ended = Ended { deployment: id, outcome: ending.outcome, started_ms };
-        let cooled =
-            GATHERED.with_borrow_mut(|gathered| settle(gathered, &SharedData, ended, &rules, &host::now_ms, chance()));
+        let now_ms = if matches!(ending.outcome, Outcome::Failed(_)) { host::now_ms() } else { now_ms() };
+        let cooled = LEDGER.with_borrow_mut(|ledger| {
+            let Some(index) = ledger.index_of(id) else { return false };
+            let booking = ledger.begin(&SharedData, index, 0, ending.began_ms);
+            ledger.end(&SharedData, booking, &Ended::with(ending.outcome), now_ms)
+        });
         if cooled {
-            TALLY.with_borrow_mut(|tally| tally.add(ending.deployment, Measure::Cooldowns, 1));
             log::info!("signalbox: {id} is cooling down");
-            tick();
         }
     }
 }

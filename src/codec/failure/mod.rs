@@ -11,7 +11,8 @@ mod clean;
 mod pattern;
 mod reply;
 mod said;
-mod wait;
+pub(super) mod time;
+pub(super) mod wait;
 
 pub use reply::api_error;
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{clean, pattern, wait};
+use super::{clean, pattern, time};
 
 /// How much of a body's text is searched, in bytes.
 const LOOK: usize = 64 << 10;
@@ -98,7 +98,7 @@ impl Said {
                     self.flagged = true;
                     continue;
                 }
-                "retryDelay" => self.retry_ms = value.as_str().and_then(wait::duration_ms).or(self.retry_ms),
+                "retryDelay" => self.retry_ms = value.as_str().and_then(time::duration_ms).or(self.retry_ms),
                 "metadata" if value.get("reasons").is_some() => self.flagged = true,
                 "code" | "status" | "status_code" | "statusCode" | "raw_status_code" => {
                     self.status = self.status.or_else(|| status(value));

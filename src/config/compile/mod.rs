@@ -30,6 +30,7 @@ use super::notice::Notice;
 use super::tree::Node;
 use fallbacks::Names;
 use field::{Field, Notes};
+pub(crate) use names::nearest;
 
 /// A configuration that is right.
 #[derive(Debug, Clone, PartialEq)]

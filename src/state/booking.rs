@@ -1,0 +1,73 @@
+//! One attempt in the books: from the decision to send it until it has ended.
+
+use crate::chat::Failure;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The deployment served.
+    Served,
+    /// It did not.
+    Failed(Failure),
+    /// The client went away first: says nothing about the deployment.
+    Abandoned,
+}
+
+/// An attempt that is counted. It is given back exactly once, to `cancel` or `end`; until then it counts as on its way.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an attempt that is never given back counts as on its way for ever"]
+pub struct Booking {
+    /// The deployment's place in this worker's books, which outlives a change of configuration.
+    pub(super) book: usize,
+    /// Tokens that were reserved.
+    pub(super) tokens: u64,
+    /// When it began, Unix milliseconds.
+    pub(super) began_ms: u64,
+    /// It probes a half-open deployment, with a lease until then.
+    pub(super) probes_until_ms: Option<u64>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Tokens that it used, where the provider said so.
+    pub tokens: Option<u64>,
+    /// What it cost, in billionths of a US dollar.
+    pub cost_nanos: u64,
+    /// Seconds per output token of a whole answer, or seconds where the tokens are not known.
+    pub latency: Option<f32>,
+    /// Seconds until a stream's first token.
+    pub first_token: Option<f32>,
+}
+
+impl Ended {
+    /// An end of which nothing else is known.
+    #[must_use]
+    pub const fn with(outcome: Outcome) -> Self {
+        Self { outcome, tokens: None, cost_nanos: 0, latency: None, first_token: None }
+    }
+}
+
+/// A deployment has no room for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// Which limit is reached.
+    pub limit: Limit,
+    /// When there may be room again, Unix milliseconds; now, where that depends on requests that end.
+    pub until_ms: u64,
+}
+
+/// A limit that can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `rpm`.
+    Requests,
+    /// `tpm`.
+    Tokens,
+    /// `max_parallel_requests`.
+    Parallel,
+    /// Too many workers reserved at the same moment for this one to come through.
+    Contended,
+}

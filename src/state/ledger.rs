@@ -1,0 +1,570 @@
+//! One worker's books of every deployment: what it knows, what it does, and what it still has to write.
+//!
+//! A decision reads [`Ledger::seen`] and asks the host for nothing. What an attempt does is counted in memory at once and written at
+//! the next tick; only where a limit binds is it written before the attempt is sent. Health is written at once, but only
+//! when something went wrong: successes wait in memory until there is a failure for them to weigh.
+//!
+//! Two keys tell the other workers that there is something to read: `health`, and `books` for all else. A worker that finds
+//! their tokens unchanged at a tick reads nothing more.
+//!
+//! **Invariant:** every [`Booking`] that is given back leaves nothing behind; what dies with a VM is forgotten by the others.
+
+use std::collections::HashMap;
+
+use super::book::Book;
+use super::purse::Purse;
+use super::store::{self, StateStore, update};
+use super::{Account, Booking, Ended, Full, Health, Outcome, Seen};
+use crate::chat::{FailureClass, RateLimits};
+
+/// Whoever changed a health writes a token here that was never used before.
+const HEALTH: &str = "health";
+/// Whoever changed anything else does here.
+const BOOKS: &str = "books";
+/// How often a worker with successes looks whether failures are known, in milliseconds.
+const LOOK_MS: u64 = 1_000;
+
+/// One worker's books.
+#[derive(Debug)]
+pub struct Ledger {
+    /// This worker, never used before.
+    worker: u64,
+    tokens_made: u64,
+    /// By [`Booking::book`]. A place is used again once nobody needs it.
+    books: Vec<Option<Book>>,
+    /// For each deployment index its book.
+    places: Vec<usize>,
+    seen: Vec<Seen>,
+    purses: Vec<Purse>,
+    has_books: bool,
+    health_token: Option<Vec<u8>>,
+    books_token: Option<Vec<u8>>,
+    /// Something was written that others have not been told of.
+    untold: bool,
+    looked_ms: u64,
+}
+
+impl Ledger {
+    /// Empty books. `worker` must be another number for each VM: a random one.
+    #[must_use]
+    pub const fn new(worker: u64) -> Self {
+        Self {
+            worker,
+            tokens_made: 0,
+            books: Vec::new(),
+            places: Vec::new(),
+            seen: Vec::new(),
+            purses: Vec::new(),
+            has_books: false,
+            health_token: None,
+            books_token: None,
+            untold: false,
+            looked_ms: 0,
+        }
+    }
+
+    /// Takes the deployments of a configuration over, and reads all that is known of them. Attempts on their way keep their books, also
+    /// those of deployments that are gone.
+    pub fn configure(&mut self, accounts: Vec<Account>, store: &dyn StateStore, now_ms: u64) {
+        let mut by_id: HashMap<String, usize> = HashMap::new();
+        for (place, book) in self.books.iter_mut().enumerate() {
+            if let Some(book) = book {
+                book.index = None;
+                by_id.insert(book.account.id.clone(), place);
+            }
+        }
+        self.places.clear();
+        for (index, account) in accounts.into_iter().enumerate() {
+            let known = by_id.get(&account.id).copied();
+            let place = known.unwrap_or_else(|| self.free_place());
+            if let Some(slot) = self.books.get_mut(place) {
+                let book = slot.get_or_insert_with(|| Book::new(account.clone()));
+                book.account = account;
+                book.index = Some(index);
+            }
+            self.places.push(place);
+        }
+        self.drop_closed();
+        self.purses = Purse::all(std::mem::take(&mut self.purses), self.books.iter_mut().flatten());
+        self.has_books = self.books.iter().flatten().any(Book::has_books);
+        self.seen = vec![Seen::default(); self.places.len()];
+        (self.health_token, self.books_token) = (token(store, HEALTH), token(store, BOOKS));
+        self.read_health(store);
+        self.read_books(store);
+        self.look_at_all(now_ms);
+    }
+
+    fn free_place(&mut self) -> usize {
+        self.books.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.books.push(None);
+            self.books.len() - 1
+        })
+    }
+
+    fn drop_closed(&mut self) {
+        self.books.iter_mut().filter(|slot| slot.as_ref().is_some_and(Book::is_closed)).for_each(|slot| *slot = None);
+    }
+
+    /// What is known of each deployment now, by its index in the configuration.
+    #[must_use]
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// The index of a deployment, by its id.
+    #[must_use]
+    pub fn index_of(&self, id: &str) -> Option<usize> {
+        self.books.iter().flatten().find(|book| book.account.id == id)?.index
+    }
+
+    /// Counts an attempt before it is sent, with the tokens that it will probably use: exactly and across workers where a limit
+    /// binds, in memory elsewhere.
+    ///
+    /// # Errors
+    /// [`Full`] where a limit is reached. Nothing is counted then.
+    pub fn reserve(
+        &mut self,
+        store: &dyn StateStore,
+        deployment: usize,
+        tokens: u64,
+        now_ms: u64,
+    ) -> Result<Booking, Full> {
+        let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
+        let worker = self.worker;
+        if let Some(book) = book(&mut self.books, place) {
+            if book.account.is_exact() {
+                let reserved = book.reserve(store, worker, tokens, now_ms);
+                self.untold |= reserved.is_ok();
+                self.look_at(place, now_ms);
+                reserved?;
+            } else {
+                book.begin(tokens, now_ms);
+                self.look_at(place, now_ms);
+            }
+        }
+        Ok(Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None })
+    }
+
+    /// As [`reserve`](Self::reserve), but never refused: for an attempt that is better sent over a limit than not at all.
+    pub fn begin(&mut self, store: &dyn StateStore, deployment: usize, tokens: u64, now_ms: u64) -> Booking {
+        let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
+        if let Some(book) = book(&mut self.books, place) {
+            book.begin(tokens, now_ms);
+            self.write_exact(store, place, now_ms);
+        }
+        Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None }
+    }
+
+    /// An attempt was never sent: it is counted no more.
+    pub fn cancel(&mut self, store: &dyn StateStore, booking: Booking, now_ms: u64) {
+        let Some(book) = book(&mut self.books, booking.book) else { return };
+        book.cancel(booking.began_ms, booking.tokens);
+        self.release(store, &booking);
+        self.write_exact(store, booking.book, now_ms);
+    }
+
+    /// Claims the probe of a half-open deployment for an attempt, with a lease of `lease_ms` (at the most ten minutes) in case its end
+    /// is never told. One at a time has it, across workers. Returns whether this one has; where it has not, the attempt is
+    /// better cancelled.
+    pub fn probe(&mut self, store: &dyn StateStore, booking: &mut Booking, lease_ms: u64, now_ms: u64) -> bool {
+        const MAX_LEASE_MS: u64 = 600_000;
+        let (worker, until_ms) = (self.worker, now_ms.saturating_add(lease_ms.min(MAX_LEASE_MS)));
+        let claimed = self.change_health(store, booking.book, |health| health.claim(worker, until_ms, now_ms));
+        if claimed == Some(true) {
+            booking.probes_until_ms = Some(until_ms);
+            self.announce(store, HEALTH);
+        }
+        self.look_at(booking.book, now_ms);
+        claimed == Some(true)
+    }
+
+    /// What a provider said of its limits beside an answer.
+    pub fn told(&mut self, store: &dyn StateStore, booking: &Booking, limits: &RateLimits, now_ms: u64) {
+        let Some(book) = book(&mut self.books, booking.book) else { return };
+        let news = |health: &mut Health| match limits.full_for_ms() {
+            Some(wait_ms) => health.fill(now_ms.saturating_add(wait_ms), now_ms),
+            None => limits.have_room() && health.make_room(booking.began_ms, now_ms),
+        };
+        // Most answers bring no news, and then shared data is left alone.
+        let mut known = book.health;
+        if news(&mut known) && self.change_health(store, booking.book, news) == Some(true) {
+            self.announce(store, HEALTH);
+            self.look_at(booking.book, now_ms);
+        }
+    }
+
+    /// An attempt ended. Returns whether its deployment cools because of it, or for longer.
+    pub fn end(&mut self, store: &dyn StateStore, booking: Booking, ended: &Ended, now_ms: u64) -> bool {
+        let Some(book) = book(&mut self.books, booking.book) else { return false };
+        let unknown = if matches!(ended.outcome, Outcome::Failed(_)) { 0 } else { booking.tokens };
+        book.end(booking.began_ms, booking.tokens, ended.tokens.unwrap_or(unknown), now_ms);
+        let class = if let Outcome::Failed(failure) = &ended.outcome { Some(failure.class) } else { None };
+        book.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
+        for purse in &book.purses {
+            self.purses.get_mut(*purse).into_iter().for_each(|purse| purse.spend(ended.cost_nanos));
+        }
+        let cools = self.judge(store, &booking, &ended.outcome, now_ms);
+        self.release(store, &booking);
+        self.write_exact(store, booking.book, now_ms);
+        cools
+    }
+
+    /// What an attempt's end does to health.
+    fn judge(&mut self, store: &dyn StateStore, booking: &Booking, outcome: &Outcome, now_ms: u64) -> bool {
+        let Some(book) = book(&mut self.books, booking.book) else { return false };
+        let (rules, successes, began_ms) = (book.account.rules, book.successes(now_ms), booking.began_ms);
+        let turned = match outcome {
+            Outcome::Abandoned => None,
+            Outcome::Served if book.health.streak == 0 => {
+                book.succeed(now_ms);
+                None
+            }
+            Outcome::Failed(failure) if rules.never || !rules.blames(failure) => None,
+            Outcome::Served => self.change_health(store, booking.book, |health| {
+                health.served(successes, now_ms);
+                health.recover(began_ms, now_ms)
+            }),
+            Outcome::Failed(failure) => self.change_health(store, booking.book, |health| {
+                health.served(successes, now_ms);
+                health.failed(failure, &rules, began_ms, now_ms)
+            }),
+        };
+        if turned.is_some()
+            && let Some(book) = self::book(&mut self.books, booking.book)
+        {
+            book.forget_successes(now_ms);
+        }
+        if turned == Some(true) {
+            self.announce(store, HEALTH);
+        }
+        turned == Some(true) && *outcome != Outcome::Served
+    }
+
+    /// Gives a probe's claim back, if it still holds.
+    fn release(&mut self, store: &dyn StateStore, booking: &Booking) {
+        let Some(until_ms) = booking.probes_until_ms else { return };
+        let worker = self.worker;
+        match self.change_health(store, booking.book, |health| health.release(worker, until_ms)) {
+            Some(true) => self.announce(store, HEALTH),
+            Some(false) => {}
+            None => book(&mut self.books, booking.book).into_iter().for_each(|book| book.unreleased = Some(until_ms)),
+        }
+    }
+
+    /// Where a limit binds, others are to know at once.
+    fn write_exact(&mut self, store: &dyn StateStore, place: usize, now_ms: u64) {
+        let worker = self.worker;
+        if let Some(book) = book(&mut self.books, place)
+            && book.account.is_exact()
+        {
+            self.untold |= book.write_load(store, worker, now_ms);
+        }
+        self.look_at(place, now_ms);
+    }
+
+    /// Changes a health record; the change says whether it is one that others are to know. `None`: it could not be written.
+    fn change_health(
+        &mut self,
+        store: &dyn StateStore,
+        place: usize,
+        change: impl Fn(&mut Health) -> bool,
+    ) -> Option<bool> {
+        let book = book(&mut self.books, place)?;
+        let mut is_news = false;
+        let written = update(store, &book.health_key, |health: &mut Health| {
+            let before = *health;
+            is_news = change(health);
+            Ok::<_, ()>(*health != before)
+        });
+        book.health = written.ok()?;
+        Some(is_news)
+    }
+
+    /// Time goes on: writes what is owed, reads what others wrote. To be called at each tick.
+    pub fn sync(&mut self, store: &dyn StateStore, now_ms: u64) {
+        self.give_back(store);
+        if token_changed(store, HEALTH, &mut self.health_token) {
+            self.read_health(store);
+        }
+        if now_ms.abs_diff(self.looked_ms) >= LOOK_MS {
+            self.looked_ms = now_ms;
+            self.weigh(store, now_ms);
+        }
+        if self.has_books || self.untold {
+            self.write_books(store, now_ms);
+            if token_changed(store, BOOKS, &mut self.books_token) {
+                self.read_books(store);
+            }
+        }
+        self.drop_closed();
+        self.look_at_all(now_ms);
+    }
+
+    /// Claims that could not be given back when their attempt ended.
+    fn give_back(&mut self, store: &dyn StateStore) {
+        for place in 0..self.books.len() {
+            let unreleased = book(&mut self.books, place).and_then(|book| book.unreleased.take());
+            let probes_until_ms = unreleased;
+            self.release(store, &Booking { book: place, tokens: 0, began_ms: 0, probes_until_ms });
+        }
+    }
+
+    /// Writes successes where failures are known, by whomever: a failure is weighed against them.
+    fn weigh(&mut self, store: &dyn StateStore, now_ms: u64) {
+        for place in 0..self.books.len() {
+            let Some(book) = book(&mut self.books, place) else { continue };
+            let successes = book.successes(now_ms);
+            if successes == 0 || !store::load::<Health>(store, &book.health_key).has_failures(now_ms) {
+                continue;
+            }
+            let served = |health: &mut Health| {
+                health.served(successes, now_ms);
+                false
+            };
+            if self.change_health(store, place, served).is_some() {
+                self::book(&mut self.books, place).into_iter().for_each(|book| book.forget_successes(now_ms));
+            }
+        }
+    }
+
+    fn write_books(&mut self, store: &dyn StateStore, now_ms: u64) {
+        let mut told = std::mem::take(&mut self.untold);
+        for book in self.books.iter_mut().flatten() {
+            told |= book.is_due(now_ms) && book.write_load(store, self.worker, now_ms);
+            told |= book.write_latency(store);
+        }
+        for purse in &mut self.purses {
+            told |= purse.write(store, now_ms);
+        }
+        if told {
+            self.announce(store, BOOKS);
+        }
+    }
+
+    fn read_health(&mut self, store: &dyn StateStore) {
+        self.books.iter_mut().flatten().for_each(|book| book.read_health(store));
+    }
+
+    fn read_books(&mut self, store: &dyn StateStore) {
+        self.books.iter_mut().flatten().for_each(|book| book.read_books(store));
+        self.purses.iter_mut().for_each(|purse| purse.read(store));
+    }
+
+    fn announce(&mut self, store: &dyn StateStore, key: &str) {
+        self.tokens_made = self.tokens_made.wrapping_add(1);
+        let token = [self.worker.to_le_bytes(), self.tokens_made.to_le_bytes()].concat();
+        store.write(key, &token, None);
+    }
+
+    fn look_at(&mut self, place: usize, now_ms: u64) {
+        let Some(Some(book)) = self.books.get(place) else { return };
+        let Some(seen) = book.index.and_then(|index| self.seen.get_mut(index)) else { return };
+        *seen = book.seen(self.worker, now_ms);
+        for purse in book.purses.iter().filter_map(|purse| self.purses.get(*purse)) {
+            let (until_ms, share) = purse.seen(now_ms);
+            seen.over_budget_until_ms = seen.over_budget_until_ms.max(until_ms);
+            seen.budget_share = seen.budget_share.max(share);
+        }
+    }
+
+    fn look_at_all(&mut self, now_ms: u64) {
+        (0..self.books.len()).for_each(|place| self.look_at(place, now_ms));
+    }
+}
+
+fn book(books: &mut [Option<Book>], place: usize) -> Option<&mut Book> {
+    books.get_mut(place)?.as_mut()
+}
+
+fn token(store: &dyn StateStore, key: &str) -> Option<Vec<u8>> {
+    store.read(key).map(|(token, _)| token)
+}
+
+fn token_changed(store: &dyn StateStore, key: &str, known: &mut Option<Vec<u8>>) -> bool {
+    let now = token(store, key);
+    let changed = now != *known;
+    *known = now;
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Failure, Window};
+    use crate::config::model::Budget;
+    use crate::state::memory::Memory;
+    use crate::state::{CooldownRules, Limit, Standing};
+
+    const NOW_MS: u64 = 1_800_000_000_000;
+
+    fn account(id: &str) -> Account {
+        let rules = CooldownRules { cooldown_ms: 5_000, max_cooldown_ms: 20_000, ..CooldownRules::default() };
+        Account { id: id.into(), rules, ..Account::default() }
+    }
+
+    fn ledger(worker: u64, accounts: &[Account], store: &Memory) -> Ledger {
+        let mut ledger = Ledger::new(worker);
+        ledger.configure(accounts.to_vec(), store, NOW_MS);
+        ledger
+    }
+
+    fn failed(class: FailureClass) -> Ended {
+        Ended::with(Outcome::Failed(Failure::local(class, "")))
+    }
+
+    /// Calls to the host that something takes.
+    fn calls(store: &Memory, act: impl FnOnce()) -> u32 {
+        let before = store.calls.get();
+        act();
+        store.calls.get() - before
+    }
+
+    #[test]
+    fn where_nothing_binds_requests_and_ticks_hardly_touch_shared_data() {
+        let store = Memory::default();
+        let mut ledger = ledger(1, &[account("a"), account("b")], &store);
+        let served = calls(&store, || {
+            for at in 0..100 {
+                let booking = ledger.reserve(&store, 0, 1_000, NOW_MS + at).unwrap();
+                assert_eq!(ledger.seen()[0].in_flight, 1);
+                assert!(!ledger.end(&store, booking, &Ended::with(Outcome::Served), NOW_MS + at));
+            }
+        });
+        assert_eq!((served, ledger.seen()[0].in_flight), (0, 0));
+        ledger.sync(&store, NOW_MS + 2_000);
+        assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 2_050)), 1, "one look at a tick");
+        assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 3_050)), 2, "and each second one for who served");
+        let booking = ledger.begin(&store, 0, 0, NOW_MS + 3_100);
+        ledger.end(&store, booking, &failed(FailureClass::BadRequest), NOW_MS + 3_200);
+        assert!(store.keys().is_empty(), "the request's own fault is nobody's");
+    }
+
+    #[test]
+    fn successes_weigh_a_failure_whoever_saw_them() {
+        let store = Memory::default();
+        let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
+        let end = |ledger: &mut Ledger, ended: &Ended, now_ms| {
+            let booking = ledger.begin(&store, 0, 0, now_ms);
+            ledger.end(&store, booking, ended, now_ms)
+        };
+        let (served, broken) = (Ended::with(Outcome::Served), failed(FailureClass::Upstream));
+        (0..20).for_each(|_| drop(end(&mut two, &served, NOW_MS)));
+        assert!(!end(&mut one, &broken, NOW_MS) && !end(&mut one, &broken, NOW_MS + 1));
+        two.sync(&store, NOW_MS + 1_000);
+        assert!((0..2).all(|at| !end(&mut one, &broken, NOW_MS + 1_100 + at)), "others served in between");
+        assert!(end(&mut one, &broken, NOW_MS + 1_200), "three in a row");
+        assert_eq!(two.seen()[0].standing, Standing::Well);
+        two.sync(&store, NOW_MS + 1_250);
+        assert_eq!(two.seen()[0].standing, Standing::Cooling { until_ms: NOW_MS + 6_200 });
+    }
+
+    #[test]
+    fn one_probe_is_seen_by_all_and_its_success_too() {
+        let store = Memory::default();
+        let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
+        let booking = one.begin(&store, 0, 0, NOW_MS);
+        assert!(one.end(&store, booking, &failed(FailureClass::Timeout), NOW_MS));
+        two.sync(&store, NOW_MS + 50);
+        let mut early = two.begin(&store, 0, 0, NOW_MS + 4_000);
+        assert!(!two.probe(&store, &mut early, 30_000, NOW_MS + 4_000), "not yet");
+        two.cancel(&store, early, NOW_MS + 4_000);
+        let half_ms = NOW_MS + 5_000;
+        one.sync(&store, half_ms);
+        assert_eq!(one.seen()[0].standing, Standing::HalfOpen { probed_until_ms: 0 });
+        let mut probe = one.reserve(&store, 0, 0, half_ms).unwrap();
+        let mut second = two.reserve(&store, 0, 0, half_ms).unwrap();
+        assert!(one.probe(&store, &mut probe, 30_000, half_ms));
+        assert!(!two.probe(&store, &mut second, 30_000, half_ms), "one at a time");
+        assert_eq!(two.seen()[0].standing, Standing::HalfOpen { probed_until_ms: half_ms + 30_000 });
+        two.cancel(&store, second, half_ms);
+        store.losses.set(100);
+        one.end(&store, probe, &Ended::with(Outcome::Abandoned), half_ms + 100);
+        store.losses.set(0);
+        one.sync(&store, half_ms + 150);
+        two.sync(&store, half_ms + 200);
+        let mut next = two.reserve(&store, 0, 0, half_ms + 200).unwrap();
+        assert!(two.probe(&store, &mut next, 30_000, half_ms + 200), "the client went away, the claim was given back");
+        assert!(!two.end(&store, next, &Ended::with(Outcome::Served), half_ms + 300));
+        one.sync(&store, half_ms + 350);
+        assert_eq!((one.seen()[0].standing, two.seen()[0].standing), (Standing::Well, Standing::Well));
+    }
+
+    #[test]
+    fn limits_say_which_and_until_when() {
+        let store = Memory::default();
+        let mut limited = account("a");
+        (limited.rpm, limited.tpm, limited.max_parallel, limited.load) = (Some(3), Some(100), Some(2), true);
+        let (mut one, mut two) =
+            (ledger(1, std::slice::from_ref(&limited), &store), ledger(2, std::slice::from_ref(&limited), &store));
+        let full = |limit, until_ms| Err(Full { limit, until_ms });
+        let first = one.reserve(&store, 0, 60, NOW_MS).unwrap();
+        let end_ms = NOW_MS / 60_000 * 60_000 + 60_000;
+        assert_eq!(two.reserve(&store, 0, 41, NOW_MS).map(drop), full(Limit::Tokens, end_ms));
+        assert_eq!((two.seen()[0].requests, two.seen()[0].tokens), (1, 60), "a refusal brings news");
+        let second = two.reserve(&store, 0, 10, NOW_MS).unwrap();
+        assert_eq!(one.reserve(&store, 0, 10, NOW_MS).map(drop), full(Limit::Parallel, NOW_MS));
+        let used = Ended { tokens: Some(20), ..Ended::with(Outcome::Served) };
+        one.end(&store, first, &used, NOW_MS);
+        let third = two.reserve(&store, 0, 70, NOW_MS).unwrap();
+        two.cancel(&store, third, NOW_MS);
+        let third = two.reserve(&store, 0, 70, NOW_MS).unwrap();
+        two.end(&store, second, &failed(FailureClass::Upstream), NOW_MS);
+        assert_eq!(two.seen()[0].tokens, 90, "what failed used none");
+        assert_eq!(one.reserve(&store, 0, 0, NOW_MS).map(drop), full(Limit::Requests, end_ms));
+        let over = one.begin(&store, 0, 0, NOW_MS);
+        assert_eq!((one.seen()[0].requests, one.seen()[0].in_flight), (4, 2), "better over a limit than not at all");
+        let next = one.reserve(&store, 0, 100, end_ms).map(|booking| one.cancel(&store, booking, end_ms));
+        assert_eq!(next, full(Limit::Parallel, end_ms));
+        one.cancel(&store, over, end_ms);
+        two.end(&store, third, &Ended { tokens: Some(75), ..Ended::with(Outcome::Served) }, end_ms);
+        assert_eq!((two.seen()[0].requests, two.seen()[0].tokens), (0, 5), "a new minute has what went beyond");
+        store.losses.set(1_000);
+        assert_eq!(one.reserve(&store, 0, 1, end_ms).map(drop), full(Limit::Contended, end_ms));
+    }
+
+    #[test]
+    fn what_a_provider_says_of_its_limits_is_every_workers() {
+        let store = Memory::default();
+        let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
+        let booking = one.begin(&store, 0, 0, NOW_MS);
+        let window =
+            |remaining, reset_ms| Window { limit: Some(9), remaining: Some(remaining), reset_ms: Some(reset_ms) };
+        let limits = |window| RateLimits { requests: None, tokens: Some(window) };
+        assert_eq!(calls(&store, || one.told(&store, &booking, &limits(window(5, 100)), NOW_MS)), 0, "no news");
+        one.told(&store, &booking, &limits(window(0, 8_000)), NOW_MS);
+        assert_eq!(calls(&store, || one.told(&store, &booking, &limits(window(0, 7_950)), NOW_MS + 60)), 0, "the same");
+        two.sync(&store, NOW_MS + 50);
+        assert_eq!((one.seen()[0].full_until_ms, two.seen()[0].full_until_ms), (NOW_MS + 8_000, NOW_MS + 8_000));
+        two.sync(&store, NOW_MS + 8_000);
+        assert_eq!(two.seen()[0].full_until_ms, 0, "its window says so");
+        one.cancel(&store, booking, NOW_MS);
+    }
+
+    #[test]
+    fn a_budget_is_shared_and_a_new_configuration_keeps_what_is_on_its_way() {
+        let store = Memory::default();
+        let mut paid = account("a");
+        paid.budgets = vec![("spend/provider/p".into(), Budget { max_nanos: 100, period_ms: 60_000 })];
+        let mut also = account("b");
+        also.budgets.clone_from(&paid.budgets);
+        (also.load, also.latency) = (true, true);
+        let mut one = ledger(1, &[paid.clone(), also.clone()], &store);
+        let mut two = ledger(2, &[also.clone(), paid.clone()], &store);
+        let (first, second) = (one.begin(&store, 0, 0, NOW_MS), one.begin(&store, 1, 0, NOW_MS));
+        one.configure(vec![also, account("c")], &store, NOW_MS);
+        assert_eq!((one.index_of("b"), one.index_of("a"), one.seen()[0].in_flight), (Some(0), None, 1));
+        one.end(&store, first, &Ended { cost_nanos: 70, ..Ended::with(Outcome::Served) }, NOW_MS);
+        let slow = Ended { cost_nanos: 40, latency: Some(0.5), ..Ended::with(Outcome::Served) };
+        one.end(&store, second, &slow, NOW_MS);
+        assert!(one.seen()[0].over_budget_until_ms > NOW_MS && one.seen()[1].budget_share == 0.0);
+        one.sync(&store, NOW_MS + 50);
+        two.sync(&store, NOW_MS + 100);
+        for seen in two.seen() {
+            assert_eq!((seen.over_budget_until_ms, seen.budget_share), (NOW_MS + 60_050, 1.1));
+        }
+        assert_eq!(two.seen()[0].latency.values(), [0.5]);
+        assert_eq!(one.books.iter().flatten().count(), 2, "`a` is gone when its last request is");
+        two.sync(&store, NOW_MS + 60_050);
+        assert_eq!(two.seen()[0].over_budget_until_ms, 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! The load on one deployment: requests and tokens of the current minute, and who has how many requests on their way; under
+//! `load/ID`.
+//!
+//! Minutes are UTC minutes, as in LiteLLM's `usage-based-routing-v2`. Requests on their way are no counter that workers add to
+//! and take from: a VM that dies would never take its own away. Each worker owns a slot with its absolute count and the time
+//! of its last sign of life; who gave none for a while counts no more, and its slot is used again.
+//!
+//! **Invariant:** bounded: no more than [`MAX_SLOTS`] slots.
+
+use super::store::{Reader, Record, Writer};
+
+const FORMAT: u8 = 1;
+const MINUTE_MS: u64 = 60_000;
+/// A worker that gave no sign of life for so long is taken for dead, in milliseconds.
+const DEAD_MS: u64 = 5_000;
+/// How many workers can have requests on their way at a time.
+const MAX_SLOTS: usize = 256;
+
+/// One worker's requests on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    worker: u64,
+    count: u32,
+    beat_ms: u64,
+}
+
+impl Slot {
+    const fn is_alive(&self, now_ms: u64) -> bool {
+        self.beat_ms.abs_diff(now_ms) <= DEAD_MS
+    }
+}
+
+/// The load on one deployment, of all workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// The UTC minute: Unix milliseconds over 60,000.
+    minute: u64,
+    requests: u32,
+    tokens: u64,
+    slots: Vec<Slot>,
+}
+
+/// The UTC minute of a time.
+pub(super) const fn minute(now_ms: u64) -> u64 {
+    now_ms / MINUTE_MS
+}
+
+/// When a time's minute ends.
+pub(super) const fn minute_end_ms(now_ms: u64) -> u64 {
+    minute(now_ms).saturating_add(1).saturating_mul(MINUTE_MS)
+}
+
+impl Load {
+    /// Requests and tokens of a minute, if it is the current one.
+    pub(super) const fn used(&self, minute: u64) -> (u32, u64) {
+        if self.minute == minute { (self.requests, self.tokens) } else { (0, 0) }
+    }
+
+    /// Adds to a minute, or takes away. A minute that is over is over.
+    pub(super) const fn add(&mut self, minute: u64, requests: i32, tokens: i64) {
+        if minute > self.minute {
+            self.minute = minute;
+            self.requests = 0;
+            self.tokens = 0;
+        }
+        if minute == self.minute {
+            self.requests = self.requests.saturating_add_signed(requests);
+            self.tokens = self.tokens.saturating_add_signed(tokens);
+        }
+    }
+
+    /// Requests that other workers have on their way.
+    pub(super) fn of_others(&self, worker: u64, now_ms: u64) -> u32 {
+        let others = self.slots.iter().filter(|slot| slot.worker != worker && slot.is_alive(now_ms));
+        others.fold(0, |sum, slot| sum.saturating_add(slot.count))
+    }
+
+    /// Says how many requests a worker has on their way, and that it is alive. The dead are forgotten. Returns whether there was
+    /// a slot for it.
+    pub(super) fn beat(&mut self, worker: u64, count: u32, now_ms: u64) -> bool {
+        self.slots.retain(|slot| slot.worker != worker && slot.is_alive(now_ms));
+        let is_free = self.slots.len() < MAX_SLOTS;
+        if count > 0 && is_free {
+            self.slots.push(Slot { worker, count, beat_ms: now_ms });
+        }
+        is_free
+    }
+}
+
+impl Record for Load {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new(FORMAT);
+        writer.u64(self.minute);
+        writer.u32(self.requests);
+        writer.u64(self.tokens);
+        for slot in &self.slots {
+            writer.u64(slot.worker);
+            writer.u32(slot.count);
+            writer.u64(slot.beat_ms);
+        }
+        writer.done()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes, FORMAT)?;
+        let (minute, requests, tokens) = (reader.u64()?, reader.u32()?, reader.u64()?);
+        let mut slots = Vec::new();
+        while let Some(worker) = reader.u64() {
+            slots.push(Slot { worker, count: reader.u32()?, beat_ms: reader.u64()? });
+        }
+        reader.done()?;
+        (slots.len() <= MAX_SLOTS).then_some(Self { minute, requests, tokens, slots })
+    }
+}

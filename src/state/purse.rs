@@ -1,0 +1,70 @@
+//! One budget in one worker's memory: what shared data last said was spent, and what is not written there yet.
+//!
+//! Costs are known when an attempt ends, so a budget is overdrawn by what was on its way when it was reached, as in LiteLLM.
+
+use super::book::Book;
+use super::spend::Spend;
+use super::store::{self, StateStore, update};
+use crate::config::model::Budget;
+
+/// One budget, which several deployments may share.
+#[derive(Debug)]
+pub(super) struct Purse {
+    key: String,
+    budget: Budget,
+    spend: Spend,
+    owed_nanos: u64,
+}
+
+impl Purse {
+    /// The purses of some books, each told where its own are. What `before` owed is kept.
+    pub(super) fn all<'a>(mut before: Vec<Self>, books: impl Iterator<Item = &'a mut Book>) -> Vec<Self> {
+        let mut purses: Vec<Self> = Vec::new();
+        for book in books {
+            book.purses.clear();
+            for (key, budget) in &book.account.budgets {
+                let place = purses.iter().position(|purse| purse.key == *key).unwrap_or_else(|| {
+                    let old = before.iter().position(|purse| purse.key == *key).map(|at| before.swap_remove(at));
+                    let (spend, owed_nanos) = old.map_or_else(Default::default, |old| (old.spend, old.owed_nanos));
+                    purses.push(Self { key: key.clone(), budget: *budget, spend, owed_nanos });
+                    purses.len() - 1
+                });
+                // A deployment that is gone from the configuration keeps its old budget; the configured one's counts.
+                if let (Some(purse), true) = (purses.get_mut(place), book.index.is_some()) {
+                    purse.budget = *budget;
+                }
+                book.purses.push(place);
+            }
+        }
+        purses
+    }
+
+    pub(super) const fn spend(&mut self, nanos: u64) {
+        self.owed_nanos = self.owed_nanos.saturating_add(nanos);
+    }
+
+    pub(super) fn read(&mut self, store: &dyn StateStore) {
+        self.spend = store::load(store, &self.key);
+    }
+
+    /// Writes what is owed. Returns whether there was anything, and that was possible.
+    pub(super) fn write(&mut self, store: &dyn StateStore, now_ms: u64) -> bool {
+        if self.owed_nanos == 0 {
+            return false;
+        }
+        let (owed_nanos, budget) = (self.owed_nanos, self.budget);
+        let written = update(store, &self.key, |spend: &mut Spend| {
+            spend.add(owed_nanos, &budget, now_ms);
+            Ok::<_, ()>(true)
+        });
+        let Ok(spend) = written else { return false };
+        self.spend = spend;
+        self.owed_nanos = 0;
+        true
+    }
+
+    /// Until when all is spent (0: it is not), and the share of the budget that is.
+    pub(super) fn seen(&self, now_ms: u64) -> (u64, f32) {
+        self.spend.seen(self.owed_nanos, &self.budget, now_ms)
+    }
+}

@@ -1,0 +1,225 @@
+//! What is known of the deployments as a file, for `signalbox explain --state`, and back.
+//!
+//! Times are relative, in seconds, so that a file can be written by hand and means the same tomorrow:
+//!
+//! ```json
+//! {"deployments": {"gpt-4o-1": {"cooling_for": 12.5, "in_flight": 3, "latency": [0.021, 0.019]}}}
+//! ```
+//!
+//! **Invariant:** what is not understood is a mistake, never ignored.
+
+use serde_json::{Map, Value, json};
+
+use super::load::minute_end_ms;
+use super::{SAMPLES, Samples, Seen, Standing};
+use crate::config::compile::nearest;
+
+const KEYS: [&str; 11] = [
+    "cooling_for",
+    "half_open",
+    "probed_for",
+    "in_flight",
+    "requests",
+    "tokens",
+    "full_for",
+    "over_budget_for",
+    "budget_share",
+    "latency",
+    "first_token",
+];
+
+/// Reads a file: what is known of each of `ids`, in their order, at a Unix time in milliseconds.
+///
+/// # Errors
+/// Every mistake in it, each with its place.
+pub fn from_json(text: &str, ids: &[&str], now_ms: u64) -> Result<Vec<Seen>, Vec<String>> {
+    let blank = Seen { minute_ends_ms: minute_end_ms(now_ms), ..Seen::default() };
+    let mut seen = vec![blank; ids.len()];
+    let root: Value = serde_json::from_str(text).map_err(|error| vec![format!("not JSON: {error}")])?;
+    let Some(root) = root.as_object() else { return Err(vec!["must be an object".to_owned()]) };
+    let mut mistakes: Vec<String> =
+        root.keys().filter(|key| *key != "deployments").map(|key| unknown("key", key, ["deployments"])).collect();
+    match root.get("deployments") {
+        None => mistakes.push("has no `deployments`".to_owned()),
+        Some(Value::Object(deployments)) => {
+            for (id, value) in deployments {
+                let place = ids.iter().position(|known| known == id).and_then(|index| seen.get_mut(index));
+                match (place, value) {
+                    (None, _) => mistakes.push(unknown("deployment", id, ids.iter().copied())),
+                    (Some(seen), Value::Object(fields)) => mistakes.extend(
+                        read(seen, fields, now_ms).into_iter().map(|problem| format!("deployments.{id}: {problem}")),
+                    ),
+                    (Some(_), _) => mistakes.push(format!("deployments.{id} must be an object")),
+                }
+            }
+        }
+        Some(_) => mistakes.push("`deployments` must be an object of ids".to_owned()),
+    }
+    if mistakes.is_empty() { Ok(seen) } else { Err(mistakes) }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let hint = nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("there is no {what} `{name}`{hint}")
+}
+
+/// Reads one deployment. Returns its mistakes.
+fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String> {
+    let mut mistakes: Vec<String> =
+        fields.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| unknown("key", key, KEYS)).collect();
+    let mut take = |key: &str, wanted: &str, put: &mut dyn FnMut(&Value) -> Option<()>| {
+        if let Some(value) = fields.get(key)
+            && put(value).is_none()
+        {
+            mistakes.push(format!("`{key}` must be {wanted}"));
+        }
+    };
+    let (mut cooling_ms, mut half_open, mut probed_ms) = (0, false, 0);
+    let time = |at_ms: &mut u64, value: &Value| Some(*at_ms = later(value, now_ms)?);
+    take("cooling_for", SECONDS, &mut |value| time(&mut cooling_ms, value));
+    take("half_open", "true or false", &mut |value| Some(half_open = value.as_bool()?));
+    take("probed_for", SECONDS, &mut |value| time(&mut probed_ms, value));
+    take("in_flight", COUNT, &mut |value| Some(seen.in_flight = u32::try_from(value.as_u64()?).ok()?));
+    take("requests", COUNT, &mut |value| Some(seen.requests = u32::try_from(value.as_u64()?).ok()?));
+    take("tokens", COUNT, &mut |value| Some(seen.tokens = value.as_u64()?));
+    take("full_for", SECONDS, &mut |value| time(&mut seen.full_until_ms, value));
+    take("over_budget_for", SECONDS, &mut |value| time(&mut seen.over_budget_until_ms, value));
+    take("budget_share", "a share, 0 or more", &mut |value| Some(seen.budget_share = positive(value)? as f32));
+    take("latency", SAMPLES_TEXT, &mut |value| Some(seen.latency = samples(value, now_ms)?));
+    take("first_token", SAMPLES_TEXT, &mut |value| Some(seen.first_token = samples(value, now_ms)?));
+    if cooling_ms > 0 && (half_open || probed_ms > 0) {
+        mistakes.push("is either cooling or half-open, not both".to_owned());
+    }
+    seen.standing = if half_open || probed_ms > 0 {
+        Standing::HalfOpen { probed_until_ms: probed_ms }
+    } else if cooling_ms > 0 {
+        Standing::Cooling { until_ms: cooling_ms }
+    } else {
+        Standing::Well
+    };
+    mistakes
+}
+
+const SECONDS: &str = "a number of seconds, 0 or more";
+const COUNT: &str = "a whole number, 0 or more";
+const SAMPLES_TEXT: &str = "a list of at most 10 numbers of seconds, oldest first";
+
+fn positive(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|number| *number >= 0.0)
+}
+
+/// A time so many seconds from now; 0 for none. Casting saturates.
+fn later(value: &Value, now_ms: u64) -> Option<u64> {
+    let wait_ms = (positive(value)? * 1000.0).round() as u64;
+    Some(if wait_ms == 0 { 0 } else { now_ms.saturating_add(wait_ms) })
+}
+
+fn samples(value: &Value, now_ms: u64) -> Option<Samples> {
+    let list = value.as_array().filter(|list| list.len() <= SAMPLES)?;
+    let mut samples = Samples::default();
+    for number in list {
+        samples.push(positive(number)? as f32, now_ms);
+    }
+    Some(samples)
+}
+
+/// Writes what is known of each of `ids`, at a Unix time in milliseconds. What is as if nothing had happened is left out.
+#[must_use]
+pub fn to_json(seen: &[Seen], ids: &[&str], now_ms: u64) -> Value {
+    let deployments: Map<String, Value> =
+        ids.iter().zip(seen).map(|(id, seen)| ((*id).to_owned(), write(seen, now_ms))).collect();
+    json!({ "deployments": deployments })
+}
+
+fn write(seen: &Seen, now_ms: u64) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    let (cooling_ms, probed_ms) = match seen.standing {
+        Standing::Well => (0, 0),
+        Standing::Cooling { until_ms } => (until_ms, 0),
+        Standing::HalfOpen { probed_until_ms } => {
+            put("half_open", json!(true));
+            (0, probed_until_ms)
+        }
+    };
+    for (key, at_ms) in [
+        ("cooling_for", cooling_ms),
+        ("probed_for", probed_ms),
+        ("full_for", seen.full_until_ms),
+        ("over_budget_for", seen.over_budget_until_ms),
+    ] {
+        if at_ms > now_ms {
+            put(key, json!((at_ms - now_ms) as f64 / 1000.0));
+        }
+    }
+    for (key, count) in
+        [("in_flight", u64::from(seen.in_flight)), ("requests", u64::from(seen.requests)), ("tokens", seen.tokens)]
+    {
+        if count > 0 {
+            put(key, json!(count));
+        }
+    }
+    if seen.budget_share > 0.0 {
+        put("budget_share", number(seen.budget_share));
+    }
+    for (key, samples) in [("latency", &seen.latency), ("first_token", &seen.first_token)] {
+        if !samples.values().is_empty() {
+            put(key, samples.values().iter().copied().map(number).collect());
+        }
+    }
+    Value::Object(fields)
+}
+
+/// A number as short as it can be written, where the plain conversion would show digits that nobody measured.
+fn number(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, |number| json!(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_000_000;
+    const IDS: [&str; 3] = ["gpt-4o-1", "gpt-4o-2", "claude-1"];
+
+    #[test]
+    fn a_file_is_read_and_written_back_as_it_was() {
+        let text = r#"{"deployments":{
+            "gpt-4o-1":{"cooling_for":12.5,"full_for":60.0,"in_flight":3,"latency":[0.021,1000.0]},
+            "gpt-4o-2":{"probed_for":2.0,"half_open":true,"over_budget_for":3600.0,"requests":7,"tokens":90000,"budget_share":1.25,"first_token":[0.5]},
+            "claude-1":{}}}"#;
+        let seen = from_json(text, &IDS, NOW_MS).unwrap();
+        assert_eq!(seen[0].standing, Standing::Cooling { until_ms: NOW_MS + 12_500 });
+        assert_eq!(seen[1].standing, Standing::HalfOpen { probed_until_ms: NOW_MS + 2_000 });
+        assert_eq!((seen[0].in_flight, seen[1].requests, seen[1].tokens), (3, 7, 90_000));
+        assert_eq!(seen[2], Seen { minute_ends_ms: 1_020_000, ..Seen::default() });
+        let written = to_json(&seen, &IDS, NOW_MS);
+        assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_what_was_probably_meant() {
+        let text = r#"{"deployment":1,"deployments":{"gpt-4o-3":{},"claude-1":{"cooling":1,"in_flight":-1,
+            "latency":[1,"2"],"half_open":1,"first_token":[1,2,3,4,5,6,7,8,9,10,11],"full_for":"1"},"gpt-4o-1":5,
+            "gpt-4o-2":{"cooling_for":1,"half_open":true}}}"#;
+        let told = from_json(text, &IDS, NOW_MS).unwrap_err().join("\n");
+        for mistake in [
+            "there is no key `deployment`; did you mean `deployments`?",
+            "there is no deployment `gpt-4o-3`; did you mean `gpt-4o-",
+            "deployments.claude-1: there is no key `cooling`",
+            "deployments.claude-1: `in_flight` must be a whole number, 0 or more",
+            "deployments.claude-1: `latency` must be a list of at most 10 numbers of seconds, oldest first",
+            "deployments.claude-1: `half_open` must be true or false",
+            "deployments.claude-1: `first_token` must be a list of at most 10",
+            "deployments.claude-1: `full_for` must be a number of seconds, 0 or more",
+            "deployments.gpt-4o-1 must be an object",
+            "deployments.gpt-4o-2: is either cooling or half-open, not both",
+        ] {
+            assert!(told.contains(mistake), "{mistake}\n---\n{told}");
+        }
+        for (text, mistake) in [("[]", "object"), ("{", "not JSON"), ("{}", "has no"), (r#"{"deployments":[]}"#, "ids")]
+        {
+            assert!(from_json(text, &IDS, NOW_MS).unwrap_err().join("\n").contains(mistake), "{text}");
+        }
+    }
+}
