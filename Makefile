@@ -51,10 +51,15 @@ demo: build envoy ## The same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check test test-native test-wasm test-e2e test-judges golden bench
+.PHONY: check models test test-native test-wasm test-e2e test-judges golden bench
 check: ## Format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
+	python3 tools/models.py table --check
+
+models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the table made from it; read the diff
+	$(PYTHON) tools/models.py refresh
+	python3 tools/models.py table
 
 test: check test-native test-wasm test-e2e test-judges ## Everything: unit, golden, architecture, wasm32, end to end, judges
 

@@ -5,7 +5,8 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`chat`] | the neutral request, answer, stream event, usage and failure that every codec meets in |
-//! | [`provider`] | the catalogue: one row a provider |
+//! | [`provider`] | who runs an API, and how it is reached: one row a provider |
+//! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`codec`] | one dialect a room, bytes to `chat` and back |
 //! | [`config`] | LiteLLM's `config.yaml` to a [`config::model::RouterConfig`] that cannot be wrong |
 //! | [`state`] | what is remembered between requests |
@@ -22,6 +23,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
 )]
 
+pub mod catalogue;
 pub mod chat;
 pub mod codec;
 pub mod config;

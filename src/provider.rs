@@ -1,4 +1,4 @@
-//! The catalogue: one row a provider. A new provider of a known dialect is one row here and nothing else.
+//! The providers, one row each. A new provider of a known dialect is one row here and nothing else.
 //!
 //! Facts come from the providers' documentation and SDKs; what differs between deployments is configuration, not a row.
 //!

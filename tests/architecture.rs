@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("chat", &[]),
     ("provider", &[]),
+    ("catalogue", &["chat"]),
     ("codec", &["chat", "provider"]),
-    ("config", &["provider"]),
-    ("state", &["chat", "config"]),
-    ("routing", &["chat", "provider", "config", "state"]),
-    ("filter", &["chat", "provider", "codec", "config", "state", "routing"]),
-    ("generate", &["config", "provider"]),
+    ("config", &["provider", "catalogue"]),
+    ("state", &["chat", "config", "catalogue"]),
+    ("routing", &["chat", "provider", "catalogue", "config", "state"]),
+    ("filter", &["chat", "provider", "catalogue", "codec", "config", "state", "routing"]),
+    ("generate", &["config", "provider", "catalogue"]),
     ("wasm", &["chat", "provider", "codec", "config", "state", "routing", "filter"]),
     ("demo", &[]),
 ];

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a value that is not what was asked for is noted once, and `None` comes back.
 
+use crate::catalogue::Usd;
 use crate::config::notice::Notice;
 use crate::config::tree::{Node, Value};
 
@@ -102,6 +103,26 @@ impl<'a> Field<'a> {
         number
     }
 
+    /// US dollars for one token.
+    pub(super) fn price(&self, notes: &mut Notes) -> Option<Usd> {
+        let price = self.number().and_then(Usd::from_dollars);
+        if price.is_none() {
+            let remedy = "write USD for one token from 0 up, for example 0.0000025 for 2.50 a million";
+            self.mistake(notes, format!("{} is no price", self.shown()), remedy);
+        }
+        price
+    }
+
+    /// A number of tokens, at least one.
+    pub(super) fn tokens(&self, notes: &mut Notes) -> Option<u64> {
+        let tokens = self.whole(&mut Notes::default(), 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
+        if tokens.is_none() {
+            let remedy = "write a whole number of tokens from 1 up, for example 128000";
+            self.mistake(notes, format!("{} is no number of tokens", self.shown()), remedy);
+        }
+        tokens
+    }
+
     /// A whole number within bounds.
     pub(super) fn whole(&self, notes: &mut Notes, least: i64, most: i64) -> Option<i64> {
         #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
@@ -146,6 +167,11 @@ impl<'a> Field<'a> {
     /// Notes that this cannot stay.
     pub(super) fn mistake(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
         notes.mistakes.push(Notice::new(self.node.place, &self.path, problem, remedy));
+    }
+
+    /// Notes what may stay, but is probably not meant.
+    pub(super) fn warning(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
+        notes.warnings.push(Notice::new(self.node.place, &self.path, problem, remedy));
     }
 
     /// The value for a sentence, cut to a sane length. Never asked of a key.
