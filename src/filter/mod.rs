@@ -10,6 +10,7 @@ mod attempt;
 mod endpoint;
 mod flight;
 mod headers;
+mod refusal;
 mod reply;
 pub mod route;
 mod verdict;

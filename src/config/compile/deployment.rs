@@ -4,6 +4,7 @@
 
 use super::endpoint;
 use super::environment::PREFIX;
+use super::facts;
 use super::field::{Field, Notes};
 use super::provider_name;
 use crate::config::model::{Deployment, GroupIndex, Key};
@@ -61,6 +62,7 @@ pub(super) fn read(entry: &Field<'_>, group: GroupIndex, group_name: &str, notes
         blocked: false,
         supports: Vec::new(),
         drop_params: params.at("drop_params").and_then(|field| field.flag(notes)).unwrap_or(false),
+        facts: named.map(|(of, model)| facts::read(entry, &params, of.name, model, notes)).unwrap_or_default(),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
 }

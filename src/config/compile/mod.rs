@@ -9,7 +9,6 @@ mod aliases;
 mod deployment;
 mod endpoint;
 mod environment;
-#[cfg_attr(not(test), expect(dead_code, reason = "no strategy asks for prices yet"))]
 mod facts;
 mod fallbacks;
 mod field;

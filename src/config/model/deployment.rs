@@ -1,6 +1,7 @@
 //! One deployment: where it is, what it may take, what it is for.
 
 use super::{AllowedFails, Budget, GroupIndex};
+use crate::catalogue::ModelFacts;
 use crate::provider::Provider;
 
 /// One place that can serve a model: one Envoy cluster of the same name.
@@ -53,6 +54,8 @@ pub struct Deployment {
     pub supports: Vec<String>,
     /// `drop_params`.
     pub drop_params: bool,
+    /// What is known of the model: its price, limits and capabilities.
+    pub facts: ModelFacts,
 }
 
 /// A base URL, taken apart.
