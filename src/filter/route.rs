@@ -130,9 +130,9 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
     let considered = consider(config, api, &head, &body, moment, |inputs| routing::plan(config, inputs));
-    let plan = considered.decision.map_err(|why| {
-        refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms)
-    })?;
+    let plan = considered
+        .decision
+        .map_err(|why| refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms))?;
     let (stream, include_usage, mut model_span) = (head.stream, head.include_usage, head.model_span.clone());
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
     let asked = head.model.into_owned();

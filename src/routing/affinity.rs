@@ -38,7 +38,8 @@ pub(super) fn home(
     candidates: impl Iterator<Item = (DeploymentIndex, f64)>,
     prefix: u64,
 ) -> Option<DeploymentIndex> {
-    let scored = candidates.filter_map(|(index, weight)| Some((score(config.deployments.get(index)?, weight, prefix), index)));
+    let scored =
+        candidates.filter_map(|(index, weight)| Some((score(config.deployments.get(index)?, weight, prefix), index)));
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, index)| index)
 }
 

@@ -96,7 +96,11 @@ impl Check<'_> {
         if self.tags.is_some_and(|tags| !tags.allow(self.config, self.index)) {
             return Some(Exclusion::Tags);
         }
-        self.lacks().or_else(|| self.window()).or_else(|| self.budget()).or_else(|| self.room()).or_else(|| self.health())
+        self.lacks()
+            .or_else(|| self.window())
+            .or_else(|| self.budget())
+            .or_else(|| self.room())
+            .or_else(|| self.health())
     }
 
     fn lacks(&self) -> Option<Exclusion> {
@@ -173,7 +177,12 @@ pub(super) fn rates_bind(config: &RouterConfig, group: &ModelGroup) -> bool {
 }
 
 /// Whether a place at a deployment must be claimed: it is half-open, or has a limit that binds.
-pub(super) fn is_counted(config: &RouterConfig, group: GroupIndex, index: DeploymentIndex, inputs: &Inputs<'_>) -> bool {
+pub(super) fn is_counted(
+    config: &RouterConfig,
+    group: GroupIndex,
+    index: DeploymentIndex,
+    inputs: &Inputs<'_>,
+) -> bool {
     let Some(deployment) = config.deployments.get(index) else { return false };
     let rates = deployment.rpm.is_some() || deployment.tpm.is_some();
     deployment.max_parallel.is_some()

@@ -196,7 +196,9 @@ impl Here<'_> {
                 self.later().find(|(_, stage)| self.leads_on(stage) && elsewhere(stage)).map(first)
             }
             Group::Then => self.later().find(|(_, stage)| self.leads_on(stage)).map(first),
-            Group::ContentPolicy => self.later().find(|(_, stage)| self.is_for(stage, Purpose::ContentPolicy)).map(first),
+            Group::ContentPolicy => {
+                self.later().find(|(_, stage)| self.is_for(stage, Purpose::ContentPolicy)).map(first)
+            }
             Group::Larger => self.larger_window(),
         }
     }

@@ -3,10 +3,10 @@
 //! A plan is its own explanation: each candidate carries the figure that ranked it, and whoever is missing stands among the left
 //! out with the reason.
 
+use super::chain;
 use super::exclusion::{Exclusion, LeftOut};
 use super::resolve::By;
 use super::strategy::Figure;
-use super::chain;
 use crate::config::model::{DeploymentIndex, GroupIndex, RetryPolicy, RouterConfig, is_pattern};
 use crate::state::CooldownRules;
 

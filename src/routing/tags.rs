@@ -26,7 +26,8 @@ impl<'a> Tags<'a> {
         if !config.router.tag_filtering {
             return None;
         }
-        let marked = |mark: char| asked.iter().filter_map(move |tag| tag.strip_prefix(mark)).filter(|tag| !tag.is_empty());
+        let marked =
+            |mark: char| asked.iter().filter_map(move |tag| tag.strip_prefix(mark)).filter(|tag| !tag.is_empty());
         let plain = asked.iter().map(String::as_str).filter(|tag| !tag.starts_with(['!', '&']));
         let known = |tag: &str| deployments.iter().any(|&index| has(config, index, tag));
         let mut matched: Vec<&str> = plain.collect();

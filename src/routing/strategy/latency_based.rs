@@ -68,7 +68,12 @@ fn mean(samples: &[f64]) -> f64 {
 }
 
 /// The smallest sample that so large a share of all does not exceed.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ten at the most")]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "ten at the most"
+)]
 fn percentile(mut samples: Vec<f64>, share: f64) -> Option<f64> {
     samples.sort_by(f64::total_cmp);
     let rank = (share.clamp(0.0, 1.0) * samples.len() as f64).ceil() as usize;

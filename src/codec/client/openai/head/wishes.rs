@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn wishes_are_taken_out_and_the_rest_keeps_its_bytes() {
-        let body = br#"{"model":"m","tags":1,"metadata":{"tags":["b"]},"x":1.50,"fallbacks":[],"timeout":3,"num_retries":1}"#;
+        let body =
+            br#"{"model":"m","tags":1,"metadata":{"tags":["b"]},"x":1.50,"fallbacks":[],"timeout":3,"num_retries":1}"#;
         assert_eq!(without_wishes(body), br#"{"model":"m","x":1.50}"#);
         assert_eq!(without_wishes(br#"{"metadata":{"tags":"b"}}"#), br#"{"metadata":{"tags":"b"}}"#);
         assert_eq!(without_wishes(b"[1"), b"[1");
