@@ -48,7 +48,7 @@ fn config() -> Rc<RouterConfig> {
 
 fn depart(config: &Rc<RouterConfig>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
-    let moment = Moment { now_ms: 1_000, seed, cooling_until_ms: &|_| 0 };
+    let moment = Moment { now_ms: 1_000, seed, ..Moment::default() };
     let flight = route::decide(config, Api::Chat, body.into_bytes(), &moment).unwrap();
     Rc::new(RefCell::new(flight))
 }

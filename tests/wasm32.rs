@@ -20,7 +20,7 @@ use signalbox::codec::{self, AnswerContext, Target, failure};
 use signalbox::config::compile::compile;
 use signalbox::config::tree::Node;
 use signalbox::provider::Dialect;
-use signalbox::routing::{Inputs, plan};
+use signalbox::routing::{Ask, Claim, Inputs, plan};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -181,8 +181,11 @@ fn a_configuration_compiles_from_json_and_plans() {
             model,
             num_retries: None,
             disable_fallbacks: false,
+            fallbacks: &[],
+            ask: Ask::default(),
             may_serve: &|_| true,
-            cooling_until_ms: &|_| 0,
+            seen: &[],
+            claim: &|_| Claim::Granted,
             now_ms: 1_763_600_000_000,
             seed,
         };

@@ -10,8 +10,8 @@ use super::{Api, Reply};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::codec::failure::api_error;
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StrategyName, header_text};
-use crate::routing::failover::{self, Next};
+use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
+use crate::routing::failover::{self, Next, Rules};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
 use crate::state::{Measure, Outcome, Tally};
@@ -173,8 +173,7 @@ impl Flight {
     }
 
     fn next(&self, failure: &Failure, chance: u64) -> Next {
-        let on_bad_request = self.config.signalbox.fallback_on_bad_request;
-        failover::next(&self.plan, &self.tried, failure, on_bad_request, chance)
+        failover::next(&self.plan, &self.tried, failure, &Rules::of(&self.config.signalbox), chance)
     }
 
     /// Envoy answered by itself: no host, no retry left, a timeout. Returns the error the client gets instead.
@@ -299,6 +298,17 @@ impl Flight {
         (error, Some(first))
     }
 
+    /// How many fallback groups were asked.
+    fn fallbacks(&self) -> usize {
+        let mut groups: Vec<GroupIndex> = Vec::new();
+        for group in self.tried.iter().filter_map(|place| self.plan.group(*place)) {
+            if group != self.plan.asked && !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups.len()
+    }
+
     /// What an answer's headers say that Envoy does not know by itself (the bootstrap has it add the rest).
     pub(super) fn differs(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
@@ -306,7 +316,7 @@ impl Flight {
         if let Some(model) = self.plan.candidate(place).and_then(|candidate| candidate.model.as_ref()) {
             headers.push(("x-signalbox-model", header_text(model)));
         }
-        let fallbacks = self.plan.fallbacks(place);
+        let fallbacks = self.fallbacks();
         if fallbacks > 0 {
             headers.push(("x-signalbox-fallbacks", fallbacks.to_string()));
         }
@@ -322,14 +332,14 @@ impl Flight {
         if let Some((&place, (_, deployment))) =
             self.tried.last().and_then(|place| Some((place, self.deployment(*place)?)))
         {
-            let group = self.config.groups.get(deployment.group);
+            let group = self.plan.group(place).and_then(|group| self.config.groups.get(group));
             headers.push(("x-signalbox-deployment", header_text(&deployment.id)));
             headers.push(("x-signalbox-provider", deployment.provider.name.to_owned()));
             headers.push(("x-signalbox-model-group", header_text(group.map_or("", |group| &group.name))));
             if self.plan.candidate(place).is_some_and(|candidate| candidate.model.is_none()) {
                 headers.push(("x-signalbox-model", header_text(&deployment.model)));
             }
-            if self.plan.fallbacks(place) == 0 {
+            if self.fallbacks() == 0 {
                 headers.push(("x-signalbox-fallbacks", "0".to_owned()));
             }
         }

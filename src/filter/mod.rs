@@ -11,6 +11,7 @@ mod attempt;
 mod endpoint;
 mod flight;
 mod headers;
+mod refusal;
 mod reply;
 pub mod route;
 mod verdict;

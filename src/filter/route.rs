@@ -3,17 +3,23 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use serde_json::value::RawValue;
+
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
-use super::reply::{Reply, invalid, models, one_model, unknown_model};
+use super::refusal::refusal;
+use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
 use crate::codec;
-use crate::codec::client::openai::{self, head::Head, head::Needs, head::Parts, head::without_wishes};
+use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs, head::Parts, head::without_wishes};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StreamCommit};
 use crate::provider::Dialect;
+use crate::routing::affinity::prefix;
+use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
-use crate::routing::{self, Inputs, Place, Plan, Refusal};
+use crate::routing::{self, Ask, Claim, Inputs, Place, Plan};
+use crate::state::Seen;
 
 /// The head of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,8 +103,21 @@ pub struct Moment<'a> {
     pub now_ms: u64,
     /// Chance.
     pub seed: u64,
-    /// Until when a deployment is cooling, Unix milliseconds; 0: it is not.
-    pub cooling_until_ms: &'a dyn Fn(DeploymentIndex) -> u64,
+    /// What this worker sees of each deployment, by its index.
+    pub seen: &'a [Seen],
+    /// Takes a place at a deployment whose places are counted.
+    pub claim: &'a dyn Fn(DeploymentIndex) -> Claim,
+    /// The tags in the header `x-litellm-tags`, with commas between them; empty: none.
+    pub tags: &'a str,
+    /// The value of `signalbox.affinity.tenant_header`; empty: none.
+    pub tenant: &'a str,
+}
+
+impl Default for Moment<'_> {
+    /// Nothing is known, and every place is free.
+    fn default() -> Self {
+        Self { now_ms: 0, seed: 0, seen: &[], claim: &|_| Claim::Granted, tags: "", tenant: "" }
+    }
 }
 
 /// Reads a body and plans its flight.
@@ -110,32 +129,10 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
-    let refused: OnceCell<ApiError> = OnceCell::new();
-    let may_serve = |index: DeploymentIndex| {
-        let Some(deployment) = config.deployments.get(index) else { return false };
-        match expressible(deployment, api, &head, &body) {
-            Ok(()) => true,
-            Err(error) => {
-                let _ = refused.set(error);
-                false
-            }
-        }
-    };
-    let inputs = Inputs {
-        model: &head.model,
-        num_retries: head.num_retries,
-        disable_fallbacks: head.disable_fallbacks,
-        may_serve: &may_serve,
-        cooling_until_ms: moment.cooling_until_ms,
-        now_ms: moment.now_ms,
-        seed: moment.seed,
-    };
-    let plan = routing::plan(config, &inputs).map_err(|refusal| {
-        Reply::error(&match refusal {
-            Refusal::UnknownModel => unknown_model(config, &head.model),
-            Refusal::NoneMayServe(_) => refused.into_inner().unwrap_or_else(|| unknown_model(config, &head.model)),
-        })
-    })?;
+    let considered = consider(config, api, &head, &body, moment, |inputs| routing::plan(config, inputs));
+    let plan = considered
+        .decision
+        .map_err(|why| refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms))?;
     let (stream, include_usage, stream_options) = (head.stream, head.include_usage, head.stream_options);
     let mut model_span = head.model_span.clone();
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
@@ -172,6 +169,72 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         events: Vec::with_capacity(2),
         random: Random::new(moment.seed),
     })
+}
+
+/// What came of a request before the configuration.
+pub struct Considered<T> {
+    /// The decision.
+    pub decision: T,
+    /// Why the first deployment that cannot express the request cannot.
+    pub inexpressible: Option<ApiError>,
+}
+
+/// Lets somebody decide about a request: all that a decision depends on is put together here, for requests and for explanations alike.
+pub fn consider<T>(
+    config: &RouterConfig,
+    api: Api,
+    head: &Head<'_>,
+    body: &[u8],
+    moment: &Moment<'_>,
+    decide: impl FnOnce(&mut Inputs<'_>) -> T,
+) -> Considered<T> {
+    let refused: OnceCell<ApiError> = OnceCell::new();
+    let may_serve = |index: DeploymentIndex| {
+        let Some(deployment) = config.deployments.get(index) else { return false };
+        match expressible(deployment, api, head, body) {
+            Ok(()) => true,
+            Err(error) => {
+                let _ = refused.set(error);
+                false
+            }
+        }
+    };
+    let in_header = moment.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
+    let tags: Vec<String> =
+        if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
+    let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
+    let parts = head.parts();
+    let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
+        let (tools, messages) = (head.tools_on_offer, head.messages);
+        let (tools, messages) = (tools.map_or("", RawValue::get), messages.map_or("", RawValue::get));
+        prefix(moment.tenant, tools, messages, settings.min_prefix_tokens)
+    });
+    let mut inputs = Inputs {
+        model: &head.model,
+        num_retries: head.num_retries,
+        disable_fallbacks: head.disable_fallbacks,
+        fallbacks: &fallbacks,
+        ask: Ask {
+            prompt: Prompt::of(body),
+            images: parts.image,
+            audio: parts.audio,
+            files: parts.file,
+            tools: head.tools,
+            json_schema: head.needs.format == Some(Format::JsonSchema),
+            tags: &tags,
+            region: head.region.as_deref(),
+            affinity,
+            stream: head.stream,
+        },
+        may_serve: &may_serve,
+        seen: moment.seen,
+        claim: moment.claim,
+        now_ms: moment.now_ms,
+        seed: moment.seed,
+    };
+    let decision = decide(&mut inputs);
+    drop(inputs);
+    Considered { decision, inexpressible: refused.into_inner() }
 }
 
 /// Whether a deployment's dialect can say what the request asks. Most requests hold nothing unusual, and then nothing is decoded.

@@ -1,24 +1,77 @@
-//! The fallback groups of a group, in the order LiteLLM's nested calls reach them: each target's own fallbacks come before its
+//! The groups that stand in for a group, in the order LiteLLM's nested calls reach them: each target's own fallbacks come before its
 //! next sibling, no group twice, and no deeper than `max_fallbacks`.
+//!
+//! The request's own `fallbacks` come before the configured ones of the group that was asked for. What a prompt that is too long, or
+//! content that was refused, leads to is a chain of its own. A model that is too small for a prompt leads to a larger one, and from
+//! there on as that one's own `fallbacks` say. Refused content goes only where it was told to go.
 
+use super::Purpose;
+use super::resolve::{By, Resolved, resolve};
 use crate::config::model::{GroupIndex, RouterConfig};
 
+/// One group of a chain, and the name by which it is asked.
+#[derive(Debug)]
+pub(super) struct Link<'a> {
+    pub resolved: Resolved,
+    pub name: &'a str,
+}
+
 /// The groups to try, the asked one first.
-pub(super) fn chain(config: &RouterConfig, asked: GroupIndex) -> Vec<GroupIndex> {
-    let mut chain = vec![asked];
-    descend(config, asked, 0, &mut chain);
+pub(super) fn chain<'a>(config: &'a RouterConfig, asked: Resolved, name: &'a str, own: &'a [String]) -> Vec<Link<'a>> {
+    let group = asked.group;
+    let mut chain = vec![Link { resolved: asked, name }];
+    for name in own {
+        let Some(resolved) = resolve(config, name) else { continue };
+        let group = resolved.group;
+        if config.router.max_fallbacks > 0 && !contains(&chain, group) {
+            chain.push(Link { resolved, name });
+            descend(config, group, 1, &mut chain);
+        }
+    }
+    descend(config, group, 0, &mut chain);
     chain
 }
 
-fn descend(config: &RouterConfig, from: GroupIndex, depth: u32, chain: &mut Vec<GroupIndex>) {
+fn contains(chain: &[Link<'_>], group: GroupIndex) -> bool {
+    chain.iter().any(|link| link.resolved.group == group)
+}
+
+fn descend<'a>(config: &'a RouterConfig, from: GroupIndex, depth: u32, chain: &mut Vec<Link<'a>>) {
     if depth >= config.router.max_fallbacks {
         return;
     }
     let own = config.fallbacks.iter().find(|(group, _)| *group == from).map(|(_, targets)| targets);
     for &target in own.unwrap_or(&config.default_fallbacks) {
-        if !chain.contains(&target) {
-            chain.push(target);
+        if !contains(chain, target) {
+            chain.push(link(config, target));
             descend(config, target, depth + 1, chain);
         }
     }
+}
+
+fn link(config: &RouterConfig, group: GroupIndex) -> Link<'_> {
+    let name = config.groups.get(group).map_or("", |group| group.name.as_str());
+    Link { resolved: Resolved::group(group, By::Name), name }
+}
+
+/// The groups for one purpose after a group. Empty where none are configured for it.
+pub(super) fn special(config: &RouterConfig, from: GroupIndex, purpose: Purpose) -> Vec<Link<'_>> {
+    let lists = match purpose {
+        Purpose::General => None,
+        Purpose::ContextWindow => config.context_window_fallbacks.as_ref(),
+        Purpose::ContentPolicy => config.content_policy_fallbacks.as_ref(),
+    };
+    let own = lists.and_then(|lists| lists.iter().find(|(group, _)| *group == from));
+    let mut chain: Vec<Link<'_>> = Vec::new();
+    for &target in own.map_or(&[][..], |(_, targets)| targets) {
+        if config.router.max_fallbacks == 0 || target == from || contains(&chain, target) {
+            continue;
+        }
+        chain.push(link(config, target));
+        if purpose == Purpose::ContextWindow {
+            descend(config, target, 1, &mut chain);
+        }
+    }
+    chain.retain(|link| link.resolved.group != from);
+    chain
 }

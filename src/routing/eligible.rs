@@ -1,38 +1,204 @@
-//! Which deployments of a group may serve now, in levels of `order`.
+//! Which deployments of a group may serve a request now, and in which levels of `order`.
 //!
-//! As LiteLLM has it: with an `order` anywhere among them, those without one are left out; the lowest order serves and each
-//! next one is a fallback of the same group.
+//! The checks stand in one list, in an order that makes the reason telling: first what the request can never have there, then what
+//! time will mend. As LiteLLM has it, `order` counts among those that are left: with one anywhere among them, those without are left
+//! out; the lowest order serves and each next one is a fallback of the same group.
+//!
+//! **Invariant:** what is not known excludes nobody.
 
-use super::plan::Inputs;
-use crate::config::model::{DeploymentIndex, RouterConfig};
+use super::exclusion::{Exclusion, LeftOut, Limit};
+use super::tags::Tags;
+use super::{Inputs, facts};
+use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig, StrategyName};
+use crate::state::Standing;
 
-/// The deployments that may serve, grouped by `order`, lowest first. Empty: none may.
-pub(super) fn levels(
+/// A place in flight is free again about as soon as a client may ask again, in milliseconds.
+const PARALLEL_WAIT_MS: u64 = 1_000;
+/// A window is too small where the estimate is above it by more than this part of it.
+const MARGIN: u64 = 10;
+
+/// What a group has for a request.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    /// Those that may serve, by `order`, lowest first; no level is empty.
+    pub levels: Vec<Vec<DeploymentIndex>>,
+    /// Those that would be asked only if nobody else is left, and until when they are spared.
+    pub spared: Vec<(DeploymentIndex, u64)>,
+}
+
+/// Sorts a group's deployments; the reasons go to `left_out`.
+pub(super) fn sort(
     config: &RouterConfig,
+    group: GroupIndex,
     deployments: &[DeploymentIndex],
     inputs: &Inputs<'_>,
-    spare_cooling: bool,
-) -> Vec<Vec<DeploymentIndex>> {
-    let eligible: Vec<(DeploymentIndex, Option<i64>)> = deployments
-        .iter()
-        .filter_map(|&index| Some((index, config.deployments.get(index)?)))
-        .filter(|(index, _)| (inputs.may_serve)(*index))
-        .filter(|(index, _)| !spare_cooling || (inputs.cooling_until_ms)(*index) <= inputs.now_ms)
-        .map(|(index, deployment)| (index, deployment.order))
-        .collect();
-    let mut orders: Vec<i64> = eligible.iter().filter_map(|(_, order)| *order).collect();
-    if orders.is_empty() {
-        return if eligible.is_empty() {
-            Vec::new()
-        } else {
-            vec![eligible.into_iter().map(|(index, _)| index).collect()]
-        };
+    left_out: &mut Vec<LeftOut>,
+) -> Sorted {
+    let mut sorted = Sorted::default();
+    let Some(of_group) = config.groups.get(group) else { return sorted };
+    let tags = Tags::of(config, deployments, inputs.ask.tags);
+    let mut eligible = Vec::with_capacity(deployments.len());
+    for &index in deployments {
+        let Some(deployment) = config.deployments.get(index) else { continue };
+        let check = Check { config, inputs, group: of_group, index, deployment, tags: tags.as_ref() };
+        match check.exclusion() {
+            None => eligible.push((order(of_group, index, deployment), index)),
+            Some(why) => {
+                left_out.push(LeftOut { group, deployment: index, why });
+                if why.is_soft() {
+                    sorted.spared.push((index, why.until_ms().unwrap_or_default()));
+                }
+            }
+        }
     }
-    orders.sort_unstable();
-    orders.dedup();
-    let level = |wanted: i64| {
-        let of_level = eligible.iter().filter(|(_, order)| *order == Some(wanted));
-        of_level.map(|(index, _)| *index).collect()
-    };
-    orders.into_iter().map(level).collect()
+    if eligible.iter().any(|(order, _)| order.is_some()) {
+        eligible.retain(|(order, index)| {
+            if order.is_none() {
+                left_out.push(LeftOut { group, deployment: *index, why: Exclusion::Order });
+            }
+            order.is_some()
+        });
+        eligible.sort_by_key(|(order, _)| *order);
+    }
+    let levels = eligible.chunk_by(|(one, _), (other, _)| one == other);
+    sorted.levels = levels.map(|level| level.iter().map(|(_, index)| *index).collect()).collect();
+    sorted
+}
+
+/// The `order` that holds within a group.
+fn order(group: &ModelGroup, index: DeploymentIndex, deployment: &Deployment) -> Option<i64> {
+    let priority = group.priorities.iter().find(|(of, _)| *of == index).map(|(_, order)| *order);
+    priority.or(deployment.order)
+}
+
+/// One deployment before one request.
+struct Check<'a> {
+    config: &'a RouterConfig,
+    inputs: &'a Inputs<'a>,
+    group: &'a ModelGroup,
+    index: DeploymentIndex,
+    deployment: &'a Deployment,
+    tags: Option<&'a Tags<'a>>,
+}
+
+impl Check<'_> {
+    fn exclusion(&self) -> Option<Exclusion> {
+        if !(self.inputs.may_serve)(self.index) {
+            return Some(Exclusion::CannotExpress);
+        }
+        if self.deployment.blocked {
+            return Some(Exclusion::Blocked);
+        }
+        let region = self.inputs.ask.region;
+        if region.is_some() && region != self.deployment.region.as_deref() {
+            return Some(Exclusion::Region);
+        }
+        if self.tags.is_some_and(|tags| !tags.allow(self.config, self.index)) {
+            return Some(Exclusion::Tags);
+        }
+        self.lacks()
+            .or_else(|| self.window())
+            .or_else(|| self.budget())
+            .or_else(|| self.room())
+            .or_else(|| self.health())
+    }
+
+    fn lacks(&self) -> Option<Exclusion> {
+        facts::lacking(self.deployment, &self.inputs.ask).map(Exclusion::Lacks)
+    }
+
+    fn window(&self) -> Option<Exclusion> {
+        let prompt = &self.inputs.ask.prompt;
+        let limit = facts::window(self.deployment)?;
+        if prompt.at_most() <= limit {
+            return None;
+        }
+        let estimate = prompt.estimate();
+        let estimate = if self.config.router.pre_call_checks { estimate.probable } else { estimate.fewest };
+        (estimate > limit.saturating_add(limit / MARGIN)).then_some(Exclusion::ContextWindow { estimate, limit })
+    }
+
+    fn budget(&self) -> Option<Exclusion> {
+        let until_ms = self.inputs.seen(self.index).over_budget_until_ms;
+        (until_ms > self.inputs.now_ms).then_some(Exclusion::OverBudget { until_ms })
+    }
+
+    /// The limits of the configuration. `max_parallel_requests` always binds; `rpm` and `tpm` where the strategy is one that LiteLLM
+    /// has honour them, or where they are enforced.
+    fn room(&self) -> Option<Exclusion> {
+        let seen = self.inputs.seen(self.index);
+        if self.deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
+            let until_ms = self.inputs.now_ms.saturating_add(PARALLEL_WAIT_MS);
+            return Some(Exclusion::NoRoom { what: Limit::Parallel, until_ms });
+        }
+        let (requests, tokens) = (self.inputs.requests(self.index), self.inputs.tokens(self.index));
+        let what = if self.deployment.rpm.is_some_and(|most| requests >= most) {
+            Limit::Requests
+        } else if self.deployment.tpm.is_some_and(|most| self.too_many_tokens(tokens, most)) {
+            Limit::Tokens
+        } else {
+            return None;
+        };
+        let until_ms = if seen.minute_ends_ms > self.inputs.now_ms {
+            seen.minute_ends_ms
+        } else {
+            // A limit of 0: no minute will mend it, and the next one is as good a time to ask as any.
+            self.inputs.now_ms.saturating_add(60_000)
+        };
+        if rates_bind(self.config, self.group) {
+            Some(Exclusion::NoRoom { what, until_ms })
+        } else {
+            Some(Exclusion::Busy { what, until_ms })
+        }
+    }
+
+    /// A request that is larger than the whole limit passes in an empty minute: no wait would ever make it fit.
+    fn too_many_tokens(&self, tokens: u64, most: u64) -> bool {
+        let prompt = &self.inputs.ask.prompt;
+        let left = most.saturating_sub(tokens);
+        left == 0 || (tokens > 0 && prompt.at_most() > left && prompt.estimate().probable > left)
+    }
+
+    fn health(&self) -> Option<Exclusion> {
+        let (seen, now_ms) = (self.inputs.seen(self.index), self.inputs.now_ms);
+        if let Standing::Cooling { until_ms } = seen.standing
+            && until_ms > now_ms
+        {
+            return Some(Exclusion::Cooling { until_ms });
+        }
+        (seen.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: seen.full_until_ms })
+    }
+}
+
+/// Whether `rpm` and `tpm` bind in a group, rather than only share out.
+pub(super) fn rates_bind(config: &RouterConfig, group: &ModelGroup) -> bool {
+    let shares = matches!(group.strategy, StrategyName::SimpleShuffle | StrategyName::LeastBusy);
+    config.router.enforce_rate_limits || !shares
+}
+
+/// Whether a place at a deployment must be claimed: it is half-open, or has a limit that binds.
+pub(super) fn is_counted(
+    config: &RouterConfig,
+    group: GroupIndex,
+    index: DeploymentIndex,
+    inputs: &Inputs<'_>,
+) -> bool {
+    let Some(deployment) = config.deployments.get(index) else { return false };
+    let rates = deployment.rpm.is_some() || deployment.tpm.is_some();
+    deployment.max_parallel.is_some()
+        || is_half_open(inputs, index)
+        || (rates && config.groups.get(group).is_some_and(|group| rates_bind(config, group)))
+}
+
+/// Whether an eligible deployment must show that it serves again: also one whose cooldown is over and that nobody has asked since.
+pub(super) fn is_half_open(inputs: &Inputs<'_>, index: DeploymentIndex) -> bool {
+    !matches!(inputs.seen(index).standing, Standing::Well)
+}
+
+/// Until when another request is finding out whether a deployment serves again, as far as this worker knows.
+pub(super) fn probed_until_ms(inputs: &Inputs<'_>, index: DeploymentIndex) -> Option<u64> {
+    match inputs.seen(index).standing {
+        Standing::HalfOpen { probed_until_ms } if probed_until_ms > inputs.now_ms => Some(probed_until_ms),
+        _ => None,
+    }
 }

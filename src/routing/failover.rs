@@ -1,29 +1,48 @@
 //! What to try next after a failure: one table by class, and the one function that reads it.
 //!
-//! | class | same deployment, if alone | another of the same group | another group | when nothing else is left |
+//! | class | same deployment, if alone | another of the same model | another group | when nothing else is left |
 //! |---|---|---|---|---|
-//! | connect | no | at once | then | again, with backoff |
-//! | reset | once, at once | at once | then | again |
+//! | connect (refused, DNS, TLS) | no | at once | then | again, with backoff |
+//! | reset before an answer | once, at once | at once | then | again, with backoff |
 //! | timeout, first token | no | at once | then | no |
-//! | rate limit, overloaded | wait out a short `retry-after` | at once | then | again, unless the wait is long |
-//! | upstream | once, with backoff | at once | then | again |
+//! | rate limit, overloaded | wait out a `retry-after` of up to `max_wait` | at once | else | again, unless the wait is longer |
+//! | upstream (500, 502, an unreadable answer) | once, with backoff | at once | then | again, with backoff |
 //! | quota, auth, permission, not found | no | at once | then | no |
-//! | context window | no | no | then | no |
-//! | content policy | no | no | no | no |
+//! | context window | no | only with a larger window | `context_window_fallbacks`, else a larger window in `fallbacks` | no |
+//! | content policy | no | no | only `content_policy_fallbacks` | no |
 //! | bad request | no | no | no (`signalbox.fallback_on_bad_request`: then) | no |
 //!
-//! All within `num_retries` for each group. LiteLLM treats most failures alike; where this differs stands in `docs/litellm.md`.
+//! All within `num_retries` for each group, or the `retry_policy`'s number for the class, which also retries what the table would
+//! not. The last column is for those whom nobody stands in for: what might pass is tried again rather than given up.
+//!
+//! **Invariant:** stages are left for later ones only, so attempts end.
 
-use super::{Place, Plan, Stage};
+use super::{Place, Plan, Purpose, Stage, retries};
 use crate::chat::{Failure, FailureClass};
+use crate::config::model::Settings;
 
-/// A `retry-after` up to this is waited out, in milliseconds; a longer one is the client's to wait.
-pub const SHORT_WAIT_MS: u64 = 5_000;
 /// Envoy makes this many retries at the most: the bootstrap's `num_retries`.
 pub const MAX_RETRIES: usize = 10;
 const FIRST_BACKOFF_MS: u64 = 500;
 const MAX_BACKOFF_MS: u64 = 8_000;
 const JITTER_MS: u64 = 750;
+
+/// What of the configuration the table depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// `signalbox.fallback_on_bad_request`.
+    pub fallback_on_bad_request: bool,
+    /// `signalbox.max_wait`: a `retry-after` up to this is waited out, in milliseconds; a longer one is the client's to wait.
+    pub max_wait_ms: u64,
+}
+
+impl Rules {
+    /// As configured.
+    #[must_use]
+    pub const fn of(settings: &Settings) -> Self {
+        Self { fallback_on_bad_request: settings.fallback_on_bad_request, max_wait_ms: settings.max_wait_ms }
+    }
+}
 
 /// What happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,103 +62,206 @@ enum Same {
     WhenShort,
 }
 
+/// Which others of the same model are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Another {
+    No,
+    AtOnce,
+    Larger,
+}
+
+/// Which other groups are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    No,
+    Then,
+    Larger,
+    ContentPolicy,
+}
+
 /// One row of the table.
+#[derive(Clone, Copy)]
 struct Conduct {
     same: Same,
-    another: bool,
-    group: bool,
+    another: Another,
+    group: Group,
     persists: bool,
 }
 
-const fn row(same: Same, another: bool, group: bool, persists: bool) -> Conduct {
+const fn row(same: Same, another: Another, group: Group, persists: bool) -> Conduct {
     Conduct { same, another, group, persists }
 }
 
-const fn conduct(class: FailureClass, fallback_on_bad_request: bool) -> Conduct {
+const fn conduct(class: FailureClass, rules: &Rules) -> Conduct {
     use FailureClass as C;
+    let on_bad_request = if rules.fallback_on_bad_request { Group::Then } else { Group::No };
     match class {
-        C::Connect => row(Same::No, true, true, true),
-        C::Reset => row(Same::Once, true, true, true),
-        C::Timeout | C::FirstToken => row(Same::No, true, true, false),
-        C::RateLimit | C::Overloaded => row(Same::WhenShort, true, true, true),
-        C::Upstream => row(Same::OnceAfterBackoff, true, true, true),
-        C::Quota | C::Auth | C::Permission | C::NotFound => row(Same::No, true, true, false),
-        C::ContextWindow => row(Same::No, false, true, false),
-        C::ContentPolicy => row(Same::No, false, false, false),
-        C::BadRequest => row(Same::No, false, fallback_on_bad_request, false),
+        C::Connect => row(Same::No, Another::AtOnce, Group::Then, true),
+        C::Reset => row(Same::Once, Another::AtOnce, Group::Then, true),
+        C::Timeout | C::FirstToken => row(Same::No, Another::AtOnce, Group::Then, false),
+        C::RateLimit | C::Overloaded => row(Same::WhenShort, Another::AtOnce, Group::Then, true),
+        C::Upstream => row(Same::OnceAfterBackoff, Another::AtOnce, Group::Then, true),
+        C::Quota | C::Auth | C::Permission | C::NotFound => row(Same::No, Another::AtOnce, Group::Then, false),
+        C::ContextWindow => row(Same::No, Another::Larger, Group::Larger, false),
+        C::ContentPolicy => row(Same::No, Another::No, Group::ContentPolicy, false),
+        C::BadRequest => row(Same::No, Another::No, on_bad_request, false),
     }
 }
 
 /// Decides what follows on a failure at the last of `tried`. `chance` is any random number, for the jitter.
 #[must_use]
-pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, fallback_on_bad_request: bool, chance: u64) -> Next {
+pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, rules: &Rules, chance: u64) -> Next {
     let Some(&here) = tried.last() else { return Next::GiveUp };
     let Some(stage) = plan.stages.get(here.stage) else { return Next::GiveUp };
     if tried.len() > MAX_RETRIES {
         return Next::GiveUp;
     }
-    let conduct = conduct(failure.class, fallback_on_bad_request);
-    let in_stage = tried.iter().filter(|place| place.stage == here.stage).count();
-    let may_retry = in_stage <= stage.retries as usize;
-    if may_retry
-        && conduct.another
-        && let Some(candidate) = untried(stage, here.stage, tried)
-    {
-        return Next::Try(Place { stage: here.stage, candidate }, 0);
+    let here = Here { plan, tried, place: here, stage, failure, rules, chance };
+    let conduct = conduct(failure.class, rules);
+    let in_stage = here.attempts();
+    let retries = stage.policy.as_ref().and_then(|policy| retries::of_class(policy, failure));
+    let may_retry = in_stage <= retries.unwrap_or(stage.retries) as usize;
+    let insists = retries.is_some();
+    if may_retry {
+        let within = here.another(conduct.another, insists).or_else(|| here.same(conduct.same, insists));
+        if let Some(next) = within {
+            return next;
+        }
     }
-    let alone = stage.candidates.len() == 1 && !plan.stages.iter().skip(here.stage + 1).any(|s| s.group == stage.group);
-    if may_retry
-        && alone
-        && let Some(wait_ms) = same(conduct.same, in_stage, failure, chance)
-    {
-        return Next::Try(here, wait_ms);
+    if let Some(place) = here.another_group(conduct.group) {
+        return Next::Try(place, 0);
     }
-    if conduct.group
-        && let Some(stage) = later_stage(plan, here, failure.class)
-    {
-        return Next::Try(Place { stage, candidate: 0 }, 0);
-    }
-    if may_retry && conduct.persists && is_short(failure) {
-        return Next::Try(least_tried(stage, here.stage, tried), backoff_ms(in_stage, failure, chance));
+    if may_retry && conduct.persists && here.is_short() {
+        return Next::Try(here.least_tried(), here.backoff_ms());
     }
     Next::GiveUp
 }
 
-fn untried(stage: &Stage, index: usize, tried: &[Place]) -> Option<usize> {
-    (0..stage.candidates.len()).find(|&candidate| !tried.contains(&Place { stage: index, candidate }))
+/// A failure, and all that is around it.
+struct Here<'a> {
+    plan: &'a Plan,
+    tried: &'a [Place],
+    place: Place,
+    stage: &'a Stage,
+    failure: &'a Failure,
+    rules: &'a Rules,
+    chance: u64,
 }
 
-fn least_tried(stage: &Stage, index: usize, tried: &[Place]) -> Place {
-    let times = |candidate: usize| tried.iter().filter(|place| **place == Place { stage: index, candidate }).count();
-    let candidate = (0..stage.candidates.len()).min_by_key(|&candidate| times(candidate)).unwrap_or(0);
-    Place { stage: index, candidate }
-}
-
-fn same(same: Same, times: usize, failure: &Failure, chance: u64) -> Option<u64> {
-    match same {
-        Same::Once if times == 1 => Some(0),
-        Same::OnceAfterBackoff if times == 1 && is_short(failure) => Some(backoff_ms(times, failure, chance)),
-        Same::WhenShort if is_short(failure) => failure.retry_after_ms,
-        Same::No | Same::Once | Same::OnceAfterBackoff | Same::WhenShort => None,
+impl Here<'_> {
+    /// How many attempts this stage has had.
+    fn attempts(&self) -> usize {
+        self.tried.iter().filter(|place| place.stage == self.place.stage).count()
     }
-}
 
-/// Whether the wait that the provider asks for, if any, may be waited out with the client on the line.
-fn is_short(failure: &Failure) -> bool {
-    failure.retry_after_ms.is_none_or(|wait_ms| wait_ms <= SHORT_WAIT_MS)
-}
+    /// Another deployment of this stage that was not asked yet. A retry policy `insists`, whatever the class.
+    fn another(&self, another: Another, insists: bool) -> Option<Next> {
+        let fits = |candidate: usize| match another {
+            Another::No => insists,
+            Another::AtOnce => true,
+            Another::Larger => self.is_larger(Place { candidate, ..self.place }) == Some(true),
+        };
+        let untried = |candidate: &usize| !self.tried.contains(&Place { candidate: *candidate, ..self.place });
+        let found = (0..self.stage.candidates.len()).filter(untried).find(|candidate| fits(*candidate))?;
+        Some(Next::Try(Place { candidate: found, ..self.place }, 0))
+    }
 
-/// The next stage. A prompt too long for one level of `order` is too long for the group's next level as well.
-fn later_stage(plan: &Plan, here: Place, class: FailureClass) -> Option<usize> {
-    let group = plan.stages.get(here.stage)?.group;
-    let mut later = plan.stages.iter().enumerate().skip(here.stage + 1);
-    let other_group_only = matches!(class, FailureClass::ContextWindow | FailureClass::BadRequest);
-    later.find(|(_, stage)| !other_group_only || stage.group != group).map(|(index, _)| index)
-}
+    /// The same deployment again. A retry policy takes it, or the one that was asked least, after everybody else was.
+    fn same(&self, same: Same, insists: bool) -> Option<Next> {
+        if insists {
+            return self.is_short().then(|| Next::Try(self.least_tried(), self.backoff_ms()));
+        }
+        let group = |stage: &Stage| stage.purpose == self.stage.purpose && stage.group == self.stage.group;
+        let alone = self.stage.candidates.len() == 1 && !self.later().any(|(_, stage)| group(stage));
+        let wait_ms = match same {
+            Same::Once if self.attempts() == 1 => Some(0),
+            Same::OnceAfterBackoff if self.attempts() == 1 && self.is_short() => Some(self.backoff_ms()),
+            Same::WhenShort if self.is_short() => self.failure.retry_after_ms,
+            Same::No | Same::Once | Same::OnceAfterBackoff | Same::WhenShort => None,
+        };
+        wait_ms.filter(|_| alone).map(|wait_ms| Next::Try(self.place, wait_ms))
+    }
 
-/// LiteLLM's waits: what the provider asks for, else half a second doubled each time up to eight, and some jitter.
-fn backoff_ms(times: usize, failure: &Failure, chance: u64) -> u64 {
-    let doubled = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-    let wait_ms = failure.retry_after_ms.unwrap_or_else(|| (FIRST_BACKOFF_MS << doubled).min(MAX_BACKOFF_MS));
-    wait_ms + chance % JITTER_MS
+    fn later(&self) -> impl Iterator<Item = (usize, &Stage)> {
+        self.plan.stages.iter().enumerate().skip(self.place.stage + 1)
+    }
+
+    /// The first candidate of a later stage that this class leads to. The next level of `order` counts as another group for most.
+    fn another_group(&self, group: Group) -> Option<Place> {
+        let first = |(stage, _): (usize, &Stage)| Place { stage, candidate: 0 };
+        let elsewhere = |stage: &Stage| stage.group != self.stage.group;
+        match group {
+            Group::No => None,
+            Group::Then if self.failure.class == FailureClass::BadRequest => {
+                self.later().find(|(_, stage)| self.leads_on(stage) && elsewhere(stage)).map(first)
+            }
+            Group::Then => self.later().find(|(_, stage)| self.leads_on(stage)).map(first),
+            Group::ContentPolicy => {
+                self.later().find(|(_, stage)| self.is_for(stage, Purpose::ContentPolicy)).map(first)
+            }
+            Group::Larger => self.larger_window(),
+        }
+    }
+
+    /// Whether an ordinary failure here leads on to a later stage.
+    fn leads_on(&self, stage: &Stage) -> bool {
+        match self.stage.purpose {
+            Purpose::General => stage.purpose == Purpose::General,
+            Purpose::ContextWindow => stage.purpose == Purpose::General || self.is_sibling(stage),
+            Purpose::ContentPolicy => self.is_sibling(stage),
+        }
+    }
+
+    fn is_sibling(&self, stage: &Stage) -> bool {
+        stage.purpose == self.stage.purpose && stage.from == self.stage.from
+    }
+
+    fn is_for(&self, stage: &Stage, purpose: Purpose) -> bool {
+        stage.purpose == purpose && stage.from == self.stage.group
+    }
+
+    /// A next level of the same group with a larger window; else what is configured for prompts too long for this group; else
+    /// whatever an ordinary failure would lead to, as far as it is not known to be as small.
+    fn larger_window(&self) -> Option<Place> {
+        let configured = self.later().any(|(_, stage)| self.is_for(stage, Purpose::ContextWindow));
+        let leads = |stage: &Stage| {
+            if stage.group == self.stage.group && self.leads_on(stage) {
+                Some(false)
+            } else if self.is_for(stage, Purpose::ContextWindow) || (!configured && self.leads_on(stage)) {
+                Some(true)
+            } else {
+                None
+            }
+        };
+        self.later().find_map(|(index, stage)| {
+            let unknown_will_do = leads(stage)?;
+            let place = |candidate| Place { stage: index, candidate };
+            let fits = |place: &Place| self.is_larger(*place).unwrap_or(unknown_will_do);
+            (0..stage.candidates.len()).map(place).find(fits)
+        })
+    }
+
+    /// Whether a candidate takes a longer prompt than the one that failed; `None` where that is not known.
+    fn is_larger(&self, place: Place) -> Option<bool> {
+        let window = |place: Place| self.plan.candidate(place).and_then(|candidate| candidate.window);
+        Some(window(place)? > window(self.place)?)
+    }
+
+    fn least_tried(&self) -> Place {
+        let place = |candidate: usize| Place { candidate, ..self.place };
+        let times = |candidate: usize| self.tried.iter().filter(|tried| **tried == place(candidate)).count();
+        place((0..self.stage.candidates.len()).min_by_key(|&candidate| times(candidate)).unwrap_or(0))
+    }
+
+    /// Whether the wait that the provider asks for, if any, may be waited out with the client on the line.
+    fn is_short(&self) -> bool {
+        self.failure.retry_after_ms.is_none_or(|wait_ms| wait_ms <= self.rules.max_wait_ms)
+    }
+
+    /// LiteLLM's waits: what the provider asks for, else half a second doubled each time up to eight, and some jitter.
+    fn backoff_ms(&self) -> u64 {
+        let doubled = u32::try_from(self.attempts().saturating_sub(1)).unwrap_or(u32::MAX).min(16);
+        let wait_ms = self.failure.retry_after_ms.unwrap_or_else(|| (FIRST_BACKOFF_MS << doubled).min(MAX_BACKOFF_MS));
+        wait_ms + self.chance % JITTER_MS
+    }
 }

@@ -1,15 +1,29 @@
 //! Which deployments may serve a request, in which order, and what to try next after a failure.
 //!
-//! `resolve` (a public name becomes a group) -> `eligible` (what may not serve is removed) -> [`strategy`] (ranks the rest) ->
-//! `chain` (the fallback groups) = [`plan()`]. After a failure, [`failover`] holds the one table that decides by its class.
+//! `resolve` (a public name becomes a group) -> `chain` (the groups that stand in for it) -> `eligible` (what may not serve is left
+//! out, with the reason) -> [`strategy`] (ranks the rest) -> `draft` (who comes first, and who last) = [`plan()`]. After a failure,
+//! [`failover`] holds the one table that decides by its class. [`explain`] tells all of it without sending anything.
 //!
 //! **Invariant:** a [`Plan`] has at least one stage, each stage at least one candidate.
 
+pub mod affinity;
 mod chain;
+mod draft;
 mod eligible;
+pub mod estimate;
+mod exclusion;
+pub mod explain;
+mod facts;
 pub mod failover;
+mod inputs;
 mod plan;
 mod resolve;
+mod retries;
 pub mod strategy;
+mod tags;
 
-pub use plan::{Candidate, Inputs, Place, Plan, Refusal, Stage, plan};
+pub use draft::plan;
+pub use exclusion::{Exclusion, LeftOut, Limit, Need};
+pub use inputs::{Ask, Claim, Inputs};
+pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};
+pub use resolve::By;

@@ -5,10 +5,28 @@
 
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, is_pattern};
 
+/// Which rule knew a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// It is a deployment's id.
+    Id,
+    /// It is an alias.
+    Alias,
+    /// It is a group's name.
+    Name,
+    /// A group's pattern matches it.
+    Pattern,
+    /// It is the provider's name for a deployment's model.
+    Model,
+    /// Nobody knows it, and the first of `default_fallbacks` takes those.
+    DefaultFallback,
+}
+
 /// What a name means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resolved {
     pub group: GroupIndex,
+    pub by: By,
     /// The name was a deployment's id: only that one serves.
     pub only: Option<DeploymentIndex>,
     /// What each `*` of the group's name stood for.
@@ -16,8 +34,8 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    const fn group(group: GroupIndex) -> Self {
-        Self { group, only: None, captures: Vec::new() }
+    pub(super) const fn group(group: GroupIndex, by: By) -> Self {
+        Self { group, by, only: None, captures: Vec::new() }
     }
 }
 
@@ -25,20 +43,23 @@ impl Resolved {
 pub(super) fn resolve(config: &RouterConfig, name: &str) -> Option<Resolved> {
     if let Some(index) = config.deployments.iter().position(|deployment| deployment.id == name) {
         let group = config.deployments.get(index)?.group;
-        return Some(Resolved { only: Some(index), ..Resolved::group(group) });
+        return Some(Resolved { only: Some(index), ..Resolved::group(group, By::Id) });
     }
     if let Some(alias) = config.aliases.iter().find(|alias| alias.name == name) {
-        return Some(Resolved::group(alias.group));
+        return Some(Resolved::group(alias.group, By::Alias));
     }
     if let Some(group) = config.groups.iter().position(|group| group.name == name && !is_pattern(&group.name)) {
-        return Some(Resolved::group(group));
+        return Some(Resolved::group(group, By::Name));
     }
     wildcard(config, name)
         .or_else(|| {
             let by_model = config.deployments.iter().find(|deployment| deployment.model == name)?;
-            Some(Resolved::group(by_model.group))
+            Some(Resolved::group(by_model.group, By::Model))
         })
-        .or_else(|| config.default_fallbacks.first().map(|&group| Resolved::group(group)))
+        .or_else(|| {
+            let first = config.default_fallbacks.first();
+            first.map(|&group| Resolved::group(group, By::DefaultFallback))
+        })
 }
 
 /// The most specific wildcard group that matches: the longest pattern, then the one with more stars.
@@ -49,7 +70,7 @@ fn wildcard(config: &RouterConfig, name: &str) -> Option<Resolved> {
     });
     let (_, _, group, captures) =
         matching.max_by_key(|(length, stars, index, _)| (*length, *stars, usize::MAX - index))?;
-    Some(Resolved { group, only: None, captures })
+    Some(Resolved { captures, ..Resolved::group(group, By::Pattern) })
 }
 
 /// What each `*` of a pattern stands for in a name, each as long as can be, as LiteLLM's `(.*)` takes it.

@@ -1,19 +1,76 @@
 //! Strategies rank deployments; they never remove one. A new strategy is a file here and a line in [`rank`].
+//!
+//! A strategy gets a slice of one group's deployments of one `order`, gives each the figure it goes by, and puts the best first. It
+//! ranks the rest with care as well: that is the order of the retries. What may not serve was taken out before.
+//!
+//! **Invariant:** equals are in random order: no strategy prefers what stands first in the file.
 
+mod cost_based;
+mod latency_based;
+mod least_busy;
 mod random;
 mod simple_shuffle;
+mod usage_based;
 
 pub use random::Random;
+pub(super) use random::mix;
+pub(super) use simple_shuffle::weights;
 
-use crate::config::model::{DeploymentIndex, RouterConfig};
+use super::Inputs;
+use crate::config::model::{DeploymentIndex, RouterConfig, StrategyArgs, StrategyName};
+
+/// What ranked a deployment.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Figure {
+    /// Nothing did: it is a last resort.
+    #[default]
+    None,
+    /// The share of the draws that it gets, of all in its stage, 0 to 1.
+    Share(f64),
+    /// Requests on their way to it.
+    InFlight(u32),
+    /// Its seconds per output token.
+    Latency(f64),
+    /// Its seconds until the first token.
+    FirstToken(f64),
+    /// It has no sample yet, and is tried for that.
+    Unmeasured,
+    /// Pico-dollars for a prompt token and one of the answer; `None`: not known.
+    Cost(Option<u64>),
+    /// Tokens used in the current minute.
+    Tokens(u64),
+    /// The request's prefix belongs to it.
+    Affinity,
+}
+
+/// A deployment on its way through a strategy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ranked {
+    pub deployment: DeploymentIndex,
+    pub figure: Figure,
+}
+
+/// What a strategy may look at.
+pub(super) struct Scene<'a> {
+    pub config: &'a RouterConfig,
+    pub inputs: &'a Inputs<'a>,
+    pub args: StrategyArgs,
+}
 
 /// Ranks deployments of one group and one order, best first.
-pub(super) fn rank(
-    config: &RouterConfig,
-    candidates: Vec<DeploymentIndex>,
-    random: &mut Random,
-) -> Vec<DeploymentIndex> {
-    match config.router.strategy {
-        _ => simple_shuffle::rank(config, candidates, random),
-    }
+pub(super) fn rank(strategy: StrategyName, scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let rank = match strategy {
+        StrategyName::SimpleShuffle => simple_shuffle::rank,
+        StrategyName::LeastBusy => least_busy::rank,
+        StrategyName::LatencyBased => latency_based::rank,
+        StrategyName::CostBased => cost_based::rank,
+        StrategyName::UsageBased => usage_based::rank,
+    };
+    rank(scene, candidates, random);
+}
+
+/// Sorts by a key, lowest first, equals at random.
+fn sort_by<K: PartialOrd>(candidates: &mut [Ranked], random: &mut Random, key: impl Fn(&Ranked) -> K) {
+    random.shuffle(candidates);
+    candidates.sort_by(|one, other| key(one).partial_cmp(&key(other)).unwrap_or(std::cmp::Ordering::Equal));
 }

@@ -3,25 +3,32 @@
 //! The first of these that any candidate has decides; a candidate without it weighs nothing and is drawn only when no other is
 //! left (LiteLLM: never, while another has it). Drawing again and again without putting back gives the whole ranking.
 
-use super::Random;
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use super::{Figure, Random, Ranked, Scene};
+use crate::config::model::{Deployment, RouterConfig};
 
-pub(super) fn rank(config: &RouterConfig, mut left: Vec<DeploymentIndex>, random: &mut Random) -> Vec<DeploymentIndex> {
-    let mut ranked = Vec::with_capacity(left.len());
-    while left.len() > 1 {
-        let drawn = draw(&weights(config, &left), random);
-        ranked.push(left.remove(drawn.min(left.len() - 1)));
+pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let own = weights(scene.config, candidates);
+    let sum: f64 = own.iter().sum();
+    for (candidate, weight) in candidates.iter_mut().zip(own) {
+        candidate.figure = Figure::Share(weight / sum);
     }
-    ranked.append(&mut left);
-    ranked
+    let mut left = candidates;
+    while left.len() > 1 {
+        let drawn = draw(&weights(scene.config, left), random);
+        if let Some(head) = left.get_mut(..=drawn) {
+            head.rotate_right(1);
+        }
+        left = left.split_first_mut().map_or(&mut [], |(_, rest)| rest);
+    }
 }
 
-fn weights(config: &RouterConfig, candidates: &[DeploymentIndex]) -> Vec<f64> {
+/// What each candidate weighs.
+pub(in crate::routing) fn weights(config: &RouterConfig, candidates: &[Ranked]) -> Vec<f64> {
     #[allow(clippy::cast_precision_loss)]
     let measures: [fn(&Deployment) -> Option<f64>; 3] =
         [|d| d.weight, |d| d.rpm.map(|rpm| rpm as f64), |d| d.tpm.map(|tpm| tpm as f64)];
     for measure in measures {
-        let of = |&index: &DeploymentIndex| config.deployments.get(index).and_then(measure).unwrap_or(0.0).max(0.0);
+        let of = |it: &Ranked| config.deployments.get(it.deployment).and_then(measure).unwrap_or(0.0).max(0.0);
         let weights: Vec<f64> = candidates.iter().map(of).collect();
         if weights.iter().any(|weight| *weight > 0.0) {
             return weights;

@@ -7,9 +7,9 @@
 //! refused, because the provider could read the other one. Nesting costs no stack.
 
 mod members;
+mod wishes;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::chat::ApiError;
 use members::Members;
+pub use wishes::without_wishes;
 
 /// The top of a client's body.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Head<'a> {
     pub messages: Option<&'a RawValue>,
     /// Whether any tools (or the older `functions`) are given.
     pub tools: bool,
+    /// The tools themselves, raw.
+    pub tools_on_offer: Option<&'a RawValue>,
     /// What not every dialect can express.
     pub needs: Needs,
     /// `num_retries` of this request (LiteLLM).
@@ -47,6 +50,10 @@ pub struct Head<'a> {
     pub fallbacks: Option<&'a RawValue>,
     /// `disable_fallbacks` (LiteLLM).
     pub disable_fallbacks: bool,
+    /// `allowed_model_region` of this request (LiteLLM).
+    pub region: Option<Cow<'a, str>>,
+    tags: Option<&'a RawValue>,
+    metadata: Option<&'a RawValue>,
 }
 
 /// Which fields are there, and not at their default, that not every dialect can express.
@@ -111,11 +118,15 @@ impl<'a> Head<'a> {
             stream_options: members.stream_options.is_some(),
             messages: members.messages,
             tools: is_filled(members.tools) || is_filled(members.functions),
+            tools_on_offer: members.tools.or(members.functions),
             needs: Needs::of(&members),
             num_retries: inside(members.num_retries),
             timeout_ms: inside::<f64>(members.timeout).and_then(milliseconds),
             fallbacks: members.fallbacks,
             disable_fallbacks: is_true(members.disable_fallbacks),
+            region: members.allowed_model_region.and_then(string).filter(|region| !region.is_empty()),
+            tags: members.tags,
+            metadata: members.metadata.filter(|raw| raw.get().contains("\"tags\"")),
         })
     }
 
@@ -133,12 +144,6 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether the body holds wishes that are meant for the gateway ([`without_wishes`]).
-    #[must_use]
-    pub const fn asks_gateway(&self) -> bool {
-        self.num_retries.is_some() || self.timeout_ms.is_some() || self.fallbacks.is_some() || self.disable_fallbacks
-    }
-
     /// Which kinds of parts the messages may hold. Looks for the names alone: quotes within a text are escaped, so that text
     /// about images is not taken for one; a name written with escapes is missed and found when the messages are decoded.
     #[must_use]
@@ -147,21 +152,6 @@ impl<'a> Head<'a> {
         let has = |name: &[u8]| memmem::find(messages, name).is_some();
         Parts { image: has(b"\"image_url\""), audio: has(b"\"input_audio\""), file: has(b"\"file\"") }
     }
-}
-
-/// LiteLLM's members that are meant for the gateway: a provider refuses what it does not know.
-const WISHES: &[&str] = &["num_retries", "timeout", "fallbacks", "disable_fallbacks"];
-
-/// The body without the wishes that are meant for the gateway; everything else keeps its very bytes. A body that is no
-/// object stays as it is.
-#[must_use]
-pub fn without_wishes(body: &[u8]) -> Vec<u8> {
-    let members: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
-    let kept = members.map(|mut members| {
-        members.retain(|name, _| !WISHES.contains(&&**name));
-        members
-    });
-    kept.ok().and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())
 }
 
 impl Needs {

@@ -32,6 +32,9 @@ pub struct Members<'a> {
     pub timeout: Option<&'a RawValue>,
     pub fallbacks: Option<&'a RawValue>,
     pub disable_fallbacks: Option<&'a RawValue>,
+    pub tags: Option<&'a RawValue>,
+    pub metadata: Option<&'a RawValue>,
+    pub allowed_model_region: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +57,9 @@ enum Name {
     Timeout,
     Fallbacks,
     DisableFallbacks,
+    Tags,
+    Metadata,
+    AllowedModelRegion,
     #[serde(other)]
     Other,
 }
@@ -81,6 +87,9 @@ impl<'a> Members<'a> {
             Name::Timeout => &mut self.timeout,
             Name::Fallbacks => &mut self.fallbacks,
             Name::DisableFallbacks => &mut self.disable_fallbacks,
+            Name::Tags => &mut self.tags,
+            Name::Metadata => &mut self.metadata,
+            Name::AllowedModelRegion => &mut self.allowed_model_region,
             Name::Other => return None,
         })
     }

@@ -1,0 +1,109 @@
+//! What a request says to the gateway rather than to the model: LiteLLM's members of the body. A provider refuses what it does not know,
+//! so they are taken out before the body goes on.
+//!
+//! **Invariant:** a wish of the wrong form is no wish, and is taken out as well.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Head, inside};
+
+const WISHES: &[&str] = &["num_retries", "timeout", "fallbacks", "disable_fallbacks", "tags", "allowed_model_region"];
+
+impl Head<'_> {
+    /// Whether the body holds wishes that are meant for the gateway ([`without_wishes`]).
+    #[must_use]
+    pub fn asks_gateway(&self) -> bool {
+        self.num_retries.is_some()
+            || self.timeout_ms.is_some()
+            || self.fallbacks.is_some()
+            || self.disable_fallbacks
+            || self.tags.is_some()
+            || self.region.is_some()
+            || self.metadata.is_some_and(has_tags)
+    }
+
+    /// `tags` of this request, from its own member or, as LiteLLM's clients send them, from its `metadata`.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags: Vec<String> = inside(self.tags).unwrap_or_default();
+        if let Some(more) = self.metadata.and_then(tags_of) {
+            tags.extend(more);
+        }
+        tags
+    }
+
+    /// The models of the request's own `fallbacks`. Those that bring parameters of their own are left out: the request that they
+    /// ask for is another one.
+    #[must_use]
+    pub fn fallback_models(&self) -> Vec<String> {
+        let items: Vec<&RawValue> = inside(self.fallbacks).unwrap_or_default();
+        let model = |raw: &&RawValue| {
+            let only: Option<Model> = inside(Some(raw));
+            inside(Some(raw)).or(only.map(|it| it.model))
+        };
+        items.iter().filter_map(model).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    model: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    tags: Vec<String>,
+}
+
+fn tags_of(metadata: &RawValue) -> Option<Vec<String>> {
+    inside::<Metadata>(Some(metadata)).map(|metadata| metadata.tags)
+}
+
+/// OpenAI's own `metadata` holds texts only, so that with a list of tags is LiteLLM's.
+fn has_tags(metadata: &RawValue) -> bool {
+    tags_of(metadata).is_some()
+}
+
+/// The body without the wishes that are meant for the gateway; everything else keeps its very bytes. A body that is no
+/// object stays as it is.
+#[must_use]
+pub fn without_wishes(body: &[u8]) -> Vec<u8> {
+    let members: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
+    let kept = members.map(|mut members| {
+        members.retain(|name, value| !WISHES.contains(&&**name) && !(name == "metadata" && has_tags(value)));
+        members
+    });
+    kept.ok().and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_and_fallbacks_are_read_in_litellms_forms() {
+        let head = |body: &'static str| Head::read(body.as_bytes()).unwrap();
+        let with = head(r#"{"model":"m","tags":["a"],"metadata":{"x":1,"tags":["b"]},"allowed_model_region":"eu"}"#);
+        assert_eq!((with.tags(), with.region.as_deref()), (vec!["a".to_owned(), "b".to_owned()], Some("eu")));
+        assert!(with.asks_gateway());
+        let own = head(r#"{"model":"m","metadata":{"tags":"sale"}}"#);
+        assert!(own.tags().is_empty() && !own.asks_gateway(), "OpenAI's metadata stays");
+        let items = r#"{"model":"m","fallbacks":["a",{"model":"b"},{"model":"c","messages":[]},7]}"#;
+        assert_eq!(head(items).fallback_models(), ["a", "b"]);
+        assert!(head(r#"{"model":"m","fallbacks":"a","tags":{"a":1}}"#).fallback_models().is_empty());
+    }
+
+    #[test]
+    fn wishes_are_taken_out_and_the_rest_keeps_its_bytes() {
+        let body =
+            br#"{"model":"m","tags":1,"metadata":{"tags":["b"]},"x":1.50,"fallbacks":[],"timeout":3,"num_retries":1}"#;
+        assert_eq!(without_wishes(body), br#"{"model":"m","x":1.50}"#);
+        assert_eq!(without_wishes(br#"{"metadata":{"tags":"b"}}"#), br#"{"metadata":{"tags":"b"}}"#);
+        assert_eq!(without_wishes(b"[1"), b"[1");
+    }
+}

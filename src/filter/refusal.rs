@@ -1,0 +1,77 @@
+//! The words for a request that nobody is asked about: each with the status for which OpenAI's SDKs raise the fitting exception.
+//!
+//! LiteLLM answers 401 where no deployment has the request's tags; but nobody's key is at fault, and SDKs would tell their users so.
+//! It is the request that asks for what is not there: 400, as for anything a model cannot do.
+//!
+//! **Invariant:** what waiting mends is a 429 with the time that is really left, and everything else is none.
+
+use super::reply::{Reply, invalid, unknown_model};
+use crate::chat::ApiError;
+use crate::config::model::RouterConfig;
+use crate::routing::{Exclusion, Refusal};
+
+/// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
+pub(super) fn refusal(
+    config: &RouterConfig,
+    asked: &str,
+    refusal: &Refusal,
+    inexpressible: Option<&ApiError>,
+    now_ms: u64,
+) -> Reply {
+    let Refusal::NoneMayServe { why, .. } = refusal else { return Reply::error(&unknown_model(config, asked)) };
+    let mut reply = Reply::error(&match inexpressible {
+        Some(error) if *why == Exclusion::CannotExpress => error.clone(),
+        _ => error(*why, &asked.chars().take(100).collect::<String>()),
+    });
+    if let Some(until_ms) = why.until_ms() {
+        let wait_s = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
+        reply.headers.push(("retry-after", wait_s.to_string()));
+    }
+    reply
+}
+
+fn error(why: Exclusion, asked: &str) -> ApiError {
+    match why {
+        Exclusion::ContextWindow { estimate, limit } => {
+            let message = format!(
+                "The prompt is too long for `{asked}`: its maximum context length is {limit} tokens, and the prompt has about {estimate}."
+            );
+            invalid(400, "context_length_exceeded", Some("messages"), message)
+        }
+        Exclusion::Lacks(need) => {
+            invalid(400, "unsupported_value", None, format!("The model `{asked}` does not support {}.", need.as_str()))
+        }
+        Exclusion::Tags => {
+            let message = format!("No deployment of `{asked}` has the tags of this request.");
+            invalid(400, "no_deployment_with_tags", Some("tags"), message)
+        }
+        Exclusion::Region => {
+            let message = format!("No deployment of `{asked}` is in the region that this request allows.");
+            invalid(400, "no_deployment_in_region", Some("allowed_model_region"), message)
+        }
+        Exclusion::OverBudget { .. } => {
+            limited("budget_exceeded", format!("What may be spent on `{asked}` is spent for now."))
+        }
+        Exclusion::NoRoom { what, .. } | Exclusion::Busy { what, .. } => {
+            let message = format!("All deployments of `{asked}` have reached their limit (`{}`).", what.as_str());
+            limited("rate_limit_exceeded", message)
+        }
+        Exclusion::Full { .. } | Exclusion::Cooling { .. } | Exclusion::HalfOpenTaken { .. } => {
+            limited("rate_limit_exceeded", format!("No deployment of `{asked}` may be asked now."))
+        }
+        Exclusion::Blocked | Exclusion::Order => ApiError {
+            status: 503,
+            kind: "server_error",
+            code: Some("model_paused".to_owned()),
+            param: None,
+            message: format!("The model `{asked}` is paused by the owner of this gateway."),
+        },
+        Exclusion::CannotExpress => {
+            invalid(400, "unsupported_value", None, format!("The model `{asked}` cannot express this request."))
+        }
+    }
+}
+
+fn limited(code: &str, message: String) -> ApiError {
+    ApiError { status: 429, kind: "rate_limit_error", code: Some(code.to_owned()), param: None, message }
+}

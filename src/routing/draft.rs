@@ -1,0 +1,253 @@
+//! How a plan is made: the stages of every group of the chain, then who comes first, and who only if all else fails.
+//!
+//! - What is cooling, full or busy is spared while anybody else may serve; where nobody is left, the one that is done soonest is asked
+//!   rather than nothing sent.
+//! - What is half-open, or counts its places, comes first only if it grants the place ([`Inputs::claim`]). A half-open one that does not
+//!   come first goes to the end of its stage: one request at a time finds out whether it serves again, and a request that fails anyway
+//!   may.
+//! - Where every deployment of the asked group is too small for the prompt, `context_window_fallbacks` come first.
+
+use super::chain::{Link, chain, special};
+use super::eligible::{self, Sorted};
+use super::exclusion::{Exclusion, LeftOut, Limit, telling};
+use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
+use super::resolve::{self, Resolved};
+use super::strategy::{self, Figure, Random, Ranked, Scene};
+use super::{Claim, Inputs, affinity, facts};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, StrategyName};
+
+/// Plans a request.
+///
+/// # Errors
+/// A [`Refusal`] where nothing could be sent.
+pub fn plan(config: &RouterConfig, inputs: &Inputs<'_>) -> Result<Plan, Refusal> {
+    let asked = resolve::resolve(config, inputs.model).ok_or(Refusal::UnknownModel)?;
+    let (group, by) = (asked.group, asked.by);
+    let random = Random::new(inputs.seed);
+    let mut draft = Draft { config, inputs, random, stages: Vec::new(), spared: Vec::new(), left_out: Vec::new() };
+    let links = if inputs.disable_fallbacks {
+        vec![Link { resolved: asked, name: inputs.model }]
+    } else {
+        chain(config, asked, inputs.model, inputs.fallbacks)
+    };
+    for link in &links {
+        draft.add(link, Purpose::General, group);
+    }
+    let mut leading = draft.stages.len();
+    if !inputs.disable_fallbacks {
+        draft.add_special(&links);
+        leading += draft.bring_larger_windows_forward(group);
+    }
+    let chain: Vec<GroupIndex> = links.iter().map(|link| link.resolved.group).collect();
+    if !draft.lead(leading) && !draft.ask_the_least_bad(&chain) {
+        let of_chain = draft.left_out.iter().filter(|left| chain.contains(&left.group));
+        // A group without deployments cannot be compiled.
+        let why = telling(of_chain).unwrap_or(Exclusion::Blocked);
+        return Err(Refusal::NoneMayServe { group, by, why, left_out: draft.left_out });
+    }
+    draft.finish();
+    Ok(Plan { asked: group, by, stages: draft.stages, left_out: draft.left_out })
+}
+
+struct Draft<'a> {
+    config: &'a RouterConfig,
+    inputs: &'a Inputs<'a>,
+    random: Random,
+    stages: Vec<Stage>,
+    /// Stages of one candidate each, of those that are spared, and until when.
+    spared: Vec<(u64, Stage)>,
+    left_out: Vec<LeftOut>,
+}
+
+impl<'a> Draft<'a> {
+    /// Adds the stages of a group, one a level of `order`.
+    fn add(&mut self, link: &Link<'_>, purpose: Purpose, from: GroupIndex) {
+        let group = link.resolved.group;
+        let of_group = || self.config.groups.get(group).map(|group| group.deployments.as_slice());
+        let only = link.resolved.only.as_slice();
+        let deployments = if only.is_empty() { of_group().unwrap_or_default() } else { only };
+        let Sorted { levels, spared } =
+            eligible::sort(self.config, group, deployments, self.inputs, &mut self.left_out);
+        for level in levels {
+            let mut ranked: Vec<Ranked> =
+                level.into_iter().map(|deployment| Ranked { deployment, figure: Figure::None }).collect();
+            self.rank(group, &mut ranked);
+            let stage = self.stage(link, purpose, from, &ranked);
+            self.stages.push(stage);
+        }
+        if purpose == Purpose::General || (purpose == Purpose::ContextWindow && self.is_too_long(from)) {
+            for (deployment, until_ms) in spared {
+                let stage = self.stage(link, purpose, from, &[Ranked { deployment, figure: Figure::None }]);
+                self.spared.push((until_ms, stage));
+            }
+        }
+    }
+
+    fn rank(&mut self, group: GroupIndex, ranked: &mut [Ranked]) {
+        let Some(of_group) = self.config.groups.get(group) else { return };
+        let scene = Scene { config: self.config, inputs: self.inputs, args: of_group.strategy_args };
+        strategy::rank(of_group.strategy, &scene, ranked, &mut self.random);
+        let (Some(prefix), Some(_)) = (self.inputs.ask.affinity, &self.config.signalbox.affinity) else { return };
+        let weights = match of_group.strategy {
+            StrategyName::SimpleShuffle => strategy::weights(self.config, ranked),
+            _ => vec![1.0; ranked.len()],
+        };
+        let weighted = ranked.iter().map(|it| it.deployment).zip(weights);
+        let home = affinity::home(self.config, weighted, prefix);
+        let found = ranked.iter().position(|it| Some(it.deployment) == home);
+        if let Some(head) = found.and_then(|found| ranked.get_mut(..=found)) {
+            head.rotate_right(1);
+            if let Some(first) = head.first_mut() {
+                first.figure = Figure::Affinity;
+            }
+        }
+    }
+
+    fn stage(&self, link: &Link<'_>, purpose: Purpose, from: GroupIndex, ranked: &[Ranked]) -> Stage {
+        let Resolved { group, captures, .. } = &link.resolved;
+        let candidate = |it: &Ranked| {
+            let deployment = self.config.deployments.get(it.deployment);
+            let model = deployment.map(|deployment| deployment.model.as_str()).unwrap_or_default();
+            Candidate {
+                deployment: it.deployment,
+                model: resolve::upstream_model(model, captures, link.name),
+                window: deployment.and_then(facts::window),
+                figure: it.figure,
+            }
+        };
+        let policy = self.config.groups.get(*group).and_then(|group| group.retry_policy);
+        Stage {
+            group: *group,
+            purpose,
+            from,
+            candidates: ranked.iter().map(candidate).collect(),
+            retries: 0,
+            policy: policy.filter(|_| self.inputs.num_retries != Some(0)),
+        }
+    }
+
+    /// Adds the stages that only a prompt too long, or content refused, leads to: for every group that may be asked.
+    fn add_special(&mut self, links: &[Link<'_>]) {
+        let config = self.config;
+        if config.context_window_fallbacks.is_none() && config.content_policy_fallbacks.is_none() {
+            return;
+        }
+        for purpose in [Purpose::ContextWindow, Purpose::ContentPolicy] {
+            let mut from: Vec<GroupIndex> = links.iter().map(|link| link.resolved.group).collect();
+            let mut next = 0;
+            while let Some(&group) = from.get(next) {
+                next += 1;
+                for link in special(config, group, purpose) {
+                    self.add(&link, purpose, group);
+                    if !from.contains(&link.resolved.group) {
+                        from.push(link.resolved.group);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether all that keeps a group from serving is the length of the prompt.
+    fn is_too_long(&self, group: GroupIndex) -> bool {
+        let too_long = |left: &LeftOut| left.group == group && matches!(left.why, Exclusion::ContextWindow { .. });
+        let serves = |stage: &Stage| stage.group == group && stage.purpose == Purpose::General;
+        self.left_out.iter().any(too_long) && !self.stages.iter().any(serves)
+    }
+
+    /// Nobody of the asked group takes so long a prompt: who is there for that comes first. Returns how many stages that are.
+    fn bring_larger_windows_forward(&mut self, asked: GroupIndex) -> usize {
+        if !self.is_too_long(asked) {
+            return 0;
+        }
+        let leads = |stage: &Stage| stage.purpose == Purpose::ContextWindow && stage.from == asked;
+        let count = self.stages.iter().filter(|stage| leads(stage)).count();
+        self.stages.sort_by_key(|stage| !leads(stage));
+        count
+    }
+
+    /// Finds who comes first among the first `leading` stages, and puts behind whoever did not grant a place. Returns whether anybody
+    /// does.
+    fn lead(&mut self, mut leading: usize) -> bool {
+        let mut at = 0;
+        while at < leading {
+            let Some(stage) = self.stages.get_mut(at) else { return false };
+            let mut unasked = stage.candidates.len();
+            while let Some(first) = stage.candidates.first().filter(|_| unasked > 0) {
+                let deployment = first.deployment;
+                let Some(why) = refused(self.config, self.inputs, stage.group, deployment) else {
+                    // Those before have only such as did not grant a place: they come last.
+                    self.stages.get_mut(..leading).unwrap_or_default().rotate_left(at);
+                    return true;
+                };
+                self.left_out.push(LeftOut { group: stage.group, deployment, why });
+                if let (true, Some(until_ms)) = (why.is_soft(), why.until_ms()) {
+                    let only = stage.candidates.iter().take(1).cloned().collect();
+                    self.spared.push((until_ms, Stage { candidates: only, ..stage.clone() }));
+                    stage.candidates.rotate_left(1);
+                } else {
+                    stage.candidates.remove(0);
+                }
+                unasked -= 1;
+            }
+            if stage.candidates.is_empty() {
+                self.stages.remove(at);
+                leading -= 1;
+            } else {
+                at += 1;
+            }
+        }
+        self.stages.drain(..leading.min(self.stages.len()));
+        false
+    }
+
+    /// Nobody leads: of those that are spared, the one that is done soonest comes first, of the first group of the chain that has any.
+    /// Returns whether there is one.
+    fn ask_the_least_bad(&mut self, chain: &[GroupIndex]) -> bool {
+        let place = |stage: &Stage| chain.iter().position(|group| *group == stage.group).unwrap_or(usize::MAX);
+        let spared = std::mem::take(&mut self.spared).into_iter();
+        let least = spared.min_by_key(|(until_ms, stage)| (place(stage), *until_ms));
+        let found = least.is_some();
+        self.stages.splice(..0, least.map(|(_, stage)| stage));
+        found
+    }
+
+    /// Puts half-open ones behind, save the very first, and counts the retries.
+    fn finish(&mut self) {
+        let mut is_first = true;
+        for stage in &mut self.stages {
+            let behind = stage.candidates.get_mut(usize::from(is_first)..).unwrap_or_default();
+            behind.sort_by_key(|candidate| eligible::is_half_open(self.inputs, candidate.deployment));
+            is_first = false;
+            let first = stage.candidates.first().and_then(|first| self.config.deployments.get(first.deployment));
+            let own = first.and_then(|deployment| deployment.num_retries);
+            stage.retries = self.inputs.num_retries.or(own).unwrap_or(self.config.router.num_retries);
+        }
+    }
+}
+
+/// Why a candidate may not come first.
+fn refused(
+    config: &RouterConfig,
+    inputs: &Inputs<'_>,
+    group: GroupIndex,
+    deployment: DeploymentIndex,
+) -> Option<Exclusion> {
+    if let Some(until_ms) = eligible::probed_until_ms(inputs, deployment) {
+        return Some(Exclusion::HalfOpenTaken { until_ms });
+    }
+    if !eligible::is_counted(config, group, deployment, inputs) {
+        return None;
+    }
+    let Claim::Refused { until_ms } = (inputs.claim)(deployment) else { return None };
+    if eligible::is_half_open(inputs, deployment) {
+        return Some(Exclusion::HalfOpenTaken { until_ms });
+    }
+    let of = config.deployments.get(deployment);
+    let rates = of.is_some_and(|of| of.rpm.is_some() || of.tpm.is_some());
+    let what = match of {
+        Some(of) if of.max_parallel.is_some() && !rates => Limit::Parallel,
+        Some(of) if of.rpm.is_some() => Limit::Requests,
+        _ => Limit::Tokens,
+    };
+    Some(Exclusion::NoRoom { what, until_ms })
+}

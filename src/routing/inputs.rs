@@ -1,0 +1,88 @@
+//! What a decision depends on besides the configuration: the request, what is known of each deployment, time and chance.
+//!
+//! **Invariant:** all of it are values, so that the same inputs give the same plan; only [`Inputs::claim`] changes anything.
+
+use super::estimate::Prompt;
+use crate::config::model::DeploymentIndex;
+use crate::state::Seen;
+
+/// What a plan depends on besides the configuration.
+pub struct Inputs<'a> {
+    /// The model as the client asked for it.
+    pub model: &'a str,
+    /// The request's own `num_retries`.
+    pub num_retries: Option<u32>,
+    /// The request's `disable_fallbacks`.
+    pub disable_fallbacks: bool,
+    /// The request's own `fallbacks`: models to try before the configured ones.
+    pub fallbacks: &'a [String],
+    /// What else the request needs.
+    pub ask: Ask<'a>,
+    /// Whether a deployment's dialect can express the request at all.
+    pub may_serve: &'a dyn Fn(DeploymentIndex) -> bool,
+    /// What is known of each deployment, by its index. One that is missing is taken for well and idle.
+    pub seen: &'a [Seen],
+    /// Takes a place at a deployment whose places are counted. Asked for the candidate that comes first, and only where that one
+    /// is half-open or has a limit that binds.
+    pub claim: &'a dyn Fn(DeploymentIndex) -> Claim,
+    /// Now, in Unix milliseconds.
+    pub now_ms: u64,
+    /// Chance.
+    pub seed: u64,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The place is taken.
+    Granted,
+    /// Another request was quicker.
+    Refused {
+        /// Until when there will be none, Unix milliseconds.
+        until_ms: u64,
+    },
+}
+
+/// What a request needs of a deployment.
+#[derive(Debug, Default)]
+pub struct Ask<'a> {
+    /// How long the prompt is.
+    pub prompt: Prompt<'a>,
+    /// It holds images.
+    pub images: bool,
+    /// It holds sound.
+    pub audio: bool,
+    /// It holds files.
+    pub files: bool,
+    /// It offers tools.
+    pub tools: bool,
+    /// The answer must follow a JSON schema.
+    pub json_schema: bool,
+    /// `tags`.
+    pub tags: &'a [String],
+    /// `allowed_model_region`.
+    pub region: Option<&'a str>,
+    /// The hash of tenant and prefix ([`super::affinity::prefix`]), where requests with the same shall stay together.
+    pub affinity: Option<u64>,
+    /// The answer is streamed.
+    pub stream: bool,
+}
+
+impl Inputs<'_> {
+    /// What is known of a deployment.
+    pub(super) fn seen(&self, deployment: DeploymentIndex) -> Seen {
+        self.seen.get(deployment).copied().unwrap_or_default()
+    }
+
+    /// Requests of the current minute; 0 where that minute is over.
+    pub(super) fn requests(&self, deployment: DeploymentIndex) -> u64 {
+        let seen = self.seen(deployment);
+        if seen.minute_ends_ms > self.now_ms { u64::from(seen.requests) } else { 0 }
+    }
+
+    /// Tokens of the current minute; 0 where that minute is over.
+    pub(super) fn tokens(&self, deployment: DeploymentIndex) -> u64 {
+        let seen = self.seen(deployment);
+        if seen.minute_ends_ms > self.now_ms { seen.tokens } else { 0 }
+    }
+}

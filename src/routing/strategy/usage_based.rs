@@ -1,0 +1,15 @@
+//! `usage-based-routing-v2`: the fewest tokens in the current minute, equals at random.
+//!
+//! Who has no room for the request (`rpm`, `tpm`) was left out before. LiteLLM loses one request of each minute there (`rpm + 1 >=
+//! limit`); here a limit of ten is ten. The tokens of a request count when it ends, so while nothing has ended all are equal, and chance
+//! spreads them.
+
+use super::{Figure, Random, Ranked, Scene, sort_by};
+
+pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let tokens = |it: &Ranked| scene.inputs.tokens(it.deployment);
+    for candidate in &mut *candidates {
+        candidate.figure = Figure::Tokens(tokens(candidate));
+    }
+    sort_by(candidates, random, tokens);
+}

@@ -1,0 +1,183 @@
+//! The failover table, row by row, and what bounds it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::fmt::Write;
+
+use signalbox::chat::{Failure, FailureClass};
+use signalbox::config::model::RetryPolicy;
+use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next};
+use signalbox::routing::strategy::{Figure, Random};
+use signalbox::routing::{By, Candidate, Place, Plan, Purpose, Stage};
+
+const RULES: Rules = Rules { fallback_on_bad_request: false, max_wait_ms: 5_000 };
+
+const CLASSES: [FailureClass; 14] = [
+    FailureClass::Connect,
+    FailureClass::Reset,
+    FailureClass::Timeout,
+    FailureClass::FirstToken,
+    FailureClass::RateLimit,
+    FailureClass::Quota,
+    FailureClass::Overloaded,
+    FailureClass::Upstream,
+    FailureClass::Auth,
+    FailureClass::Permission,
+    FailureClass::NotFound,
+    FailureClass::ContextWindow,
+    FailureClass::ContentPolicy,
+    FailureClass::BadRequest,
+];
+
+fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
+    Failure { retry_after_ms, ..Failure::local(class, "") }
+}
+
+/// A plan of stages with so many candidates, each stage a group of its own.
+fn stages(sizes: &[usize], retries: u32) -> Plan {
+    let candidate = |deployment| Candidate { deployment, model: None, window: None, figure: Figure::None };
+    let stage = |(group, &size)| Stage {
+        group,
+        purpose: Purpose::General,
+        from: 0,
+        candidates: (0..size).map(candidate).collect(),
+        retries,
+        policy: None,
+    };
+    Plan { asked: 0, by: By::Name, stages: sizes.iter().enumerate().map(stage).collect(), left_out: Vec::new() }
+}
+
+/// The places that are tried when every attempt fails like this, as `stage.candidate`, and `+` where one waits first.
+fn course(plan: &Plan, class: FailureClass, retry_after_ms: Option<u64>) -> String {
+    let mut tried = vec![Place { stage: 0, candidate: 0 }];
+    let mut text = "0.0".to_owned();
+    while let Next::Try(place, wait_ms) = next(plan, &tried, &failure(class, retry_after_ms), &RULES, 1) {
+        write!(text, " {}{}.{}", if wait_ms > 0 { "+" } else { "" }, place.stage, place.candidate).unwrap();
+        tried.push(place);
+    }
+    text
+}
+
+/// Each class: alone, two of a group, with a fallback group, each with two retries; and with no retries and a fallback.
+const TABLE: [(FailureClass, [&str; 4]); 14] = {
+    use FailureClass as C;
+    [
+        (C::Connect, ["0.0 +0.0 +0.0", "0.0 0.1 +0.0", "0.0 1.0 +1.0 +1.0", "0.0 1.0"]),
+        (C::Reset, ["0.0 0.0 +0.0", "0.0 0.1 +0.0", "0.0 0.0 1.0 1.0 +1.0", "0.0 1.0"]),
+        (C::Timeout, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::FirstToken, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::RateLimit, ["0.0 +0.0 +0.0", "0.0 0.1 +0.0", "0.0 1.0 +1.0 +1.0", "0.0 1.0"]),
+        (C::Quota, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::Overloaded, ["0.0 +0.0 +0.0", "0.0 0.1 +0.0", "0.0 1.0 +1.0 +1.0", "0.0 1.0"]),
+        (C::Upstream, ["0.0 +0.0 +0.0", "0.0 0.1 +0.0", "0.0 +0.0 1.0 +1.0 +1.0", "0.0 1.0"]),
+        (C::Auth, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::Permission, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::NotFound, ["0.0", "0.0 0.1", "0.0 1.0", "0.0 1.0"]),
+        (C::ContextWindow, ["0.0", "0.0", "0.0 1.0", "0.0 1.0"]),
+        (C::ContentPolicy, ["0.0", "0.0", "0.0", "0.0"]),
+        (C::BadRequest, ["0.0", "0.0", "0.0", "0.0"]),
+    ]
+};
+
+#[test]
+fn every_row_of_the_failover_table() {
+    let plans = [stages(&[1], 2), stages(&[2], 2), stages(&[1, 1], 2), stages(&[1, 1], 0)];
+    for (class, courses) in TABLE {
+        for (plan, wanted) in plans.iter().zip(courses) {
+            assert_eq!(course(plan, class, None), wanted, "{} in {} stages", class.as_str(), plan.stages.len());
+        }
+    }
+    assert_eq!(TABLE.map(|(class, _)| class), CLASSES);
+}
+
+#[test]
+fn a_short_wait_is_waited_out_and_a_long_one_is_the_clients() {
+    let lone = stages(&[1], 2);
+    for class in [FailureClass::RateLimit, FailureClass::Overloaded] {
+        assert_eq!(course(&lone, class, Some(RULES.max_wait_ms)), "0.0 +0.0 +0.0");
+        assert_eq!(course(&lone, class, Some(RULES.max_wait_ms + 1)), "0.0");
+        assert_eq!(course(&stages(&[2], 2), class, Some(60_000)), "0.0 0.1", "another has nothing to do with the wait");
+        assert_eq!(course(&stages(&[1, 1], 2), class, Some(60_000)), "0.0 1.0");
+        assert_eq!(course(&stages(&[1, 1], 2), class, Some(1_000)), "0.0 +0.0 +0.0 1.0 +1.0 +1.0");
+    }
+    assert_eq!(course(&lone, FailureClass::Upstream, Some(60_000)), "0.0", "a 500 may ask for a wait as well");
+    assert_eq!(course(&stages(&[1, 1], 2), FailureClass::Upstream, Some(60_000)), "0.0 1.0");
+    let tried = [Place { stage: 0, candidate: 0 }];
+    let Next::Try(_, wait_ms) = next(&lone, &tried, &failure(FailureClass::RateLimit, Some(2_000)), &RULES, 0) else {
+        panic!()
+    };
+    assert_eq!(wait_ms, 2_000);
+}
+
+#[test]
+fn waits_double_up_to_eight_seconds() {
+    let plan = stages(&[1], 9);
+    let mut tried = vec![Place { stage: 0, candidate: 0 }];
+    let mut waits = Vec::new();
+    while let Next::Try(place, wait_ms) = next(&plan, &tried, &failure(FailureClass::Upstream, None), &RULES, 0) {
+        waits.push(wait_ms);
+        tried.push(place);
+    }
+    assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000]);
+    let jittered = next(&plan, &tried[..1], &failure(FailureClass::Upstream, None), &RULES, u64::MAX);
+    let Next::Try(_, wait_ms) = jittered else { panic!() };
+    assert!((500..1250).contains(&wait_ms), "{wait_ms}");
+}
+
+#[test]
+fn a_prompt_too_long_for_one_level_skips_the_groups_next_level() {
+    let mut plan = stages(&[1, 1, 1], 2);
+    plan.stages[1].group = 0;
+    assert_eq!(course(&plan, FailureClass::ContextWindow, None), "0.0 2.0");
+    assert_eq!(course(&plan, FailureClass::Auth, None), "0.0 1.0 2.0");
+}
+
+#[test]
+fn a_bad_request_falls_back_where_it_is_wanted() {
+    let plan = stages(&[2, 1], 2);
+    let tried = [Place { stage: 0, candidate: 0 }];
+    let bad = failure(FailureClass::BadRequest, None);
+    assert_eq!(
+        next(&plan, &tried, &bad, &Rules { fallback_on_bad_request: true, ..RULES }, 0),
+        Next::Try(Place { stage: 1, candidate: 0 }, 0)
+    );
+    assert_eq!(next(&plan, &tried, &bad, &RULES, 0), Next::GiveUp);
+}
+
+#[test]
+fn whatever_fails_the_attempts_end_and_stay_within_the_plan() {
+    let mut random = Random::new(0x51_6E_A1);
+    let mut below = |bound: u64| random.next() % bound;
+    let mut longest = 0;
+    for _ in 0..20_000 {
+        let sizes: Vec<usize> = (0..=below(5)).map(|_| usize::try_from(below(6) + 1).unwrap()).collect();
+        let mut plan = stages(&sizes, 0);
+        for stage in &mut plan.stages {
+            stage.group = usize::try_from(below(3)).unwrap();
+            stage.retries = u32::try_from(below(20)).unwrap();
+        }
+        let mut tried = vec![Place { stage: 0, candidate: 0 }];
+        loop {
+            let class = CLASSES[usize::try_from(below(14)).unwrap()];
+            let wait = [None, Some(below(20_000))][usize::from(below(2) == 0)];
+            let rules = Rules { fallback_on_bad_request: below(2) == 0, ..RULES };
+            match next(&plan, &tried, &failure(class, wait), &rules, below(u64::MAX)) {
+                Next::GiveUp => break,
+                Next::Try(place, wait_ms) => {
+                    assert!(plan.candidate(place).is_some(), "{place:?} is not in {plan:?}");
+                    assert!(place.stage >= tried.last().unwrap().stage, "never back to a group that was left");
+                    assert!(wait_ms <= 8_000 + 750, "{wait_ms}");
+                    tried.push(place);
+                }
+            }
+            assert!(tried.len() <= MAX_RETRIES + 1, "{tried:?}");
+        }
+        longest = longest.max(tried.len());
+    }
+    assert_eq!(longest, MAX_RETRIES + 1, "the bound was reached, so it was tested");
+    let plan = stages(&[1], 2);
+    let nowhere = Place { stage: 7, candidate: 7 };
+    for tried in [vec![], vec![nowhere], vec![Place { stage: 0, candidate: 9 }]] {
+        let next = next(&plan, &tried, &failure(FailureClass::Upstream, None), &RULES, 0);
+        assert!(matches!(next, Next::GiveUp | Next::Try(Place { stage: 0, candidate: 0 | 9 }, _)), "{next:?}");
+    }
+}
