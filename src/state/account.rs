@@ -85,3 +85,79 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
     account.load |= account.is_exact();
     Some(account)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::compile::compile_json;
+
+    fn of(router: &str, deployments: &[(&str, &str)]) -> Vec<Account> {
+        accounts(&config(router, deployments))
+    }
+
+    fn config(router: &str, deployments: &[(&str, &str)]) -> RouterConfig {
+        let deployments: Vec<String> = deployments
+            .iter()
+            .map(|(name, more)| {
+                format!(r#"{{"model_name":"{name}","litellm_params":{{"model":"openai/{name}","api_key":"os.environ/K"{more}}}}}"#)
+            })
+            .collect();
+        let json = format!(r#"{{"model_list":[{}],"router_settings":{{{router}}}}}"#, deployments.join(","));
+        compile_json(&json).unwrap()
+    }
+
+    #[test]
+    fn a_shuffled_group_needs_nothing_but_health() {
+        let all = of("", &[("m", r#","rpm":5,"tpm":6"#), ("m", "")]);
+        assert!(all.iter().all(|account| !account.has_books() && !account.is_exact()));
+        assert_eq!((all[0].id.as_str(), all[0].rpm, all[0].rules.never), ("m-1", None, false));
+        assert_eq!((all[0].rules.cooldown_ms, all[0].rules.max_cooldown_ms), (5_000, 20_000));
+    }
+
+    #[test]
+    fn limits_bind_where_a_strategy_or_a_setting_says_so() {
+        let mut config = config("", &[("m", r#","rpm":5"#), ("n", r#","tpm":6"#)]);
+        let wanted = |config: &RouterConfig| {
+            accounts(config).iter().map(|a| (a.is_exact(), a.load, a.latency)).collect::<Vec<_>>()
+        };
+        const NOTHING: (bool, bool, bool) = (false, false, false);
+        for (strategy, first) in [
+            (StrategyName::SimpleShuffle, NOTHING),
+            (StrategyName::LeastBusy, (false, true, false)),
+            (StrategyName::LatencyBased, (true, true, true)),
+            (StrategyName::CostBased, (true, true, false)),
+            (StrategyName::UsageBased, (true, true, false)),
+        ] {
+            config.groups[0].strategy = strategy;
+            assert_eq!(wanted(&config), [first, NOTHING], "{strategy:?}");
+        }
+        config.groups[0].strategy = StrategyName::SimpleShuffle;
+        config.deployments[0].max_parallel = Some(3);
+        assert_eq!(wanted(&config), [(true, true, false), NOTHING]);
+        assert_eq!(accounts(&config)[0].rpm, None, "a weight");
+        config.router.enforce_rate_limits = true;
+        assert_eq!(
+            accounts(&config).iter().map(|a| (a.rpm, a.tpm)).collect::<Vec<_>>(),
+            [(Some(5), None), (None, Some(6))]
+        );
+    }
+
+    #[test]
+    fn a_provider_s_budget_is_one_for_all_of_its_deployments() {
+        let mut config = config("", &[("m", ""), ("n", "")]);
+        let budget = Budget { max_nanos: 5, period_ms: 1_000 };
+        config.deployments[1].budget = Some(budget);
+        config.router.provider_budgets = vec![("openai", budget), ("anthropic", budget)];
+        let keys: Vec<Vec<String>> =
+            accounts(&config).into_iter().map(|a| a.budgets.into_iter().map(|(key, _)| key).collect()).collect();
+        assert_eq!(keys, [vec!["spend/provider/openai"], vec!["spend/deployment/n-1", "spend/provider/openai"]]);
+    }
+
+    #[test]
+    fn wildcards_and_disabled_cooldowns_never_cool() {
+        assert!(of("", &[("*", "")])[0].rules.never);
+        let off = of(r#""disable_cooldowns":true,"allowed_fails":2"#, &[("m", r#","cooldown_time":9"#)]);
+        let rules = off[0].rules;
+        assert_eq!((rules.never, rules.router.fails, rules.own_cooldown_ms), (true, Some(2), Some(9_000)));
+    }
+}

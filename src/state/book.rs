@@ -5,7 +5,7 @@
 use super::latency::Latency;
 use super::load::{Load, minute, minute_end_ms};
 use super::store::{self, StateStore, Unchanged, update};
-use super::{Account, Full, Health, Limit, Seen, health};
+use super::{Account, Full, Health, Limit, Seen, Standing, health};
 
 /// How often a worker with requests on their way says that it is alive, in milliseconds.
 const BEAT_MS: u64 = 1_000;
@@ -130,6 +130,7 @@ impl Book {
         let written = update(store, &self.load_key, |load: &mut Load| {
             latest = Some(load.clone());
             load.add(owed.minute, owed.requests, owed.tokens);
+            let minute = load.begin(minute);
             let (requests, used) = load.used(minute);
             let full = |limit, until_ms| Err(Full { limit, until_ms });
             if rpm.is_some_and(|rpm| u64::from(requests) >= rpm) {
@@ -245,8 +246,9 @@ impl Book {
         samples.append(&self.new_latency, penalty_ms);
         let (latency, first_token) = samples.seen(penalty_ms, now_ms);
         let room_at_ms = self.health.full_until_ms;
+        let never = self.account.rules.never;
         Seen {
-            standing: self.health.standing(now_ms),
+            standing: if never { Standing::Well } else { self.health.standing(now_ms) },
             in_flight: self.load.of_others(worker, now_ms).saturating_add(self.in_flight),
             requests: requests.saturating_add_signed(owed.requests),
             tokens: tokens.saturating_add_signed(owed.tokens),

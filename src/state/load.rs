@@ -51,6 +51,17 @@ pub(super) const fn minute_end_ms(now_ms: u64) -> u64 {
 }
 
 impl Load {
+    /// Begins a minute, and returns the one that is counted. A worker's clock may be a tick behind the one that began the next
+    /// minute: what it sends then belongs to that. A record from further ahead is nonsense.
+    pub(super) const fn begin(&mut self, minute: u64) -> u64 {
+        if self.minute < minute || self.minute > minute.saturating_add(1) {
+            self.minute = minute;
+            self.requests = 0;
+            self.tokens = 0;
+        }
+        self.minute
+    }
+
     /// Requests and tokens of a minute, if it is the current one.
     pub(super) const fn used(&self, minute: u64) -> (u32, u64) {
         if self.minute == minute { (self.requests, self.tokens) } else { (0, 0) }
@@ -110,5 +121,41 @@ impl Record for Load {
         }
         reader.done()?;
         (slots.len() <= MAX_SLOTS).then_some(Self { minute, requests, tokens, slots })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_a_tick_behind_counts_in_the_minute_that_others_began() {
+        let mut load = Load::default();
+        assert_eq!(load.begin(7), 7);
+        load.add(7, 3, 30);
+        assert_eq!((load.begin(8), load.used(8)), (8, (0, 0)));
+        load.add(8, 1, 10);
+        assert_eq!((load.begin(7), load.used(8)), (8, (1, 10)));
+        load.add(7, 5, 5);
+        assert_eq!((load.used(8), load.used(7)), ((1, 10), (0, 0)), "what is over is over");
+        load.add(8, -5, -50);
+        assert_eq!(load.used(8), (0, 0));
+        assert_eq!(load.begin(3), 3, "nobody is five minutes ahead");
+    }
+
+    #[test]
+    fn slots_are_bounded_and_the_dead_make_room() {
+        let mut load = Load::default();
+        assert!((1..=256).all(|worker| load.beat(worker, 1, 1_000)));
+        assert!(!load.beat(300, 1, 2_000), "full");
+        assert!(load.beat(7, 5, 2_000), "one's own is always there");
+        assert_eq!((load.of_others(7, 2_000), load.of_others(300, 2_000)), (255, 260));
+        assert_eq!(Load::from_bytes(&load.to_bytes()), Some(load.clone()));
+        assert_eq!(load.of_others(300, 6_001), 5, "all but one are dead");
+        assert!(load.beat(300, 1, 6_001));
+        assert_eq!(load.slots.len(), 2);
+        let mut bytes = load.to_bytes();
+        bytes.pop();
+        assert_eq!(Load::from_bytes(&bytes), None);
     }
 }

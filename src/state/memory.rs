@@ -9,6 +9,9 @@ use std::rc::Rc;
 
 use super::{StateStore, Version};
 
+/// What other workers do in between.
+type Meanwhile = Rc<dyn Fn(&Memory)>;
+
 #[derive(Default)]
 pub(super) struct Memory {
     values: RefCell<HashMap<String, (Vec<u8>, Version)>>,
@@ -18,7 +21,7 @@ pub(super) struct Memory {
     /// Host calls so far.
     pub(super) calls: Cell<u32>,
     /// What happens just before each write.
-    pub(super) meanwhile: RefCell<Option<Rc<dyn Fn(&Memory)>>>,
+    pub(super) meanwhile: RefCell<Option<Meanwhile>>,
 }
 
 impl StateStore for Memory {

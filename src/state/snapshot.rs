@@ -67,26 +67,24 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
 fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String> {
     let mut mistakes: Vec<String> =
         fields.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| unknown("key", key, KEYS)).collect();
-    let mut take = |key: &str, wanted: &str, put: &mut dyn FnMut(&Value) -> Option<()>| {
-        if let Some(value) = fields.get(key)
-            && put(value).is_none()
-        {
+    let mut take = |key: &str, wanted: &str, read: &mut dyn FnMut(&Value) -> bool| {
+        if fields.get(key).is_some_and(|value| !read(value)) {
             mistakes.push(format!("`{key}` must be {wanted}"));
         }
     };
     let (mut cooling_ms, mut half_open, mut probed_ms) = (0, false, 0);
-    let time = |at_ms: &mut u64, value: &Value| Some(*at_ms = later(value, now_ms)?);
-    take("cooling_for", SECONDS, &mut |value| time(&mut cooling_ms, value));
-    take("half_open", "true or false", &mut |value| Some(half_open = value.as_bool()?));
-    take("probed_for", SECONDS, &mut |value| time(&mut probed_ms, value));
-    take("in_flight", COUNT, &mut |value| Some(seen.in_flight = u32::try_from(value.as_u64()?).ok()?));
-    take("requests", COUNT, &mut |value| Some(seen.requests = u32::try_from(value.as_u64()?).ok()?));
-    take("tokens", COUNT, &mut |value| Some(seen.tokens = value.as_u64()?));
-    take("full_for", SECONDS, &mut |value| time(&mut seen.full_until_ms, value));
-    take("over_budget_for", SECONDS, &mut |value| time(&mut seen.over_budget_until_ms, value));
-    take("budget_share", "a share, 0 or more", &mut |value| Some(seen.budget_share = positive(value)? as f32));
-    take("latency", SAMPLES_TEXT, &mut |value| Some(seen.latency = samples(value, now_ms)?));
-    take("first_token", SAMPLES_TEXT, &mut |value| Some(seen.first_token = samples(value, now_ms)?));
+    let small = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    take("cooling_for", SECONDS, &mut |value| put(&mut cooling_ms, later(value, now_ms)));
+    take("half_open", "true or false", &mut |value| put(&mut half_open, value.as_bool()));
+    take("probed_for", SECONDS, &mut |value| put(&mut probed_ms, later(value, now_ms)));
+    take("in_flight", COUNT, &mut |value| put(&mut seen.in_flight, small(value)));
+    take("requests", COUNT, &mut |value| put(&mut seen.requests, small(value)));
+    take("tokens", COUNT, &mut |value| put(&mut seen.tokens, value.as_u64()));
+    take("full_for", SECONDS, &mut |value| put(&mut seen.full_until_ms, later(value, now_ms)));
+    take("over_budget_for", SECONDS, &mut |value| put(&mut seen.over_budget_until_ms, later(value, now_ms)));
+    take("budget_share", SHARE, &mut |value| put(&mut seen.budget_share, positive(value).map(|share| share as f32)));
+    take("latency", TIMES, &mut |value| put(&mut seen.latency, samples(value, now_ms)));
+    take("first_token", TIMES, &mut |value| put(&mut seen.first_token, samples(value, now_ms)));
     if cooling_ms > 0 && (half_open || probed_ms > 0) {
         mistakes.push("is either cooling or half-open, not both".to_owned());
     }
@@ -102,7 +100,15 @@ fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String
 
 const SECONDS: &str = "a number of seconds, 0 or more";
 const COUNT: &str = "a whole number, 0 or more";
-const SAMPLES_TEXT: &str = "a list of at most 10 numbers of seconds, oldest first";
+const SHARE: &str = "a share, 0 or more";
+const TIMES: &str = "a list of at most 10 numbers of seconds, oldest first";
+
+/// Puts a value in its place, if it is one. Returns whether it was.
+fn put<T>(place: &mut T, value: Option<T>) -> bool {
+    let is_one = value.is_some();
+    value.into_iter().for_each(|value| *place = value);
+    is_one
+}
 
 fn positive(value: &Value) -> Option<f64> {
     value.as_f64().filter(|number| *number >= 0.0)

@@ -114,9 +114,7 @@ impl World {
                 drop(worker);
                 self.nonces.set(self.nonces.get() + 1);
                 let fresh = Worker::new(self.nonces.get(), &self.accounts, store, now_ms);
-                for dead in self.workers[at].replace(fresh.into_inner()).bookings {
-                    std::mem::forget(dead);
-                }
+                self.workers[at].replace(fresh.into_inner());
                 self.deaths.set(self.deaths.get() + 1);
             }
             _ => {}
@@ -173,7 +171,8 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
     let mut seen = [0_u32; 3];
     for seed in 1..=60 {
         let mut limited = account("a");
-        (limited.rpm, limited.tpm, limited.max_parallel, limited.load) = (Some(40), Some(900), Some(7), true);
+        let (rpm, tpm) = [(40, 1_000_000), (1_000_000, 900), (1_000_000, 1_000_000)][seed as usize % 3];
+        (limited.rpm, limited.tpm, limited.max_parallel, limited.load) = (Some(rpm), Some(tpm), Some(7), true);
         limited.budgets = vec![("spend/deployment/a".into(), Budget { max_nanos: 1_000_000, period_ms: 86_400_000 })];
         let (world, store) = World::new(seed, vec![limited], 4);
         for _ in 0..1_500 {
@@ -183,10 +182,10 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
         }
         // Dead workers' bookings count to the end of what they were sent in: only more, never less, than what is checked here.
         for (minute, requests) in world.sent.borrow().iter() {
-            assert!(*requests <= 40, "seed {seed}, minute {minute}: {requests} requests");
+            assert!(*requests <= i64::try_from(rpm).unwrap(), "seed {seed}, minute {minute}: {requests} requests");
         }
         for (minute, tokens) in world.tokens.borrow().iter() {
-            assert!(*tokens <= 900, "seed {seed}, minute {minute}: {tokens} tokens");
+            assert!(*tokens <= i64::try_from(tpm).unwrap(), "seed {seed}, minute {minute}: {tokens} tokens");
         }
         seen[0] += world.refused.get();
         seen[1] += world.deaths.get();
