@@ -14,7 +14,7 @@ use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig
 use crate::routing::failover::{self, Next, Rules};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
-use crate::state::{Measure, Outcome, Tally};
+use crate::state::{Booking, Measure, Outcome, Tally};
 
 /// What the state learns of a flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Ending {
 
 impl Ending {
     /// Counts it for Envoy's statistics.
-    pub fn count(&self, tally: &mut Tally) {
-        let mut add = |measure, by| tally.add(self.deployment, measure, by);
+    pub fn count(&self, tally: &mut Tally, deployment: DeploymentIndex) {
+        let mut add = |measure, by| tally.add(deployment, measure, by);
         match &self.outcome {
             Outcome::Served => add(Measure::Served, 1),
             Outcome::Failed(failure) => add(Measure::Failed(failure.class), 1),
@@ -106,6 +106,10 @@ pub struct Flight {
     /// The client's fields that the latest attempt left out, because its provider cannot express them.
     pub(super) dropped: Vec<String>,
     pub(super) events: Vec<Event>,
+    /// The open attempt in the books, or the first one that is yet to begin.
+    pub(super) booking: Option<Booking>,
+    /// The prompt's length in tokens, where anybody counts them.
+    pub(super) prompt_tokens: u64,
     pub(super) random: Random,
 }
 
@@ -191,6 +195,13 @@ impl Flight {
     #[must_use]
     pub const fn is_answered(&self) -> bool {
         self.answered
+    }
+
+    /// The deployment of the attempt that is open.
+    #[must_use]
+    pub fn open_deployment(&self) -> Option<DeploymentIndex> {
+        let place = self.tried.last().filter(|_| self.open)?;
+        self.plan.candidate(*place).map(|candidate| candidate.deployment)
     }
 
     /// Whether the time it takes decides where others go.

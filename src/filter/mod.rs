@@ -8,21 +8,28 @@
 
 mod alarms;
 mod attempt;
+mod desk;
 mod endpoint;
 mod flight;
+mod gauges;
 mod headers;
+pub mod plugin;
+pub mod probe;
 mod refusal;
 mod reply;
 pub mod route;
 mod verdict;
+mod worker;
 
 pub use alarms::{Alarm, Alarms};
 pub use attempt::Attempt;
 pub use endpoint::Api;
 pub use flight::{Ending, Event, Flight};
+pub use gauges::{Change, Told};
 pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};
+pub use worker::{Said, SharedFlight, Worker};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");

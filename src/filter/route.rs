@@ -167,6 +167,8 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         answered: false,
         dropped: Vec::new(),
         events: Vec::with_capacity(2),
+        booking: None,
+        prompt_tokens: 0,
         random: Random::new(moment.seed),
     })
 }

@@ -111,6 +111,12 @@ impl Ledger {
         &self.seen
     }
 
+    /// Whether any deployment has a limit that binds, so that the length of prompts matters.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        self.books.iter().flatten().any(|book| book.account.is_exact())
+    }
+
     /// The index of a deployment, by its id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {

@@ -23,6 +23,7 @@ mod snapshot;
 mod spend;
 mod store;
 mod tally;
+mod turn;
 
 #[cfg(test)]
 mod memory;
@@ -38,3 +39,4 @@ pub use seen::{SAMPLES, Samples, Seen, Standing};
 pub use snapshot::{from_json, to_json};
 pub use store::{StateStore, Version};
 pub use tally::{Measure, Tally};
+pub use turn::take_turn;

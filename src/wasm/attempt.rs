@@ -7,8 +7,11 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use super::host::{self, SharedData};
 use super::route::send;
-use super::{host, worker};
+use super::worker;
+use crate::codec::limits;
+use crate::filter::probe::PROBE_HEADER;
 use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
 thread_local! {
@@ -68,6 +71,11 @@ impl AttemptFilter {
     }
 }
 
+/// Now, Unix milliseconds: as exact as decisions need it, since it costs a call.
+fn time(attempt: &RefCell<Attempt>) -> u64 {
+    if attempt.borrow().is_timed() { host::now_ms() } else { worker::now_ms() }
+}
+
 fn choose(flight: &RefCell<Flight>) {
     let flight = flight.borrow();
     host::choose_cluster(flight.next_cluster(), flight.id);
@@ -113,6 +121,11 @@ impl Drop for AttemptFilter {
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
+        if client.iter().any(|(name, _)| name == PROBE_HEADER.0) {
+            // On the gateway's own account: no flight, nothing to rewrite.
+            host::set_header(MapType::HttpRequestHeaders, PROBE_HEADER.0, None);
+            return Action::Continue;
+        }
         let Some(flight) = flight_of(&client).or_else(host::chosen_flight).and_then(worker::flight) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
@@ -155,7 +168,14 @@ impl HttpContext for AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
         let headers = || host::headers(MapType::HttpResponseHeaders);
+        attempt.borrow().hear(time(attempt));
         let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
+        let flight = Rc::clone(attempt.borrow().flight());
+        if worker::with(|worker| worker.wants_limits(&flight)) {
+            let headers = headers();
+            let limits = limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+            worker::with(|worker| worker.told(&SharedData, &flight, &limits));
+        }
         if let (true, Verdict::Pass(commit, Edit::Whole(body))) = (ends, &verdict) {
             worker::record(attempt.borrow().flight());
             return send(&commit.reply(body));
@@ -168,8 +188,7 @@ impl HttpContext for AttemptFilter {
         let wanted = attempt.borrow().wants_body(length, ends);
         let verdict = if wanted {
             let bytes = host::body(BufferType::HttpResponseBody, length);
-            let exact = attempt.borrow().is_timed();
-            attempt.borrow().hear(if exact { host::now_ms() } else { worker::now_ms() });
+            attempt.borrow().hear(time(attempt));
             attempt.borrow_mut().on_body(&bytes, ends)
         } else {
             attempt.borrow().unread()

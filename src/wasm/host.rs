@@ -1,6 +1,6 @@
 //! The host's services in this project's words: time, shared data, filter state, headers.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
@@ -31,14 +31,27 @@ impl StateStore for SharedData {
     }
 }
 
-/// The number of a counter in Envoy's statistics.
-pub fn counter(name: &str) -> u32 {
-    hostcalls::define_metric(MetricType::Counter, name).unwrap_or_default()
+/// The number of one of Envoy's statistics, made where there is none of that name.
+pub fn statistic(name: &str, is_gauge: bool) -> u32 {
+    let kind = if is_gauge { MetricType::Gauge } else { MetricType::Counter };
+    hostcalls::define_metric(kind, name).unwrap_or_default()
 }
 
 /// Adds to a counter.
-pub fn count(counter: u32, by: u64) {
+pub fn add(counter: u32, by: u64) {
     let _ = hostcalls::increment_metric(counter, i64::try_from(by).unwrap_or(i64::MAX));
+}
+
+/// Sets a gauge.
+pub fn set(gauge: u32, value: u64) {
+    let _ = hostcalls::record_metric(gauge, value);
+}
+
+/// Asks a cluster on our own account. Returns the call's number.
+pub fn call(cluster: &str, headers: &OutgoingHeaders, body: &[u8], timeout_ms: u64) -> Option<u32> {
+    let text = |value| std::str::from_utf8(value).unwrap_or_default();
+    let headers = headers.iter().map(|(name, value)| (&**name, text(value))).collect();
+    hostcalls::dispatch_http_call(cluster, headers, Some(body), vec![], Duration::from_millis(timeout_ms)).ok()
 }
 
 /// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.

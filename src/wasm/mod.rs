@@ -13,10 +13,9 @@ mod worker;
 
 use std::time::Duration;
 
+use crate::filter::plugin::{self, Role};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -26,37 +25,23 @@ proxy_wasm::main! {{
 /// How exact time is to this worker, and how soon it sees what others learnt.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Which filter a plugin configuration makes of the module.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Role {
-    Route,
-    Attempt,
-}
-
-#[derive(Deserialize)]
-struct PluginConfig<'a> {
-    role: Role,
-    #[serde(borrow)]
-    config: Option<&'a RawValue>,
-}
-
 struct Root {
     role: Role,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, _headers: usize, body: usize, _trailers: usize) {
+        worker::probed(call, body);
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
-        let configured = match serde_json::from_slice(&bytes) {
-            Ok(PluginConfig { role: Role::Attempt, .. }) => Ok(Role::Attempt),
-            Ok(PluginConfig { role: Role::Route, config }) => {
-                worker::configure(config.map_or("{}", RawValue::get)).map(|()| Role::Route)
-            }
-            Err(error) => Err(format!("the plugin configuration cannot be read: {error}")),
-        };
+        let configured = plugin::read(&bytes).and_then(|(role, config)| match role {
+            Role::Attempt => Ok(role),
+            Role::Route => worker::configure(config).map(|()| role),
+        });
         if matches!(configured, Ok(Role::Route)) {
             self.set_tick_period(TICK);
         }
@@ -64,8 +49,8 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        worker::tick();
-        attempt::wake(worker::now_ms());
+        attempt::wake(worker::tick());
+        worker::probe();
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -4,9 +4,11 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use super::{host, worker};
-use crate::filter::route::{self, Admission, Moment, RequestHead};
-use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
+use super::host::{self, SharedData};
+use super::worker;
+use crate::config::model::RouterConfig;
+use crate::filter::route::{self, Admission, RequestHead};
+use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Said};
 
 /// One request of a client.
 #[derive(Default)]
@@ -17,19 +19,22 @@ pub struct RouteFilter {
 }
 
 impl RouteFilter {
-    fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
-        let Some(config) = worker::config() else { return Err(route::not_ready()) };
-        let (now_ms, seed) = (worker::now_ms(), worker::chance());
-        let moment = Moment { now_ms, seed, cooling_until_ms: &worker::cooling_until_ms };
-        let flight = route::decide(&config, api, body, &moment)?;
+    fn depart(&mut self, config: &RouterConfig, api: Api, body: Vec<u8>) -> Result<(), Reply> {
+        // A header that no decision depends on is not asked for.
+        let said = |name: Option<&str>| {
+            name.and_then(|name| host::header(MapType::HttpRequestHeaders, name)).unwrap_or_default()
+        };
+        let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
+        let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
+        let said = Said { tags: &tags, tenant: &tenant };
+        let flight = worker::with(|worker| worker.depart(&SharedData, api, said, body))?;
+        let flight = flight.borrow();
         if flight.per_try_ms != config.router.per_try_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, Some(&flight.per_try_ms.to_string()));
         }
-        let cluster = flight.next_cluster().to_owned();
-        let id = worker::keep(flight);
-        host::choose_cluster(&cluster, id);
-        host::set_header(MapType::HttpRequestHeaders, FLIGHT_HEADER, Some(&id.to_string()));
-        self.flight = Some(id);
+        host::choose_cluster(flight.next_cluster(), flight.id);
+        host::set_header(MapType::HttpRequestHeaders, FLIGHT_HEADER, Some(&flight.id.to_string()));
+        self.flight = Some(flight.id);
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);
         Ok(())
     }
@@ -76,7 +81,8 @@ impl HttpContext for RouteFilter {
             return Action::Pause;
         }
         self.awaited = None;
-        match self.depart(api, host::body(BufferType::HttpRequestBody, length)) {
+        let body = host::body(BufferType::HttpRequestBody, length);
+        match worker::config().ok_or_else(route::not_ready).and_then(|config| self.depart(&config, api, body)) {
             Ok(()) => Action::Continue,
             Err(reply) => {
                 let encoding = host::header(MapType::HttpRequestHeaders, "content-encoding");
@@ -116,11 +122,13 @@ impl HttpContext for RouteFilter {
 /// The client's stream is over. Not in `on_log` or `on_done`: a callback costs a call into the VM, and this one comes anyway.
 impl Drop for RouteFilter {
     fn drop(&mut self) {
-        let Some(flight) = self.flight.take().and_then(worker::land) else { return };
+        let Some(id) = self.flight.take() else { return };
+        let Some(flight) = worker::flight(id) else { return };
         if flight.borrow().is_open() {
             let reset = host::code_details().starts_with("upstream_reset_after");
             flight.borrow_mut().finish(reset);
         }
         worker::record(&flight);
+        worker::with(|worker| worker.land(&SharedData, id));
     }
 }

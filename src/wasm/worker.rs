@@ -1,102 +1,89 @@
-//! What one worker's VM keeps in memory: the configuration, the flights on their way, time, and who is cooling.
+//! The worker of this thread, and what it tells Envoy's statistics.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::host::{self, SharedData};
-use crate::config::compile;
+use proxy_wasm::types::{BufferType, MapType};
+
 use crate::config::model::RouterConfig;
-use crate::filter::Flight;
-use crate::routing::strategy::Random;
-use crate::state::{Ended, Ledger, Outcome, Standing, accounts};
+use crate::filter::probe::Probe;
+use crate::filter::{Change, Flight, SharedFlight, Told, Worker};
 
 thread_local! {
-    static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
-    static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
-    static LEDGER: RefCell<Ledger> = RefCell::new(Ledger::new(RandomState::new().hash_one(0xB0035)));
-    static NOW_MS: Cell<u64> = const { Cell::new(0) };
-    static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
-    static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
+    static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED)));
+    /// The host's numbers for the statistics that were told before.
+    static STATISTICS: RefCell<HashMap<String, u32>> = RefCell::new(HashMap::new());
 }
 
-/// Takes a configuration over. Flights on their way keep the one they were planned with.
+/// Lets somebody work with this thread's worker.
+pub fn with<T>(work: impl FnOnce(&mut Worker) -> T) -> T {
+    WORKER.with_borrow_mut(work)
+}
+
+/// Takes a configuration over.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn configure(json: &str) -> Result<(), String> {
-    let config = compile::compile_json(json)?;
-    NOW_MS.set(host::now_ms());
-    LEDGER.with_borrow_mut(|ledger| ledger.configure(accounts(&config), &SharedData, now_ms()));
-    CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
-    Ok(())
+    with(|worker| worker.configure(json, &SharedData, host::now_ms()))
 }
 
-/// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
-pub fn tick() {
-    NOW_MS.set(host::now_ms());
-    LEDGER.with_borrow_mut(|ledger| ledger.sync(&SharedData, now_ms()));
+/// Time goes on. Tells what was counted, and returns the time, Unix milliseconds.
+pub fn tick() -> u64 {
+    let now_ms = host::now_ms();
+    let told = with(|worker| {
+        worker.tick(&SharedData, now_ms);
+        worker.statistics()
+    });
+    STATISTICS.with_borrow_mut(|known| {
+        for Told { name, change } in told {
+            let (Change::Add(value) | Change::Set(value)) = change;
+            let is_gauge = matches!(change, Change::Set(_));
+            let number = known.entry(name).or_insert_with_key(|name| host::statistic(name, is_gauge));
+            if is_gauge { host::set(*number, value) } else { host::add(*number, value) }
+        }
+    });
+    now_ms
+}
+
+/// Asks the cooling deployments, where it is this worker's turn.
+pub fn probe() {
+    for Probe { deployment, cluster, headers, body, timeout_ms } in with(|worker| worker.probes(&SharedData)) {
+        if let Some(call) = host::call(&cluster, &headers, &body, timeout_ms) {
+            with(|worker| worker.probing(&SharedData, call, deployment));
+        }
+    }
+}
+
+/// The answer to a probe came, or its time was over.
+pub fn probed(call: u32, length: usize) {
+    let headers = host::headers(MapType::HttpCallResponseHeaders);
+    let status = host::header(MapType::HttpCallResponseHeaders, ":status").and_then(|status| status.parse().ok());
+    let body = host::body(BufferType::HttpCallResponseBody, length);
+    with(|worker| worker.probed(&SharedData, call, status.map(|status| (status, headers, body)), host::now_ms()));
 }
 
 /// Now, Unix milliseconds, up to a tick ago.
 pub fn now_ms() -> u64 {
-    NOW_MS.get()
-}
-
-/// Until when a deployment is cooling, as this worker knows it.
-pub fn cooling_until_ms(index: usize) -> u64 {
-    LEDGER.with_borrow(|ledger| match ledger.seen().get(index).map(|seen| seen.standing) {
-        Some(Standing::Cooling { until_ms }) => until_ms,
-        _ => 0,
-    })
+    with(|worker| worker.now_ms())
 }
 
 /// The configuration in force.
 pub fn config() -> Option<Rc<RouterConfig>> {
-    CONFIG.with_borrow(Clone::clone)
-}
-
-/// A random number.
-pub fn chance() -> u64 {
-    RANDOM.with_borrow_mut(Random::next)
-}
-
-/// Keeps a flight, and gives it an id that is never used again in this VM.
-pub fn keep(mut flight: Flight) -> u64 {
-    let id = LAST_FLIGHT.get() + 1;
-    LAST_FLIGHT.set(id);
-    flight.id = id;
-    FLIGHTS.with_borrow_mut(|flights| flights.insert(id, Rc::new(RefCell::new(flight))));
-    id
+    with(|worker| worker.config().cloned())
 }
 
 /// The flight of an id.
-pub fn flight(id: u64) -> Option<Rc<RefCell<Flight>>> {
-    FLIGHTS.with_borrow(|flights| flights.get(&id).cloned())
+pub fn flight(id: u64) -> Option<SharedFlight> {
+    with(|worker| worker.flight(id))
 }
 
-/// Ends a flight: it is known no more.
-pub fn land(id: u64) -> Option<Rc<RefCell<Flight>>> {
-    FLIGHTS.with_borrow_mut(|flights| flights.remove(&id))
-}
-
-/// Enters what has ended in a flight into the books.
-pub fn record_endings(flight: &RefCell<Flight>) {
-    let endings = flight.borrow_mut().take_endings();
-    for ending in endings {
-        let config = Rc::clone(&flight.borrow().config);
-        let Some(id) = config.deployments.get(ending.deployment).map(|deployment| deployment.id.as_str()) else {
-            continue;
-        };
-        let now_ms = if matches!(ending.outcome, Outcome::Failed(_)) { host::now_ms() } else { now_ms() };
-        let cooled = LEDGER.with_borrow_mut(|ledger| {
-            let Some(index) = ledger.index_of(id) else { return false };
-            let booking = ledger.begin(&SharedData, index, 0, ending.began_ms);
-            ledger.end(&SharedData, booking, &Ended::with(ending.outcome), now_ms)
-        });
-        if cooled {
-            log::info!("signalbox: {id} is cooling down");
-        }
+/// Brings what happened in a flight to the books.
+pub fn record(flight: &RefCell<Flight>) {
+    if let Some(id) = with(|worker| worker.record(&SharedData, flight, &host::now_ms)) {
+        log::info!("signalbox: {id} is cooling down");
     }
 }

@@ -1,0 +1,64 @@
+//! Where a plan takes its place at a deployment: the first candidate's is claimed while the plan is made, so that the next
+//! request, of whichever worker, finds it taken.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+
+use crate::config::model::DeploymentIndex;
+use crate::routing::Claim;
+use crate::state::{Booking, Ledger, Seen, Standing, StateStore};
+
+/// A probe's lease where nobody tells of its end, in milliseconds: longer than most answers, shorter than a shift.
+const LEASE_MS: u64 = 60_000;
+
+/// One plan's dealings with the books.
+pub(super) struct Desk<'a> {
+    ledger: RefCell<&'a mut Ledger>,
+    store: &'a dyn StateStore,
+    /// The prompt's length, in tokens.
+    tokens: u64,
+    now_ms: u64,
+    booking: Cell<Option<Booking>>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(ledger: &'a mut Ledger, store: &'a dyn StateStore, tokens: u64, now_ms: u64) -> Self {
+        Self { ledger: RefCell::new(ledger), store, tokens, now_ms, booking: Cell::new(None) }
+    }
+
+    /// What is known of each deployment. A copy: claims change the books.
+    pub(super) fn seen(&self) -> Cow<'static, [Seen]> {
+        Cow::Owned(self.ledger.borrow().seen().to_vec())
+    }
+
+    /// Takes a place, and with it the probe where the deployment is half-open.
+    pub(super) fn claim(&self, deployment: DeploymentIndex) -> Claim {
+        let mut ledger = self.ledger.borrow_mut();
+        if let Some(former) = self.booking.take() {
+            ledger.cancel(self.store, former, self.now_ms);
+        }
+        let mut booking = match ledger.reserve(self.store, deployment, self.tokens, self.now_ms) {
+            Ok(booking) => booking,
+            Err(full) => return Claim::Refused { until_ms: full.until_ms },
+        };
+        let standing = ledger.seen().get(deployment).map(|seen| seen.standing);
+        if matches!(standing, Some(Standing::HalfOpen { .. }))
+            && !ledger.probe(self.store, &mut booking, LEASE_MS, self.now_ms)
+        {
+            ledger.cancel(self.store, booking, self.now_ms);
+            let until_ms = match ledger.seen().get(deployment).map(|seen| seen.standing) {
+                Some(Standing::HalfOpen { probed_until_ms }) => probed_until_ms,
+                Some(Standing::Cooling { until_ms }) => until_ms,
+                _ => self.now_ms,
+            };
+            return Claim::Refused { until_ms };
+        }
+        self.booking.set(Some(booking));
+        Claim::Granted
+    }
+
+    /// The place that was taken, if any was.
+    pub(super) fn booking(&self) -> Option<Booking> {
+        self.booking.take()
+    }
+}

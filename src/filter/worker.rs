@@ -1,0 +1,270 @@
+//! One worker: its configuration, its books, and the flights on their way. The shell has one of these and carries data to and fro.
+//!
+//! **Invariant:** every attempt that began is booked once and given back once: when it ends, or when its flight lands.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::desk::Desk;
+use super::gauges::{Gauges, Told};
+use super::probe::{self, Probe};
+use super::route::{self, Moment};
+use super::{Api, Ending, Event, Flight, HeaderMap, Reply};
+use crate::chat::RateLimits;
+use crate::config::compile;
+use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::routing::estimate::Prompt;
+use crate::routing::strategy::Random;
+use crate::state::{Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn};
+
+/// A flight that several callbacks of the host share.
+pub type SharedFlight = Rc<RefCell<Flight>>;
+
+/// What a request's headers say that a decision depends on; empty where they say nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Said<'a> {
+    /// `x-litellm-tags`, with commas between them.
+    pub tags: &'a str,
+    /// The header that `signalbox.affinity.tenant_header` names.
+    pub tenant: &'a str,
+}
+
+/// What one worker's VM keeps in memory.
+pub struct Worker {
+    config: Option<Rc<RouterConfig>>,
+    flights: HashMap<u64, SharedFlight>,
+    last_flight: u64,
+    ledger: Ledger,
+    tally: Tally,
+    gauges: Gauges,
+    /// When a provider's word on its limits was last read, by deployment.
+    limits_read_ms: Vec<u64>,
+    probes: HashMap<u32, (DeploymentIndex, Booking)>,
+    now_ms: u64,
+    random: Random,
+}
+
+impl Worker {
+    /// A worker without a configuration. `chance` must be another number for each VM.
+    #[must_use]
+    pub fn new(chance: u64) -> Self {
+        let mut random = Random::new(chance);
+        Self {
+            config: None,
+            flights: HashMap::new(),
+            last_flight: 0,
+            ledger: Ledger::new(random.next()),
+            tally: Tally::default(),
+            gauges: Gauges::default(),
+            limits_read_ms: Vec::new(),
+            probes: HashMap::new(),
+            now_ms: 0,
+            random,
+        }
+    }
+
+    /// Takes a configuration over. Flights on their way keep the one they were planned with.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<(), String> {
+        let config = compile::compile_json(json)?;
+        self.now_ms = now_ms;
+        self.ledger.configure(accounts(&config), store, now_ms);
+        self.gauges = Gauges::default();
+        self.limits_read_ms = vec![0; config.deployments.len()];
+        self.config = Some(Rc::new(config));
+        Ok(())
+    }
+
+    /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
+    pub fn tick(&mut self, store: &dyn StateStore, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.ledger.sync(store, now_ms);
+    }
+
+    /// Now, Unix milliseconds, up to a tick ago.
+    #[must_use]
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub const fn config(&self) -> Option<&Rc<RouterConfig>> {
+        self.config.as_ref()
+    }
+
+    /// Reads a body, plans its flight and keeps it.
+    ///
+    /// # Errors
+    /// The refusal, in OpenAI's shape.
+    pub fn depart(
+        &mut self,
+        store: &dyn StateStore,
+        api: Api,
+        said: Said<'_>,
+        body: Vec<u8>,
+    ) -> Result<SharedFlight, Reply> {
+        let config = self.config.clone().ok_or_else(route::not_ready)?;
+        let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
+        let seed = self.random.next();
+        let desk = Desk::new(&mut self.ledger, store, tokens, self.now_ms);
+        let claim = |deployment| desk.claim(deployment);
+        let moment = Moment {
+            now_ms: self.now_ms,
+            seed,
+            seen: &desk.seen(),
+            claim: &claim,
+            tags: said.tags,
+            tenant: said.tenant,
+        };
+        let planned = route::decide(&config, api, body, &moment);
+        let booking = desk.booking();
+        let mut flight = match (planned, booking) {
+            (Ok(flight), booking) => Flight { booking, ..flight },
+            (Err(reply), None) => return Err(reply),
+            (Err(reply), Some(booking)) => {
+                self.ledger.cancel(store, booking, self.now_ms);
+                return Err(reply);
+            }
+        };
+        self.last_flight += 1;
+        (flight.id, flight.prompt_tokens) = (self.last_flight, tokens);
+        let flight = Rc::new(RefCell::new(flight));
+        self.flights.insert(self.last_flight, Rc::clone(&flight));
+        Ok(flight)
+    }
+
+    /// The flight of an id.
+    #[must_use]
+    pub fn flight(&self, id: u64) -> Option<SharedFlight> {
+        self.flights.get(&id).cloned()
+    }
+
+    /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays booked for it.
+    pub fn land(&mut self, store: &dyn StateStore, id: u64) {
+        let booking = self.flights.remove(&id).and_then(|flight| flight.borrow_mut().booking.take());
+        if let Some(booking) = booking {
+            self.ledger.cancel(store, booking, self.now_ms);
+        }
+    }
+
+    /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns the id
+    /// of a deployment that began to cool.
+    pub fn record(
+        &mut self,
+        store: &dyn StateStore,
+        flight: &RefCell<Flight>,
+        exact_ms: &dyn Fn() -> u64,
+    ) -> Option<String> {
+        let mut flight = flight.borrow_mut();
+        let mut cooled = None;
+        for event in flight.take_events() {
+            match event {
+                Event::Began(deployment) if flight.booking.is_none() => {
+                    // A flight may outlive its configuration.
+                    let Some(index) = self.index(&flight, deployment) else { continue };
+                    flight.booking = Some(self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms));
+                }
+                Event::Began(_) => {}
+                Event::Ended(ending) => {
+                    let Some(booking) = flight.booking.take() else { continue };
+                    let index = self.index(&flight, ending.deployment);
+                    let failed = matches!(ending.outcome, Outcome::Failed(_));
+                    let now_ms = if failed { exact_ms() } else { self.now_ms };
+                    let cools = self.ledger.end(store, booking, &ended(&ending), now_ms);
+                    let Some(index) = index else { continue };
+                    ending.count(&mut self.tally, index);
+                    if cools {
+                        self.tally.add(index, Measure::Cooldowns, 1);
+                        let deployment = flight.config.deployments.get(ending.deployment);
+                        cooled = deployment.map(|deployment| deployment.id.clone()).or(cooled);
+                    }
+                }
+            }
+        }
+        cooled
+    }
+
+    /// The index of a flight's deployment in the configuration in force.
+    fn index(&self, flight: &Flight, deployment: DeploymentIndex) -> Option<DeploymentIndex> {
+        if self.config.as_ref().is_some_and(|config| Rc::ptr_eq(config, &flight.config)) {
+            return Some(deployment);
+        }
+        self.ledger.index_of(&flight.config.deployments.get(deployment)?.id)
+    }
+
+    /// Whether the provider's word on its limits is to be read from an answer: once a tick for each deployment is enough.
+    pub fn wants_limits(&mut self, flight: &RefCell<Flight>) -> bool {
+        let flight = flight.borrow();
+        let index = flight.open_deployment().and_then(|deployment| self.index(&flight, deployment));
+        let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return false };
+        std::mem::replace(read_ms, self.now_ms) != self.now_ms
+    }
+
+    /// What a provider said of its limits beside an answer.
+    pub fn told(&mut self, store: &dyn StateStore, flight: &RefCell<Flight>, limits: &RateLimits) {
+        if let Some(booking) = &flight.borrow().booking {
+            self.ledger.told(store, booking, limits, self.now_ms);
+        }
+    }
+
+    /// What Envoy's statistics are to be told since the last call.
+    pub fn statistics(&mut self) -> Vec<Told> {
+        let Some(config) = &self.config else { return Vec::new() };
+        self.gauges.told(config, &mut self.tally, self.ledger.seen())
+    }
+
+    /// The cooling deployments that this worker is to ask now.
+    pub fn probes(&mut self, store: &dyn StateStore) -> Vec<Probe> {
+        let Some(config) = self.config.clone() else { return Vec::new() };
+        let Some(check) = &config.signalbox.health_check else { return Vec::new() };
+        let unwell = |index: &usize| self.ledger.seen().get(*index).is_some_and(|seen| seen.standing != Standing::Well);
+        let cooling: Vec<usize> = (0..config.deployments.len()).filter(unwell).collect();
+        if cooling.is_empty() || !take_turn(store, self.now_ms, check.interval_ms) {
+            return Vec::new();
+        }
+        cooling.into_iter().filter_map(|index| Probe::new(&config, index)).collect()
+    }
+
+    /// A probe is on its way, under the host's number for it.
+    pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
+        let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
+        self.probes.insert(call, (deployment, booking));
+    }
+
+    /// A probe's answer came; `None`: none did.
+    pub fn probed(
+        &mut self,
+        store: &dyn StateStore,
+        call: u32,
+        answer: Option<(u16, HeaderMap, Vec<u8>)>,
+        now_ms: u64,
+    ) {
+        let Some((_, booking)) = self.probes.remove(&call) else { return };
+        let outcome = match answer.map(|(status, headers, body)| probe::verdict(status, &headers, &body)) {
+            Some(None) => Outcome::Served,
+            Some(Some(failure)) => Outcome::Failed(failure),
+            None => Outcome::Abandoned,
+        };
+        self.ledger.end(store, booking, &Ended::with(outcome), now_ms);
+    }
+}
+
+fn ended(ending: &Ending) -> Ended {
+    let served = ending.outcome == Outcome::Served;
+    #[allow(clippy::cast_precision_loss, reason = "times and tokens are far below 2^24 of their units that matter")]
+    let seconds = |ms: u64| ms as f32 / 1000.0;
+    let tokens = ending.usage.map(|usage| usage.completion_tokens).filter(|tokens| *tokens > 0);
+    #[allow(clippy::cast_precision_loss)]
+    let latency = seconds(ending.took_ms) / tokens.map_or(1.0, |tokens| tokens as f32);
+    Ended {
+        outcome: ending.outcome.clone(),
+        tokens: ending.usage.map(|usage| usage.prompt_tokens.saturating_add(usage.completion_tokens)),
+        cost_nanos: ending.cost.map_or(0, crate::catalogue::Usd::nanos),
+        latency: served.then_some(latency),
+        first_token: ending.first_token_ms.filter(|_| served).map(seconds),
+    }
+}
