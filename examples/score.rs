@@ -57,12 +57,14 @@ fn report(classifier: &Classifier, name: &str, text: &str) {
         best(rounds, || _ = black_box(conversation::newest(black_box(&head), |turn| classifier.is_ask(turn, false))));
     let turns = conversation::newest(&head, |turn| classifier.is_ask(turn, false));
     let decided = best(rounds, || _ = black_box(classifier.decide(black_box(&turns), false, false)));
+    let scored = best(rounds, || _ = black_box(classifier.score(black_box(text), false)));
     println!(
-        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us",
+        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us (of which score {:.2} us)",
         text.len(),
         micros(head_alone),
         micros(read),
-        micros(decided)
+        micros(decided),
+        micros(scored)
     );
 }
 

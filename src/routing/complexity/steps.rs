@@ -13,11 +13,9 @@ use memchr::memmem;
 use super::unicode::{is_digit, is_space};
 use super::words::{after, before};
 
-/// Ways to write `first` where case is ignored.
-const FIRST: [&str; 4] = ["first", "fırst", "firſt", "fırſt"];
-
-/// What the automaton looks for, in the order that [`Steps::mark`] knows.
-pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "ſtep", FIRST[0], FIRST[1], FIRST[2], FIRST[3]];
+/// What the automaton looks for, in the order that [`Steps::mark`] knows. With the letters and space these fill 32 columns of its
+/// table, a row of which is then a cache line.
+pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "first"];
 
 /// Steps and questions of one text.
 #[derive(Debug, Default)]
@@ -39,26 +37,32 @@ impl Steps {
             _ if self.several => {}
             1 => self.several = before(text, end - 1).is_some_and(is_digit) && after(text, end).is_some_and(is_space),
             2 => self.several = before(text, end - 1).is_some_and(is_letter) && after(text, end).is_some_and(is_space),
-            3 | 4 => {
-                self.several =
-                    text.get(end..).and_then(|rest| rest.chars().find(|c| !is_space(*c))).is_some_and(is_digit)
-            }
+            3 => self.several = text.get(end..).is_some_and(begins_with_number),
             _ => self.has_first = true,
         }
     }
 
     /// After the last mark.
     pub(super) fn finish(&mut self, text: &str) {
-        self.several = self.several
-            || (self.has_first && text.split('\n').any(|line| first_then(&line.as_bytes().to_ascii_lowercase())));
+        if !self.several && self.has_first {
+            self.several = text.split('\n').any(|line| first_then(&line.as_bytes().to_ascii_lowercase()));
+        }
+        if !self.several && !text.is_ascii() && (text.contains('ſ') || text.contains('ı')) {
+            let plain = text.replace('ſ', "s").replace('ı', "i").to_ascii_lowercase();
+            self.several = plain.split('\n').any(|line| first_then(line.as_bytes()))
+                || plain.match_indices("step").any(|(at, _)| plain.get(at + 4..).is_some_and(begins_with_number));
+        }
     }
 }
 
 /// Whether a line, in lower case, goes `first.*?then`.
 fn first_then(line: &[u8]) -> bool {
-    let ways = FIRST.iter().take(if line.is_ascii() { 1 } else { FIRST.len() });
-    let ends = ways.filter_map(|first| memmem::find(line, first.as_bytes()).map(|at| at + first.len()));
-    ends.min().and_then(|end| line.get(end..)).is_some_and(|rest| memmem::find(rest, b"then").is_some())
+    let rest = memmem::find(line, b"first").and_then(|at| line.get(at + 5..));
+    rest.is_some_and(|rest| memmem::find(rest, b"then").is_some())
+}
+
+fn begins_with_number(text: &str) -> bool {
+    text.chars().find(|c| !is_space(*c)).is_some_and(is_digit)
 }
 
 fn is_letter(c: char) -> bool {
