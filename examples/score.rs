@@ -3,7 +3,7 @@
 //! A body of a given size is read and judged as in the filter: the top of the body, the newest ask, rules and scorer. The best of
 //! many rounds is printed, because everything else on the machine only adds.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::string_slice)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
