@@ -13,9 +13,8 @@ use memchr::memmem;
 use super::unicode::{is_digit, is_space};
 use super::words::{after, before};
 
-/// What the automaton looks for, in the order that [`Steps::mark`] knows. With the letters and space these fill 32 columns of its
-/// table, a row of which is then a cache line.
-pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "first"];
+/// What the automaton looks for, in the order that [`Steps::mark`] knows.
+pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "first", "ſ", "ı"];
 
 /// Steps and questions of one text.
 #[derive(Debug, Default)]
@@ -26,6 +25,8 @@ pub(super) struct Steps {
     pub(super) several: bool,
     /// Whether there is a `first`.
     has_first: bool,
+    /// Whether there is a letter that Python takes for another one.
+    has_odd: bool,
 }
 
 impl Steps {
@@ -38,7 +39,8 @@ impl Steps {
             1 => self.several = before(text, end - 1).is_some_and(is_digit) && after(text, end).is_some_and(is_space),
             2 => self.several = before(text, end - 1).is_some_and(is_letter) && after(text, end).is_some_and(is_space),
             3 => self.several = text.get(end..).is_some_and(begins_with_number),
-            _ => self.has_first = true,
+            4 => self.has_first = true,
+            _ => self.has_odd = true,
         }
     }
 
@@ -47,7 +49,7 @@ impl Steps {
         if !self.several && self.has_first {
             self.several = text.split('\n').any(|line| first_then(&line.as_bytes().to_ascii_lowercase()));
         }
-        if !self.several && !text.is_ascii() && (text.contains('ſ') || text.contains('ı')) {
+        if !self.several && self.has_odd {
             let plain = text.replace('ſ', "s").replace('ı', "i").to_ascii_lowercase();
             self.several = plain.split('\n').any(|line| first_then(line.as_bytes()))
                 || plain.match_indices("step").any(|(at, _)| plain.get(at + 4..).is_some_and(begins_with_number));
