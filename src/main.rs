@@ -27,6 +27,8 @@ enum Command {
     Translate(cli::translate::Args),
     /// What is known of models: prices, limits, capabilities; and what a request would cost
     Models(cli::models::Args),
+    /// Score prompts and conversations: JSON lines on stdin, tier and reasons on stdout
+    Score(cli::score::Args),
     /// Simulate providers, with faults on demand
     Sim(cli::sim::Args),
 }
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Up(args) => cli::up::run(&args),
         Command::Translate(args) => cli::translate::run(&args),
         Command::Models(args) => cli::models::run(&args),
+        Command::Score(args) => cli::score::run(&args),
         Command::Sim(args) => cli::sim::run(&args),
     }
 }

@@ -4,6 +4,7 @@
 pub mod check;
 pub mod envoy;
 pub mod models;
+pub mod score;
 pub mod sim;
 pub mod translate;
 pub mod up;

@@ -207,7 +207,7 @@ pub fn consider<T>(
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
     let parts = head.parts();
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
-        let (tools, messages) = (head.tools_on_offer, head.messages);
+        let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
         let (tools, messages) = (tools.map_or("", RawValue::get), messages.map_or("", RawValue::get));
         prefix(moment.tenant, tools, messages, settings.min_prefix_tokens)
     });

@@ -8,6 +8,7 @@
 
 pub mod affinity;
 mod chain;
+pub mod complexity;
 mod draft;
 mod eligible;
 pub mod estimate;

@@ -1,0 +1,115 @@
+//! `signalbox score`: the classifiers alone, JSON lines in, JSON lines out. For whoever asks why a request got its tier, for the
+//! judges, and for measuring a classifier on prompts of one's own.
+//!
+//! **Invariant:** every line of stdin gives one line of stdout, in order.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use signalbox::codec::client::openai::conversation;
+use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
+use signalbox::routing::complexity::{Cause, Classifier, Scored};
+
+use super::configuration;
+
+/// Arguments of `signalbox score`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Who scores; else the configuration's `classifier_type`, else `heuristic`
+    #[arg(long)]
+    classifier: Option<ClassifierName>,
+    /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ClassifierName {
+    /// LiteLLM's scorer
+    Heuristic,
+    /// Signalbox's own
+    Signalbox,
+}
+
+/// A line of stdin: `{"prompt": …}` is scored as it stands, `{"messages": …, "tools": …}` as a request's body, rules included.
+#[derive(Deserialize)]
+struct Line {
+    prompt: Option<String>,
+}
+
+/// A line of stdout.
+#[derive(Serialize)]
+struct Answer {
+    /// None where a rule decided.
+    score: Option<f64>,
+    tier: &'static str,
+    signals: Vec<String>,
+    cause: &'static str,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    let mut config = match args.config.as_deref().map(configuration::complexity_router).transpose() {
+        Ok(config) => config.unwrap_or_default(),
+        Err(code) => return code,
+    };
+    set_classifier(&mut config, args.classifier);
+    let classifier = match Classifier::new(&config) {
+        Ok(classifier) => classifier,
+        Err(error) => {
+            eprintln!("signalbox: {error}");
+            return ExitCode::from(configuration::WRONG);
+        }
+    };
+    match score_all(&classifier) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("signalbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_classifier(config: &mut ComplexityConfig, name: Option<ClassifierName>) {
+    match name {
+        Some(ClassifierName::Heuristic) => config.classifier_type = ClassifierType::Heuristic,
+        Some(ClassifierName::Signalbox) => config.classifier_type = ClassifierType::Signalbox,
+        None => {}
+    }
+}
+
+/// Whether every line could be read.
+fn score_all(classifier: &Classifier) -> io::Result<bool> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut all = true;
+    for line in io::stdin().lock().split(b'\n') {
+        match score(classifier, &line?) {
+            Ok(answer) => serde_json::to_writer(&mut stdout, &answer)?,
+            Err(error) => {
+                all = false;
+                serde_json::to_writer(&mut stdout, &serde_json::json!({ "error": error }))?;
+            }
+        }
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()?;
+    Ok(all)
+}
+
+fn score(classifier: &Classifier, line: &[u8]) -> Result<Answer, String> {
+    let Line { prompt } = serde_json::from_slice(line).map_err(|error| format!("this is no JSON object: {error}"))?;
+    if let Some(prompt) = prompt {
+        return Ok(answer(classifier.score(&prompt, true)));
+    }
+    let conversation = conversation::read(line).ok_or("neither `prompt` nor `messages` is here")?;
+    Ok(answer(classifier.decide(&conversation, false, true).scored))
+}
+
+fn answer(scored: Scored) -> Answer {
+    let Scored { tier, score, cause, signals, .. } = scored;
+    Answer { score: Cause::is_scored(cause).then_some(score), tier: tier.as_str(), signals, cause: cause.as_str() }
+}
