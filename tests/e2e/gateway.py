@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -15,10 +16,18 @@ SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
 WASM = ROOT / "dist" / "signalbox.wasm"
 ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
 
+_GIVEN, _GIVING = set(), threading.Lock()
+
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port that is free and was not given away before: Envoys that share one would share its requests too."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with _GIVING:
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 def deployment(group, provider, model="openai/upstream-model", **params):
@@ -33,7 +42,7 @@ def deployment(group, provider, model="openai/upstream-model", **params):
 class Gateway:
     """Envoy with the filter, on ports of its own."""
 
-    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None):
+    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM):
         self.port, admin = free_port(), free_port()
         self.admin = f"http://127.0.0.1:{admin}"
         self.base = f"http://127.0.0.1:{self.port}"
@@ -42,7 +51,7 @@ class Gateway:
         (folder / "config.yaml").write_text(json.dumps(config))
         self.bootstrap = folder / "envoy.yaml"
         made = subprocess.run(
-            [SIGNALBOX, "envoy", folder / "config.yaml", "-o", self.bootstrap, "--wasm", WASM], capture_output=True, text=True
+            [SIGNALBOX, "envoy", folder / "config.yaml", "-o", self.bootstrap, "--wasm", wasm], capture_output=True, text=True
         )
         assert made.returncode == 0, made.stderr
         self.log_path = folder / "envoy.log"
