@@ -8,3 +8,4 @@ pub mod translate;
 pub mod up;
 
 mod configuration;
+mod directory;

@@ -12,6 +12,7 @@ mod flight;
 mod headers;
 mod reply;
 pub mod route;
+mod setup;
 mod verdict;
 
 pub use attempt::Attempt;
@@ -19,6 +20,7 @@ pub use endpoint::Api;
 pub use flight::{Ending, Flight};
 pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
+pub use setup::Setup;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.

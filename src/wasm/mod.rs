@@ -11,6 +11,7 @@ mod host;
 mod route;
 mod worker;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -18,9 +19,11 @@ use proxy_wasm::types::{ContextType, LogLevel};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::filter::Setup;
+
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { role: Role::Attempt }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { setup: None }));
 }}
 
 /// How exact time is to this worker, and how soon it sees what others learnt.
@@ -42,7 +45,8 @@ struct PluginConfig<'a> {
 }
 
 struct Root {
-    role: Role,
+    /// What a listener's requests are planned with; `None` in the attempt role.
+    setup: Option<Rc<Setup>>,
 }
 
 impl Context for Root {}
@@ -51,16 +55,16 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = match serde_json::from_slice(&bytes) {
-            Ok(PluginConfig { role: Role::Attempt, .. }) => Ok(Role::Attempt),
+            Ok(PluginConfig { role: Role::Attempt, .. }) => Ok(None),
             Ok(PluginConfig { role: Role::Route, config }) => {
-                worker::configure(config.map_or("{}", RawValue::get)).map(|()| Role::Route)
+                worker::configure(config.map_or("{}", RawValue::get)).map(Some)
             }
             Err(error) => Err(format!("the plugin configuration cannot be read: {error}")),
         };
-        if matches!(configured, Ok(Role::Route)) {
+        if matches!(configured, Ok(Some(_))) {
             self.set_tick_period(TICK);
         }
-        configured.map(|role| self.role = role).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
+        configured.map(|setup| self.setup = setup).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
@@ -73,9 +77,9 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match self.role {
-            Role::Route => Box::new(route::RouteFilter::default()),
-            Role::Attempt => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None }),
+        Some(match &self.setup {
+            Some(setup) => Box::new(route::RouteFilter::new(Rc::clone(setup))),
+            None => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None }),
         })
     }
 }

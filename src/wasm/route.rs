@@ -1,28 +1,33 @@
 //! The route filter: the listener's side of a request.
 
+use std::rc::Rc;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::{host, worker};
 use crate::filter::route::{self, Admission, Moment, RequestHead};
-use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
+use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 
 /// One request of a client.
-#[derive(Default)]
 pub struct RouteFilter {
+    setup: Rc<Setup>,
     awaited: Option<Api>,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
 
 impl RouteFilter {
+    pub const fn new(setup: Rc<Setup>) -> Self {
+        Self { setup, awaited: None, flight: None, instead: None }
+    }
+
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
-        let Some(config) = worker::config() else { return Err(route::not_ready()) };
-        let (now_ms, seed) = (worker::now_ms(), worker::chance());
-        let moment = Moment { now_ms, seed, cooling_until_ms: &worker::cooling_until_ms };
-        let flight = route::decide(&config, api, body, &moment)?;
-        if flight.per_try_ms != config.router.per_try_ms() {
+        let (now_ms, seed, setup) = (worker::now_ms(), worker::chance(), &self.setup);
+        let moment = Moment { now_ms, seed, cooling_until_ms: &|index| setup.cooling_until_ms(index) };
+        let flight = route::decide(&setup.config, api, body, &moment)?;
+        if flight.per_try_ms != setup.config.router.per_try_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, Some(&flight.per_try_ms.to_string()));
         }
         let cluster = flight.next_cluster().to_owned();
@@ -33,10 +38,6 @@ impl RouteFilter {
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);
         Ok(())
     }
-}
-
-fn max_request_bytes() -> u64 {
-    worker::config().map_or(u64::MAX, |config| config.signalbox.max_request_bytes)
 }
 
 /// Answers at once. Nothing of the request goes on.
@@ -50,13 +51,12 @@ impl Context for RouteFilter {}
 
 impl HttpContext for RouteFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
-        let Some(config) = worker::config() else { return send(&route::not_ready()) };
         let header = |name| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = header(":path");
         let head = RequestHead { method: &method, path: &path, ends };
-        match route::admit(&config, head) {
+        match route::admit(&self.setup.config, head) {
             Admission::Reply(reply) => send(&reply),
             Admission::Await(api) => {
                 self.awaited = Some(api);
@@ -67,9 +67,9 @@ impl HttpContext for RouteFilter {
 
     fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
         let Some(api) = self.awaited else { return Action::Continue };
-        let limit = max_request_bytes();
+        let limit = self.setup.config.signalbox.max_request_bytes;
         if length as u64 > limit {
-            self.awaited = None;
+            // Still awaited: Envoy may have prepared an answer of its own, which then goes out in place of this one.
             return send(&route::too_large(limit));
         }
         if !ends {
@@ -95,8 +95,10 @@ impl HttpContext for RouteFilter {
                 reply
             }
             // Envoy's buffer was full before the filter was asked.
-            None if self.awaited.take().is_some() && host::code_details().contains("too_large") => {
-                route::too_large(max_request_bytes())
+            None if self.awaited.take().is_some()
+                && host::header(MapType::HttpResponseHeaders, ":status").as_deref() == Some("413") =>
+            {
+                route::too_large(self.setup.config.signalbox.max_request_bytes)
             }
             _ => return Action::Continue,
         };

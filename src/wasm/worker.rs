@@ -1,61 +1,47 @@
-//! What one worker's VM keeps in memory: the configuration, the flights on their way, time, and who is cooling.
+//! What one worker's VM keeps in memory: the configurations, the flights on their way, time, and who is cooling.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::host::{self, SharedData};
-use crate::config::compile;
-use crate::config::model::{Deployment, RouterConfig};
-use crate::filter::Flight;
+use crate::config::model::Deployment;
+use crate::filter::{Flight, Setup};
 use crate::routing::cooldown_rules;
 use crate::routing::strategy::Random;
-use crate::state::{CoolingView, Ended, Gathered, settle};
+use crate::state::{Ended, Gathered, settle};
 
 thread_local! {
-    static CONFIG: RefCell<Option<Rc<RouterConfig>>> = const { RefCell::new(None) };
+    static SETUPS: RefCell<Vec<Weak<Setup>>> = const { RefCell::new(Vec::new()) };
     static FLIGHTS: RefCell<HashMap<u64, Rc<RefCell<Flight>>>> = RefCell::new(HashMap::new());
     static GATHERED: RefCell<Gathered> = RefCell::new(Gathered::default());
-    static COOLING: RefCell<CoolingView> = RefCell::new(CoolingView::default());
     static NOW_MS: Cell<u64> = const { Cell::new(0) };
     static LAST_FLIGHT: Cell<u64> = const { Cell::new(0) };
     static RANDOM: RefCell<Random> = RefCell::new(Random::new(RandomState::new().hash_one(0x5EED)));
 }
 
-/// Takes a configuration over. Flights on their way keep the one they were planned with.
+/// Reads a configuration, which is kept up to date for as long as its listener lives.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn configure(json: &str) -> Result<(), String> {
-    let config = compile::compile_json(json)?;
-    COOLING.set(CoolingView::read(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
-    CONFIG.with_borrow_mut(|current| *current = Some(Rc::new(config)));
+pub fn configure(json: &str) -> Result<Rc<Setup>, String> {
+    let setup = Rc::new(Setup::read(json, &SharedData)?);
+    SETUPS.with_borrow_mut(|setups| setups.push(Rc::downgrade(&setup)));
     tick();
-    Ok(())
+    Ok(setup)
 }
 
 /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
 pub fn tick() {
     NOW_MS.set(host::now_ms());
-    if let Some(config) = config() {
-        COOLING.with_borrow_mut(|view| view.refresh(&SharedData, config.deployments.iter().map(|d| d.id.as_str())));
-    }
+    let refresh = |setup: &Weak<Setup>| setup.upgrade().map(|setup| setup.refresh(&SharedData)).is_some();
+    SETUPS.with_borrow_mut(|setups| setups.retain(refresh));
 }
 
 /// Now, Unix milliseconds, up to a tick ago.
 pub fn now_ms() -> u64 {
     NOW_MS.get()
-}
-
-/// Until when a deployment is cooling, as this worker knows it.
-pub fn cooling_until_ms(index: usize) -> u64 {
-    COOLING.with_borrow(|view| view.until_ms(index))
-}
-
-/// The configuration in force.
-pub fn config() -> Option<Rc<RouterConfig>> {
-    CONFIG.with_borrow(Clone::clone)
 }
 
 /// A random number.

@@ -5,6 +5,7 @@ sees what another did to a deployment's health.
 """
 
 import contextlib
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -41,11 +42,15 @@ class Profile:
 FAST, FULL = Profile("fast", 0.1), Profile("full", 1.0)
 
 
+# Not by reading the whole: some bodies are made to be hard to read.
+STREAMED = re.compile(rb'"stream"\s*:\s*true')
+
+
 def either(plain, streamed):
     """A provider that answers in the way it is asked."""
 
     def behave(connection, request):
-        return (streamed if request.json.get("stream") else plain)(connection, request)
+        return (streamed if STREAMED.search(request.body) else plain)(connection, request)
 
     return behave
 
@@ -74,6 +79,7 @@ class Answer:
     headers: dict = field(default_factory=dict)
     error: Exception | None = None
     seconds: float = 0.0
+    asked: str = ""
 
     def is_whole(self, *texts):
         return self.error is None and self.finish == "stop" and self.text in (texts or (TEXT, FALLBACK_TEXT))
@@ -96,14 +102,15 @@ class Answer:
         return f"finish {self.finish}, {len(self.text)} characters: {self.text[:40]!r}"
 
 
-def ask(gateway, model, streamed, timeout=60, **options):
+def ask(gateway, model, streamed, timeout=60, caller=None, **options):
     """Asks as an application does: the official SDK, without retries of its own."""
-    client = gateway.client(timeout=timeout)
+    caller = caller or gateway.caller
+    options["timeout"] = timeout
     answer, began = Answer(), time.monotonic()
     try:
         if streamed:
             options = {"stream_options": {"include_usage": True}} | options
-            got = client.chat.completions.with_raw_response.create(model=model, messages=HELLO, stream=True, **options)
+            got = caller.chat.completions.with_raw_response.create(model=model, messages=HELLO, stream=True, **options)
             answer.headers = got.headers
             for part in got.parse():
                 for choice in part.choices:
@@ -112,7 +119,7 @@ def ask(gateway, model, streamed, timeout=60, **options):
                 answer.model = part.model
                 answer.usage = part.usage.model_dump() if part.usage else answer.usage
         else:
-            got = client.chat.completions.with_raw_response.create(model=model, messages=HELLO, **options)
+            got = caller.chat.completions.with_raw_response.create(model=model, messages=HELLO, **options)
             answer.headers = got.headers
             whole_answer = got.parse()
             answer.text, answer.finish = whole_answer.choices[0].message.content or "", whole_answer.choices[0].finish_reason
@@ -121,7 +128,6 @@ def ask(gateway, model, streamed, timeout=60, **options):
         answer.error = error
     finally:
         answer.seconds = time.monotonic() - began
-        client.close()
     if gateway.sabotage == "short":
         answer.text = answer.text[:-9]
     return answer
@@ -185,7 +191,9 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.gateway = Gateway(self.folder, deployments, router=router, signalbox=settings | (signalbox or {}), **options)
         self.gateway.sabotage = self.sabotage
+        self.gateway.caller = self.gateway.client()
         self._open.callback(self.gateway.close)
+        self._open.callback(self.gateway.caller.close)
         return self.gateway
 
     def pairs(self, *script, ways=("plain", "stream"), fallback=None, router=None, signalbox=None, **params):
