@@ -6,11 +6,11 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use signalbox::config::compile::Compiled;
 use signalbox::config::yaml as read;
-use signalbox::generate::directory::{self, CLUSTERS, Held, LISTENERS};
+use signalbox::generate::directory::{self, CLUSTERS, Held, LISTENERS, RETIRED};
 use signalbox::generate::yaml;
 
 /// How long Envoy may take to find the hosts of new clusters.
@@ -29,8 +29,9 @@ pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) 
     let directory =
         std::fs::canonicalize(directory).map_err(|e| format!("cannot find {}: {e}", directory.display()))?;
     let before = held(&directory);
-    let files =
-        directory::files(compiled, &wasm.display().to_string(), &directory.display().to_string(), before.as_ref());
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let paths = (wasm.display().to_string(), directory.display().to_string());
+    let files = directory::files(compiled, &paths.0, &paths.1, before.as_ref(), now_s);
     let origin = format!("# Made by `signalbox` from {}: change that file, not this one.", config.display());
     for (name, content) in &files {
         if name == LISTENERS && before.is_some() {
@@ -41,10 +42,10 @@ pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) 
     Ok(())
 }
 
-/// What the directory holds, if it is whole.
+/// What the directory holds, if this was its work.
 fn held(directory: &Path) -> Option<Held> {
     let part = |name| Some(read::read(&std::fs::read_to_string(directory.join(name)).ok()?).ok()?.to_json());
-    Some(Held { clusters: part(CLUSTERS)?, listeners: part(LISTENERS)? })
+    Some(Held { clusters: part(CLUSTERS)?, retired: part(RETIRED)? })
 }
 
 /// Moves a file into its place, unless it is there already.

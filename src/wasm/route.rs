@@ -85,7 +85,7 @@ impl HttpContext for RouteFilter {
         }
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _ends: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
         let reply = match self.flight.and_then(worker::flight) {
             // No attempt let this answer go: it is Envoy's own, in plain text.
             Some(flight) if !flight.borrow().is_answered() => {
@@ -102,6 +102,10 @@ impl HttpContext for RouteFilter {
             }
             _ => return Action::Continue,
         };
+        if ends {
+            // Envoy's answer has no body to replace.
+            return send(&reply);
+        }
         host::replace_headers(MapType::HttpResponseHeaders, &reply.all_headers());
         self.instead = Some(reply.body);
         Action::Continue

@@ -42,7 +42,7 @@ def deployment(group, provider, model="openai/upstream-model", **params):
 class Gateway:
     """Envoy with the filter, on ports of its own."""
 
-    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False):
+    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=()):
         self.may_trap, self.folder, self.wasm = may_trap, folder, wasm
         self.port, admin = free_port(), free_port()
         self.admin = f"http://127.0.0.1:{admin}"
@@ -53,7 +53,7 @@ class Gateway:
         self.log_path = folder / "envoy.log"
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50", "--disable-hot-restart"],
+                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50", "--disable-hot-restart", *more],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **(env or {})},

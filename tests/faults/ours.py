@@ -239,40 +239,56 @@ def after(seconds, behaviour):
 
 @scenario("F09", "configuration is replaced while requests run", DEFAULT)
 def f09(stage):
-    old, new, both = stage.provider(either(good(), slowly(2))), stage.provider(either(good(), slowly(2))), stage.provider(good())
+    served = {name: stage.provider(either(good(), slowly(2))) for name in ("one", "two", "three", "steady")}
     dying, spare = stage.provider(after(2, error(503))), stage.provider(good(FALLBACK_TEXT))
-    shared = [deployment("both", both, id="both")]
-    first = shared + [deployment("moves", old, id="old"), deployment("going", old, id="going")]
-    first += [deployment("dying", dying, id="dying"), deployment("spare", spare, id="spare")]
-    # By name, so that the new cluster is not ready at once.
-    second = shared + [deployment("moves", f"http://localhost:{new.port}", id="new"), deployment("coming", new, id="coming")]
-    routers = ({"fallbacks": [{"dying": ["spare"]}]}, {"num_retries": 0})
-    gateway = stage.start(first, routers[0], followed=True, concurrency=2)
-    ask_afresh(gateway, "both", True)  # the SDK's own first call takes its time
-    for number, (deployments, router) in enumerate([(second, routers[1]), (first, routers[0]), (second, routers[1])]):
-        begun = f"replacement {number + 1}"
+
+    def configuration(name, *more, **router):
+        """A model that stays, one that moves with each replacement, one that goes, one that comes."""
+        # By name, so that a new cluster is not ready at once.
+        moved = deployment("moves", f"http://localhost:{served[name].port}", id=name)
+        own = deployment(f"only-in-{name}", served[name], id=f"own-{name}")
+        return [deployment("steady", served["steady"], id="steady"), moved, own, *more], router
+
+    spared = deployment("dying", dying, id="dying"), deployment("spare", spare, id="spare")
+    first = configuration("one", *spared, fallbacks=[{"dying": ["spare"]}])
+    then = {"two": configuration("two", num_retries=0), "three": configuration("three"), "one": first}
+    gateway = stage.start(*first, followed=True, concurrency=2, more=["--drain-time-s", "12"])
+    # A connection that stays idle until two replacements later, when not even the listener after its own is in force.
+    idle = gateway.client()
+    ask(gateway, "moves", True, caller=idle)
+    before = "one"
+    for name, (deployments, router) in then.items():
         callers = Callers(gateway)
-        callers.keep_asking("moves", "both", streamed=False)
-        callers.keep_asking("both", "moves", streamed=True)
-        callers.keep_asking("moves", "both", streamed=False, fresh=True)
-        if number % 2 == 0:
+        callers.keep_asking("moves", "steady", streamed=False)
+        callers.keep_asking("steady", "moves", streamed=True)
+        callers.keep_asking("moves", "steady", streamed=False, fresh=True)
+        callers.once(f"only-in-{before}", streamed=True)
+        if before == "one":
             callers.once("dying", streamed=False)
-            callers.once("going", streamed=True)
         time.sleep(0.6)
         gateway.configure(deployments, router)
-        coming, began = ("coming" if number % 2 == 0 else "going"), time.monotonic()
-        while not (got := ask_afresh(gateway, coming)).is_whole() and time.monotonic() - began < 5:
+        began = time.monotonic()
+        while not (got := ask_afresh(gateway, f"only-in-{name}")).is_whole() and time.monotonic() - began < 5:
             time.sleep(0.02)
-        stage.case(f"{begun} is in force within 5 s", got.is_whole(), got, 1, time.monotonic() - began)
+        stage.case(f"{name}: it is in force within 5 s", got.is_whole(), got, 1)
         time.sleep(1)
         answers = callers.stop()
-        unserved = [f"{len([a for a in answers if not a.is_whole()])} of {len(answers)}"]
-        unserved += [f"{got.asked} after {got.seconds:.2f} s: {got}" for got in answers if not got.is_whole()][:3]
-        stage.case(f"{begun}: none of those on their way fails", len(unserved) == 1 and len(answers) > 20, unserved, 1)
+        failed = [f"{got.asked} after {got.seconds:.2f} s: {got}" for got in answers if not got.is_whole()]
+        said = f"{len(failed)} of {len(answers)} failed: {failed[:3]}"
+        stage.case(f"{name}: none of those on their way fails", not failed and len(answers) > 20, said, 1, max(got.seconds for got in answers))
         turned_to = ask_afresh(gateway, "moves").headers.get("x-signalbox-deployment")
-        stage.case(f"{begun}: a moved model is served from its new place", turned_to == ("new" if number % 2 == 0 else "old"), turned_to)
-        gone = ask_afresh(gateway, "going" if number % 2 == 0 else "coming")
-        stage.case(f"{begun}: a removed model is not known", isinstance(gone.error, openai.NotFoundError), gone)
+        stage.case(f"{name}: a model that moved is served from its new place", turned_to == name, turned_to)
+        gone = ask_afresh(gateway, f"only-in-{before}")
+        stage.case(f"{name}: a model that went is not known", isinstance(gone.error, openai.NotFoundError), gone)
+        if name == "three":
+            late = ask(gateway, "moves", False, caller=idle)
+            stage.case(f"{name}: a connection that was idle meanwhile is served", late.is_whole(), late, 1)
+            idle.close()
+        before = name
+    drained = gateway.settles("listener_manager.total_filter_chains_draining", 0, 20)
+    stage.case("what was replaced goes", drained, "filter chains are still draining")
+    last = [ask(gateway, "moves", True), ask_afresh(gateway, "steady")]
+    stage.case("and requests are served after that", all(got.is_whole() for got in last), [str(got) for got in last])
 
 
 def ask_afresh(gateway, model, streamed=False):
