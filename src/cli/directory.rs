@@ -13,8 +13,8 @@ use signalbox::config::yaml as read;
 use signalbox::generate::directory::{self, CLUSTERS, Held, LISTENERS, RETIRED};
 use signalbox::generate::yaml;
 
-/// How long Envoy may take to find the hosts of new clusters.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long Envoy may take to get new clusters ready. It waits for a key's file for 15 s at the most.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long Envoy's admin interface may take to answer.

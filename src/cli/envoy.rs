@@ -63,7 +63,7 @@ fn written(outcome: Result<(), String>) -> ExitCode {
 }
 
 /// The bootstrap as YAML, with a line that says where it comes from.
-pub fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
+fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
     let yaml = yaml::write(&envoy::bootstrap(compiled, &wasm.display().to_string()));
     format!(
         "# Made by `signalbox envoy {}`: change that file, not this one. Envoy 1.39 or later.\n{yaml}",

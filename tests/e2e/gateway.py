@@ -1,7 +1,9 @@
 """A real Envoy with the built filter, made by the built command line from a configuration of LiteLLM's shape."""
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -20,12 +22,13 @@ _GIVEN, _GIVING = set(), threading.Lock()
 
 
 def free_port():
-    """A port that is free and was not given away before: Envoys that share one would share its requests too."""
+    """A port that is free and was not given away before: Envoys that share one would share its requests too. Not one of those that the
+    system gives to connections, which could take it before Envoy does."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        with _GIVING:
+        port = random.randrange(24_000, 32_000)
+        with _GIVING, contextlib.suppress(OSError):
             if port not in _GIVEN:
+                socket.create_server(("127.0.0.1", port)).close()
                 _GIVEN.add(port)
                 return port
 

@@ -199,7 +199,6 @@ def f08(stage):
         stage.case(f"{moment}: and the one after it", again.is_whole(TEXT), again, 1, again.seconds)
         hung = [str(got) for got in others if got.error is None and not got.is_whole() or isinstance(got.error, openai.APITimeoutError)]
         stage.case(f"{moment}: the others are served, or told", not hung and len(others) == 8, hung[:2], 1)
-        time.sleep(1.2)
     settled = gateway.settles("http.signalbox.downstream_rq_active", 0)
     stage.case("no counter leaks", settled, "http.signalbox.downstream_rq_active is not 0")
 
