@@ -88,8 +88,9 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
     let mut hang_up = watch(SignalKind::hangup())?;
     let mut command = Command::new(&program);
     command.arg("--config-path").arg(place.0.join(BOOTSTRAP)).args(["--disable-hot-restart", "--log-level", "warning"]);
-    // Connections that came before a new configuration end with their next answer.
-    command.args(["--drain-strategy", "immediate"]);
+    // Connections that came before a new configuration end with their next answer, and answers may take longer than Envoy's ten
+    // minutes. Less than what clusters outlive their configuration by.
+    command.args(["--drain-strategy", "immediate", "--drain-time-s", "3000"]);
     // Lines are of use while one looks on (Envoy's own interval is ten seconds), and our own SIGTERM is no news.
     command.args(["--file-flush-interval-msec", "100", "--component-log-level", "main:error"]);
     if let Some(workers) = args.concurrency {

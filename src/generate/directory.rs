@@ -28,7 +28,7 @@ const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 /// How long a cluster outlives its configuration, in seconds. Longer than Envoy lets the connections of a replaced listener live
-/// (`--drain-time-s`, ten minutes).
+/// (`--drain-time-s`, ten minutes if not set).
 pub const KEPT_S: u64 = 3600;
 
 /// What of a directory is kept when it is written anew.
