@@ -79,12 +79,16 @@ fn await_clusters(compiled: &Compiled) {
     );
 }
 
-/// The clusters that serve, as Envoy's admin interface lists them, or `None` where none answers.
+/// The clusters that serve, as Envoy's admin interface lists them; nothing where it breaks off, `None` where nobody is there.
 fn clusters(admin: &str) -> Option<String> {
     let mut stream = TcpStream::connect(admin).ok()?;
-    stream.set_read_timeout(Some(ANSWER)).ok()?;
-    write!(stream, "GET /clusters HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").ok()?;
+    Some(listed(&mut stream, admin).unwrap_or_default())
+}
+
+fn listed(stream: &mut TcpStream, admin: &str) -> std::io::Result<String> {
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(format!("GET /clusters HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    Some(String::from_utf8_lossy(&answer).into_owned())
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
