@@ -51,7 +51,7 @@ demo: build envoy ## The same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check models test test-native test-wasm test-e2e test-judges golden bench
+.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench
 check: ## Format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -91,6 +91,10 @@ test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the re
 
 test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/judges
+
+PROFILE := fast
+faults: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## A scorecard of providers' faults; PROFILE=full for their own timings
+	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m tests.faults --profile $(PROFILE)
 
 golden: ## Rewrite the golden files; read the diff
 	GOLDEN=write cargo test --features cli

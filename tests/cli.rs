@@ -5,7 +5,7 @@
 #[path = "support/golden.rs"]
 mod golden;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -196,4 +196,92 @@ fn models_tells_what_nobody_knows() {
         assert_eq!((code, out.as_str()), (Some(2), ""));
         assert!(err.contains(&format!("nothing is known of `{name}`")), "{err}");
     }
+}
+
+/// A configuration of one model, with ports of its own.
+fn one_model(directory: &Path, model: &str, [listen, admin]: [u16; 2]) -> PathBuf {
+    let file = directory.join("config.yaml");
+    let text = format!(
+        "model_list:\n- {{model_name: {model}, litellm_params: {{model: openai/x}}}}\n\
+         signalbox: {{listen: '127.0.0.1:{listen}', admin: '127.0.0.1:{admin}'}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Envoy's admin interface, as far as it lists clusters: `told` after so many questions, and nothing before.
+fn admin(port: u16, questions: usize, told: &'static str, mut asked: impl FnMut() + Send + 'static) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for number in 0..=questions {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            asked();
+            let body = if number == questions { told } else { "" };
+            write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}").unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_directory_is_replaced_clusters_first_and_the_listener_when_they_are_ready() {
+    let directory = scratch("directory");
+    let place = directory.join("envoy");
+    let write = |model, ports| {
+        let config = one_model(&directory, model, ports).display().to_string();
+        let (code, out, err) = run(&["envoy", &config, "--wasm", "w", "--directory", &place.display().to_string()]);
+        assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    };
+    let text = |name: &str| std::fs::read_to_string(place.join(name)).unwrap();
+    write("a", [23_111, 23_112]);
+    let names: Vec<_> = ["cds.yaml", "envoy.yaml", "lds.yaml", "retired.yaml", "secret-OPENAI_API_KEY.yaml"].into();
+    let mut found: Vec<_> =
+        std::fs::read_dir(&place).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, names);
+    assert!(text("envoy.yaml").contains(&place.join("cds.yaml").display().to_string()));
+    assert!(text("lds.yaml").contains("a-1/") && text("secret-OPENAI_API_KEY.yaml").contains("OPENAI_API_KEY"));
+
+    let (seen, watched) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), place.clone());
+    let seen_by_admin = std::sync::Arc::clone(&seen);
+    admin(23_112, 2, "signalbox-none::x\nb-1::10.0.0.1:80::cx_active::0\n", move || {
+        let has = |name: &str| std::fs::read_to_string(watched.join(name)).unwrap().contains("b-1");
+        seen_by_admin.lock().unwrap().push((has("cds.yaml"), has("lds.yaml")));
+    });
+    write("b", [23_111, 23_112]);
+    assert_eq!(*seen.lock().unwrap(), [(true, false); 3]);
+    assert!(text("lds.yaml").contains("b-1/") && !text("lds.yaml").contains("a-1/"));
+    assert!(text("cds.yaml").contains("name: a-1") && text("retired.yaml").contains("a-1: "));
+}
+
+#[test]
+fn up_takes_a_new_configuration_over_when_it_is_told_to() {
+    let (directory, args) =
+        stand_in("up-hup", "dirname $2; trap 'exit 0' TERM; while :; do sleep 0.05; done", [23_113, 23_114]);
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let mut child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut out, mut err) =
+        (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+    let (mut place, mut said) = (String::new(), String::new());
+    out.read_line(&mut place).unwrap();
+    let tell = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    };
+    let clusters = || std::fs::read_to_string(Path::new(place.trim()).join("cds.yaml")).unwrap();
+
+    one_model(&directory, "changed", [23_113, 23_114]);
+    tell("-HUP");
+    while !said.contains("the new configuration is in force") {
+        assert!(err.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(clusters().contains("name: changed-1"));
+
+    std::fs::write(directory.join("config.yaml"), "model_list: 7\n").unwrap();
+    tell("-HUP");
+    while !said.contains("the configuration in force stays") {
+        assert!(err.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(clusters().contains("name: changed-1"));
+    tell("-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

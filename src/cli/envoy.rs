@@ -7,6 +7,7 @@ use signalbox::config::compile::Compiled;
 use signalbox::generate::{envoy, keys, yaml};
 
 use super::configuration::{self, WRONG};
+use super::directory;
 
 /// Arguments of `signalbox envoy`.
 #[derive(clap::Args)]
@@ -16,6 +17,9 @@ pub struct Args {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write the parts into this directory instead, as files that a running Envoy follows when this is run again
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    directory: Option<PathBuf>,
     /// The filter's module, as Envoy will find it [default: signalbox.wasm beside this program]
     #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
@@ -27,7 +31,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(compiled) => compiled,
         Err(code) => return code,
     };
-    let text = bootstrap(&compiled, &args.config, &module(args.wasm.as_deref()));
+    let wasm = module(args.wasm.as_deref());
     for variable in keys::variables(&compiled.config) {
         let users = variable.deployments.join(", ");
         let why = if variable.literal.is_some() {
@@ -37,21 +41,29 @@ pub fn run(args: &Args) -> ExitCode {
         };
         eprintln!("signalbox: Envoy needs the environment variable {} (for {users}){why}", variable.name);
     }
+    if let Some(folder) = &args.directory {
+        return written(directory::write(&compiled, &args.config, &wasm, folder));
+    }
+    let text = bootstrap(&compiled, &args.config, &wasm);
     let Some(path) = &args.output else {
         print!("{text}");
         return ExitCode::SUCCESS;
     };
-    match std::fs::write(path, text) {
+    written(std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display())))
+}
+
+fn written(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("signalbox: cannot write {}: {error}", path.display());
+        Err(problem) => {
+            eprintln!("signalbox: {problem}");
             ExitCode::from(WRONG)
         }
     }
 }
 
 /// The bootstrap as YAML, with a line that says where it comes from.
-pub fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
+fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
     let yaml = yaml::write(&envoy::bootstrap(compiled, &wasm.display().to_string()));
     format!(
         "# Made by `signalbox envoy {}`: change that file, not this one. Envoy 1.39 or later.\n{yaml}",

@@ -10,3 +10,4 @@ pub mod translate;
 pub mod up;
 
 mod configuration;
+mod directory;

@@ -1,9 +1,10 @@
 //! `signalbox up`: Envoy in the foreground, with a line per request.
 //!
-//! Envoy's stdout (the access lines) and stderr (its log, from warnings up) are this program's own. The bootstrap lies in a
-//! directory that only this user can open, and goes when Envoy does.
+//! Envoy's stdout (the access lines) and stderr (its log, from warnings up) are this program's own. What it reads lies in a
+//! directory that only this user can open, and goes when Envoy does. On SIGHUP the configuration is read again, and Envoy follows.
 //!
-//! **Invariant:** keys reach Envoy through its environment alone; one that is missing does not keep the others from working.
+//! **Invariant:** keys reach Envoy through its environment alone; one that is missing does not keep the others from working. A
+//! configuration with a mistake replaces nothing.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,15 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use signalbox::config::compile::Compiled;
+use signalbox::generate::directory::BOOTSTRAP;
 use signalbox::generate::keys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::configuration;
-use super::envoy::{bootstrap, module};
+use super::envoy::module;
+use super::{configuration, directory};
 
 /// The Envoy that this was made and tested with.
 const VERSION: &str = include_str!("../../envoy/VERSION");
@@ -48,12 +50,10 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> ExitCode {
-    let mut compiled = match configuration::load(&args.config) {
+    let compiled = match load(&args.config) {
         Ok(compiled) => compiled,
         Err(code) => return code,
     };
-    // Whoever runs it in the foreground wants to see what goes through.
-    compiled.config.signalbox.access_log = true;
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -68,26 +68,36 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
+fn load(config: &Path) -> Result<Compiled, ExitCode> {
+    let mut compiled = configuration::load(config)?;
+    // Whoever runs it in the foreground wants to see what goes through.
+    compiled.config.signalbox.access_log = true;
+    Ok(compiled)
+}
+
 async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
     let (program, module) = (find_envoy(args.envoy.as_deref())?, find_module(args.wasm.as_deref())?);
     check_free(&compiled.config.signalbox.listen, "listen")?;
     check_free(&compiled.config.signalbox.admin, "admin")?;
     check_secret_files(compiled)?;
-    let directory = PrivateDirectory::create()?;
-    let file = directory.0.join("envoy.yaml");
-    std::fs::write(&file, bootstrap(compiled, &args.config, &module))
-        .map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    let place = PrivateDirectory::create()?;
+    directory::write(compiled, &args.config, &module, &place.0)?;
 
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| format!("cannot watch signals: {e}"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("cannot watch signals: {e}"))?;
+    let watch = |kind| signal(kind).map_err(|error| format!("cannot watch signals: {error}"));
+    let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+    let mut hang_up = watch(SignalKind::hangup())?;
     let mut command = Command::new(&program);
-    command.arg("--config-path").arg(&file).args(["--disable-hot-restart", "--log-level", "warning"]);
+    command.arg("--config-path").arg(place.0.join(BOOTSTRAP)).args(["--disable-hot-restart", "--log-level", "warning"]);
+    // Connections that came before a new configuration end with their next answer, and answers may take longer than Envoy's ten
+    // minutes. Less than what clusters outlive their configuration by.
+    command.args(["--drain-strategy", "immediate", "--drain-time-s", "3000"]);
     // Lines are of use while one looks on (Envoy's own interval is ten seconds), and our own SIGTERM is no news.
     command.args(["--file-flush-interval-msec", "100", "--component-log-level", "main:error"]);
     if let Some(workers) = args.concurrency {
         command.arg("--concurrency").arg(workers.to_string());
     }
-    command.envs(missing_keys(compiled)).kill_on_drop(true);
+    let given = missing_keys(compiled);
+    command.envs(given.iter().cloned()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| format!("cannot run {}: {error}", program.display()))?;
 
     let welcome = async {
@@ -97,13 +107,50 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitStatus, String> {
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        status = child.wait() => return status.map_err(|error| format!("lost Envoy: {error}")),
-        () = welcome => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    tokio::pin!(welcome);
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.map_err(|error| format!("lost Envoy: {error}")),
+            () = &mut welcome => {}
+            _ = hang_up.recv() => replace(&args.config, &module, &place.0, &given).await,
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
     }
     end(&mut child).await
+}
+
+/// Reads the configuration again, and has Envoy follow it.
+async fn replace(config: &Path, module: &Path, place: &Path, given: &[(String, String)]) {
+    let (config, module, place, given) = (config.to_owned(), module.to_owned(), place.to_owned(), given.to_owned());
+    let replaced = tokio::task::spawn_blocking(move || {
+        let compiled = load(&config).map_err(|_| "the configuration in force stays".to_owned())?;
+        warn_of_new_keys(&compiled, &given);
+        directory::write(&compiled, &config, &module, &place)
+    });
+    match replaced.await {
+        Ok(Ok(())) => eprintln!("signalbox: the new configuration is in force"),
+        Ok(Err(problem)) => eprintln!("signalbox: {problem}"),
+        Err(error) => eprintln!("signalbox: the configuration in force stays: {error}"),
+    }
+}
+
+/// Names the keys that a running Envoy cannot get any more: its environment is as it was when it started.
+fn warn_of_new_keys(compiled: &Compiled, given: &[(String, String)]) {
+    for variable in keys::variables(&compiled.config) {
+        let then = given.iter().find(|(name, _)| *name == variable.name).map(|(_, key)| key.as_str());
+        let has_it = match variable.literal {
+            Some(key) => then == Some(key),
+            None => then.is_some() || std::env::var_os(&variable.name).is_some_and(|value| !value.is_empty()),
+        };
+        if !has_it {
+            let users = variable.deployments.join(", ");
+            eprintln!(
+                "signalbox: warning: {} is new: {users} will get its key when Envoy is started again",
+                variable.name
+            );
+        }
+    }
 }
 
 /// Asks Envoy to end as a signal from outside would, and ends it if it does not. Rust's standard library sends no SIGTERM, so

@@ -1,7 +1,6 @@
 //! Where a plan takes its place at a deployment: the first candidate's is claimed while the plan is made, so that the next
 //! request, of whichever worker, finds it taken.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use crate::config::model::DeploymentIndex;
@@ -14,6 +13,8 @@ const LEASE_MS: u64 = 60_000;
 /// One plan's dealings with the books.
 pub(super) struct Desk<'a> {
     ledger: RefCell<&'a mut Ledger>,
+    /// Where an older configuration's deployments stand in the books.
+    places: Option<Vec<Option<DeploymentIndex>>>,
     store: &'a dyn StateStore,
     /// The prompt's length, in tokens.
     tokens: u64,
@@ -22,18 +23,30 @@ pub(super) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(ledger: &'a mut Ledger, store: &'a dyn StateStore, tokens: u64, now_ms: u64) -> Self {
-        Self { ledger: RefCell::new(ledger), store, tokens, now_ms, booking: Cell::new(None) }
+    pub(super) fn new(
+        ledger: &'a mut Ledger,
+        places: Option<Vec<Option<DeploymentIndex>>>,
+        store: &'a dyn StateStore,
+        tokens: u64,
+        now_ms: u64,
+    ) -> Self {
+        Self { ledger: RefCell::new(ledger), places, store, tokens, now_ms, booking: Cell::new(None) }
     }
 
     /// What is known of each deployment. A copy: claims change the books.
-    pub(super) fn seen(&self) -> Cow<'static, [Seen]> {
-        Cow::Owned(self.ledger.borrow().seen().to_vec())
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let ledger = self.ledger.borrow();
+        let seen =
+            |place: &Option<usize>| place.and_then(|place| ledger.seen().get(place).copied()).unwrap_or_default();
+        self.places.as_ref().map_or_else(|| ledger.seen().to_vec(), |places| places.iter().map(seen).collect())
     }
 
     /// Takes a place, and with it the probe where the deployment is half-open.
     pub(super) fn claim(&self, deployment: DeploymentIndex) -> Claim {
         let mut ledger = self.ledger.borrow_mut();
+        let place = self.places.as_ref().map_or(Some(deployment), |places| places.get(deployment).copied().flatten());
+        // Of a deployment that is retired nothing is counted.
+        let Some(deployment) = place else { return Claim::Granted };
         if let Some(former) = self.booking.take() {
             ledger.cancel(self.store, former, self.now_ms);
         }

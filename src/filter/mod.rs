@@ -29,7 +29,7 @@ pub use gauges::{Change, Told};
 pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};
-pub use worker::{Said, SharedFlight, Worker};
+pub use worker::{Asked, SharedFlight, Worker};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");

@@ -21,9 +21,13 @@ use crate::state::{Booking, Ended, Ledger, Measure, Outcome, Standing, StateStor
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
 
-/// What a request's headers say that a decision depends on; empty where they say nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Said<'a> {
+/// A request, and what its headers say that a decision depends on; empty where they say nothing.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What is asked.
+    pub api: Api,
+    /// The body.
+    pub body: Vec<u8>,
     /// `x-litellm-tags`, with commas between them.
     pub tags: &'a str,
     /// The header that `signalbox.affinity.tenant_header` names.
@@ -64,18 +68,19 @@ impl Worker {
         }
     }
 
-    /// Takes a configuration over. Flights on their way keep the one they were planned with.
+    /// Takes a configuration over. Flights on their way keep the one they were planned with, and so do connections that are open: they
+    /// stay with the listener they came by, whose route knows the clusters of its own configuration alone.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<(), String> {
-        let config = compile::compile_json(json)?;
+    pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<Rc<RouterConfig>, String> {
+        let config = Rc::new(compile::compile_json(json)?);
         self.now_ms = now_ms;
         self.ledger.configure(accounts(&config), store, now_ms);
         self.gauges = Gauges::default();
         self.limits_read_ms = vec![0; config.deployments.len()];
-        self.config = Some(Rc::new(config));
-        Ok(())
+        self.config = Some(Rc::clone(&config));
+        Ok(config)
     }
 
     /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
@@ -90,12 +95,6 @@ impl Worker {
         self.now_ms
     }
 
-    /// The configuration in force.
-    #[must_use]
-    pub const fn config(&self) -> Option<&Rc<RouterConfig>> {
-        self.config.as_ref()
-    }
-
     /// Reads a body, plans its flight and keeps it.
     ///
     /// # Errors
@@ -103,24 +102,17 @@ impl Worker {
     pub fn depart(
         &mut self,
         store: &dyn StateStore,
-        api: Api,
-        said: Said<'_>,
-        body: Vec<u8>,
+        config: &Rc<RouterConfig>,
+        asked: Asked<'_>,
     ) -> Result<SharedFlight, Reply> {
-        let config = self.config.clone().ok_or_else(route::not_ready)?;
+        let Asked { api, tags, tenant, body } = asked;
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
         let seed = self.random.next();
-        let desk = Desk::new(&mut self.ledger, store, tokens, self.now_ms);
+        let places = self.places(config);
+        let desk = Desk::new(&mut self.ledger, places, store, tokens, self.now_ms);
         let claim = |deployment| desk.claim(deployment);
-        let moment = Moment {
-            now_ms: self.now_ms,
-            seed,
-            seen: &desk.seen(),
-            claim: &claim,
-            tags: said.tags,
-            tenant: said.tenant,
-        };
-        let planned = route::decide(&config, api, body, &moment);
+        let moment = Moment { now_ms: self.now_ms, seed, seen: &desk.seen(), claim: &claim, tags, tenant };
+        let planned = route::decide(config, api, body, &moment);
         let booking = desk.booking();
         let mut flight = match (planned, booking) {
             (Ok(flight), booking) => Flight { booking, ..flight },
@@ -186,6 +178,14 @@ impl Worker {
             }
         }
         cooled
+    }
+
+    /// Where an older configuration's deployments stand in the one in force; `None`: it is the one in force.
+    fn places(&self, config: &Rc<RouterConfig>) -> Option<Vec<Option<DeploymentIndex>>> {
+        if self.config.as_ref().is_some_and(|current| Rc::ptr_eq(current, config)) {
+            return None;
+        }
+        Some(config.deployments.iter().map(|deployment| self.ledger.index_of(&deployment.id)).collect())
     }
 
     /// The index of a flight's deployment in the configuration in force.

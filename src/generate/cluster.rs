@@ -7,14 +7,20 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::envoy::{buffer_bytes, duration, socket, wasm_filter};
+use super::directory;
+use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
 use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text, is_pattern};
 use crate::provider::KeyHeader;
 
 /// The cluster of a deployment; `secret` is the name of its key.
-pub(super) fn deployment(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
+pub(super) fn deployment(
+    deployment: &Deployment,
+    secret: Option<&str>,
+    config: &RouterConfig,
+    home: Home<'_>,
+) -> Value {
     let endpoint = &deployment.endpoint;
     let by_address = endpoint.host.parse::<IpAddr>().is_ok();
     let mut cluster = json!({
@@ -32,7 +38,7 @@ pub(super) fn deployment(deployment: &Deployment, secret: Option<&str>, config: 
             "max_retries": 100_000,
         }]},
         "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(deployment, secret, config, wasm),
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(deployment, secret, config, home),
         },
     });
     let more = [
@@ -59,10 +65,11 @@ fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
     endpoints
 }
 
-fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, wasm: &str) -> Value {
+fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, home: Home<'_>) -> Value {
     // An answer meets the last filter first: the attempt sees it without what is forged.
-    let mut filters = vec![wasm_filter("attempt", &super::attempt_configuration(), wasm), told(deployment, config)];
-    filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config)));
+    let mut filters =
+        vec![wasm_filter("attempt", &super::attempt_configuration(), home.wasm), told(deployment, config)];
+    filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config, home)));
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
@@ -114,11 +121,15 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
 }
 
 /// Puts the key into the request after the filter, in place of anything the client sent.
-fn credential(header: KeyHeader, secret: &str, config: &RouterConfig) -> Value {
+fn credential(header: KeyHeader, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
+    let watched = match (keys::source(config, secret), home.directory) {
+        (Source::Watched(path), _) => Some(path.to_owned()),
+        (_, Some(directory)) => Some(format!("{directory}/{}", directory::secret_file(secret))),
+        _ => None,
+    };
     let mut source = json!({"name": secret});
-    if let (Source::Watched(path), Some(source)) = (keys::source(config, secret), source.as_object_mut()) {
-        let sds = json!({"path_config_source": {"path": path}, "resource_api_version": "V3"});
-        source.insert("sds_config".to_owned(), sds);
+    if let (Some(path), Some(source)) = (watched, source.as_object_mut()) {
+        source.insert("sds_config".to_owned(), directory::followed(&path));
     }
     let mut generic = json!({
         "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",

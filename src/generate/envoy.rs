@@ -15,27 +15,34 @@ const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
 /// Room for headers and for what a translation adds to a body.
 const BUFFER_ROOM: u64 = 1024 * 1024;
 
+/// Where Envoy finds what the generated parts name.
+#[derive(Clone, Copy)]
+pub(super) struct Home<'a> {
+    /// The filter's module.
+    pub wasm: &'a str,
+    /// The directory of the files that Envoy follows ([`super::directory`]), if it follows any.
+    pub directory: Option<&'a str>,
+}
+
 /// The bootstrap. `wasm` is the path of the filter's module, as Envoy will see it.
 #[must_use]
 pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
-    let secrets = keys::names(config);
-    let mut clusters: Vec<Value> = config
-        .deployments
-        .iter()
-        .zip(&secrets)
-        .map(|(deployment, secret)| cluster::deployment(deployment, secret.as_deref(), config, wasm))
-        .collect();
-    clusters.push(cluster::none());
+    let parts = json!({
+        "listeners": [listener::listener(compiled, wasm)],
+        "clusters": clusters(config, Home { wasm, directory: None }),
+        "secrets": static_secrets(config),
+    });
+    frame(config, "static_resources", &parts)
+}
+
+/// The bootstrap around the listener and the clusters, which stand under `key`, or are named there.
+pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
     json!({
-        // Watched secret files ask for a node.
+        // Watched files ask for a node.
         "node": {"id": "signalbox", "cluster": "signalbox"},
         "admin": {"address": address(&config.signalbox.admin)},
-        "static_resources": {
-            "listeners": [listener::listener(compiled, wasm)],
-            "clusters": clusters,
-            "secrets": static_secrets(config, &secrets),
-        },
+        key: parts,
         "stats_config": stats::stats_config(),
         "overload_manager": {
             "resource_monitors": [{
@@ -49,13 +56,22 @@ pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
     })
 }
 
+/// A cluster for each deployment, and the one for none.
+pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
+    let secrets = keys::names(config);
+    let of_deployments = config.deployments.iter().zip(&secrets);
+    let clusters =
+        of_deployments.map(|(deployment, secret)| cluster::deployment(deployment, secret.as_deref(), config, home));
+    clusters.chain([cluster::none()]).collect()
+}
+
 /// One secret a variable or plain file; watched files are named by the clusters that use them.
-fn static_secrets(config: &RouterConfig, names: &[Option<String>]) -> Vec<Value> {
-    let mut names: Vec<&String> = names.iter().flatten().collect();
+pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
+    let mut names: Vec<String> = keys::names(config).into_iter().flatten().collect();
     names.sort();
     names.dedup();
-    let secret = |name: &String| {
-        let place = match keys::source(config, name) {
+    let secret = |name: String| {
+        let place = match keys::source(config, &name) {
             Source::Environment => json!({"environment_variable": name}),
             Source::File(path) => json!({"filename": path}),
             Source::Watched(_) => return None,
@@ -80,8 +96,10 @@ pub(super) fn wasm_filter(role: &str, configuration: &str, wasm: &str) -> Value 
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"local": {"filename": wasm}},
                 },
-                // A trap costs the request in hand, the next one gets a fresh VM.
+                // A trap costs the requests in hand, the next one gets a fresh VM. Without the second line Envoy refuses all requests
+                // for up to a second where a VM traps that is not yet a second old, then for up to two, and so on.
                 "failure_policy": "FAIL_RELOAD",
+                "reload_config": {"backoff": {"base_interval": "0.010s", "max_interval": "0.010s"}},
                 // Without it a body reaches a filter that still holds the headers, and the request hangs.
                 "allow_on_headers_stop_iteration": true,
             },

@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** no key is in anything made here, only names of environment variables and paths of files.
 
+pub mod directory;
 pub mod envoy;
 pub mod keys;
 pub mod yaml;

@@ -37,14 +37,10 @@ pub fn statistic(name: &str, is_gauge: bool) -> u32 {
     hostcalls::define_metric(kind, name).unwrap_or_default()
 }
 
-/// Adds to a counter.
-pub fn add(counter: u32, by: u64) {
-    let _ = hostcalls::increment_metric(counter, i64::try_from(by).unwrap_or(i64::MAX));
-}
-
-/// Sets a gauge.
-pub fn set(gauge: u32, value: u64) {
-    let _ = hostcalls::record_metric(gauge, value);
+/// Sets a gauge, or adds to a counter.
+pub fn change(number: u32, is_gauge: bool, value: u64) {
+    let add = || hostcalls::increment_metric(number, i64::try_from(value).unwrap_or(i64::MAX));
+    let _ = if is_gauge { hostcalls::record_metric(number, value) } else { add() };
 }
 
 /// Asks a cluster on our own account. Returns the call's number.

@@ -11,22 +11,25 @@ mod host;
 mod route;
 mod worker;
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::config::model::RouterConfig;
 use crate::filter::plugin::{self, Role};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { role: Role::Attempt }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { config: None }));
 }}
 
 /// How exact time is to this worker, and how soon it sees what others learnt.
 const TICK: Duration = Duration::from_millis(50);
 
 struct Root {
-    role: Role,
+    /// What a listener's requests are planned with; `None` in the attempt role.
+    config: Option<Rc<RouterConfig>>,
 }
 
 impl Context for Root {
@@ -39,13 +42,13 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|(role, config)| match role {
-            Role::Attempt => Ok(role),
-            Role::Route => worker::configure(config).map(|()| role),
+            Role::Attempt => Ok(None),
+            Role::Route => worker::configure(config).map(Some),
         });
-        if matches!(configured, Ok(Role::Route)) {
+        if matches!(configured, Ok(Some(_))) {
             self.set_tick_period(TICK);
         }
-        configured.map(|role| self.role = role).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
+        configured.map(|config| self.config = config).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
@@ -58,9 +61,9 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match self.role {
-            Role::Route => Box::new(route::RouteFilter::default()),
-            Role::Attempt => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None }),
+        Some(match &self.config {
+            Some(config) => Box::new(route::RouteFilter::new(Rc::clone(config))),
+            None => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None }),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The route filter: the listener's side of a request.
 
+use std::rc::Rc;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
@@ -8,26 +10,31 @@ use super::host::{self, SharedData};
 use super::worker;
 use crate::config::model::RouterConfig;
 use crate::filter::route::{self, Admission, RequestHead};
-use crate::filter::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Said};
+use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
 
 /// One request of a client.
-#[derive(Default)]
 pub struct RouteFilter {
+    config: Rc<RouterConfig>,
     awaited: Option<Api>,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
 
 impl RouteFilter {
-    fn depart(&mut self, config: &RouterConfig, api: Api, body: Vec<u8>) -> Result<(), Reply> {
+    pub const fn new(config: Rc<RouterConfig>) -> Self {
+        Self { config, awaited: None, flight: None, instead: None }
+    }
+
+    fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
+        let config = &self.config;
         // A header that no decision depends on is not asked for.
         let said = |name: Option<&str>| {
             name.and_then(|name| host::header(MapType::HttpRequestHeaders, name)).unwrap_or_default()
         };
         let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
         let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
-        let said = Said { tags: &tags, tenant: &tenant };
-        let flight = worker::with(|worker| worker.depart(&SharedData, api, said, body))?;
+        let asked = Asked { api, body, tags: &tags, tenant: &tenant };
+        let flight = worker::with(|worker| worker.depart(&SharedData, config, asked))?;
         let flight = flight.borrow();
         if flight.per_try_ms != config.router.per_try_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, Some(&flight.per_try_ms.to_string()));
@@ -38,10 +45,6 @@ impl RouteFilter {
         let _ = hostcalls::call_foreign_function("clear_route_cache", None);
         Ok(())
     }
-}
-
-fn max_request_bytes() -> u64 {
-    worker::config().map_or(u64::MAX, |config| config.signalbox.max_request_bytes)
 }
 
 /// Answers at once. Nothing of the request goes on.
@@ -55,13 +58,12 @@ impl Context for RouteFilter {}
 
 impl HttpContext for RouteFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
-        let Some(config) = worker::config() else { return send(&route::not_ready()) };
         let header = |name| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = header(":path");
         let head = RequestHead { method: &method, path: &path, ends };
-        match route::admit(&config, head) {
+        match route::admit(&self.config, head) {
             Admission::Reply(reply) => send(&reply),
             Admission::Await(api) => {
                 self.awaited = Some(api);
@@ -72,9 +74,9 @@ impl HttpContext for RouteFilter {
 
     fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
         let Some(api) = self.awaited else { return Action::Continue };
-        let limit = max_request_bytes();
+        let limit = self.config.signalbox.max_request_bytes;
         if length as u64 > limit {
-            self.awaited = None;
+            // Still awaited: Envoy may have prepared an answer of its own, which then goes out in place of this one.
             return send(&route::too_large(limit));
         }
         if !ends {
@@ -82,7 +84,7 @@ impl HttpContext for RouteFilter {
         }
         self.awaited = None;
         let body = host::body(BufferType::HttpRequestBody, length);
-        match worker::config().ok_or_else(route::not_ready).and_then(|config| self.depart(&config, api, body)) {
+        match self.depart(api, body) {
             Ok(()) => Action::Continue,
             Err(reply) => {
                 let encoding = host::header(MapType::HttpRequestHeaders, "content-encoding");
@@ -91,7 +93,7 @@ impl HttpContext for RouteFilter {
         }
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, _ends: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
         let reply = match self.flight.and_then(worker::flight) {
             // No attempt let this answer go: it is Envoy's own, in plain text.
             Some(flight) if !flight.borrow().is_answered() => {
@@ -101,11 +103,17 @@ impl HttpContext for RouteFilter {
                 reply
             }
             // Envoy's buffer was full before the filter was asked.
-            None if self.awaited.take().is_some() && host::code_details().contains("too_large") => {
-                route::too_large(max_request_bytes())
+            None if self.awaited.take().is_some()
+                && host::header(MapType::HttpResponseHeaders, ":status").as_deref() == Some("413") =>
+            {
+                route::too_large(self.config.signalbox.max_request_bytes)
             }
             _ => return Action::Continue,
         };
+        if ends {
+            // Envoy's answer has no body to replace.
+            return send(&reply);
+        }
         host::replace_headers(MapType::HttpResponseHeaders, &reply.all_headers());
         self.instead = Some(reply.body);
         Action::Continue

@@ -23,11 +23,8 @@ pub fn with<T>(work: impl FnOnce(&mut Worker) -> T) -> T {
     WORKER.with_borrow_mut(work)
 }
 
-/// Takes a configuration over.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn configure(json: &str) -> Result<(), String> {
+/// Takes a configuration over, or says what is wrong with it.
+pub fn configure(json: &str) -> Result<Rc<RouterConfig>, String> {
     with(|worker| worker.configure(json, &SharedData, host::now_ms()))
 }
 
@@ -43,7 +40,7 @@ pub fn tick() -> u64 {
             let (Change::Add(value) | Change::Set(value)) = change;
             let is_gauge = matches!(change, Change::Set(_));
             let number = known.entry(name).or_insert_with_key(|name| host::statistic(name, is_gauge));
-            if is_gauge { host::set(*number, value) } else { host::add(*number, value) }
+            host::change(*number, is_gauge, value);
         }
     });
     now_ms
@@ -69,11 +66,6 @@ pub fn probed(call: u32, length: usize) {
 /// Now, Unix milliseconds, up to a tick ago.
 pub fn now_ms() -> u64 {
     with(|worker| worker.now_ms())
-}
-
-/// The configuration in force.
-pub fn config() -> Option<Rc<RouterConfig>> {
-    with(|worker| worker.config().cloned())
 }
 
 /// The flight of an id.

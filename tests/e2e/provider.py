@@ -105,11 +105,11 @@ def answer(status, body, content_type="application/json", **headers):
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 
 
-def whole(text, model="served-model"):
+def whole(text, model="served-model", usage=USAGE):
     """A chat completion."""
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    return answer(200, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": USAGE})
+    return answer(200, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": usage})
 
 
 def error(status, message="it went wrong", code=None, kind="server_error", **headers):

@@ -8,29 +8,12 @@ import openai
 import pytest
 from gateway import deployment
 from provider import whole
+from raw import post
 
 
 @pytest.fixture
 def envoy(provider, gateway):
     return gateway(deployment("m", provider(whole("fine"))), signalbox={"max_request_bytes": 2_000_000})
-
-
-def post(envoy, body, headers=b"", path=b"/v1/chat/completions", method=b"POST", length=None):
-    """Sends raw bytes; returns the status and the JSON of the answer."""
-    length = len(body) if length is None else length
-    head = method + b" " + path + b" HTTP/1.1\r\nhost: gateway\r\ncontent-length: " + str(length).encode() + b"\r\n" + headers + b"\r\n"
-    with socket.create_connection(("127.0.0.1", envoy.port), timeout=20) as connection:
-        try:
-            connection.sendall(head + body)
-        except ConnectionError:
-            pass  # refused before all was sent
-        reader = connection.makefile("rb")
-        status = int(reader.readline().split()[1])
-        headers = {}
-        while (line := reader.readline()).strip():
-            name, value = line.decode("latin-1").split(":", 1)
-            headers[name.lower()] = value.strip()
-        return status, json.loads(reader.read(int(headers["content-length"])))
 
 
 GOOD = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'

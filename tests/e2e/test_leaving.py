@@ -1,6 +1,5 @@
 """F07: the client goes away. The upstream attempt ends, no counter leaks, and the deployment is not blamed."""
 
-import json
 import socket
 import struct
 import time
@@ -8,6 +7,7 @@ import time
 import pytest
 from gateway import deployment
 from provider import answer, chunk, silent, stream, tokens, whole
+from raw import connect, wait_for
 
 HELLO = [{"role": "user", "content": "hello"}]
 SLOW = [part for n in range(200) for part in (chunk({"content": f"{n} "}), 0.05)]
@@ -37,21 +37,6 @@ def half_an_error():
 def held_stream():
     """A stream that has said nothing meaningful yet."""
     return stream(chunk({"role": "assistant", "content": ""}), 20)
-
-
-def connect(envoy, is_stream, length=None):
-    connection = socket.create_connection(("127.0.0.1", envoy.port), timeout=10)
-    body = json.dumps({"model": "m", "messages": HELLO, "stream": is_stream}).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (length or len(body))
-    connection.sendall(head + body)
-    return connection
-
-
-def wait_for(requests, count=1):
-    until = time.monotonic() + 10
-    while len(requests) < count and time.monotonic() < until:
-        time.sleep(0.01)
-    assert len(requests) == count
 
 
 @pytest.mark.parametrize("farewell", ["close", "reset"])

@@ -1,0 +1,222 @@
+"""What a scenario plays on: scripted providers, a gateway of its own, and callers.
+
+A `Pair` is a primary and a fallback model, each a group of one deployment; a scenario has a pair for each of its cases, so that no case
+sees what another did to a deployment's health.
+"""
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass, field
+
+import httpx
+import openai
+from gateway import Gateway, deployment
+from provider import Provider, chunk, stream, tokens, whole
+
+from .judge import FAIL, PASS, Case, judge
+
+HELLO = [{"role": "user", "content": "hello"}]
+TOKENS = 60
+TEXT = "".join(f"{n} " for n in range(TOKENS))
+FALLBACK_TEXT = "This is the whole answer of the fallback model."
+FALLBACK_MODEL = "fallback-model"
+FALLBACK_USAGE = {"prompt_tokens": 11, "completion_tokens": 9, "total_tokens": 20}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How long things take. What a scenario waits for is given in the catalogue's seconds, and scaled."""
+
+    name: str
+    scale: float
+
+    def seconds(self, catalogued):
+        return catalogued * self.scale
+
+    def slack(self, catalogued):
+        """A limit scaled, with room for a busy machine."""
+        return catalogued * self.scale + (0.5 if self.scale < 1 else 0)
+
+
+FAST, FULL = Profile("fast", 0.1), Profile("full", 1.0)
+
+
+# Not by reading the whole: some bodies are made to be hard to read.
+STREAMED = re.compile(rb'"stream"\s*:\s*true')
+
+
+def either(plain, streamed):
+    """A provider that answers in the way it is asked."""
+
+    def behave(connection, request):
+        return (streamed if STREAMED.search(request.body) else plain)(connection, request)
+
+    return behave
+
+
+def good(text=TEXT, model="primary-model"):
+    """A whole answer."""
+    words = [text[start : start + 7] for start in range(0, len(text), 7)]
+    events = [chunk({"role": "assistant", "content": ""}, model=model)] + [chunk({"content": word}, model=model) for word in words]
+    return either(whole(text, model), stream(*events, chunk({}, finish="stop", model=model), chunk({}, usage=FALLBACK_USAGE, model=model), tokens(0)[-1]))
+
+
+def rescuer():
+    """What the fallback says."""
+    plain = whole(FALLBACK_TEXT, FALLBACK_MODEL, FALLBACK_USAGE)
+    return either(plain, good(FALLBACK_TEXT, FALLBACK_MODEL))
+
+
+@dataclass
+class Answer:
+    """What the caller got."""
+
+    text: str = ""
+    finish: str | None = None
+    model: str | None = None
+    usage: dict | None = None
+    headers: dict = field(default_factory=dict)
+    error: Exception | None = None
+    seconds: float = 0.0
+    asked: str = ""
+
+    def is_whole(self, *texts):
+        return self.error is None and self.finish == "stop" and self.text in (texts or (TEXT, FALLBACK_TEXT))
+
+    def clear_error(self):
+        """Whether it is an error that says why. A caller's own timeout says only that nobody ended it."""
+        if self.error is None or isinstance(self.error, openai.APITimeoutError | httpx.TimeoutException):
+            return False
+        if isinstance(self.error, openai.APIStatusError):
+            body = self.error.body
+            return isinstance(body, dict) and bool(body.get("message"))
+        if isinstance(self.error, openai.APIConnectionError):
+            return False
+        # In a stream that had begun: our error event, or the transport's word that it was cut.
+        return isinstance(self.error, openai.APIError | httpx.RemoteProtocolError) and bool(str(self.error))
+
+    def __str__(self):
+        if self.error is not None:
+            return f"{type(self.error).__name__}: {str(self.error)[:160]}"
+        return f"finish {self.finish}, {len(self.text)} characters: {self.text[:40]!r}"
+
+
+def ask(gateway, model, streamed, timeout=60, caller=None, **options):
+    """Asks as an application does: the official SDK, without retries of its own."""
+    caller = caller or gateway.caller
+    options["timeout"] = timeout
+    answer, began = Answer(), time.monotonic()
+    try:
+        if streamed:
+            options = {"stream_options": {"include_usage": True}} | options
+            got = caller.chat.completions.with_raw_response.create(model=model, messages=HELLO, stream=True, **options)
+            answer.headers = got.headers
+            for part in got.parse():
+                for choice in part.choices:
+                    answer.text += choice.delta.content or ""
+                    answer.finish = choice.finish_reason or answer.finish
+                answer.model = part.model
+                answer.usage = part.usage.model_dump() if part.usage else answer.usage
+        else:
+            got = caller.chat.completions.with_raw_response.create(model=model, messages=HELLO, **options)
+            answer.headers = got.headers
+            whole_answer = got.parse()
+            answer.text, answer.finish = whole_answer.choices[0].message.content or "", whole_answer.choices[0].finish_reason
+            answer.model, answer.usage = whole_answer.model, whole_answer.usage.model_dump() if whole_answer.usage else None
+    except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+        answer.error = error
+    finally:
+        answer.seconds = time.monotonic() - began
+    if gateway.sabotage == "short":
+        answer.text = answer.text[:-9]
+    return answer
+
+
+@dataclass
+class Pair:
+    """A case's own models."""
+
+    stage: "Stage"
+    name: str
+    model: str
+    streamed: bool
+    primary: Provider
+    fallback: Provider
+    began: float = 0.0
+    attempts: int = 0  # the most that one request took, at both
+
+    def asked(self):
+        return len(self.primary.requests) + len(self.fallback.requests)
+
+    def ask(self, **options):
+        before, self.began = self.asked(), time.monotonic()
+        answer = ask(self.stage.gateway, self.model, self.streamed, **options)
+        self.attempts = max(self.attempts, self.asked() - before)
+        return answer
+
+    def journal(self, provider):
+        """When a provider was asked, in seconds since the caller asked."""
+        return [request.at - self.began for request in provider.requests]
+
+    def judge(self, answer, conduct=None, served=None):
+        """Judges the case: what had to hold of the conduct, in words, and whether it did. `served` is whether the caller has what it should
+        have; without it, the whole answer of either model."""
+        served = answer.is_whole() if served is None else served
+        self.stage.cases.append(judge(self.name, answer, served, conduct or {}, self.attempts))
+
+    def healthy_afterwards(self):
+        """Whether the primary, once it is well, serves the next caller."""
+        before = len(self.primary.requests)
+        self.primary.play(good())
+        return self.ask().is_whole(TEXT) and len(self.primary.requests) == before + 1
+
+
+class Stage:
+    """One scenario in one mode."""
+
+    def __init__(self, folder, profile, mode, sabotage=None):
+        self.folder, self.profile, self.mode, self.sabotage = folder, profile, mode, sabotage
+        self.cases, self.gateway = [], None
+        self._open = contextlib.ExitStack()
+
+    def provider(self, *script):
+        made = Provider(*script)
+        self._open.callback(made.close)
+        return made
+
+    def start(self, deployments, router=None, signalbox=None, **options):
+        """Starts the gateway. It must live, and so must its VMs, until the scenario is over."""
+        settings = {"stream_commit": "complete"} if self.mode == "complete" else {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.gateway = Gateway(self.folder, deployments, router=router, signalbox=settings | (signalbox or {}), **options)
+        self.gateway.sabotage = self.sabotage
+        self.gateway.caller = self.gateway.client()
+        self._open.callback(self.gateway.close)
+        self._open.callback(self.gateway.caller.close)
+        return self.gateway
+
+    def pairs(self, *script, ways=("plain", "stream"), fallback=None, router=None, signalbox=None, **params):
+        """A pair for each way of asking, behind one gateway. `script` is what the primary does, `params` are its deployment's."""
+        cases = {way: script for way in ways}
+        return self.pairs_of(cases, lambda way: way == "stream", fallback, router, signalbox, **params)
+
+    def pairs_of(self, scripts, streamed, fallback=None, router=None, signalbox=None, **params):
+        """A pair for each named script."""
+        pairs, deployments, chains = [], [], []
+        for number, (name, script) in enumerate(scripts.items()):
+            pair = Pair(self, name, f"main-{number}", streamed(name), self.provider(*script), self.provider(fallback or rescuer()))
+            deployments += [deployment(pair.model, pair.primary, **params), deployment(f"other-{number}", pair.fallback)]
+            chains.append({pair.model: [f"other-{number}"]})
+            pairs.append(pair)
+        if self.sabotage == "bare":
+            chains, router = [], (router or {}) | {"num_retries": 0}
+        self.start(deployments, {"fallbacks": chains} | (router or {}), signalbox)
+        return pairs
+
+    def case(self, name, passed, said="", attempts=0, seconds=0.0):
+        """A case that knows only pass and fail."""
+        self.cases.append(Case(name, PASS if passed else FAIL, [] if passed else [str(said) or "did not hold"], attempts, seconds))
+
+    def close(self):
+        self._open.close()
