@@ -11,7 +11,8 @@ use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
 
 /// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
-pub(super) fn refusal(
+#[must_use]
+pub fn refusal(
     config: &RouterConfig,
     asked: &str,
     refusal: &Refusal,

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
-use super::refusal::refusal;
+pub use super::refusal::refusal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
