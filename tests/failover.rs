@@ -244,6 +244,7 @@ fn special_stages_are_for_their_class_alone() {
 
 #[test]
 fn a_retry_policy_replaces_the_count_and_insists() {
+    type Set = fn(&mut RetryPolicy);
     let with = |sizes: &[usize], policy: RetryPolicy| {
         let mut plan = stages(sizes, 2);
         plan.stages.iter_mut().for_each(|stage| stage.policy = Some(policy));
@@ -254,12 +255,12 @@ fn a_retry_policy_replaces_the_count_and_insists() {
     assert_eq!(course(&with(&[2, 1], timeouts(Some(2))), FailureClass::Timeout, None), "0.0 0.1 +0.0 1.0 +1.0 +1.0");
     assert_eq!(course(&with(&[2, 1], timeouts(Some(0))), FailureClass::Timeout, None), "0.0 1.0");
     assert_eq!(course(&with(&[2], timeouts(None)), FailureClass::Timeout, None), "0.0 0.1", "other classes as ever");
-    let one = |set: fn(&mut RetryPolicy)| {
+    let one = |set: Set| {
         let mut policy = RetryPolicy::default();
         set(&mut policy);
         policy
     };
-    let cases: [(FailureClass, fn(&mut RetryPolicy)); 13] = [
+    let cases: [(FailureClass, Set); 13] = [
         (FailureClass::Connect, |it| it.internal_server_error = Some(1)),
         (FailureClass::Reset, |it| it.internal_server_error = Some(1)),
         (FailureClass::Upstream, |it| it.internal_server_error = Some(1)),

@@ -229,7 +229,6 @@ pub fn consider<T>(
         seed: moment.seed,
     };
     let decision = decide(&mut inputs);
-    drop(inputs);
     Considered { decision, inexpressible: refused.into_inner() }
 }
 
