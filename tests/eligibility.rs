@@ -24,7 +24,8 @@ fn d(number: u32, why: Exclusion) -> (String, Exclusion) {
 
 #[test]
 fn a_model_that_is_known_to_lack_what_is_asked_is_left_out() {
-    let asks: [(fn() -> Ask<'static>, Capability, Need); 5] = [
+    type Asking = fn() -> Ask<'static>;
+    let asks: [(Asking, Capability, Need); 5] = [
         (|| Ask { images: true, ..Ask::default() }, Capability::Vision, Need::Images),
         (|| Ask { audio: true, ..Ask::default() }, Capability::Audio, Need::Audio),
         (|| Ask { files: true, ..Ask::default() }, Capability::Pdf, Need::Files),
