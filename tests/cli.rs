@@ -88,6 +88,15 @@ fn explain_tells_the_decision_and_what_would_follow() {
 }
 
 #[test]
+fn the_manual_shows_what_explain_prints() {
+    let manual = include_str!("../docs/routing.md");
+    assert!(
+        manual.contains(&explain("plain.json", &["--state", "state.json"]).1),
+        "docs/routing.md shows another output"
+    );
+}
+
+#[test]
 fn explain_counts_draws_from_a_seed() {
     let draws = |seed: &str| explain("plain.json", &["--draws", "1000", "--seed", seed, "--json"]).1;
     assert_eq!(draws("1"), draws("1"));

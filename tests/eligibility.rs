@@ -11,7 +11,7 @@ use planning::{
 use signalbox::catalogue::Capability;
 use signalbox::config::model::{RouterConfig, StrategyName};
 use signalbox::routing::estimate::Prompt;
-use signalbox::routing::{Ask, Exclusion, Limit, Need};
+use signalbox::routing::{Ask, Exclusion, Limit, Need, Whether};
 use signalbox::state::Seen;
 
 fn reasons(config: &RouterConfig, seen: &[(&str, Seen)], ask: Ask<'_>) -> Vec<(String, Exclusion)> {
@@ -26,9 +26,9 @@ fn d(number: u32, why: Exclusion) -> (String, Exclusion) {
 fn a_model_that_is_known_to_lack_what_is_asked_is_left_out() {
     type Asking = fn() -> Ask<'static>;
     let asks: [(Asking, Capability, Need); 5] = [
-        (|| Ask { images: true, ..Ask::default() }, Capability::Vision, Need::Images),
-        (|| Ask { audio: true, ..Ask::default() }, Capability::Audio, Need::Audio),
-        (|| Ask { files: true, ..Ask::default() }, Capability::Pdf, Need::Files),
+        (|| Ask { images: Whether::Known(true), ..Ask::default() }, Capability::Vision, Need::Images),
+        (|| Ask { audio: Whether::Known(true), ..Ask::default() }, Capability::Audio, Need::Audio),
+        (|| Ask { files: Whether::Known(true), ..Ask::default() }, Capability::Pdf, Need::Files),
         (|| Ask { tools: true, ..Ask::default() }, Capability::Tools, Need::Tools),
         (|| Ask { json_schema: true, ..Ask::default() }, Capability::JsonSchema, Need::JsonSchema),
     ];
@@ -172,7 +172,7 @@ fn a_provider_that_said_it_is_full_is_spared_as_if_cooling() {
 fn the_reason_that_is_told_is_the_right_one() {
     let mut config = one_group(&[", rpm: 1", "", ""]);
     config.router.enforce_rate_limits = true;
-    let images = || Ask { images: true, ..Ask::default() };
+    let images = || Ask { images: Whether::Known(true), ..Ask::default() };
     at(&mut config, "d1").facts.capabilities = config.deployments[1].facts.capabilities.with(Capability::Vision, false);
     at(&mut config, "d2").blocked = true;
     let seen = [("d0", used(1, 1))];

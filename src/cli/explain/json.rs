@@ -23,7 +23,7 @@ pub fn of(report: &Report<'_>) -> String {
     match &report.explanation.decision {
         Ok(plan) => {
             resolved(plan.asked, plan.by, &plan.left_out);
-            out.insert("plan".to_owned(), plan.stages.iter().map(|it| stage(config, it)).collect());
+            out.insert("plan".to_owned(), plan.stages.iter().map(|it| stage(report, it)).collect());
             let courses = report.explanation.courses.iter().map(|it| course(config, plan, it));
             out.insert("on_failure".to_owned(), courses.collect());
         }
@@ -55,16 +55,17 @@ const fn name_of(by: By) -> &'static str {
     }
 }
 
-fn stage(config: &RouterConfig, stage: &Stage) -> Value {
+fn stage(report: &Report<'_>, stage: &Stage) -> Value {
+    let config = report.config;
     let purpose = match stage.purpose {
         Purpose::General => "general",
         Purpose::ContextWindow => "context_window",
         Purpose::ContentPolicy => "content_policy",
     };
-    let candidates = stage
-        .candidates
-        .iter()
-        .map(|it| json!({"deployment": id(config, it.deployment), "model": it.model, "figure": figure(it.figure)}));
+    let candidates = stage.candidates.iter().map(|it| {
+        let (deployment, half_open) = (id(config, it.deployment), report.is_half_open(it.deployment));
+        json!({"deployment": deployment, "model": it.model, "figure": figure(it.figure), "half_open": half_open})
+    });
     json!({
         "group": group(config, stage.group),
         "purpose": purpose,

@@ -19,6 +19,7 @@ use signalbox::config::model::{DeploymentIndex, RouterConfig};
 use signalbox::filter::route::{self, Moment};
 use signalbox::filter::{Api, Reply};
 use signalbox::routing::explain::{Explanation, explain, firsts};
+use signalbox::state::{Seen, Standing};
 
 use super::configuration::{self, WRONG};
 
@@ -52,6 +53,7 @@ pub struct Args {
 /// All that is printed.
 struct Report<'a> {
     config: &'a RouterConfig,
+    seen: &'a [Seen],
     model: &'a str,
     explanation: Explanation,
     firsts: Vec<(DeploymentIndex, u64)>,
@@ -100,7 +102,7 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
     let (explanation, firsts) = considered.decision;
     let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), state::NOW_MS);
     let refused = explanation.decision.as_ref().err().map(answer);
-    let report = Report { config, model: &head.model, explanation, firsts, draws: args.draws, refused };
+    let report = Report { config, seen: &seen, model: &head.model, explanation, firsts, draws: args.draws, refused };
     print!("{}", if args.json { json::of(&report) } else { text::of(&report) });
     Ok(if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -112,6 +114,13 @@ fn api(head: &Head<'_>, body: &[u8]) -> Api {
         (None, Some(_), _) => Api::Embeddings,
         (None, None, Some(_)) => Api::Completions,
         _ => Api::Chat,
+    }
+}
+
+impl Report<'_> {
+    /// Whether a deployment must show that it serves again.
+    fn is_half_open(&self, deployment: DeploymentIndex) -> bool {
+        self.seen.get(deployment).is_some_and(|seen| matches!(seen.standing, Standing::HalfOpen { .. }))
     }
 }
 

@@ -18,7 +18,7 @@ pub fn of(report: &Report<'_>) -> String {
         Ok(plan) => {
             resolved(&mut out, report, plan.asked, plan.by);
             out += "\nasked in this order, until one serves:\n";
-            plan.stages.iter().for_each(|stage| one_stage(&mut out, config, plan, stage));
+            plan.stages.iter().for_each(|stage| one_stage(&mut out, report, plan, stage));
             left_out(&mut out, config, &plan.left_out);
             out += &format!("\nif all that is asked fails like {} at first:\n", first(config, plan));
             courses(&mut out, config, plan, &report.explanation.courses);
@@ -60,7 +60,8 @@ fn resolved(out: &mut String, report: &Report<'_>, index: GroupIndex, by: By) {
     let _ = writeln!(out, "`{}` {how}; its strategy is {strategy}", report.model);
 }
 
-fn one_stage(out: &mut String, config: &RouterConfig, plan: &Plan, stage: &Stage) {
+fn one_stage(out: &mut String, report: &Report<'_>, plan: &Plan, stage: &Stage) {
+    let config = report.config;
     let from = group(config, stage.from);
     let why = match stage.purpose {
         Purpose::General if stage.group == plan.asked => String::new(),
@@ -72,7 +73,8 @@ fn one_stage(out: &mut String, config: &RouterConfig, plan: &Plan, stage: &Stage
     for candidate in &stage.candidates {
         let model = candidate.model.as_ref().map(|model| format!(" as {model}")).unwrap_or_default();
         let name = format!("{}{model}", id(config, candidate.deployment));
-        let _ = writeln!(out, "    {name:<24} {}", figure(candidate.figure));
+        let half_open = if report.is_half_open(candidate.deployment) { ", half-open" } else { "" };
+        let _ = writeln!(out, "    {name:<24} {}{half_open}", figure(candidate.figure));
     }
 }
 
