@@ -89,7 +89,7 @@ $(PYTHON): tests/requirements.txt
 test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the real Envoy, scripted providers, the official SDK
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/e2e
 
-test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation
+test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation, the strategies against its Router
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/judges
 
 PROFILE := fast

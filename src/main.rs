@@ -23,6 +23,8 @@ enum Command {
     Envoy(cli::envoy::Args),
     /// Generate and run Envoy in the foreground, with a line per request
     Up(cli::up::Args),
+    /// Tell what would become of a request, and why, without sending it
+    Explain(cli::explain::Args),
     /// Translate between OpenAI's dialect and a provider's: the codecs alone, stdin to stdout
     Translate(cli::translate::Args),
     /// What is known of models: prices, limits, capabilities; and what a request would cost
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::check::run(&args),
         Command::Envoy(args) => cli::envoy::run(&args),
         Command::Up(args) => cli::up::run(&args),
+        Command::Explain(args) => cli::explain::run(&args),
         Command::Translate(args) => cli::translate::run(&args),
         Command::Models(args) => cli::models::run(&args),
         Command::Score(args) => cli::score::run(&args),

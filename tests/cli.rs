@@ -71,6 +71,58 @@ fn check_tells_what_it_cannot_read() {
     assert!(err.contains("broken.yaml:3:") && err.contains("this is not YAML"), "{err}");
 }
 
+/// `signalbox explain` among its golden files.
+fn explain(request: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = signalbox(&["explain", "config.yaml", request]);
+    outcome(&command.args(more).current_dir(golden::path("explain")).output().unwrap())
+}
+
+#[test]
+fn explain_tells_the_decision_and_what_would_follow() {
+    let state = ["--state", "state.json"];
+    for (request, code, more) in [("plain", 0, &state[..]), ("image", 0, &state), ("refused", 1, &[])] {
+        for (form, flag) in [("txt", &[][..]), ("out.json", &["--json"])] {
+            let (found, out, err) = explain(&format!("{request}.json"), &[more, flag].concat());
+            assert_eq!((found, err.as_str()), (Some(code), ""), "{request}");
+            golden::assert(&format!("explain/{request}.{form}"), &out);
+        }
+    }
+}
+
+#[test]
+fn the_manual_shows_what_explain_prints() {
+    let manual = include_str!("../docs/routing.md");
+    assert!(
+        manual.contains(&explain("plain.json", &["--state", "state.json"]).1),
+        "docs/routing.md shows another output"
+    );
+}
+
+#[test]
+fn explain_counts_draws_from_a_seed() {
+    let draws = |seed: &str| explain("plain.json", &["--draws", "1000", "--seed", seed, "--json"]).1;
+    assert_eq!(draws("1"), draws("1"));
+    let found: serde_json::Value = serde_json::from_str(&draws("1")).unwrap();
+    let first = found.pointer("/first_in_draws/smart-1").unwrap().as_u64().unwrap();
+    assert!(first.abs_diff(600) < 60, "three fifths by weight, not {first}");
+}
+
+#[test]
+fn explain_tells_what_is_wrong_with_its_files() {
+    let wrong = |request: &str, more: &[&str]| {
+        let (code, out, err) = explain(request, more);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        err
+    };
+    assert!(wrong("absent.json", &[]).starts_with("signalbox: cannot read absent.json: "));
+    assert_eq!(wrong("state.json", &[]), "signalbox: state.json: you must provide a model parameter\n");
+    assert!(wrong("plain.json", &["--state", "plain.json"]).contains("unknown field `model`"));
+    let state = scratch("state").join("state.json");
+    std::fs::write(&state, r#"{"deployments": {"smart-9": {}}}"#).unwrap();
+    let err = wrong("plain.json", &["--state", &state.display().to_string()]);
+    assert!(err.contains("there is no deployment `smart-9` in the configuration"), "{err}");
+}
+
 #[test]
 fn envoy_writes_a_bootstrap_and_names_the_variables() {
     let (code, out, err) = run(&["envoy", "tutorial-1.yaml", "--wasm", "/usr/lib/signalbox/signalbox.wasm"]);

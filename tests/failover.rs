@@ -181,3 +181,113 @@ fn whatever_fails_the_attempts_end_and_stay_within_the_plan() {
         assert!(matches!(next, Next::GiveUp | Next::Try(Place { stage: 0, candidate: 0 | 9 }, _)), "{next:?}");
     }
 }
+
+/// A plan of these windows, a list a stage; 0: not known.
+fn windows(stages_of: &[&[u64]]) -> Plan {
+    let mut plan = stages(&stages_of.iter().map(|stage| stage.len()).collect::<Vec<_>>(), 2);
+    for (stage, windows) in plan.stages.iter_mut().zip(stages_of) {
+        for (candidate, window) in stage.candidates.iter_mut().zip(*windows) {
+            candidate.window = (*window > 0).then_some(*window);
+        }
+    }
+    plan
+}
+
+#[test]
+fn a_prompt_too_long_goes_only_where_the_window_is_larger() {
+    let too_long = |plan: &Plan| course(plan, FailureClass::ContextWindow, None);
+    assert_eq!(too_long(&windows(&[&[100, 100, 50, 200, 300]])), "0.0 0.3 0.4");
+    assert_eq!(too_long(&windows(&[&[100, 0]])), "0.0", "within the group it must be known");
+    assert_eq!(too_long(&windows(&[&[0, 200]])), "0.0");
+    assert_eq!(too_long(&windows(&[&[100], &[100, 200], &[0]])), "0.0 1.1 2.0", "unknown will do in another group");
+    assert_eq!(too_long(&windows(&[&[100], &[50]])), "0.0");
+    let mut levels = windows(&[&[100], &[100, 200]]);
+    levels.stages[1].group = 0;
+    assert_eq!(too_long(&levels), "0.0 1.1", "the group's next level");
+}
+
+/// `a` falls back to `b`; a prompt too long goes to `c`, refused content to `d`.
+fn special() -> Plan {
+    let mut plan = stages(&[1, 1, 1, 1], 2);
+    plan.stages[2].purpose = Purpose::ContextWindow;
+    plan.stages[3].purpose = Purpose::ContentPolicy;
+    plan
+}
+
+#[test]
+fn special_stages_are_for_their_class_alone() {
+    for class in CLASSES {
+        let wanted = match class {
+            FailureClass::ContextWindow => "0.0 2.0",
+            FailureClass::ContentPolicy => "0.0 3.0",
+            _ => continue,
+        };
+        assert_eq!(course(&special(), class, None), wanted);
+    }
+    assert_eq!(course(&special(), FailureClass::Auth, None), "0.0 1.0");
+    let from = |place: usize, class| {
+        let tried = [Place { stage: 0, candidate: 0 }, Place { stage: place, candidate: 0 }];
+        next(&special(), &tried, &failure(class, None), &RULES, 0)
+    };
+    assert_eq!(from(2, FailureClass::Auth), Next::GiveUp, "what follows a larger window is larger windows");
+    assert_eq!(from(3, FailureClass::Auth), Next::GiveUp, "refused content goes nowhere else");
+    let mut plan = special();
+    plan.stages[3].purpose = Purpose::ContextWindow;
+    assert_eq!(course(&plan, FailureClass::ContextWindow, None), "0.0 2.0 3.0", "the next of the list may be larger");
+    let tried = [Place { stage: 0, candidate: 0 }, Place { stage: 2, candidate: 0 }];
+    let found = next(&plan, &tried, &failure(FailureClass::Auth, None), &RULES, 0);
+    assert_eq!(found, Next::Try(Place { stage: 3, candidate: 0 }, 0), "its sibling takes over");
+    plan.stages[2].candidates[0].window = Some(10);
+    plan.stages[0].candidates[0].window = Some(20);
+    assert_eq!(course(&plan, FailureClass::ContextWindow, None), "0.0 3.0", "a smaller one is passed by");
+}
+
+#[test]
+fn a_retry_policy_replaces_the_count_and_insists() {
+    type Set = fn(&mut RetryPolicy);
+    let with = |sizes: &[usize], policy: RetryPolicy| {
+        let mut plan = stages(sizes, 2);
+        plan.stages.iter_mut().for_each(|stage| stage.policy = Some(policy));
+        plan
+    };
+    let timeouts = |timeout| RetryPolicy { timeout, ..RetryPolicy::default() };
+    assert_eq!(course(&with(&[1], timeouts(Some(3))), FailureClass::Timeout, None), "0.0 +0.0 +0.0 +0.0");
+    assert_eq!(course(&with(&[2, 1], timeouts(Some(2))), FailureClass::Timeout, None), "0.0 0.1 +0.0 1.0 +1.0 +1.0");
+    assert_eq!(course(&with(&[2, 1], timeouts(Some(0))), FailureClass::Timeout, None), "0.0 1.0");
+    assert_eq!(course(&with(&[2], timeouts(None)), FailureClass::Timeout, None), "0.0 0.1", "other classes as ever");
+    let one = |set: Set| {
+        let mut policy = RetryPolicy::default();
+        set(&mut policy);
+        policy
+    };
+    let cases: [(FailureClass, Set); 13] = [
+        (FailureClass::Connect, |it| it.internal_server_error = Some(1)),
+        (FailureClass::Reset, |it| it.internal_server_error = Some(1)),
+        (FailureClass::Upstream, |it| it.internal_server_error = Some(1)),
+        (FailureClass::FirstToken, |it| it.timeout = Some(1)),
+        (FailureClass::RateLimit, |it| it.rate_limit = Some(1)),
+        (FailureClass::Overloaded, |it| it.service_unavailable = Some(1)),
+        (FailureClass::Auth, |it| it.authentication = Some(1)),
+        (FailureClass::NotFound, |it| it.not_found = Some(1)),
+        (FailureClass::ContentPolicy, |it| it.content_policy = Some(1)),
+        (FailureClass::ContentPolicy, |it| it.bad_request = Some(1)),
+        (FailureClass::BadRequest, |it| it.bad_request = Some(1)),
+        (FailureClass::Permission, |it| it.default = Some(1)),
+        (FailureClass::Quota, |it| it.default = Some(1)),
+    ];
+    for (class, set) in cases {
+        assert_eq!(course(&with(&[1], one(set)), class, None), "0.0 +0.0", "{}", class.as_str());
+    }
+    let all = one(|it| (it.bad_request, it.default) = (Some(3), Some(3)));
+    assert_eq!(course(&with(&[2], all), FailureClass::ContextWindow, None), "0.0", "it does not grow shorter");
+    assert_eq!(course(&with(&[1], all), FailureClass::Upstream, Some(60_000)), "0.0", "a long wait is the client's");
+}
+
+#[test]
+fn how_long_is_waited_is_configured() {
+    let rules = Rules { max_wait_ms: 100, ..RULES };
+    let tried = [Place { stage: 0, candidate: 0 }];
+    let at = |wait_ms| next(&stages(&[1], 2), &tried, &failure(FailureClass::RateLimit, Some(wait_ms)), &rules, 0);
+    assert_eq!(at(100), Next::Try(tried[0], 100));
+    assert_eq!(at(101), Next::GiveUp);
+}

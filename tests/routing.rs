@@ -5,8 +5,12 @@
 #[path = "support/planning.rs"]
 mod planning;
 
-use planning::{NOW, World, at, config, cooling, groups, half_open, one_group, planned, text, told};
-use signalbox::routing::{By, Purpose};
+use planning::{
+    NOW, World, at, config, cooling, groups, half_open, one_group, planned, planned_for, text, text_for, told,
+};
+use signalbox::config::model::{ModelGroup, RouterConfig};
+use signalbox::routing::estimate::Prompt;
+use signalbox::routing::{Ask, By, Purpose, Stage};
 use signalbox::state::Seen;
 
 #[test]
@@ -124,4 +128,86 @@ router_settings: {num_retries: 1, fallbacks: [{a: [b]}]}";
     assert_eq!(retries(None), [4, 1]);
     assert_eq!(retries(Some(0)), [0, 0]);
     assert_eq!(retries(Some(7)), [7, 7]);
+}
+
+#[test]
+fn the_requests_own_fallbacks_come_before_the_configured_ones() {
+    let settings = "router_settings: {fallbacks: [{a: [b]}, {d: [e]}], model_group_alias: {quick: c}}";
+    let config = groups(&["a", "b", "c", "d", "e", "wild/*"], settings);
+    let own = |fallbacks| text(&config, "a", &World { fallbacks, ..World::default() });
+    assert_eq!(own(&["quick", "d"]), "a-1 | c-1 | d-1 | e-1 | b-1", "each with its own behind it");
+    assert_eq!(own(&["a", "unknown"]), "a-1 | b-1");
+    assert_eq!(
+        own(&["wild/x"]),
+        "a-1 | wild-any-1(served-wild/x) | b-1",
+        "a fallback of the request may fill a pattern"
+    );
+    let world = World { fallbacks: &["c"], disable_fallbacks: true, ..World::default() };
+    assert_eq!(text(&config, "a", &world), "a-1");
+}
+
+/// What leads to each stage: its purpose and group.
+fn purposes(config: &RouterConfig, model: &str, ask: Ask<'_>) -> String {
+    let plan = planned_for(config, model, &World::default(), ask).unwrap();
+    let stage = |stage: &Stage| {
+        let name = |group: usize| config.groups[group].name.as_str();
+        match stage.purpose {
+            Purpose::General => name(stage.group).to_owned(),
+            Purpose::ContextWindow => format!("{}(window of {})", name(stage.group), name(stage.from)),
+            Purpose::ContentPolicy => format!("{}(content of {})", name(stage.group), name(stage.from)),
+        }
+    };
+    plan.stages.iter().map(stage).collect::<Vec<_>>().join(" | ")
+}
+
+fn with_special(names: &[&str], windows: &[(usize, usize)], contents: &[(usize, usize)]) -> RouterConfig {
+    let mut config = groups(names, "router_settings: {fallbacks: [{a: [b]}, {c: [d]}]}");
+    let lists = |pairs: &[(usize, usize)]| Some(pairs.iter().map(|(from, to)| (*from, vec![*to])).collect());
+    config.context_window_fallbacks = lists(windows);
+    config.content_policy_fallbacks = lists(contents);
+    config
+}
+
+#[test]
+fn special_fallbacks_have_stages_of_their_own() {
+    let config = with_special(&["a", "b", "c", "d"], &[(0, 2)], &[(0, 3), (1, 0), (3, 2)]);
+    let plan = "a | b | c(window of a) | d(window of a) | d(content of a) | a(content of b) | c(content of d)";
+    assert_eq!(purposes(&config, "a", Ask::default()), plan);
+    assert_eq!(purposes(&config, "c", Ask::default()), "c | d | c(content of d)");
+    let plan = planned(&config, "a", &World { disable_fallbacks: true, ..World::default() }).unwrap();
+    assert_eq!(plan.stages.len(), 1);
+}
+
+#[test]
+fn a_prompt_that_nobody_of_the_group_takes_goes_to_the_larger_window_first() {
+    let mut config = with_special(&["a", "b", "c", "d"], &[(0, 2)], &[]);
+    config.router.pre_call_checks = true;
+    at(&mut config, "a-1").facts.limits.max_input_tokens = Some(10);
+    let body = "word ".repeat(100);
+    let ask = || Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
+    assert_eq!(purposes(&config, "a", ask()), "c(window of a) | d(window of a) | b");
+    let seen = [("b-1", cooling(NOW + 1)), ("c-1", cooling(NOW + 9)), ("d-1", cooling(NOW + 5))];
+    let tried = text_for(&config, "a", &World { seen: &seen, ..World::default() }, ask());
+    assert_eq!(tried, "b-1", "all are cooling");
+    config.context_window_fallbacks = None;
+    assert_eq!(purposes(&config, "a", ask()), "b");
+}
+
+#[test]
+fn a_routing_group_spans_the_deployments_of_others() {
+    let mut config = groups(&["a", "b"], "");
+    let mut both = ModelGroup::named("both");
+    both.deployments = vec![0, 1];
+    both.priorities = vec![(1, 1), (0, 2)];
+    config.groups.push(both);
+    let plan = planned(&config, "both", &World::default()).unwrap();
+    assert_eq!((told(&config, &plan).as_str(), plan.stages[0].group), ("b-1 | a-1", 2));
+    assert_eq!(plan.by, By::Name);
+}
+
+#[test]
+fn what_cannot_come_first_in_a_group_does_not_hide_the_next_group() {
+    let config = groups(&["a", "b", "c"], "router_settings: {fallbacks: [{a: [b, c]}]}");
+    let seen = [("a-1", half_open(NOW + 5)), ("b-1", half_open(NOW + 5))];
+    assert_eq!(text(&config, "a", &World { seen: &seen, ..World::default() }), "c-1 | a-1 | b-1");
 }

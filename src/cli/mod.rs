@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod envoy;
+pub mod explain;
 pub mod models;
 pub mod score;
 pub mod sim;

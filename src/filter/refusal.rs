@@ -11,7 +11,8 @@ use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
 
 /// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
-pub(super) fn refusal(
+#[must_use]
+pub fn refusal(
     config: &RouterConfig,
     asked: &str,
     refusal: &Refusal,
@@ -74,4 +75,35 @@ fn error(why: Exclusion, asked: &str) -> ApiError {
 
 fn limited(code: &str, message: String) -> ApiError {
     ApiError { status: 429, kind: "rate_limit_error", code: Some(code.to_owned()), param: None, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{By, Limit, Need};
+
+    #[test]
+    fn every_reason_has_its_status_and_what_time_mends_its_wait() {
+        let config = crate::config::compile::compile_json(
+            r#"{"model_list":[{"model_name":"m","litellm_params":{"model":"openai/x"}}]}"#,
+        );
+        let told = |why| {
+            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, left_out: Vec::new() };
+            let reply = refusal(config.as_ref().unwrap(), "m", &refusal_of, None, 1_000);
+            let error: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            let wait = reply.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.clone());
+            (reply.status, error["error"]["code"].as_str().unwrap().to_owned(), wait)
+        };
+        let is = |status: u16, code: &str, wait: Option<&str>| (status, code.to_owned(), wait.map(str::to_owned));
+        let window = Exclusion::ContextWindow { estimate: 9, limit: 8 };
+        assert_eq!(told(window), is(400, "context_length_exceeded", None));
+        assert_eq!(told(Exclusion::Lacks(Need::Images)), is(400, "unsupported_value", None));
+        assert_eq!(told(Exclusion::Tags), is(400, "no_deployment_with_tags", None));
+        assert_eq!(told(Exclusion::Region), is(400, "no_deployment_in_region", None));
+        assert_eq!(told(Exclusion::Blocked), is(503, "model_paused", None));
+        let full = Exclusion::NoRoom { what: Limit::Requests, until_ms: 3_001 };
+        assert_eq!(told(full), is(429, "rate_limit_exceeded", Some("3")), "2.001 s are rounded up");
+        assert_eq!(told(Exclusion::OverBudget { until_ms: 61_000 }), is(429, "budget_exceeded", Some("60")));
+        assert_eq!(told(Exclusion::Cooling { until_ms: 0 }), is(429, "rate_limit_exceeded", Some("1")));
+    }
 }

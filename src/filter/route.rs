@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
-use super::refusal::refusal;
+pub use super::refusal::refusal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
@@ -18,7 +18,7 @@ use crate::provider::Dialect;
 use crate::routing::affinity::prefix;
 use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
-use crate::routing::{self, Ask, Claim, Inputs, Place, Plan};
+use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Whether};
 use crate::state::Seen;
 
 /// The head of a request.
@@ -205,7 +205,8 @@ pub fn consider<T>(
     let tags: Vec<String> =
         if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
-    let parts = head.parts();
+    let parts: OnceCell<Parts> = OnceCell::new();
+    let parts = || *parts.get_or_init(|| head.parts());
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
         let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
         let (tools, messages) = (tools.map_or("", RawValue::get), messages.map_or("", RawValue::get));
@@ -218,9 +219,9 @@ pub fn consider<T>(
         fallbacks: &fallbacks,
         ask: Ask {
             prompt: Prompt::of(body),
-            images: parts.image,
-            audio: parts.audio,
-            files: parts.file,
+            images: Whether::Ask(&|| parts().image),
+            audio: Whether::Ask(&|| parts().audio),
+            files: Whether::Ask(&|| parts().file),
             tools: head.tools,
             json_schema: head.needs.format == Some(Format::JsonSchema),
             tags: &tags,
@@ -235,7 +236,6 @@ pub fn consider<T>(
         seed: moment.seed,
     };
     let decision = decide(&mut inputs);
-    drop(inputs);
     Considered { decision, inexpressible: refused.into_inner() }
 }
 

@@ -66,8 +66,11 @@ impl<'a> Draft<'a> {
         let of_group = || self.config.groups.get(group).map(|group| group.deployments.as_slice());
         let only = link.resolved.only.as_slice();
         let deployments = if only.is_empty() { of_group().unwrap_or_default() } else { only };
-        let Sorted { levels, spared } =
-            eligible::sort(self.config, group, deployments, self.inputs, &mut self.left_out);
+        let mut left_out = Vec::new();
+        let Sorted { levels, spared } = eligible::sort(self.config, group, deployments, self.inputs, &mut left_out);
+        // A group may stand in the chain and serve a special purpose as well.
+        left_out.retain(|left| !self.left_out.contains(left));
+        self.left_out.append(&mut left_out);
         for level in levels {
             let mut ranked: Vec<Ranked> =
                 level.into_iter().map(|deployment| Ranked { deployment, figure: Figure::None }).collect();

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** unknown is never taken for no: what is not known excludes nobody.
 
-use super::Ask;
 use super::exclusion::Need;
+use super::{Ask, Whether};
 use crate::catalogue::Capability;
 use crate::config::model::Deployment;
 
@@ -19,13 +19,15 @@ pub(super) fn price(deployment: &Deployment) -> Option<u64> {
 
 /// The first thing that a request needs and the model is known to lack.
 pub(super) fn lacking(deployment: &Deployment, ask: &Ask<'_>) -> Option<Need> {
+    let known = Whether::Known;
     let needs = [
         (ask.images, Capability::Vision, Need::Images),
         (ask.audio, Capability::Audio, Need::Audio),
         (ask.files, Capability::Pdf, Need::Files),
-        (ask.tools, Capability::Tools, Need::Tools),
-        (ask.json_schema, Capability::JsonSchema, Need::JsonSchema),
+        (known(ask.tools), Capability::Tools, Need::Tools),
+        (known(ask.json_schema), Capability::JsonSchema, Need::JsonSchema),
     ];
     let capabilities = deployment.facts.capabilities;
-    needs.into_iter().find(|(needed, of, _)| *needed && capabilities.lacks(*of)).map(|(_, _, need)| need)
+    let mut lacking = needs.into_iter().filter(|(_, capability, _)| capabilities.lacks(*capability));
+    lacking.find(|(needed, ..)| needed.holds()).map(|(.., need)| need)
 }

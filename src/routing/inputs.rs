@@ -43,17 +43,43 @@ pub enum Claim {
     },
 }
 
+/// Yes, no, or to be found out where it matters: looking through a long body costs more than the rest of a decision.
+#[derive(Clone, Copy)]
+pub enum Whether<'a> {
+    /// It is known.
+    Known(bool),
+    /// Whom to ask.
+    Ask(&'a dyn Fn() -> bool),
+}
+
+impl Whether<'_> {
+    /// Finds out.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        match self {
+            Self::Known(known) => known,
+            Self::Ask(ask) => ask(),
+        }
+    }
+}
+
+impl Default for Whether<'_> {
+    fn default() -> Self {
+        Self::Known(false)
+    }
+}
+
 /// What a request needs of a deployment.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ask<'a> {
     /// How long the prompt is.
     pub prompt: Prompt<'a>,
     /// It holds images.
-    pub images: bool,
+    pub images: Whether<'a>,
     /// It holds sound.
-    pub audio: bool,
+    pub audio: Whether<'a>,
     /// It holds files.
-    pub files: bool,
+    pub files: Whether<'a>,
     /// It offers tools.
     pub tools: bool,
     /// The answer must follow a JSON schema.

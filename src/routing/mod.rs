@@ -25,6 +25,6 @@ mod tags;
 
 pub use draft::plan;
 pub use exclusion::{Exclusion, LeftOut, Limit, Need};
-pub use inputs::{Ask, Claim, Inputs};
+pub use inputs::{Ask, Claim, Inputs, Whether};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};
 pub use resolve::By;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use signalbox::config::model::{Deployment, RouterConfig};
 use signalbox::config::{compile, yaml};
-use signalbox::routing::{Ask, Candidate, Claim, Exclusion, Inputs, Plan, Refusal, plan};
+use signalbox::routing::{Ask, Candidate, Claim, Exclusion, Inputs, Plan, Refusal, explain, plan};
 use signalbox::state::{Samples, Seen, Standing};
 
 pub const NOW: u64 = 1_000_000;
@@ -152,21 +152,14 @@ pub fn left_out(config: &RouterConfig, world: &World<'_>, ask: Ask<'_>) -> Vec<(
 }
 
 /// How often each deployment came first in 4,000 plans of the group `m`.
-pub fn firsts(config: &RouterConfig, world: &World<'_>, ask: impl Fn() -> Ask<'static>) -> BTreeMap<String, u32> {
-    let mut firsts = BTreeMap::new();
-    for seed in 0..4000 {
-        let plan = with(config, "m", world, ask(), |inputs| {
-            inputs.seed = seed;
-            plan(config, inputs).unwrap()
-        });
-        *firsts.entry(config.deployments[plan.stages[0].candidates[0].deployment].id.clone()).or_default() += 1;
-    }
-    firsts
+pub fn firsts(config: &RouterConfig, world: &World<'_>, ask: Ask<'_>) -> BTreeMap<String, u64> {
+    let firsts = with(config, "m", world, ask, |inputs| explain::firsts(config, inputs, 4000));
+    firsts.into_iter().map(|(index, times)| (config.deployments[index].id.clone(), times)).collect()
 }
 
 /// Whether the deployments `d0`, `d1`, ... came first about so often.
 #[track_caller]
-pub fn assert_spread(found: &BTreeMap<String, u32>, wanted: &[u32]) {
+pub fn assert_spread(found: &BTreeMap<String, u64>, wanted: &[u64]) {
     for (number, wanted) in wanted.iter().enumerate() {
         let times = found.get(&format!("d{number}")).copied().unwrap_or_default();
         let off = if *wanted == 0 || *wanted == 4000 { 0 } else { 150 };

@@ -75,7 +75,7 @@ fn has_tags(metadata: &RawValue) -> bool {
 pub fn without_wishes(body: &[u8]) -> Vec<u8> {
     let members: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
     let kept = members.map(|mut members| {
-        members.retain(|name, value| !WISHES.contains(&&**name) && !(name == "metadata" && has_tags(value)));
+        members.retain(|name, value| !(WISHES.contains(&&**name) || name == "metadata" && has_tags(value)));
         members
     });
     kept.ok().and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())

@@ -1,0 +1,133 @@
+//! `signalbox explain`: the decision about a request, without sending it.
+//!
+//! The request goes through the very functions that run in Envoy. What is known of the deployments comes from a file, or nothing is
+//! known: this program never asks a gateway. Times in that file are relative, so the same files give the same output at any time.
+//!
+//! **Invariant:** stdout holds the explanation alone; exit code 0 where a request would be sent, 1 where it would be refused, 2 where
+//! a file is wrong.
+
+mod json;
+mod state;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use signalbox::chat::ApiError;
+use signalbox::codec::client::openai::head::Head;
+use signalbox::config::model::{DeploymentIndex, RouterConfig};
+use signalbox::filter::route::{self, Moment};
+use signalbox::filter::{Api, Reply};
+use signalbox::routing::explain::{Explanation, explain, firsts};
+use signalbox::state::{Seen, Standing};
+
+use super::configuration::{self, WRONG};
+
+/// Arguments of `signalbox explain`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// LiteLLM's config.yaml
+    config: PathBuf,
+    /// The body of a request, as a client would send it
+    request: PathBuf,
+    /// What is known of the deployments: cooldowns, requests in flight, latencies (docs/routing.md has the format)
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Plan so often, each time with the next seed, and count who comes first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    draws: u64,
+    /// Chance, as a number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The request's tags, with commas between them, as in the header x-litellm-tags
+    #[arg(long, default_value = "")]
+    tags: String,
+    /// The request's tenant, as in the header that signalbox.affinity.tenant_header names
+    #[arg(long, default_value = "")]
+    tenant: String,
+}
+
+/// All that is printed.
+struct Report<'a> {
+    config: &'a RouterConfig,
+    seen: &'a [Seen],
+    model: &'a str,
+    explanation: Explanation,
+    firsts: Vec<(DeploymentIndex, u64)>,
+    draws: u64,
+    /// What the client would get where nothing is sent.
+    refused: Option<Reply>,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    let compiled = match configuration::load(&args.config) {
+        Ok(compiled) => compiled,
+        Err(code) => return code,
+    };
+    done(args, &compiled.config).unwrap_or_else(|problem| {
+        eprintln!("signalbox: {problem}");
+        ExitCode::from(WRONG)
+    })
+}
+
+fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
+    let body = read(&args.request)?;
+    let seen = match &args.state {
+        Some(path) => state::read(config, &read(path)?).map_err(|problem| format!("{}: {problem}", path.display()))?,
+        None => Vec::new(),
+    };
+    let unreadable = |error: ApiError| format!("{}: {}", args.request.display(), error.message);
+    let head = Head::read(&body).map_err(unreadable)?;
+    let api = api(&head, &body);
+    if api == Api::Chat {
+        head.require_messages().map_err(unreadable)?;
+    }
+    let moment = Moment {
+        now_ms: state::NOW_MS,
+        seed: args.seed,
+        seen: &seen,
+        tags: &args.tags,
+        tenant: &args.tenant,
+        ..Moment::default()
+    };
+    let considered = route::consider(config, api, &head, &body, &moment, |inputs| {
+        let explanation = explain(config, inputs);
+        (explanation, firsts(config, inputs, args.draws))
+    });
+    let (explanation, firsts) = considered.decision;
+    let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), state::NOW_MS);
+    let refused = explanation.decision.as_ref().err().map(answer);
+    let report = Report { config, seen: &seen, model: &head.model, explanation, firsts, draws: args.draws, refused };
+    print!("{}", if args.json { json::of(&report) } else { text::of(&report) });
+    Ok(if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Which path the request is for, by what it holds.
+fn api(head: &Head<'_>, body: &[u8]) -> Api {
+    let tree: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    match (head.messages, tree.get("input"), tree.get("prompt")) {
+        (None, Some(_), _) => Api::Embeddings,
+        (None, None, Some(_)) => Api::Completions,
+        _ => Api::Chat,
+    }
+}
+
+impl Report<'_> {
+    /// Whether a deployment must show that it serves again.
+    fn is_half_open(&self, deployment: DeploymentIndex) -> bool {
+        self.seen.get(deployment).is_some_and(|seen| matches!(seen.standing, Standing::HalfOpen { .. }))
+    }
+}
+
+fn id(config: &RouterConfig, deployment: DeploymentIndex) -> &str {
+    config.deployments.get(deployment).map_or("", |deployment| deployment.id.as_str())
+}
+
+fn group(config: &RouterConfig, group: usize) -> &str {
+    config.groups.get(group).map_or("", |group| group.name.as_str())
+}

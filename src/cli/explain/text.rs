@@ -1,0 +1,156 @@
+//! The explanation for people.
+
+use std::fmt::Write;
+
+use signalbox::config::model::{GroupIndex, RouterConfig};
+use signalbox::routing::explain::Course;
+use signalbox::routing::strategy::Figure;
+use signalbox::routing::{By, Exclusion, LeftOut, Place, Plan, Purpose, Refusal, Stage};
+
+use super::state::NOW_MS;
+use super::{Report, group, id};
+
+/// The whole text.
+pub fn of(report: &Report<'_>) -> String {
+    let config = report.config;
+    let mut out = String::new();
+    match &report.explanation.decision {
+        Ok(plan) => {
+            resolved(&mut out, report, plan.asked, plan.by);
+            out += "\nasked in this order, until one serves:\n";
+            plan.stages.iter().for_each(|stage| one_stage(&mut out, report, plan, stage));
+            left_out(&mut out, config, &plan.left_out);
+            out += &format!("\nif all that is asked fails like {} at first:\n", first(config, plan));
+            courses(&mut out, config, plan, &report.explanation.courses);
+        }
+        Err(Refusal::UnknownModel) => out += &format!("`{}` is no name that the configuration knows\n", report.model),
+        Err(Refusal::NoneMayServe { group, by, left_out: all, .. }) => {
+            resolved(&mut out, report, *group, *by);
+            left_out(&mut out, config, all);
+        }
+    }
+    if let Some(refused) = &report.refused {
+        let body = String::from_utf8_lossy(&refused.body);
+        out += &format!("\nnothing is sent; the client gets {}:\n  {}\n", refused.status, body.trim_end());
+        let wait = refused.headers.iter().find(|(name, _)| *name == "retry-after");
+        wait.into_iter().for_each(|(name, value)| out += &format!("  {name}: {value}\n"));
+    }
+    if report.draws > 0 {
+        out += &format!("\nfirst in {} draws:\n", report.draws);
+        for (deployment, times) in &report.firsts {
+            #[allow(clippy::cast_precision_loss, reason = "a share for people")]
+            let share = 100.0 * *times as f64 / report.draws as f64;
+            out += &format!("  {:<24} {times:>8}  {share:>5.1} %\n", id(config, *deployment));
+        }
+    }
+    out
+}
+
+fn resolved(out: &mut String, report: &Report<'_>, index: GroupIndex, by: By) {
+    let name = group(report.config, index);
+    let strategy = report.config.groups.get(index).map_or("", |group| group.strategy.as_str());
+    let how = match by {
+        By::Id => format!("is the id of a deployment of group `{name}`"),
+        By::Alias => format!("is another name for group `{name}`"),
+        By::Name => "is a group".to_owned(),
+        By::Pattern => format!("matches group `{name}`"),
+        By::Model => format!("is the name of a model in group `{name}`"),
+        By::DefaultFallback => format!("is unknown, and the first default fallback is group `{name}`"),
+    };
+    let _ = writeln!(out, "`{}` {how}; its strategy is {strategy}", report.model);
+}
+
+fn one_stage(out: &mut String, report: &Report<'_>, plan: &Plan, stage: &Stage) {
+    let config = report.config;
+    let from = group(config, stage.from);
+    let why = match stage.purpose {
+        Purpose::General if stage.group == plan.asked => String::new(),
+        Purpose::General => " (fallback)".to_owned(),
+        Purpose::ContextWindow => format!(" (for a prompt too long for {from})"),
+        Purpose::ContentPolicy => format!(" (for content refused by {from})"),
+    };
+    let _ = writeln!(out, "  {}{why}, retries: {}", group(config, stage.group), stage.retries);
+    for candidate in &stage.candidates {
+        let model = candidate.model.as_ref().map(|model| format!(" as {model}")).unwrap_or_default();
+        let name = format!("{}{model}", id(config, candidate.deployment));
+        let half_open = if report.is_half_open(candidate.deployment) { ", half-open" } else { "" };
+        let _ = writeln!(out, "    {name:<24} {}{half_open}", figure(candidate.figure));
+    }
+}
+
+fn figure(figure: Figure) -> String {
+    match figure {
+        Figure::None => "last resort: nobody else is left".to_owned(),
+        Figure::Share(share) => format!("{:.1} % of the draws", 100.0 * share),
+        Figure::InFlight(count) => format!("{count} in flight"),
+        Figure::Latency(seconds) => format!("{seconds:.4} s per output token"),
+        Figure::FirstToken(seconds) => format!("{seconds:.3} s until the first token"),
+        Figure::Unmeasured => "no latency measured yet".to_owned(),
+        #[allow(clippy::cast_precision_loss, reason = "for people")]
+        Figure::Cost(Some(pico)) => format!("{:.2} USD for a million tokens in and out", pico as f64 / 1e6),
+        Figure::Cost(None) => "its price is not known".to_owned(),
+        Figure::Tokens(tokens) => format!("{tokens} tokens in this minute"),
+        Figure::Affinity => "where requests that begin alike go".to_owned(),
+    }
+}
+
+fn left_out(out: &mut String, config: &RouterConfig, all: &[LeftOut]) {
+    if all.is_empty() {
+        return;
+    }
+    *out += "\nleft out:\n";
+    for left in all {
+        let _ = writeln!(out, "  {:<26} {}", id(config, left.deployment), reason(left.why));
+    }
+}
+
+fn reason(why: Exclusion) -> String {
+    let left = why.until_ms().map_or(0.0, seconds_left);
+    match why {
+        Exclusion::CannotExpress => "its dialect cannot express the request".to_owned(),
+        Exclusion::Blocked => "blocked".to_owned(),
+        Exclusion::Region => "not in the region that the request allows".to_owned(),
+        Exclusion::Tags => "not for the request's tags".to_owned(),
+        Exclusion::Lacks(need) => format!("does not support {}", need.as_str()),
+        Exclusion::ContextWindow { estimate, limit } => {
+            format!("takes {limit} tokens, and the prompt has about {estimate}")
+        }
+        Exclusion::OverBudget { .. } => format!("over budget for {left} s"),
+        Exclusion::NoRoom { what, .. } => format!("its {} is reached for {left} s", what.as_str()),
+        Exclusion::Busy { what, .. } => format!("its {} is reached for {left} s, others go first", what.as_str()),
+        Exclusion::Order => "has no order, and others have".to_owned(),
+        Exclusion::Cooling { .. } => format!("cooling for {left} s"),
+        Exclusion::Full { .. } => format!("its provider has no room for {left} s"),
+        Exclusion::HalfOpenTaken { .. } => "half-open, and another request is finding out".to_owned(),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for people")]
+fn seconds_left(until_ms: u64) -> f64 {
+    until_ms.saturating_sub(NOW_MS) as f64 / 1000.0
+}
+
+fn first<'a>(config: &'a RouterConfig, plan: &Plan) -> &'a str {
+    plan.candidates().next().map_or("", |candidate| id(config, candidate.deployment))
+}
+
+fn courses(out: &mut String, config: &RouterConfig, plan: &Plan, courses: &[Course]) {
+    for course in courses {
+        let mut name = course.class.as_str().to_owned();
+        if let Some(wait_ms) = course.retry_after_ms {
+            let _ = write!(name, " (retry-after {} s)", wait_ms / 1000);
+        }
+        let mut tried = vec![Place { stage: 0, candidate: 0 }];
+        let mut steps = Vec::new();
+        for (place, wait_ms) in &course.steps {
+            let deployment = plan.candidate(*place).map_or("", |candidate| id(config, candidate.deployment));
+            let again = if tried.contains(place) { " again" } else { "" };
+            #[allow(clippy::cast_precision_loss, reason = "for people")]
+            let wait = if *wait_ms > 0 { format!("after {} s ", *wait_ms as f64 / 1000.0) } else { String::new() };
+            steps.push(format!("{wait}{deployment}{again}"));
+            tried.push(*place);
+        }
+        let steps = if steps.is_empty() { "the client is told".to_owned() } else { steps.join(", ") };
+        let _ = writeln!(out, "  {name:<30} {steps}");
+    }
+}
