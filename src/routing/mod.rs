@@ -6,6 +6,7 @@
 //! **Invariant:** a [`Plan`] has at least one stage, each stage at least one candidate.
 
 mod chain;
+pub mod complexity;
 mod eligible;
 pub mod failover;
 mod plan;
