@@ -6,5 +6,6 @@
 //! **Invariant:** the time a decision takes grows with the length of the text and with nothing else.
 
 mod scored;
+pub mod signalbox;
 
 pub use scored::{Cause, Dimension, Scored, Tier};
