@@ -25,6 +25,8 @@ enum Command {
     Up(cli::up::Args),
     /// Translate between OpenAI's dialect and a provider's: the codecs alone, stdin to stdout
     Translate(cli::translate::Args),
+    /// Score prompts and conversations: JSON lines on stdin, tier and reasons on stdout
+    Score(cli::score::Args),
     /// Simulate providers, with faults on demand
     Sim(cli::sim::Args),
 }
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Envoy(args) => cli::envoy::run(&args),
         Command::Up(args) => cli::up::run(&args),
         Command::Translate(args) => cli::translate::run(&args),
+        Command::Score(args) => cli::score::run(&args),
         Command::Sim(args) => cli::sim::run(&args),
     }
 }

@@ -8,6 +8,9 @@
 #[path = "codec_openai.rs"]
 mod codec_openai;
 #[cfg(target_arch = "wasm32")]
+#[path = "complexity.rs"]
+mod complexity;
+#[cfg(target_arch = "wasm32")]
 #[path = "failures.rs"]
 mod failures;
 #[cfg(target_arch = "wasm32")]

@@ -6,8 +6,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use signalbox::config::compile::{Compiled, compile};
+use signalbox::config::compile::{self, Compiled, compile};
+use signalbox::config::complexity::ComplexityConfig;
 use signalbox::config::notice::Notice;
+use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
 /// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
@@ -18,23 +20,32 @@ pub const WRONG: u8 = 2;
 /// # Errors
 /// The exit code, after everything was printed.
 pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
+    let compiled = read(path, |root| compile(root, &|name| std::env::var(name).ok()))?;
+    print(path, "warning: ", &compiled.warnings);
+    Ok(compiled)
+}
+
+/// The complexity router of a file. Its warnings are printed.
+///
+/// # Errors
+/// The exit code, after everything was printed.
+pub fn complexity_router(path: &Path) -> Result<ComplexityConfig, ExitCode> {
+    let (config, warnings) = read(path, compile::complexity_router)?;
+    print(path, "warning: ", &warnings);
+    Ok(config)
+}
+
+fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Vec<Notice>>) -> Result<T, ExitCode> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         eprintln!("signalbox: cannot read {}: {error}", path.display());
         ExitCode::from(WRONG)
     })?;
-    let compiled = yaml::read(&text).and_then(|root| compile(&root, &|name| std::env::var(name).ok()));
-    match compiled {
-        Ok(compiled) => {
-            print(path, "warning: ", &compiled.warnings);
-            Ok(compiled)
-        }
-        Err(mistakes) => {
-            print(path, "", &mistakes);
-            let s = if mistakes.len() == 1 { "" } else { "s" };
-            eprintln!("signalbox: {} mistake{s} in {}", mistakes.len(), path.display());
-            Err(ExitCode::from(WRONG))
-        }
-    }
+    yaml::read(&text).and_then(|root| compile(&root)).map_err(|mistakes| {
+        print(path, "", &mistakes);
+        let s = if mistakes.len() == 1 { "" } else { "s" };
+        eprintln!("signalbox: {} mistake{s} in {}", mistakes.len(), path.display());
+        ExitCode::from(WRONG)
+    })
 }
 
 fn print(path: &Path, level: &str, notices: &[Notice]) {

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod envoy;
+pub mod score;
 pub mod sim;
 pub mod translate;
 pub mod up;

@@ -7,6 +7,7 @@
 //! **Invariant:** no file, environment or clock is read here; the environment comes as a function.
 
 pub mod compile;
+pub mod complexity;
 pub mod model;
 pub mod notice;
 pub mod tree;

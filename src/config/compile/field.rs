@@ -82,7 +82,7 @@ impl<'a> Field<'a> {
     }
 
     /// A number, also as a text, as LiteLLM takes it.
-    fn number(&self) -> Option<f64> {
+    pub(super) fn number(&self) -> Option<f64> {
         let number = match &self.node.value {
             #[allow(clippy::cast_precision_loss, reason = "whole numbers this large are refused by every caller")]
             Value::Int(whole) => *whole as f64,

@@ -6,6 +6,7 @@
 //! **Invariant:** a [`RouterConfig`] comes out only where no mistake was noted.
 
 mod aliases;
+mod complexity;
 mod deployment;
 mod endpoint;
 mod environment;
@@ -18,10 +19,14 @@ mod provider_name;
 mod router_settings;
 mod signalbox;
 
+use super::complexity::ComplexityConfig;
 use super::model::RouterConfig;
 use super::notice::Notice;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use field::{Field, Notes};
+
+/// What stands for a provider's model where the complexity router chooses one.
+const COMPLEXITY_ROUTER: &str = "auto_router/complexity_router";
 
 /// A configuration that is right.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +48,35 @@ pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
     compiled
         .map(|compiled| compiled.config)
         .map_err(|mistakes| mistakes.iter().map(|mistake| mistake.line("config", "")).collect::<Vec<_>>().join("; "))
+}
+
+/// Reads the complexity router of a configuration, the first where there are several, and nothing else of it.
+///
+/// # Errors
+/// Every mistake in it, in the order of the text; or that there is none.
+pub fn complexity_router(root: &Node) -> Result<(ComplexityConfig, Vec<Notice>), Vec<Notice>> {
+    let root = Field::root(root);
+    let mut notes = Notes::default();
+    let entries = root.at("model_list").map(|list| list.items(&mut notes)).unwrap_or_default();
+    let params = entries.iter().filter_map(|entry| entry.at("litellm_params")).find(|params| {
+        let model = params.at("model").map(|model| &model.node.value);
+        matches!(model, Some(Value::Str(model)) if model == COMPLEXITY_ROUTER)
+    });
+    let mut config = ComplexityConfig::default();
+    match &params {
+        None => root.mistake(&mut notes, "it has no complexity router", format!("write `model: {COMPLEXITY_ROUTER}`")),
+        Some(params) => {
+            if let Some(field) = params.at("complexity_router_config") {
+                config = complexity::read(&field, &mut notes);
+            }
+            if let Some(field) = params.at("complexity_router_default_model") {
+                config.default_model = field.text(&mut notes).map(str::to_owned);
+            }
+        }
+    }
+    notes.mistakes.sort_by_key(|notice| notice.place);
+    notes.warnings.sort_by_key(|notice| notice.place);
+    if notes.mistakes.is_empty() { Ok((config, notes.warnings)) } else { Err(notes.mistakes) }
 }
 
 /// Compiles a configuration. `env` reads an environment variable.

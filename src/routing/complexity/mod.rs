@@ -1,11 +1,91 @@
 //! How hard a request is: which tier of models it deserves, and why.
 //!
-//! A classifier reads a conversation and gives a [`Scored`]: a tier, and everything that led to it. Nothing in here calls a
-//! model, a host or a clock, so that the same conversation always has the same tier.
+//! A [`Classifier`] reads a conversation and gives a [`Decision`]: a tier, and everything that led to it. `rules` is what a
+//! configuration decides by itself (keywords, chores, planning clients), [`Heuristic`] LiteLLM's scorer, [`Signalbox`] our own;
+//! all read the newest [`Ask`], found by `ask`. Keywords are found by `words` in one pass of an `automaton` that is built once per configuration.
+//! Nothing in here calls a model, a host or a clock, so that the same conversation always has the same tier.
 //!
 //! **Invariant:** the time a decision takes grows with the length of the text and with nothing else.
 
+mod ask;
+mod automaton;
+mod heuristic;
+mod keywords;
+mod rules;
 mod scored;
 pub mod signalbox;
+mod steps;
+mod unicode;
+mod words;
 
+pub use ask::Ask;
+pub use heuristic::Heuristic;
+pub use rules::Decision;
 pub use scored::{Cause, Dimension, Scored, Tier};
+pub use signalbox::Signalbox;
+
+use crate::chat::{Conversation, Turn};
+use crate::config::complexity::{ClassifierType, ComplexityConfig};
+use rules::Rules;
+use signalbox::Place;
+
+/// A complexity router's judgement, as configured. Built once: that takes longer than many decisions.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    rules: Rules,
+    scorer: Scorer,
+}
+
+#[derive(Debug, Clone)]
+enum Scorer {
+    Heuristic(Box<Heuristic>),
+    Signalbox(Signalbox),
+}
+
+impl Classifier {
+    /// Takes a configuration.
+    ///
+    /// # Errors
+    /// None so far: this build has every classifier that a configuration can name.
+    pub fn new(config: &ComplexityConfig) -> Result<Self, String> {
+        let scorer = match config.classifier_type {
+            ClassifierType::Heuristic => Scorer::Heuristic(Box::new(Heuristic::new(config))),
+            ClassifierType::Signalbox => Scorer::Signalbox(Signalbox::new(config)),
+        };
+        Ok(Self { rules: Rules::new(config), scorer })
+    }
+
+    /// Whether a decision needs the whole conversation. Else the turns from the newest one that [`Classifier::is_ask`] on do.
+    #[must_use]
+    pub const fn reads_all(&self) -> bool {
+        match self.scorer {
+            Scorer::Heuristic(_) => self.rules.reads_all(),
+            Scorer::Signalbox(_) => true,
+        }
+    }
+
+    /// Whether somebody asks something in this turn. `codex`: the client is Codex, which has reminders of its own.
+    #[must_use]
+    pub fn is_ask(&self, turn: &Turn<'_>, codex: bool) -> bool {
+        self.rules.is_ask(turn, codex)
+    }
+
+    /// Decides. `explain` fills in signals and dimensions. Where nobody asks anything the cause is [`Cause::DefaultFallback`],
+    /// and the default model serves instead of the tier.
+    #[must_use]
+    pub fn decide(&self, conversation: &Conversation<'_>, codex: bool, explain: bool) -> Decision {
+        self.rules.decide(conversation, codex, |ask, markers| match &self.scorer {
+            Scorer::Heuristic(heuristic) => heuristic.score(&ask.text, explain),
+            Scorer::Signalbox(own) => own.score_in(&ask.text, Place { conversation, turn: ask.turn, markers }, explain),
+        })
+    }
+
+    /// Scores a single prompt as it stands, rules aside.
+    #[must_use]
+    pub fn score(&self, prompt: &str, explain: bool) -> Scored {
+        match &self.scorer {
+            Scorer::Heuristic(heuristic) => heuristic.score(prompt, explain),
+            Scorer::Signalbox(own) => own.score(prompt, explain),
+        }
+    }
+}

@@ -1,51 +1,8 @@
 //! What a classifier says of a conversation.
 //!
-//! **Invariant:** tiers are ordered, the cheapest first; names and causes are LiteLLM's words where it has one.
+//! **Invariant:** causes are LiteLLM's words where it has one.
 
-/// How hard a request is, the easiest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// A cheap model will do.
-    Simple,
-    /// An ordinary one.
-    Medium,
-    /// A strong one.
-    Complex,
-    /// One that thinks.
-    Reasoning,
-}
-
-impl Tier {
-    /// Every tier, the easiest first.
-    pub const ALL: [Self; 4] = [Self::Simple, Self::Medium, Self::Complex, Self::Reasoning];
-
-    /// The name as it stands in configurations, headers and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Simple => "SIMPLE",
-            Self::Medium => "MEDIUM",
-            Self::Complex => "COMPLEX",
-            Self::Reasoning => "REASONING",
-        }
-    }
-
-    /// The tier of a name in any case.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tier| tier.as_str().eq_ignore_ascii_case(name))
-    }
-
-    /// The next harder tier; the hardest stays.
-    #[must_use]
-    pub const fn above(self) -> Self {
-        match self {
-            Self::Simple => Self::Medium,
-            Self::Medium => Self::Complex,
-            Self::Complex | Self::Reasoning => Self::Reasoning,
-        }
-    }
-}
+pub use crate::config::complexity::Tier;
 
 /// Which rule had the last word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,8 +15,6 @@ pub enum Cause {
     SignalboxScorer,
     /// A keyword of the configuration stands for a tier.
     LiteralKeywordMatch,
-    /// The user asked for more.
-    EscalationKeyword,
     /// A coding client is planning, which needs a tier at least.
     PlanMode,
     /// A client's own chore, such as naming the session.
@@ -77,11 +32,16 @@ impl Cause {
             Self::ReasoningOverride => "reasoning_override",
             Self::SignalboxScorer => "signalbox_scorer",
             Self::LiteralKeywordMatch => "literal_keyword_match",
-            Self::EscalationKeyword => "escalation_keyword",
             Self::PlanMode => "plan_mode",
             Self::Housekeeping => "housekeeping",
             Self::DefaultFallback => "default_fallback",
         }
+    }
+
+    /// Whether a scorer gave the score, so that the score says something.
+    #[must_use]
+    pub const fn is_scored(self) -> bool {
+        matches!(self, Self::HeuristicScorer | Self::ReasoningOverride | Self::SignalboxScorer)
     }
 }
 

@@ -6,7 +6,7 @@
 //! **Invariant:** the model that is read is the model that stands at [`Head::model_span`]: a body that names it twice is
 //! refused, because the provider could read the other one. Nesting costs no stack.
 
-mod members;
+pub(super) mod members;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,6 +35,14 @@ pub struct Head<'a> {
     pub messages: Option<&'a RawValue>,
     /// Whether any tools (or the older `functions`) are given.
     pub tools: bool,
+    /// `tools`, raw.
+    pub raw_tools: Option<&'a RawValue>,
+    /// The older `functions`, raw.
+    pub raw_functions: Option<&'a RawValue>,
+    /// Upper bound of the answer (`max_completion_tokens`, else `max_tokens`), in tokens.
+    pub max_tokens: Option<u64>,
+    /// Whether the answer must be JSON (`response_format`).
+    pub structured: bool,
     /// What not every dialect can express.
     pub needs: Needs,
     /// `num_retries` of this request (LiteLLM).
@@ -108,6 +116,10 @@ impl<'a> Head<'a> {
             include_usage: inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
             messages: members.messages,
             tools: is_filled(members.tools) || is_filled(members.functions),
+            raw_tools: members.tools,
+            raw_functions: members.functions,
+            max_tokens: members.max_tokens(),
+            structured: members.is_structured(),
             needs: Needs::of(&members),
             num_retries: inside(members.num_retries),
             timeout_ms: inside::<f64>(members.timeout).and_then(milliseconds),
@@ -170,13 +182,29 @@ impl Needs {
             top_logprobs: members.top_logprobs.is_some_and(|raw| raw.get() != "0"),
             logit_bias: is_filled(members.logit_bias),
             audio: members.audio.is_some() || modalities.contains("\"audio\""),
-            format: inside::<Typed>(members.response_format).and_then(|typed| match &*typed.r#type {
-                "text" => None,
-                "json_object" => Some(Format::JsonObject),
-                "json_schema" => Some(Format::JsonSchema),
-                _ => Some(Format::Other),
-            }),
+            format: format(members.response_format),
         }
+    }
+}
+
+fn format(raw: Option<&RawValue>) -> Option<Format> {
+    match &*inside::<Typed>(raw)?.r#type {
+        "text" => None,
+        "json_object" => Some(Format::JsonObject),
+        "json_schema" => Some(Format::JsonSchema),
+        _ => Some(Format::Other),
+    }
+}
+
+impl Members<'_> {
+    /// Upper bound of the answer, in tokens.
+    pub(super) fn max_tokens(&self) -> Option<u64> {
+        inside(self.max_completion_tokens).or_else(|| inside(self.max_tokens))
+    }
+
+    /// Whether the answer must be JSON.
+    pub(super) fn is_structured(&self) -> bool {
+        matches!(format(self.response_format), Some(Format::JsonObject | Format::JsonSchema))
     }
 }
 

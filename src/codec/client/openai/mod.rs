@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod conversation;
 pub mod error;
 mod fields;
 pub mod head;

@@ -12,15 +12,15 @@
 //! order of [`FEATURES`]: no function of a platform's own library is used, so native code and WebAssembly give the same bits.
 //! The scale is chosen so that LiteLLM's default boundaries (0.15, 0.35, 0.60) divide it sensibly too.
 //!
-//! **Invariant:** the same conversation gives the same bits everywhere; the time is bounded for any length of an ask but for the
-//! search for reminder blocks, which is linear.
+//! **Invariant:** the same conversation gives the same bits everywhere, and an ask of any length takes a bounded time.
 
 mod ask;
 mod text;
 mod words;
 
-use super::{Cause, Dimension, Scored, Tier};
+use super::{Cause, Dimension, Scored};
 use crate::chat::Conversation;
+use crate::config::complexity::{ComplexityConfig, TierBoundaries};
 use text::{Opening, Reading};
 use words::Sign;
 
@@ -93,34 +93,48 @@ const OF_TEXT: usize = 15;
 
 type Values = [f64; FEATURES.len()];
 
-/// The tier of a conversation, given the scores from which MEDIUM, COMPLEX and REASONING begin. Nobody asking anything has
-/// the cause [`Cause::DefaultFallback`]. Dimensions and signals are written only where they will be read (`explain`).
-#[must_use]
-pub fn score(conversation: &Conversation<'_>, boundaries: [f64; 3], explain: bool) -> Scored {
-    let Some(reading) = ask::newest(conversation) else {
-        return Scored {
-            tier: Tier::Medium,
-            score: 0.0,
-            cause: Cause::DefaultFallback,
-            signals: Vec::new(),
-            dimensions: Vec::new(),
-        };
-    };
-    let values = values(conversation, &reading);
-    let score = bent(BASE + weighed(&values));
-    let steps = boundaries.iter().filter(|boundary| score >= **boundary).count();
-    let mut scored = Scored {
-        tier: Tier::ALL.get(steps).copied().unwrap_or(Tier::Medium),
-        score,
-        cause: Cause::SignalboxScorer,
-        signals: Vec::new(),
-        dimensions: Vec::new(),
-    };
-    if explain {
-        scored.dimensions = dimensions(&values);
-        scored.signals = signals(&scored.dimensions);
+/// The scorer, as configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Signalbox {
+    boundaries: TierBoundaries,
+}
+
+/// Where an ask stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'c> {
+    /// What it belongs to.
+    pub(super) conversation: &'c Conversation<'c>,
+    /// Its turn.
+    pub(super) turn: usize,
+    /// Pairs of marks around what is no ask.
+    pub(super) markers: &'c [(&'c str, &'c str)],
+}
+
+impl Signalbox {
+    /// Takes the boundaries of a configuration; nothing else of it counts here.
+    #[must_use]
+    pub const fn new(config: &ComplexityConfig) -> Self {
+        Self { boundaries: config.tier_boundaries }
     }
-    scored
+
+    /// Scores a single prompt. Signals and dimensions are written only where they will be read (`explain`).
+    #[must_use]
+    pub fn score(&self, prompt: &str, explain: bool) -> Scored {
+        self.scored(&values(prompt, None), explain)
+    }
+
+    /// Scores an ask within its conversation.
+    pub(super) fn score_in(&self, ask: &str, place: Place<'_>, explain: bool) -> Scored {
+        self.scored(&values(ask, Some(place)), explain)
+    }
+
+    fn scored(&self, values: &Values, explain: bool) -> Scored {
+        let sum = BASE + weighed(values);
+        let score = bent(sum);
+        let tier = self.boundaries.tier(score);
+        let dimensions = if explain { dimensions(values, score - sum) } else { Vec::new() };
+        Scored { tier, score, cause: Cause::SignalboxScorer, signals: signals(&dimensions), dimensions }
+    }
 }
 
 fn weighed(values: &Values) -> f64 {
@@ -173,53 +187,58 @@ fn of_text(reading: &Reading) -> [f64; OF_TEXT] {
     ]
 }
 
-fn values(conversation: &Conversation<'_>, reading: &Reading) -> Values {
-    let mut reading = *reading;
-    reading.add(Sign::Demand, if conversation.structured { 3 } else { 0 });
-    // Room for a few words only is a question with a short answer.
-    reading.add(Sign::Recall, if conversation.max_tokens.is_some_and(|most| most <= 16) { 1 } else { 0 });
-    let calls = conversation.turns.iter().fold(0_u32, |sum, turn| sum.saturating_add(turn.calls));
-    let files = conversation.turns.iter().fold(0_u32, |sum, turn| sum.saturating_add(turn.attachments));
-    let tools = u32::try_from(conversation.tools.len()).unwrap_or(u32::MAX);
+fn values(ask: &str, place: Option<Place<'_>>) -> Values {
+    let mut reading = ask::newest(ask);
+    let mut around = [0.0; 3];
+    if let Some(Place { conversation, .. }) = place {
+        reading.add(Sign::Demand, if conversation.structured { 3 } else { 0 });
+        // Room for a few words only is a question with a short answer.
+        reading.add(Sign::Recall, if conversation.max_tokens.is_some_and(|most| most <= 16) { 1 } else { 0 });
+    }
+    if let Some(place) = place {
+        around = [context(place, reading.words), tools(place.conversation), 0.0];
+    }
     let foreign = f64::from(reading.foreign) / f64::from(reading.words.max(1));
+    around[2] = foreign / (foreign + 0.2);
+    filled(of_text(&reading).into_iter().chain(around))
+}
+
+fn filled(known: impl Iterator<Item = f64>) -> Values {
     let mut values = [0.0; FEATURES.len()];
-    let around = [
-        before(conversation, reading.words),
-        share(tools.saturating_add(calls).saturating_add(files.saturating_mul(3)), 8.0, 0),
-        foreign / (foreign + 0.2),
-    ];
-    for (value, known) in values.iter_mut().zip(of_text(&reading).into_iter().chain(around)) {
+    for (value, known) in values.iter_mut().zip(known) {
         *value = known;
     }
     values
 }
 
+fn tools(conversation: &Conversation<'_>) -> f64 {
+    let of_turns = conversation
+        .turns
+        .iter()
+        .fold(0_u32, |sum, turn| sum.saturating_add(turn.calls).saturating_add(turn.attachments.saturating_mul(3)));
+    share(of_turns.saturating_add(u32::try_from(conversation.tools.len()).unwrap_or(u32::MAX)), 8.0, 0)
+}
+
 /// The hardest of the asks before, in 0..1, the less the longer the newest ask is.
-fn before(conversation: &Conversation<'_>, words: u32) -> f64 {
-    let hardest = ask::earlier(conversation).fold(0.0_f64, |hardest, reading| {
-        let mut values = [0.0; FEATURES.len()];
-        for (value, known) in values.iter_mut().zip(of_text(&reading)) {
-            *value = known;
-        }
-        hardest.max(weighed(&values))
-    });
+fn context(place: Place<'_>, words: u32) -> f64 {
+    let asks = ask::before(place.conversation, place.turn, place.markers);
+    let hardest = asks.fold(0.0_f64, |hardest, it| hardest.max(weighed(&filled(of_text(&it).into_iter()))));
     hardest.min(1.0) * 20.0 / (20.0 + f64::from(words))
 }
 
-fn dimensions(values: &Values) -> Vec<Dimension> {
-    let of = |(feature, value): (&Feature, &f64)| Dimension {
-        name: feature.name,
-        value: *value,
-        weight: feature.weight,
-        contribution: feature.weight * value,
-        detail: String::new(),
-    };
-    FEATURES.iter().zip(values).map(of).collect()
+/// What adds up to the score; `bend` is what the ends of the scale took or gave.
+fn dimensions(values: &Values, bend: f64) -> Vec<Dimension> {
+    let dimension =
+        |name, value, weight| Dimension { name, value, weight, contribution: value * weight, detail: String::new() };
+    let of = |(feature, value): (&Feature, &f64)| dimension(feature.name, *value, feature.weight);
+    let features = FEATURES.iter().zip(values).map(of);
+    std::iter::once(dimension("base", 1.0, BASE)).chain(features).chain([dimension("bend", bend, 1.0)]).collect()
 }
 
 /// What counted most, in words.
 fn signals(dimensions: &[Dimension]) -> Vec<String> {
-    let mut counted: Vec<&Dimension> = dimensions.iter().filter(|it| it.contribution.abs() >= 0.01).collect();
+    let counts = |it: &&Dimension| it.contribution.abs() >= 0.005 && !matches!(it.name, "base" | "bend");
+    let mut counted: Vec<&Dimension> = dimensions.iter().filter(counts).collect();
     counted.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
     counted.iter().map(|it| format!("{} {:+.2}", it.name, it.contribution)).collect()
 }

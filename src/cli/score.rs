@@ -1,0 +1,137 @@
+//! `signalbox score`: the classifiers alone, JSON lines in, JSON lines out. For whoever asks why a request got its tier, for the
+//! judges, and for measuring a classifier on prompts of one's own.
+//!
+//! **Invariant:** every line of stdin gives one line of stdout, in order.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use signalbox::codec::client::openai::conversation;
+use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
+use signalbox::routing::complexity::{Cause, Classifier, Dimension, Scored};
+
+use super::configuration;
+
+/// Arguments of `signalbox score`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Who scores; else the configuration's `classifier_type`, else `heuristic`
+    #[arg(long)]
+    classifier: Option<ClassifierName>,
+    /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Add to each line what every dimension contributed
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ClassifierName {
+    /// LiteLLM's scorer
+    Heuristic,
+    /// Signalbox's own
+    Signalbox,
+}
+
+/// A line of stdin: `{"prompt": …}` is scored as it stands, `{"messages": …, "tools": …}` as a request's body, rules included.
+#[derive(Deserialize)]
+struct Line {
+    prompt: Option<String>,
+}
+
+/// A line of stdout.
+#[derive(Serialize)]
+struct Answer {
+    /// None where a rule decided.
+    score: Option<f64>,
+    tier: &'static str,
+    signals: Vec<String>,
+    cause: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dimensions: Vec<Part>,
+}
+
+/// A dimension of the score.
+#[derive(Serialize)]
+struct Part {
+    name: &'static str,
+    value: f64,
+    weight: f64,
+    contribution: f64,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    let mut config = match args.config.as_deref().map(configuration::complexity_router).transpose() {
+        Ok(config) => config.unwrap_or_default(),
+        Err(code) => return code,
+    };
+    set_classifier(&mut config, args.classifier);
+    let classifier = match Classifier::new(&config) {
+        Ok(classifier) => classifier,
+        Err(error) => {
+            eprintln!("signalbox: {error}");
+            return ExitCode::from(configuration::WRONG);
+        }
+    };
+    match score_all(&classifier, args.explain) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("signalbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_classifier(config: &mut ComplexityConfig, name: Option<ClassifierName>) {
+    match name {
+        Some(ClassifierName::Heuristic) => config.classifier_type = ClassifierType::Heuristic,
+        Some(ClassifierName::Signalbox) => config.classifier_type = ClassifierType::Signalbox,
+        None => {}
+    }
+}
+
+/// Whether every line could be read.
+fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut all = true;
+    for line in io::stdin().lock().split(b'\n') {
+        match score(classifier, &line?, explain) {
+            Ok(answer) => serde_json::to_writer(&mut stdout, &answer)?,
+            Err(error) => {
+                all = false;
+                serde_json::to_writer(&mut stdout, &serde_json::json!({ "error": error }))?;
+            }
+        }
+        stdout.write_all(b"\n")?;
+    }
+    stdout.flush()?;
+    Ok(all)
+}
+
+fn score(classifier: &Classifier, line: &[u8], explain: bool) -> Result<Answer, String> {
+    let Line { prompt } = serde_json::from_slice(line).map_err(|error| format!("this is no JSON object: {error}"))?;
+    if let Some(prompt) = prompt {
+        return Ok(answer(classifier.score(&prompt, true), explain));
+    }
+    let conversation = conversation::read(line).ok_or("neither `prompt` nor `messages` is here")?;
+    Ok(answer(classifier.decide(&conversation, false, true).scored, explain))
+}
+
+fn answer(scored: Scored, explain: bool) -> Answer {
+    let Scored { tier, score, cause, signals, dimensions } = scored;
+    let part =
+        |it: Dimension| Part { name: it.name, value: it.value, weight: it.weight, contribution: it.contribution };
+    Answer {
+        score: Cause::is_scored(cause).then_some(score),
+        tier: tier.as_str(),
+        signals,
+        cause: cause.as_str(),
+        dimensions: if explain { dimensions.into_iter().map(part).collect() } else { Vec::new() },
+    }
+}

@@ -1,0 +1,221 @@
+//! Finds many words in one pass over a text: an Aho-Corasick automaton, every step of it one look into a table.
+//!
+//! A search per keyword would cost more than a hundred passes over each prompt. The table is built once per configuration, and
+//! treats the letters of ASCII alike in both cases, so that most texts need not be lowered first.
+//!
+//! **Invariant:** a scan takes one step per byte, whatever the text, and at most one call per pattern and place.
+
+use std::collections::VecDeque;
+
+/// A state's number.
+type State = u16;
+
+const ROOT: State = 0;
+
+/// The automaton of some patterns.
+#[derive(Debug, Clone)]
+pub(super) struct Automaton {
+    /// Each byte's column in the table: bytes that no pattern holds share one.
+    column: [u8; 256],
+    /// Columns of a row, as a power of two.
+    row_bits: u32,
+    /// The next state, by state and column.
+    next: Vec<State>,
+    /// States from here on end a pattern.
+    first_ending: State,
+    /// For each state that ends patterns, where they stand in `ends`.
+    spans: Vec<(u32, u32)>,
+    /// Patterns by number.
+    ends: Vec<u32>,
+}
+
+/// A trie with its failure links, before it becomes a table.
+#[derive(Default)]
+struct Trie {
+    /// Children of each state by column.
+    children: Vec<Vec<(u8, usize)>>,
+    /// Patterns that end in each state.
+    ends: Vec<Vec<u32>>,
+}
+
+impl Automaton {
+    /// Builds it. Patterns are in lower case; an empty one is never found, nor is one for which there are no states left.
+    pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p str> + Clone) -> Self {
+        let (column, columns) = columns(patterns.clone());
+        let trie = Trie::new(patterns, &column);
+        let row_bits = columns.next_power_of_two().trailing_zeros();
+        let mut next = vec![0_usize; trie.children.len() << row_bits];
+        let mut ends = trie.ends;
+        let mut fail = vec![0_usize; trie.children.len()];
+        let mut queue = VecDeque::from([0]);
+        while let Some(state) = queue.pop_front() {
+            let failed = fail.get(state).copied().unwrap_or(0);
+            // A state goes on as the one it falls back to, except where it has children of its own.
+            if state != 0 {
+                next.copy_within((failed << row_bits)..((failed + 1) << row_bits), state << row_bits);
+            }
+            let inherited = if state == 0 { Vec::new() } else { ends.get(failed).cloned().unwrap_or_default() };
+            if let Some(own) = ends.get_mut(state) {
+                own.extend(inherited);
+            }
+            for &(column, child) in trie.children.get(state).into_iter().flatten() {
+                let Some(cell) = next.get_mut((state << row_bits) | usize::from(column)) else { continue };
+                let fallback = std::mem::replace(cell, child);
+                if let Some(link) = fail.get_mut(child) {
+                    *link = if state == 0 { 0 } else { fallback };
+                }
+                queue.push_back(child);
+            }
+        }
+        Self::pack(column, row_bits, &next, &ends)
+    }
+
+    /// Numbers the states so that those that end a pattern come last: the scan then asks one comparison per byte.
+    fn pack(column: [u8; 256], row_bits: u32, next: &[usize], ends: &[Vec<u32>]) -> Self {
+        let mut order: Vec<usize> = (0..ends.len()).collect();
+        order.sort_by_key(|state| ends.get(*state).is_some_and(|ends| !ends.is_empty()));
+        let mut number = vec![ROOT; ends.len()];
+        for (new, old) in order.iter().enumerate() {
+            if let (Some(slot), Ok(new)) = (number.get_mut(*old), State::try_from(new)) {
+                *slot = new;
+            }
+        }
+        let renumbered = |old: &usize| number.get(*old).copied().unwrap_or(ROOT);
+        let row = |old: &usize| next.get((old << row_bits)..((old + 1) << row_bits)).unwrap_or_default();
+        let mut packed = Self {
+            column,
+            row_bits,
+            next: order.iter().flat_map(row).map(renumbered).collect(),
+            first_ending: 0,
+            spans: Vec::new(),
+            ends: Vec::new(),
+        };
+        for ends in order.iter().filter_map(|old| ends.get(*old)) {
+            if ends.is_empty() {
+                packed.first_ending += 1;
+                continue;
+            }
+            let from = packed.ends.len();
+            packed.ends.extend(ends);
+            packed.spans.push((from as u32, packed.ends.len() as u32));
+        }
+        packed
+    }
+
+    /// Calls `found` with each pattern's number and the byte after its end, in the order of ends.
+    #[inline]
+    pub(super) fn scan(&self, text: &str, mut found: impl FnMut(usize, usize)) {
+        let mut state = ROOT;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            let column = self.column.get(usize::from(byte)).copied().unwrap_or(0);
+            state = self.next.get((usize::from(state) << self.row_bits) | usize::from(column)).copied().unwrap_or(ROOT);
+            if state >= self.first_ending {
+                let span = self.spans.get(usize::from(state - self.first_ending)).copied().unwrap_or_default();
+                for &pattern in self.ends.get(span.0 as usize..span.1 as usize).unwrap_or_default() {
+                    found(pattern as usize, at + 1);
+                }
+            }
+        }
+    }
+}
+
+impl Trie {
+    fn new<'p>(patterns: impl Iterator<Item = &'p str>, column: &[u8; 256]) -> Self {
+        let mut trie = Self { children: vec![Vec::new()], ends: vec![Vec::new()] };
+        for (number, pattern) in patterns.enumerate() {
+            // The configuration's limit on keywords keeps this far away.
+            if pattern.is_empty() || trie.children.len() + pattern.len() >= usize::from(State::MAX) {
+                continue;
+            }
+            let mut state = 0;
+            for byte in pattern.bytes() {
+                let column = column.get(usize::from(byte)).copied().unwrap_or(0);
+                state = trie.child(state, column);
+            }
+            if let (Some(ends), Ok(number)) = (trie.ends.get_mut(state), u32::try_from(number)) {
+                ends.push(number);
+            }
+        }
+        trie
+    }
+
+    fn child(&mut self, state: usize, column: u8) -> usize {
+        let fresh = self.children.len();
+        let Some(children) = self.children.get_mut(state) else { return 0 };
+        if let Some((_, child)) = children.iter().find(|(known, _)| *known == column) {
+            return *child;
+        }
+        children.push((column, fresh));
+        self.children.push(Vec::new());
+        self.ends.push(Vec::new());
+        fresh
+    }
+}
+
+/// A column for each byte that some pattern holds, 0 for all others, and how many columns there are.
+fn columns<'p>(patterns: impl Iterator<Item = &'p str>) -> ([u8; 256], usize) {
+    let mut column = [0_u8; 256];
+    let mut columns = 1_usize;
+    for byte in patterns.flat_map(str::bytes) {
+        let Some(slot) = column.get_mut(usize::from(byte)) else { continue };
+        // UTF-8 never holds 255, so that 255 columns and the common one are enough.
+        if let (0, Ok(fresh)) = (*slot, u8::try_from(columns)) {
+            *slot = fresh;
+            columns += 1;
+        }
+    }
+    for upper in b'A'..=b'Z' {
+        let lower = column.get(usize::from(upper.to_ascii_lowercase())).copied().unwrap_or(0);
+        if let Some(slot) = column.get_mut(usize::from(upper)) {
+            *slot = lower;
+        }
+    }
+    (column, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(patterns: &[&str], text: &str) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        Automaton::new(patterns.iter().copied()).scan(text, |pattern, end| found.push((pattern, end)));
+        found.sort_unstable();
+        found
+    }
+
+    /// The same by looking for each pattern at each place.
+    fn plainly(patterns: &[&str], text: &str) -> Vec<(usize, usize)> {
+        let lower = text.to_ascii_lowercase();
+        let mut found = Vec::new();
+        for (number, pattern) in patterns.iter().enumerate().filter(|(_, pattern)| !pattern.is_empty()) {
+            let ends = (0..lower.len()).filter(|at| lower.as_bytes()[*at..].starts_with(pattern.as_bytes()));
+            found.extend(ends.map(|at| (number, at + pattern.len())));
+        }
+        found
+    }
+
+    #[test]
+    fn every_pattern_is_found_at_every_place() {
+        let patterns = ["he", "she", "his", "hers", "s", "he", "", "er s", "発", "。", "aa", "aaa", "ab", "bab"];
+        for text in ["", "ushers", "SHE sells his hers she", "開発。発", "aaaaabababaab", "hhehishe", "x"] {
+            assert_eq!(found(&patterns, text), plainly(&patterns, text), "{text}");
+        }
+        let mut seed = 7_u64;
+        for _ in 0..300 {
+            let text: String = (0..60)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    ['a', 'b', 'h', 'e', 's', 'i', 'r', ' '][(seed >> 60) as usize % 8]
+                })
+                .collect();
+            assert_eq!(found(&patterns, &text), plainly(&patterns, &text), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_is_no_danger() {
+        assert_eq!(found(&[], "abc"), []);
+        assert_eq!(found(&[""], "abc"), []);
+    }
+}

@@ -1,0 +1,268 @@
+//! LiteLLM's complexity router: its scorer bit for bit on LiteLLM's own vectors, the rules around it, and bounds on hostile texts.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use serde_json::Value;
+use signalbox::chat::{Conversation, Role, Turn};
+use signalbox::config::complexity::{
+    ComplexityConfig, DimensionWeights, KeywordTierRule, Tier, TierBoundaries, TierModel, TokenThresholds,
+};
+use signalbox::routing::complexity::{Cause, Classifier, Decision, Heuristic, Scored};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const VECTORS: &[u8] = include_bytes!("golden/complexity/vectors.json");
+const SORTS: &str = "Write a Python function that sorts a list of numbers and returns it please";
+
+fn litellm() -> ComplexityConfig {
+    ComplexityConfig::default()
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn score(config: &ComplexityConfig, prompt: &str) -> Scored {
+    Heuristic::new(config).score(prompt, true)
+}
+
+#[test]
+fn every_vector_has_litellms_tier_score_and_signals() {
+    let heuristic = Heuristic::new(&litellm());
+    let vectors: Vec<Value> = serde_json::from_slice(VECTORS).unwrap();
+    assert!(vectors.len() > 50);
+    for vector in vectors {
+        let prompt = vector["prompt"].as_str().unwrap();
+        let scored = heuristic.score(prompt, true);
+        let wanted = vector["score"].as_f64().unwrap();
+        assert_eq!(scored.score.to_bits(), (wanted + 0.0).to_bits(), "{prompt}: {} for {wanted}", scored.score);
+        assert_eq!(scored.tier.as_str(), vector["tier"], "{prompt}");
+        assert_eq!(serde_json::to_value(&scored.signals).unwrap(), vector["signals"], "{prompt}");
+        let sum = scored.dimensions.iter().fold(0.0, |sum, dimension| sum + dimension.contribution);
+        assert_eq!((scored.dimensions.len(), sum.to_bits()), (7, scored.score.to_bits()), "{prompt}");
+
+        let silent = heuristic.score(prompt, false);
+        assert_eq!((silent.tier, silent.score, silent.cause), (scored.tier, scored.score, scored.cause));
+        assert!(silent.signals.is_empty() && silent.dimensions.is_empty());
+    }
+}
+
+#[test]
+fn the_configuration_changes_the_score_as_in_litellm() {
+    let judged = |config: ComplexityConfig| {
+        let scored = score(&config, SORTS);
+        (scored.tier, scored.score)
+    };
+    assert_eq!(judged(litellm()), (Tier::Medium, 0.3));
+    let dimension_weights = DimensionWeights { code_presence: 0.4, ..DimensionWeights::ZERO };
+    assert_eq!(judged(ComplexityConfig { dimension_weights, ..litellm() }), (Tier::Complex, 0.4));
+    assert_eq!(judged(ComplexityConfig { code_keywords: owned(&["sorts"]), ..litellm() }), (Tier::Medium, 0.15));
+    assert_eq!(judged(ComplexityConfig { code_keywords: Vec::new(), ..litellm() }), (Tier::Medium, 0.3));
+    let custom_technical_keywords = owned(&["sorts", "numbers"]);
+    assert_eq!(judged(ComplexityConfig { custom_technical_keywords, ..litellm() }), (Tier::Complex, 0.425));
+    let tier_boundaries = TierBoundaries { simple_medium: 0.5, medium_complex: 0.2, complex_reasoning: 0.1 };
+    assert_eq!(judged(ComplexityConfig { tier_boundaries, ..litellm() }).0, Tier::Simple);
+    let token_thresholds = TokenThresholds { simple: 3, complex: 17 };
+    assert_eq!(judged(ComplexityConfig { token_thresholds, ..litellm() }), (Tier::Complex, 0.4));
+}
+
+#[test]
+fn two_reasoning_words_need_a_score_from_the_floor_on() {
+    let prompt = "hello evaluate infer";
+    let by_default = score(&litellm(), prompt);
+    assert_eq!((by_default.tier, by_default.score), (Tier::Simple, 0.099_999_999_999_999_99));
+    let lowered = score(&ComplexityConfig { reasoning_override_min_score: Some(0.0), ..litellm() }, prompt);
+    assert_eq!((lowered.tier, lowered.cause), (Tier::Reasoning, Cause::ReasoningOverride));
+}
+
+#[test]
+fn words_end_where_pythons_do() {
+    let code = |prompt: &str| score(&litellm(), prompt).signals.iter().any(|signal| signal.starts_with("code"));
+    for prompt in
+        ["api", "API", "the_api api", "x-api", "’api’", "发票。api", "की\u{93f}api", "ⓐapi", "api\u{301}", "apİ"]
+    {
+        assert!(code(prompt), "{prompt}");
+    }
+    for prompt in ["apis", "api_", "_api", "发票api", "éapi", "api٣", "api²", "apiª", "ǅapi", "rapid"] {
+        assert!(!code(prompt), "{prompt}");
+    }
+    let keywords = ComplexityConfig { code_keywords: owned(&["c++", "发票", "ΟΔΟΣ", "é", ".net"]), ..litellm() };
+    let code = |prompt: &str| score(&keywords, prompt).signals.iter().any(|signal| signal.starts_with("code"));
+    for prompt in ["c++x", "我需要开发票", "οδος", "ΟΔΟΣ", "É", "asp.net"] {
+        assert!(code(prompt), "{prompt}");
+    }
+    for prompt in ["c++", "发 票", "οδοσ", "été", "use .net"] {
+        assert!(!code(prompt), "{prompt}");
+    }
+}
+
+// --- The rules around the scorer ------------------------------------------------------------------------------------------
+
+fn says(role: Role, text: &'static str) -> Turn<'static> {
+    Turn { role, text: text.into(), attachments: 0, calls: 0 }
+}
+
+fn decide(config: &ComplexityConfig, turns: &[Turn<'static>]) -> Decision {
+    let conversation = Conversation { turns: turns.to_vec(), ..Conversation::default() };
+    Classifier::new(config).unwrap().decide(&conversation, false, true)
+}
+
+fn outcome(config: &ComplexityConfig, turns: &[Turn<'static>]) -> (Tier, Cause) {
+    let decision = decide(config, turns);
+    (decision.scored.tier, decision.scored.cause)
+}
+
+fn only(tiers: &[Tier]) -> ComplexityConfig {
+    let model = || vec![TierModel { group: "m".to_owned(), params: Value::Null }];
+    ComplexityConfig { tiers: tiers.iter().map(|tier| (*tier, model())).collect(), ..litellm() }
+}
+
+#[test]
+fn the_newest_ask_decides() {
+    let turns = [
+        says(Role::System, "You write code: function, class, api."),
+        says(Role::User, "implement a function in rust"),
+        says(Role::Assistant, "fn"),
+        says(Role::User, "thanks <system-reminder>class function api</system-reminder>"),
+    ];
+    let decision = decide(&litellm(), &turns);
+    assert_eq!((decision.scored.tier, decision.scored.score), (Tier::Simple, -0.150_000_000_000_000_02));
+    assert_eq!(outcome(&litellm(), &turns[..3]), (Tier::Medium, Cause::HeuristicScorer));
+    assert_eq!(outcome(&litellm(), &turns[..1]), (Tier::Medium, Cause::DefaultFallback));
+    assert_eq!(outcome(&litellm(), &[]), (Tier::Medium, Cause::DefaultFallback));
+}
+
+#[test]
+fn a_user_can_ask_for_the_next_configured_tier() {
+    let wish = [says(Role::User, "hello, LITELLM ESCALATE")];
+    assert_eq!(outcome(&litellm(), &wish), (Tier::Medium, Cause::HeuristicScorer));
+    let decision = decide(&only(&[Tier::Simple, Tier::Reasoning]), &wish);
+    assert_eq!((decision.scored.tier, decision.classified), (Tier::Reasoning, Tier::Simple));
+    assert_eq!(decision.escalation_keyword.as_deref(), Some("LITELLM ESCALATE"));
+    assert!(decision.scored.signals.contains(&"escalation".to_owned()));
+    assert_eq!(outcome(&only(&[Tier::Simple]), &wish).0, Tier::Simple);
+    assert_eq!(outcome(&litellm(), &[says(Role::User, "hello, litellm escalate")]).0, Tier::Simple);
+    let off = ComplexityConfig { escalation_keywords: Some(Vec::new()), ..litellm() };
+    assert_eq!(outcome(&off, &wish).0, Tier::Simple);
+    // An older wish is not repeated with every turn of tool results that follows it.
+    let later = [wish[0].clone(), says(Role::User, "<system-reminder>x</system-reminder>")];
+    assert_eq!(outcome(&litellm(), &later).0, Tier::Simple);
+}
+
+#[test]
+fn the_hardest_keyword_rule_wins_and_skips_the_scorer() {
+    let rule = |tier, keywords: &[&str]| KeywordTierRule { keywords: owned(keywords), tier };
+    let keyword_tier_rules =
+        vec![rule(Tier::Medium, &["invoice"]), rule(Tier::Complex, &["no", "Contract"]), rule(Tier::Simple, &["bill"])];
+    let config = ComplexityConfig { keyword_tier_rules, ..litellm() };
+    let decision = decide(&config, &[says(Role::User, "the CONTRACT and the invoice")]);
+    assert_eq!((decision.scored.tier, decision.scored.cause), (Tier::Complex, Cause::LiteralKeywordMatch));
+    assert_eq!(decision.matched.as_deref(), Some("Contract"));
+    assert_eq!(outcome(&config, &[says(Role::User, "invoices")]), (Tier::Simple, Cause::HeuristicScorer));
+    let both = [says(Role::User, "bill: LITELLM ESCALATE")];
+    assert_eq!(outcome(&config, &both), (Tier::Medium, Cause::LiteralKeywordMatch));
+}
+
+#[test]
+fn chores_go_to_the_cheapest_tier() {
+    let title = "Implement the api function. Write the title in the predominant language of the session";
+    let turns = [says(Role::User, title)];
+    assert_eq!(outcome(&litellm(), &turns), (Tier::Simple, Cause::Housekeeping));
+    assert_eq!(outcome(&only(&[Tier::Complex, Tier::Reasoning]), &turns), (Tier::Complex, Cause::Housekeeping));
+    let off = ComplexityConfig { route_housekeeping_to_cheapest_tier: false, ..litellm() };
+    assert_eq!(outcome(&off, &turns), (Tier::Medium, Cause::HeuristicScorer));
+}
+
+#[test]
+fn a_planning_client_gets_its_least_tier() {
+    let config = ComplexityConfig { plan_mode_min_tier: Some(Tier::Complex), ..litellm() };
+    let ask = says(Role::User, "hello");
+    let note = says(Role::System, "Plan mode is active");
+    let planning = [ask.clone(), note.clone()];
+    assert_eq!(outcome(&config, &planning), (Tier::Complex, Cause::PlanMode));
+    assert_eq!(outcome(&litellm(), &planning), (Tier::Simple, Cause::HeuristicScorer));
+    let ended = [ask.clone(), note.clone(), ask.clone()];
+    assert_eq!(outcome(&config, &ended), (Tier::Simple, Cause::HeuristicScorer));
+    assert_eq!(outcome(&config, &[note, ask.clone()]), (Tier::Complex, Cause::PlanMode));
+    let hard = [says(Role::User, "Let's think step by step"), says(Role::System, "Plan mode still active")];
+    assert_eq!(outcome(&config, &hard), (Tier::Reasoning, Cause::ReasoningOverride));
+    let top = ComplexityConfig { plan_mode_min_tier: Some(Tier::Complex), ..only(&[Tier::Simple, Tier::Complex]) };
+    assert_eq!(outcome(&top, &hard), (Tier::Complex, Cause::PlanMode));
+
+    let tools = vec!["exit_plan_mode".into()];
+    let conversation = Conversation { turns: vec![ask], tools, ..Conversation::default() };
+    let classifier = Classifier::new(&config).unwrap();
+    assert!(classifier.reads_all());
+    assert_eq!(classifier.decide(&conversation, false, true).matched.as_deref(), Some("exit_plan_mode"));
+}
+
+#[test]
+fn codex_has_reminders_of_its_own() {
+    let turns = vec![says(Role::User, "<environment_context>class api</environment_context> hello")];
+    let conversation = Conversation { turns, ..Conversation::default() };
+    let classifier = Classifier::new(&litellm()).unwrap();
+    assert_eq!(classifier.decide(&conversation, true, false).scored.tier, Tier::Simple);
+    assert_eq!(classifier.decide(&conversation, false, false).scored.tier, Tier::Medium);
+}
+
+// --- Hostile texts ----------------------------------------------------------------------------------------------------------
+
+/// Texts that would be slow if any part of them were looked at again and again.
+fn hostile(bytes: usize) -> Vec<String> {
+    let pieces = [
+        "a",
+        " ",
+        "?",
+        "\n",
+        "Σ",
+        "Σ.",
+        "İ",
+        "first ",
+        "first\n",
+        "first then\n",
+        "firsthen",
+        "step ",
+        "step\t\n",
+        "1.",
+        "1",
+        "a)",
+        "let's thin",
+        "step by ste",
+        "api ",
+        "发票",
+        "\u{93f}",
+        "\u{10ffff}",
+        "<system-reminder>",
+        "<system-reminde",
+        "<system-reminder></system-reminder>",
+        "LITELLM ESCALAT",
+    ];
+    pieces.iter().map(|piece| piece.repeat(bytes / piece.len())).collect()
+}
+
+#[test]
+fn hostile_texts_do_no_harm() {
+    let classifier = Classifier::new(&litellm()).unwrap();
+    for text in hostile(20_000) {
+        let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
+        let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
+        let decision = classifier.decide(&conversation, true, true);
+        assert!(decision.scored.score.is_finite());
+    }
+}
+
+/// Ten times the text may take some more than ten times the time, never a hundred times: the bound is generous because the
+/// machine may be busy.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn time_grows_with_the_text_alone() {
+    let classifier = Classifier::new(&litellm()).unwrap();
+    for text in hostile(10_000_000) {
+        let beginning: String = text.chars().take(20).collect();
+        let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
+        let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
+        let start = std::time::Instant::now();
+        std::hint::black_box(classifier.decide(&conversation, true, true));
+        let took = start.elapsed();
+        assert!(took.as_secs() < 20, "{beginning}…: {took:?}");
+    }
+}
