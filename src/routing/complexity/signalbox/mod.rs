@@ -48,7 +48,7 @@ pub const FEATURES: [Feature; 18] = [
     ),
     feature(
         "proportions",
-        0.30,
+        0.35,
         "A quantity is given by another one: twice, a third, the rest, an average, per cent, a ratio.",
     ),
     feature(

@@ -36,7 +36,7 @@ pub(super) struct Reading {
     pub(super) numbers: u32,
     /// Signs and letters of mathematics and logic, in halves.
     pub(super) notation: u32,
-    /// Braces, back ticks, `snake_case`, semicolons at the end of a line.
+    /// Opening braces (twice), back ticks, `snake_case`, semicolons at the end of a line.
     pub(super) code_marks: u32,
     /// Words within code blocks.
     pub(super) fenced: u32,
@@ -78,6 +78,10 @@ enum Last {
     /// `.`, `!` or `?`.
     Stop,
     Semicolon,
+    /// `_` right after a letter.
+    Snake,
+    /// `^`, or `_` elsewhere: what follows in braces is no code but LaTeX.
+    Script,
     Tick,
     TwoTicks,
 }
@@ -138,6 +142,9 @@ impl Reader {
     }
 
     fn ascii(&mut self, lower: u8) {
+        if self.letters == 0 && self.last == Last::Snake {
+            self.reading.code_marks += 1;
+        }
         self.hash = words::step(self.hash, lower);
         self.letters += 1;
         self.last = Last::Other;
@@ -214,16 +221,20 @@ impl Reader {
                 self.space();
             }
             '\u{80}'.. => self.beyond_ascii(c),
-            _ => {
-                self.end_word(c);
-                self.last = Last::Other;
-                match c {
-                    '=' | '^' | '+' | '<' | '>' | '~' | '\\' => self.reading.notation += 2,
-                    '{' | '}' => self.reading.code_marks += 1,
-                    '%' => self.reading.add(Sign::Proportion, 1),
-                    _ => {}
-                }
-            }
+            _ => self.sign(c),
+        }
+    }
+
+    fn sign(&mut self, c: char) {
+        let attached = self.letters > 0 || matches!(self.last, Last::Snake | Last::Script);
+        self.end_word(c);
+        self.last = if c == '^' { Last::Script } else { Last::Other };
+        match c {
+            '=' | '^' | '+' | '<' | '>' | '~' | '\\' => self.reading.notation += 2,
+            // Code has a space before its braces, LaTeX a command or a script.
+            '{' if !attached => self.reading.code_marks += 2,
+            '%' => self.reading.add(Sign::Proportion, 1),
+            _ => {}
         }
     }
 
@@ -248,9 +259,15 @@ impl Reader {
             '.' | '!' | '?' => Last::Stop,
             ';' => Last::Semicolon,
             '`' => self.tick(),
+            '_' => {
+                if snake {
+                    Last::Snake
+                } else {
+                    Last::Script
+                }
+            }
             _ => Last::Other,
         };
-        self.reading.code_marks += u32::from(snake);
     }
 
     fn tick(&mut self) -> Last {

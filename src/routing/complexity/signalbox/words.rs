@@ -42,7 +42,7 @@ const RELATION: &str = "than as same equal equals equally different difference d
 
 /// Quantities given by other quantities: no single multiplication gets past these.
 const PROPORTION: &str = "twice half halves double doubled doubles triple tripled thrice times third thirds quarter quarters \
-    fifth sixth tenth ratio ratios proportion proportional inversely average mean rest remaining remainder percent \
+    fifth sixth tenth ratio ratios proportion proportional inversely average mean remaining remainder percent \
     percentage rate rates fraction sum product divided multiplied \
     doppelt halb hälfte drittel viertel prozent verhältnis durchschnitt moitié tiers pourcent moyenne mitad doble \
     porcentaje promedio metade dobro metà doppio половина вдвое процент 一半 平均 倍数 比例 半分 割合";
