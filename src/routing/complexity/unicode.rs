@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// What Rust calls alphabetic and Python does not. The ranges also cover neighbours that neither counts.
 #[rustfmt::skip]
 const MARKS: &[(u32, u32)] = &[
@@ -88,6 +90,16 @@ pub(super) fn lower(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || text.chars().all(is_lower) { Cow::Borrowed(text) } else { Cow::Owned(text.to_lowercase()) }
 }
 
+/// The same for a reader who knows ASCII only: of all other characters just two have lower cases with ASCII in them, and lower case
+/// makes no word of what is none.
+pub(super) fn lower_for_ascii(text: &str) -> Cow<'_, str> {
+    let changes = !text.is_ascii() && TO_ASCII.iter().any(|c| memmem::find(text.as_bytes(), c.as_bytes()).is_some());
+    if changes { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
+}
+
+/// Characters beyond ASCII whose lower case begins with one of ASCII.
+const TO_ASCII: [&str; 2] = ["İ", "\u{212a}"];
+
 /// Whether lower case leaves a character as it is, ASCII's letters taken as such. Scripts without case are answered at once.
 fn is_lower(c: char) -> bool {
     match c {
@@ -111,6 +123,16 @@ mod tests {
     fn every_character_has_the_lower_case_that_the_library_gives_it() {
         for c in ('\u{80}'..=char::MAX).filter(|c| is_lower(*c)) {
             assert_eq!(c.to_string(), c.to_string().to_lowercase());
+        }
+    }
+
+    #[test]
+    fn lower_case_of_the_others_is_nothing_to_a_reader_of_ascii() {
+        for c in ('\u{80}'..=char::MAX).filter(|c| !TO_ASCII.contains(&&*c.to_string())) {
+            let lower: Vec<char> = c.to_lowercase().collect();
+            assert_eq!(lower.len(), 1, "{c}");
+            assert!(!lower[0].is_ascii() && is_word(lower[0]) == is_word(c), "{c}");
+            assert!(lower[0] == c || !"ſı".contains([lower[0], c]), "{c}");
         }
     }
 

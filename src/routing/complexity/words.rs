@@ -5,16 +5,19 @@
 //!
 //! **Invariant:** a keyword counts once, however often it stands in the text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::automaton::Automaton;
-use super::unicode::is_word;
+use super::unicode::{is_word, lower, lower_for_ascii};
 
 /// Keywords to look for.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     automaton: Automaton,
     rules: Vec<Rule>,
+    /// Whether all keywords are ASCII.
+    plain: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +55,19 @@ impl Words {
     /// [`Words::scan`] tells every place.
     pub(super) fn new<'k>(keywords: impl Iterator<Item = &'k str>, marks: &[&str]) -> Self {
         let keywords: Vec<String> = keywords.map(str::to_lowercase).collect();
-        let plain = |keyword: &String| keyword.contains(' ') || keyword.chars().any(is_cjk);
-        let rules = keywords.iter().map(|keyword| Rule { length: keyword.len(), bounded: !plain(keyword) }).collect();
+        let phrase = |keyword: &String| keyword.contains(' ') || keyword.chars().any(is_cjk);
+        let rules = keywords.iter().map(|keyword| Rule { length: keyword.len(), bounded: !phrase(keyword) }).collect();
+        let plain = keywords.iter().all(|keyword| keyword.is_ascii());
         let automaton = Automaton::new(keywords.iter().map(String::as_str).chain(marks.iter().copied()));
-        Self { automaton, rules }
+        Self { automaton, rules, plain }
     }
 
-    /// Finds the keywords in a text that [`super::unicode::lower`] gave, and calls `mark` with each mark's number and the byte
+    /// A text as [`Words::scan`] takes it: in lower case, as far as that makes a difference.
+    pub(super) fn lower<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.plain { lower_for_ascii(text) } else { lower(text) }
+    }
+
+    /// Finds the keywords in a text that [`Words::lower`] gave, and calls `mark` with each mark's number and the byte
     /// after its end.
     #[inline]
     pub(super) fn scan(&self, lower: &str, mut mark: impl FnMut(usize, usize)) -> Found {

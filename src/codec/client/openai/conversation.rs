@@ -27,14 +27,14 @@ pub fn read(body: &[u8]) -> Option<Conversation<'_>> {
         structured: members.is_structured(),
         turns: Vec::new(),
     };
-    conversation.turns = list(members.messages)?.into_iter().filter_map(turn).collect();
+    conversation.turns = messages(members.messages)?.into_iter().filter_map(turn).collect();
     Some(conversation)
 }
 
 /// The whole conversation of a body whose top was read.
 #[must_use]
 pub fn whole<'a>(head: &Head<'a>) -> Conversation<'a> {
-    let messages = list(head.messages).unwrap_or_default();
+    let messages = messages(head.messages).unwrap_or_default();
     Conversation { turns: messages.into_iter().filter_map(turn).collect(), ..frame(head) }
 }
 
@@ -42,7 +42,7 @@ pub fn whole<'a>(head: &Head<'a>) -> Conversation<'a> {
 #[must_use]
 pub fn newest<'a>(head: &Head<'a>, mut enough: impl FnMut(&Turn<'a>) -> bool) -> Conversation<'a> {
     let mut turns = Vec::new();
-    for turn in list(head.messages).unwrap_or_default().into_iter().rev().filter_map(turn) {
+    for turn in messages(head.messages).unwrap_or_default().into_iter().rev().filter_map(turn) {
         let last = enough(&turn);
         turns.push(turn);
         if last {
@@ -76,8 +76,16 @@ struct Part<'a> {
     function: Option<&'a RawValue>,
 }
 
-fn turn(raw: &RawValue) -> Option<Turn<'_>> {
-    let message: Message<'_> = fields(raw)?;
+/// The messages, without those that are no objects. A list of nothing but objects, as nearly all are, is gone through once.
+fn messages(raw: Option<&RawValue>) -> Option<Vec<Message<'_>>> {
+    let all: Result<Vec<Picked<Message<'_>>>, _> = serde_json::from_str(raw?.get());
+    match all {
+        Ok(all) => Some(all.into_iter().map(|picked| picked.0).collect()),
+        Err(_) => Some(list(raw)?.into_iter().filter_map(fields).collect()),
+    }
+}
+
+fn turn(message: Message<'_>) -> Option<Turn<'_>> {
     let role = match &*string(message.role)? {
         "system" | "developer" => Role::System,
         "user" => Role::User,
