@@ -122,14 +122,25 @@ impl Reader {
 
     /// Reads a piece. The next one begins a new word.
     pub(super) fn read(&mut self, piece: &str) {
-        for c in piece.chars() {
-            match c {
-                'a'..='z' => self.ascii(c as u8),
-                'A'..='Z' => self.ascii(c as u8 | 0x20),
-                '\'' => {}
-                ' ' => self.space(),
-                _ => self.other(c),
+        let bytes = piece.as_bytes();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' => {
+                    at += self.letters(bytes.get(at..).unwrap_or_default());
+                    continue;
+                }
+                b' ' => self.space(),
+                b'\'' => {}
+                0x80.. => {
+                    let Some(c) = piece.get(at..).and_then(|rest| rest.chars().next()) else { break };
+                    self.beyond_ascii(c);
+                    at += c.len_utf8();
+                    continue;
+                }
+                _ => self.other(char::from(*byte)),
             }
+            at += 1;
         }
         self.space();
     }
@@ -141,13 +152,24 @@ impl Reader {
         self.reading
     }
 
-    fn ascii(&mut self, lower: u8) {
+    /// Takes the ASCII letters that a text begins with, and says how many they are.
+    fn letters(&mut self, text: &[u8]) -> usize {
         if self.letters == 0 && self.last == Last::Snake {
             self.reading.code_marks += 1;
         }
-        self.hash = words::step(self.hash, lower);
-        self.letters += 1;
+        let (mut hash, mut count) = (self.hash, 0);
+        for byte in text {
+            let lower = byte | 0x20;
+            if !lower.is_ascii_lowercase() {
+                break;
+            }
+            hash = words::step(hash, lower);
+            count += 1;
+        }
+        self.hash = hash;
+        self.letters = self.letters.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         self.last = Last::Other;
+        count
     }
 
     fn space(&mut self) {
@@ -214,13 +236,12 @@ impl Reader {
 
     fn other(&mut self, c: char) {
         match c {
-            '0'..='9' | '\u{ff10}'..='\u{ff19}' => self.digit(),
+            '0'..='9' => self.digit(),
             '.' | '!' | '?' | ',' | '/' | ';' | '`' | '_' => self.mark(c),
             '\n' | '\t' | '\r' => {
                 self.reading.code_marks += u32::from(self.last == Last::Semicolon);
                 self.space();
             }
-            '\u{80}'.. => self.beyond_ascii(c),
             _ => self.sign(c),
         }
     }
@@ -300,6 +321,7 @@ impl Reader {
                 self.end_statement();
                 self.last = Last::Other;
             }
+            '\u{ff10}'..='\u{ff19}' => self.digit(),
             '\u{c0}'..='\u{1fff}' | '\u{ac00}'..='\u{d7af}' => self.letter(c),
             _ => self.space(),
         }
