@@ -49,7 +49,7 @@ pub const FEATURES: [Feature; 18] = [
     feature(
         "proportions",
         0.35,
-        "A quantity is given by another one: twice, a third, the rest, an average, per cent, a ratio.",
+        "A quantity is given by another one: twice, a third, an average, per cent, a ratio.",
     ),
     feature(
         "changes",
