@@ -328,7 +328,7 @@ def read_cases(tree):
 
 def picture(rows):
     """Two panels: the share of the gap that is recovered over the share of prompts that the strong model gets."""
-    width, height, left, top, size = 820, 420, 60, 50, 310
+    width, height, left, top, size = 820, 440, 60, 50, 310
     style = """
   text { font: 13px system-ui, sans-serif; fill: #333 } .title { font-weight: 600; font-size: 15px }
   .grid { stroke: #ddd } .axis { stroke: #888 } path { fill: none; stroke-width: 2 }

@@ -8,7 +8,8 @@
 //! the time is bounded for any length.
 
 use super::super::ask::human;
-use super::text::{Reader, Reading};
+use super::reading::Reading;
+use super::text::Reader;
 use crate::chat::{Conversation, Role};
 
 /// How much of the newest ask is read at its head, and as much at its tail, in bytes.

@@ -15,13 +15,14 @@
 //! **Invariant:** the same conversation gives the same bits everywhere, and an ask of any length takes a bounded time.
 
 mod ask;
+mod reading;
 mod text;
 mod words;
 
 use super::{Cause, Dimension, Scored};
 use crate::chat::Conversation;
 use crate::config::complexity::{ComplexityConfig, TierBoundaries};
-use text::{Opening, Reading};
+use reading::{Opening, Reading};
 use words::Sign;
 
 /// One thing that makes a request harder or easier.
@@ -46,11 +47,7 @@ pub const FEATURES: [Feature; 18] = [
         0.25,
         "Two things are held against each other: than, both, between, greater, the same, sister.",
     ),
-    feature(
-        "proportions",
-        0.35,
-        "A quantity is given by another one: twice, a third, an average, per cent, a ratio.",
-    ),
+    feature("proportions", 0.35, "A quantity is given by another one: twice, a third, an average, per cent, a ratio."),
     feature(
         "changes",
         0.30,

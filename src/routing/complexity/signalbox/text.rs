@@ -6,60 +6,8 @@
 //!
 //! **Invariant:** no allocation; the memory is [`Reading`] and one fixed bit set, whatever comes.
 
-use super::words::{self, SIGNS, Sign};
-
-/// What the first word tells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Opening {
-    #[default]
-    Other,
-    /// It asks for a fact: what, who, when ...
-    Question,
-    /// It gives a part to play: act as ...
-    Part,
-}
-
-/// The counts of a text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Reading {
-    /// Words outside of code blocks.
-    pub(super) words: u32,
-    /// Of these, Latin ones of nine letters or more.
-    pub(super) long: u32,
-    /// Of these, ones in other alphabets or with accents.
-    pub(super) foreign: u32,
-    /// Words of four letters or more.
-    pub(super) content: u32,
-    /// Of these, ones that stood there before.
-    pub(super) back: u32,
-    /// Numbers in digits.
-    pub(super) numbers: u32,
-    /// Signs and letters of mathematics and logic, in halves.
-    pub(super) notation: u32,
-    /// Opening braces (twice), back ticks, `snake_case`, semicolons at the end of a line.
-    pub(super) code_marks: u32,
-    /// Words within code blocks.
-    pub(super) fenced: u32,
-    /// Statements: three words or more, then a full stop or its like.
-    pub(super) statements: u32,
-    /// How it begins.
-    pub(super) opening: Opening,
-    signs: [u32; SIGNS],
-}
-
-impl Reading {
-    /// How many words are a sign of this.
-    pub(super) fn sign(&self, sign: Sign) -> u32 {
-        self.signs.get(sign as usize).copied().unwrap_or(0)
-    }
-
-    /// As many more of them, from what is no word.
-    pub(super) fn add(&mut self, sign: Sign, count: u32) {
-        if let Some(known) = self.signs.get_mut(sign as usize) {
-            *known = known.saturating_add(count);
-        }
-    }
-}
+use super::reading::{Opening, Reading};
+use super::words::{self, Sign};
 
 /// How many bits remember which words were there: enough for the longest text that is read.
 const SEEN_BITS: u32 = 8192;
@@ -203,7 +151,7 @@ impl Reader {
         self.reading.words += 1;
         self.reading.foreign += u32::from(foreign);
         self.since_stop += 1;
-        self.note(words::signs(hash));
+        self.reading.note(words::signs(hash));
         match letters {
             1 if greek => self.reading.notation += 2,
             // `a` and `I` are words, `B.` and `b)` number a list, every other single letter is a name in mathematics.
@@ -213,15 +161,6 @@ impl Reader {
                 self.reading.long += u32::from(letters >= 9 && !foreign);
                 self.come_back(hash);
             }
-        }
-    }
-
-    fn note(&mut self, mut signs: u16) {
-        while signs != 0 {
-            if let Some(count) = self.reading.signs.get_mut(signs.trailing_zeros() as usize) {
-                *count += 1;
-            }
-            signs &= signs - 1;
         }
     }
 
@@ -353,7 +292,7 @@ impl Reader {
         }
         if let Some(before) = before {
             let hash = utf8(utf8(words::SEED, before), c);
-            self.note(words::signs(hash));
+            self.reading.note(words::signs(hash));
             self.come_back(hash);
         }
         self.neighbour = Some(c);
