@@ -3,7 +3,7 @@
 //! A body of a given size is read and judged as in the filter: the top of the body, the newest ask, rules and scorer. The best of
 //! many rounds is printed, because everything else on the machine only adds.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::string_slice)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -57,12 +57,14 @@ fn report(classifier: &Classifier, name: &str, text: &str) {
         best(rounds, || _ = black_box(conversation::newest(black_box(&head), |turn| classifier.is_ask(turn, false))));
     let turns = conversation::newest(&head, |turn| classifier.is_ask(turn, false));
     let decided = best(rounds, || _ = black_box(classifier.decide(black_box(&turns), false, false)));
+    let scored = best(rounds, || _ = black_box(classifier.score(black_box(text), false)));
     println!(
-        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us",
+        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us (of which score {:.2} us)",
         text.len(),
         micros(head_alone),
         micros(read),
-        micros(decided)
+        micros(decided),
+        micros(scored)
     );
 }
 

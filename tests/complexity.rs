@@ -1,6 +1,10 @@
 //! LiteLLM's complexity router: its scorer bit for bit on LiteLLM's own vectors, the rules around it, and bounds on hostile texts.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(all(feature = "cli", unix))]
+#[path = "support/golden.rs"]
+mod golden;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -278,4 +282,111 @@ fn time(classifier: &Classifier, text: &str) -> std::time::Duration {
     let start = std::time::Instant::now();
     std::hint::black_box(classifier.decide(&conversation, true, false));
     start.elapsed()
+}
+
+// --- The configuration and the command line -----------------------------------------------------------------------------------
+
+#[cfg(all(feature = "cli", unix))]
+mod read {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use signalbox::config::compile::complexity_router;
+    use signalbox::config::complexity::{ClassifierType, MaxTokens};
+    use signalbox::config::notice::Notice;
+    use signalbox::config::yaml;
+
+    use super::*;
+
+    fn notes(notices: &[Notice]) -> String {
+        notices.iter().map(|notice| notice.line("config.yaml", "") + "\n").collect()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let root = yaml::read(include_str!("golden/complexity/router.yaml")).unwrap();
+        let (config, warnings) = complexity_router(&root).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].problem.starts_with("`deployment_affinity` has no effect here"), "{}", notes(&warnings));
+        let model = |group: &str, params: Value| TierModel { group: group.to_owned(), params };
+        let wanted = ComplexityConfig {
+            classifier_type: ClassifierType::Signalbox,
+            tiers: vec![
+                (Tier::Simple, vec![model("cheap", Value::Null)]),
+                (Tier::Complex, vec![model("strong", Value::Null), model("other", Value::Null)]),
+                (Tier::Reasoning, vec![model("thinker", serde_json::json!({"reasoning_effort": "high"}))]),
+            ],
+            default_model: Some("cheap".to_owned()),
+            tier_boundaries: TierBoundaries { simple_medium: 0.15, medium_complex: 0.4, complex_reasoning: 0.6 },
+            token_thresholds: TokenThresholds { simple: 10, complex: 400 },
+            dimension_weights: DimensionWeights { code_presence: 0.4, token_count: -0.1, ..DimensionWeights::ZERO },
+            reasoning_override_min_score: Some(0.0),
+            simple_keywords: owned(&["hello"]),
+            custom_technical_keywords: owned(&["Kafka"]),
+            keyword_tier_rules: vec![KeywordTierRule { keywords: owned(&["invoice"]), tier: Tier::Simple }],
+            escalation_keywords: Some(Vec::new()),
+            plan_mode_min_tier: Some(Tier::Complex),
+            plan_mode_patterns: owned(&["PLAN"]),
+            housekeeping_patterns: owned(&["TITLE"]),
+            reminder_markers: Some(vec![("<note>".to_owned(), "</note>".to_owned())]),
+            max_tokens_from_tier_model: MaxTokens::Clamp,
+            enable_context_window_escalation: true,
+            context_window_escalation_buffer: 0.9,
+            session_affinity: true,
+            return_raw_model_name: true,
+            shadow: true,
+            ..litellm()
+        };
+        assert_eq!(config, wanted);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_place() {
+        let root = yaml::read(include_str!("golden/complexity/mistakes.yaml")).unwrap();
+        let told = notes(&complexity_router(&root).unwrap_err());
+        golden::assert("complexity/mistakes.txt", &told);
+        let none = yaml::read("model_list: []").unwrap();
+        assert!(notes(&complexity_router(&none).unwrap_err()).contains("it has no complexity router"));
+        let long = format!(
+            "model_list: [{{litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{code_keywords: [{}]}}}}}}]",
+            "x".repeat(20_000)
+        );
+        let told = notes(&complexity_router(&yaml::read(&long).unwrap()).unwrap_err());
+        assert!(told.contains("all keywords together are 20000 bytes long; keep them below 16384"), "{told}");
+    }
+
+    fn score(args: &[&str], stdin: &[u8]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
+        command.arg("score").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    #[test]
+    fn score_answers_line_by_line() {
+        let lines = concat!(
+            r#"{"prompt":"hello"}"#,
+            "\n",
+            r#"{"messages":[{"role":"user","content":"debug this api"},{"role":"assistant","content":"x"}],"tools":[]}"#,
+            "\n",
+        );
+        let answers = concat!(
+            r#"{"score":-0.15000000000000002,"tier":"SIMPLE","signals":["short (1 tokens)","simple (hello)"],"cause":"heuristic_scorer"}"#,
+            "\n",
+            r#"{"score":0.19999999999999998,"tier":"MEDIUM","signals":["short (3 tokens)","code (debug, api)"],"cause":"heuristic_scorer"}"#,
+            "\n",
+        );
+        assert_eq!(score(&[], lines.as_bytes()), (Some(0), answers.to_owned(), String::new()));
+        assert_eq!(score(&[], b""), (Some(0), String::new(), String::new()));
+        let (code, out, _) = score(&["--classifier", "heuristic"], b"{}\n\xff\n{\"prompt\":\"hello\"}");
+        let errors: Vec<bool> = out.lines().map(|line| line.starts_with(r#"{"error":""#)).collect();
+        assert_eq!((code, errors), (Some(1), vec![true, true, false]), "{out}");
+        let file = golden::path("complexity/mistakes.yaml");
+        let (code, out, told) = score(&["--config", &file.display().to_string()], lines.as_bytes());
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(told.contains("the classifier `llm`"), "{told}");
+    }
 }

@@ -13,11 +13,8 @@ use memchr::memmem;
 use super::unicode::{is_digit, is_space};
 use super::words::{after, before};
 
-/// Ways to write `first` where case is ignored.
-const FIRST: [&str; 4] = ["first", "fırst", "firſt", "fırſt"];
-
 /// What the automaton looks for, in the order that [`Steps::mark`] knows.
-pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "ſtep", FIRST[0], FIRST[1], FIRST[2], FIRST[3]];
+pub(super) const MARKS: &[&str] = &["?", ".", ")", "step", "first", "ſ", "ı"];
 
 /// Steps and questions of one text.
 #[derive(Debug, Default)]
@@ -28,6 +25,8 @@ pub(super) struct Steps {
     pub(super) several: bool,
     /// Whether there is a `first`.
     has_first: bool,
+    /// Whether there is a letter that Python takes for another one.
+    has_odd: bool,
 }
 
 impl Steps {
@@ -39,26 +38,33 @@ impl Steps {
             _ if self.several => {}
             1 => self.several = before(text, end - 1).is_some_and(is_digit) && after(text, end).is_some_and(is_space),
             2 => self.several = before(text, end - 1).is_some_and(is_letter) && after(text, end).is_some_and(is_space),
-            3 | 4 => {
-                self.several =
-                    text.get(end..).and_then(|rest| rest.chars().find(|c| !is_space(*c))).is_some_and(is_digit)
-            }
-            _ => self.has_first = true,
+            3 => self.several = text.get(end..).is_some_and(begins_with_number),
+            4 => self.has_first = true,
+            _ => self.has_odd = true,
         }
     }
 
     /// After the last mark.
     pub(super) fn finish(&mut self, text: &str) {
-        self.several = self.several
-            || (self.has_first && text.split('\n').any(|line| first_then(&line.as_bytes().to_ascii_lowercase())));
+        if !self.several && self.has_first {
+            self.several = text.split('\n').any(|line| first_then(&line.as_bytes().to_ascii_lowercase()));
+        }
+        if !self.several && self.has_odd {
+            let plain = text.replace('ſ', "s").replace('ı', "i").to_ascii_lowercase();
+            self.several = plain.split('\n').any(|line| first_then(line.as_bytes()))
+                || plain.match_indices("step").any(|(at, _)| plain.get(at + 4..).is_some_and(begins_with_number));
+        }
     }
 }
 
 /// Whether a line, in lower case, goes `first.*?then`.
 fn first_then(line: &[u8]) -> bool {
-    let ways = FIRST.iter().take(if line.is_ascii() { 1 } else { FIRST.len() });
-    let ends = ways.filter_map(|first| memmem::find(line, first.as_bytes()).map(|at| at + first.len()));
-    ends.min().and_then(|end| line.get(end..)).is_some_and(|rest| memmem::find(rest, b"then").is_some())
+    let rest = memmem::find(line, b"first").and_then(|at| line.get(at + 5..));
+    rest.is_some_and(|rest| memmem::find(rest, b"then").is_some())
+}
+
+fn begins_with_number(text: &str) -> bool {
+    text.chars().find(|c| !is_space(*c)).is_some_and(is_digit)
 }
 
 fn is_letter(c: char) -> bool {
