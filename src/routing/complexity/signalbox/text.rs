@@ -28,7 +28,7 @@ enum Last {
     Semicolon,
     /// `_` right after a letter.
     Snake,
-    /// `^`, or `_` elsewhere: what follows in braces is no code but LaTeX.
+    /// `^`, `}`, or `_` elsewhere: a brace right after it is no code but LaTeX.
     Script,
     Tick,
     TwoTicks,
@@ -188,7 +188,7 @@ impl Reader {
     fn sign(&mut self, c: char) {
         let attached = self.letters > 0 || matches!(self.last, Last::Snake | Last::Script);
         self.end_word(c);
-        self.last = if c == '^' { Last::Script } else { Last::Other };
+        self.last = if matches!(c, '^' | '}') { Last::Script } else { Last::Other };
         match c {
             '=' | '^' | '+' | '<' | '>' | '~' | '\\' => self.reading.notation += 2,
             // Code has a space before its braces, LaTeX a command or a script.
@@ -354,3 +354,69 @@ const QUESTIONS: [u32; 12] = [
 const SINGLE_WORDS: [u32; 2] = [hash("a"), hash("i")];
 
 const ACT: u32 = hash("act");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Reading {
+        let mut reader = Reader::new();
+        reader.read(text);
+        reader.finish()
+    }
+
+    #[test]
+    fn words_numbers_and_statements_are_counted() {
+        let reading =
+            read("In 1990 the firm's 2,500 workers earned 3.5 times more. Why? It grew. They did it twice, again!");
+        assert_eq!((reading.words, reading.numbers, reading.statements), (15, 3, 2));
+        assert_eq!((reading.sign(Sign::Proportion), reading.sign(Sign::Sequence)), (2, 1));
+        assert_eq!(read("It was founded in 1990. Who did it?").statements, 2);
+        assert_eq!(read("½ of 3/4 is 12%").sign(Sign::Proportion), 3);
+        assert_eq!(read(""), Reading::default());
+    }
+
+    #[test]
+    fn words_come_back_when_they_were_there_before() {
+        let reading = read("Price and demand: the PRICE falls while demand rises; price again. the the the");
+        assert_eq!((reading.content, reading.back), (9, 3));
+    }
+
+    #[test]
+    fn notation_is_no_list_and_no_initial() {
+        assert_eq!(read("A. yes B) no").notation, 0);
+        assert_eq!(read("I have a b").notation, 1);
+        assert_eq!(read("x = y").notation, 4);
+        assert_eq!(read("∀ α ≤ 3").notation, 6);
+        assert_eq!(read("αβγ").notation, 0);
+    }
+
+    #[test]
+    fn code_is_known_by_its_shape() {
+        let code = read("Look:\n```\nlet a_b = f(x);\nif x { y }\n```\nok");
+        assert_eq!((code.words, code.fenced), (2, 8));
+        assert_eq!(code.code_marks, 6 + 1 + 1 + 2);
+        assert_eq!(read(r"\mathbb{N}^{2} x_{i} \frac{1}{2} _____ wait; then").code_marks, 0);
+        assert_eq!(read("snake_case and kebab-case").code_marks, 1);
+    }
+
+    #[test]
+    fn every_script_has_words() {
+        assert_eq!((read("Докажи теорему").words, read("ДОКАЖИ").sign(Sign::Task)), (2, 1));
+        assert_eq!((read("größer").sign(Sign::Relation), read("GRÖSSER als").sign(Sign::Relation)), (1, 1));
+        let chinese = read("证明这个方程。证明");
+        assert_eq!((chinese.words, chinese.sign(Sign::Task), chinese.back), (4, 3, 1));
+        assert_eq!(read("여기 두 단어").words, 3);
+        for text in ["👩‍👩‍👧", "\u{fffd}\u{0}", "ا ب", "e\u{301}"] {
+            assert!(read(text).words <= 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn pieces_end_words() {
+        let mut reader = Reader::new();
+        reader.read("twi");
+        reader.read("ce");
+        assert_eq!(reader.finish().words, 2);
+    }
+}
