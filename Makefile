@@ -51,7 +51,7 @@ demo: build envoy ## The same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench
+.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench routerbench
 check: ## Format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -102,3 +102,7 @@ golden: ## Rewrite the golden files; read the diff
 bench: build envoy ## CPU per request: plain Envoy, ai_protocol_manager, Signalbox
 	cargo build --profile cli --features cli --example load
 	python3 bench/run.py --check
+
+# Any Python does, but only the tests' own has LiteLLM, whose cases are a part of the result.
+routerbench: $(DEBUG_BIN) $(PYTHON) ## How well the complexity scorers route; writes docs/routing-quality.md
+	$(PYTHON) bench/routerbench.py --signalbox $(DEBUG_BIN)

@@ -16,6 +16,9 @@ mod failures;
 #[cfg(target_arch = "wasm32")]
 #[path = "lifecycle.rs"]
 mod lifecycle;
+#[cfg(target_arch = "wasm32")]
+#[path = "signalbox_scorer.rs"]
+mod signalbox_scorer;
 
 use serde_json::Value;
 use signalbox::codec::client::openai::{self, head::Head};

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use signalbox::codec::client::openai::conversation;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
-use signalbox::routing::complexity::{Cause, Classifier, Scored};
+use signalbox::routing::complexity::{Cause, Classifier, Dimension, Scored};
 
 use super::configuration;
 
@@ -24,6 +24,9 @@ pub struct Args {
     /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Add to each line what every dimension contributed
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,6 +51,17 @@ struct Answer {
     tier: &'static str,
     signals: Vec<String>,
     cause: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dimensions: Vec<Part>,
+}
+
+/// A dimension of the score.
+#[derive(Serialize)]
+struct Part {
+    name: &'static str,
+    value: f64,
+    weight: f64,
+    contribution: f64,
 }
 
 /// Runs it.
@@ -64,7 +78,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(configuration::WRONG);
         }
     };
-    match score_all(&classifier) {
+    match score_all(&classifier, args.explain) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -83,11 +97,11 @@ fn set_classifier(config: &mut ComplexityConfig, name: Option<ClassifierName>) {
 }
 
 /// Whether every line could be read.
-fn score_all(classifier: &Classifier) -> io::Result<bool> {
+fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let mut all = true;
     for line in io::stdin().lock().split(b'\n') {
-        match score(classifier, &line?) {
+        match score(classifier, &line?, explain) {
             Ok(answer) => serde_json::to_writer(&mut stdout, &answer)?,
             Err(error) => {
                 all = false;
@@ -100,16 +114,24 @@ fn score_all(classifier: &Classifier) -> io::Result<bool> {
     Ok(all)
 }
 
-fn score(classifier: &Classifier, line: &[u8]) -> Result<Answer, String> {
+fn score(classifier: &Classifier, line: &[u8], explain: bool) -> Result<Answer, String> {
     let Line { prompt } = serde_json::from_slice(line).map_err(|error| format!("this is no JSON object: {error}"))?;
     if let Some(prompt) = prompt {
-        return Ok(answer(classifier.score(&prompt, true)));
+        return Ok(answer(classifier.score(&prompt, true), explain));
     }
     let conversation = conversation::read(line).ok_or("neither `prompt` nor `messages` is here")?;
-    Ok(answer(classifier.decide(&conversation, false, true).scored))
+    Ok(answer(classifier.decide(&conversation, false, true).scored, explain))
 }
 
-fn answer(scored: Scored) -> Answer {
-    let Scored { tier, score, cause, signals, .. } = scored;
-    Answer { score: Cause::is_scored(cause).then_some(score), tier: tier.as_str(), signals, cause: cause.as_str() }
+fn answer(scored: Scored, explain: bool) -> Answer {
+    let Scored { tier, score, cause, signals, dimensions } = scored;
+    let part =
+        |it: Dimension| Part { name: it.name, value: it.value, weight: it.weight, contribution: it.contribution };
+    Answer {
+        score: Cause::is_scored(cause).then_some(score),
+        tier: tier.as_str(),
+        signals,
+        cause: cause.as_str(),
+        dimensions: if explain { dimensions.into_iter().map(part).collect() } else { Vec::new() },
+    }
 }

@@ -50,7 +50,7 @@ pub(super) fn is_ask(turn: &Turn<'_>, markers: &[(&str, &str)]) -> bool {
 }
 
 /// A text without the blocks between marks; what stands around them is joined by one space.
-fn human<'t>(text: &'t str, markers: &[(&str, &str)]) -> Cow<'t, str> {
+pub(super) fn human<'t>(text: &'t str, markers: &[(&str, &str)]) -> Cow<'t, str> {
     let mut blocks: Vec<(usize, usize)> = Vec::new();
     for (open, close) in markers {
         let mut from = 0;

@@ -1,8 +1,8 @@
 //! How hard a request is: which tier of models it deserves, and why.
 //!
 //! A [`Classifier`] reads a conversation and gives a [`Decision`]: a tier, and everything that led to it. `rules` is what a
-//! configuration decides by itself (keywords, chores, planning clients), [`Heuristic`] LiteLLM's scorer; both read the newest
-//! [`Ask`], found by `ask`. Keywords are found by `words` in one pass of an `automaton` that is built once per configuration.
+//! configuration decides by itself (keywords, chores, planning clients), [`Heuristic`] LiteLLM's scorer, [`Signalbox`] our own;
+//! all read the newest [`Ask`], found by `ask`. Keywords are found by `words` in one pass of an `automaton` that is built once per configuration.
 //! Nothing in here calls a model, a host or a clock, so that the same conversation always has the same tier.
 //!
 //! **Invariant:** the time a decision takes grows with the length of the text and with nothing else.
@@ -13,6 +13,7 @@ mod heuristic;
 mod keywords;
 mod rules;
 mod scored;
+pub mod signalbox;
 mod steps;
 mod unicode;
 mod words;
@@ -21,10 +22,12 @@ pub use ask::Ask;
 pub use heuristic::Heuristic;
 pub use rules::Decision;
 pub use scored::{Cause, Dimension, Scored, Tier};
+pub use signalbox::Signalbox;
 
 use crate::chat::{Conversation, Turn};
 use crate::config::complexity::{ClassifierType, ComplexityConfig};
 use rules::Rules;
+use signalbox::Place;
 
 /// A complexity router's judgement, as configured. Built once: that takes longer than many decisions.
 #[derive(Debug, Clone)]
@@ -36,18 +39,18 @@ pub struct Classifier {
 #[derive(Debug, Clone)]
 enum Scorer {
     Heuristic(Box<Heuristic>),
+    Signalbox(Signalbox),
 }
 
 impl Classifier {
     /// Takes a configuration.
     ///
     /// # Errors
-    /// The name of a classifier that this build does not have.
+    /// None so far: this build has every classifier that a configuration can name.
     pub fn new(config: &ComplexityConfig) -> Result<Self, String> {
         let scorer = match config.classifier_type {
             ClassifierType::Heuristic => Scorer::Heuristic(Box::new(Heuristic::new(config))),
-            // Signalbox's own scorer goes here.
-            ClassifierType::Signalbox => return Err("this build has no classifier `signalbox`".to_owned()),
+            ClassifierType::Signalbox => Scorer::Signalbox(Signalbox::new(config)),
         };
         Ok(Self { rules: Rules::new(config), scorer })
     }
@@ -57,6 +60,7 @@ impl Classifier {
     pub const fn reads_all(&self) -> bool {
         match self.scorer {
             Scorer::Heuristic(_) => self.rules.reads_all(),
+            Scorer::Signalbox(_) => true,
         }
     }
 
@@ -70,8 +74,9 @@ impl Classifier {
     /// and the default model serves instead of the tier.
     #[must_use]
     pub fn decide(&self, conversation: &Conversation<'_>, codex: bool, explain: bool) -> Decision {
-        self.rules.decide(conversation, codex, |ask| match &self.scorer {
+        self.rules.decide(conversation, codex, |ask, markers| match &self.scorer {
             Scorer::Heuristic(heuristic) => heuristic.score(&ask.text, explain),
+            Scorer::Signalbox(own) => own.score_in(&ask.text, Place { conversation, turn: ask.turn, markers }, explain),
         })
     }
 
@@ -80,6 +85,7 @@ impl Classifier {
     pub fn score(&self, prompt: &str, explain: bool) -> Scored {
         match &self.scorer {
             Scorer::Heuristic(heuristic) => heuristic.score(prompt, explain),
+            Scorer::Signalbox(own) => own.score(prompt, explain),
         }
     }
 }

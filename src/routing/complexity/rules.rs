@@ -84,9 +84,10 @@ impl Rules {
         &self,
         conversation: &Conversation<'_>,
         codex: bool,
-        score: impl FnOnce(&Ask<'_>) -> Scored,
+        score: impl FnOnce(&Ask<'_>, &[(&str, &str)]) -> Scored,
     ) -> Decision {
-        let Some(ask) = newest(conversation, &self.markers(codex)) else {
+        let markers = self.markers(codex);
+        let Some(ask) = newest(conversation, &markers) else {
             return decided(Tier::Medium, Cause::DefaultFallback, None);
         };
         let wish = ask.is_newest_turn.then(|| self.escalation.first_in(&ask.text)).flatten();
@@ -96,7 +97,7 @@ impl Rules {
                 let decision = decided(floor, Cause::PlanMode, Some(sign));
                 return Decision { escalation_keyword: wish.map(str::to_owned), ..decision };
             }
-            _ => self.classify(&ask, score),
+            _ => self.classify(&ask, |ask| score(ask, &markers)),
         };
         if let Some(wish) = wish {
             decision.escalation_keyword = Some(wish.to_owned());
