@@ -9,6 +9,7 @@
 pub mod compile;
 pub mod model;
 pub mod notice;
+pub mod task;
 pub mod tree;
 #[cfg(feature = "cli")]
 pub mod yaml;

@@ -17,6 +17,8 @@ mod names;
 mod provider_name;
 mod router_settings;
 mod signalbox;
+#[cfg_attr(not(test), expect(dead_code, reason = "the model list will ask for it"))]
+mod task;
 
 use super::model::RouterConfig;
 use super::notice::Notice;
