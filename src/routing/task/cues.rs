@@ -88,8 +88,8 @@ pub const ROWS: &[Row] = &[
         6.0,
         "translate|translates|translating|translated|translator|localize|localise|localizing|localising|ubersetz*|uebersetz*|\
          verdeutsch*|tradui*|traduc*|traduz*|traduzione|vertaal*|vertal*|przetlumacz*|tlumacz*|перевед*|перевест*|перевод|\
-         переводит*|翻译|翻譯|译成|译为|翻成|翻訳|訳して|訳す|訳を|和訳|英訳|번역|how do you say|how would you say|how do i say|\
-         how to say|wie sagt man|was heisst|was bedeutet|comment dit-on|comment on dit|comment dire|como se dice|como se diz|\
+         переводит*|翻译|翻譯|译成|译为|翻成|翻訳|訳して|訳す|訳を|和訳|英訳|번역|什么意思|this translation|a translation of|translation of this|translation for|original german|original french|original spanish|original polish|original russian|original text in|是什麼意思|sound natural in|native speaker|version anglaise|version francaise|version inglesa|englische version|how do you say|how would you say|how do i say|\
+         how to say|wie sagt man|wie schreibt man|was heisst|was bedeutet auf|the english word for|the french word for|the german word for|the spanish word for|an english word for|comment dit-on|comment on dit|comment dire|como se dice|como se diz|\
          como digo|como dizer|come si dice|hoe zeg je|jak powiedziec|как будет по-*|как сказать|怎么说|怎麼說|何と言*|なんて言*",
     ),
     row(
@@ -101,8 +101,8 @@ pub const ROWS: &[Row] = &[
          into korean|into dutch|into polish|into arabic|into turkish|into hindi|into greek|to english|to german|to french|\
          to spanish|to italian|to portuguese|to russian|to chinese|to japanese|to korean|to dutch|to polish|to arabic|to turkish|\
          in english|in german|in french|in spanish|in italian|in portuguese|in russian|in chinese|in japanese|in korean|in dutch|\
-         in polish|in arabic|in turkish|in greek|in latin|english|german|french|spanish|italian|portuguese|russian|chinese|\
-         mandarin|japanese|korean|dutch|polish|arabic|turkish|hindi|greek|swedish|ukrainian|vietnamese|auf englisch|auf deutsch|\
+         in polish|in arabic|in turkish|in greek|in latin|\
+         auf englisch|auf deutsch|\
          auf franzosisch|auf spanisch|auf italienisch|auf russisch|ins englische|ins deutsche|ins franzosische|ins spanische|\
          ins italienische|ins russische|ins turkische|ins polnische|ins niederlandische|ins chinesische|ins japanische|\
          en anglais|en francais|en allemand|en espagnol|en italien|en portugais|en russe|en chinois|en japonais|en arabe|\
@@ -135,15 +135,22 @@ pub const ROWS: &[Row] = &[
         Debugging,
         Complaint,
         1.5,
-        "doesn't work|does not work|not working|isn't working|stopped working|won't|wont|fails|failing|failed|crash|crashes|crashed|\
-         crashing|broken|breaks|why does|why is|why isn't|why do i|can't reach|can't see why|error|errors|what's wrong|wrong|fix|\
-         hangs|hanging|freezes|stuck|throws|returns undefined|returns null|instead of|never ends|slow|does nothing|leak|overflow|\
-         funktioniert nicht|geht nicht|fehler|fehlermeldung*|sturzt*|absturz*|hangt|schlagt*|warum|woran|kaputt|\
-         ne marche pas|ne fonctionne pas|erreur|erreurs|pourquoi|plante|bloque|corrige|no funciona|error al|por que|falla|\
-         no entiendo por que|se queda|colgado|arregla|nao funciona|erro|erros|nao consigo|resolvo|travad*|corrig*|\
-         non funziona|errore|errori|sbagliat*|si blocca|perche|non va|werkt niet|foutmelding|fout|nie dziala|blad*|\
-         не работает|ошибк*|почему|падает|вылетает|исправь|сломал*|выдает|为什么|為什麼|错误|錯誤|失败|失敗|不工作|崩溃|怎么解决|\
-         异常|不行|なぜ|原因|動かない|動きません|失敗|通りません|落ちる|안 돼*|안돼*|왜 |고쳐*|작동하지",
+        "doesn't work|doesnt work|does not work|don't work|not working|isn't working|stopped working|no longer works|works fine|\
+         works locally|fails|failing|failed|failed to|crash|crashes|crashed|crashing|broken|breaks|broke|why does|why is|why isn't|\
+         why do i|why am i|why won't|can't reach|can't connect|can't see why|no idea why|error|errors|what's wrong|wrong|fix|hangs|\
+         hanging|freezes|stuck|throws|throwing|returns undefined|returns null|returns nothing|instead of|never ends|\
+         forever|does nothing|nothing happens|leaks|overflow|not found|does not exist|doesn't exist|cannot find|can't find|\
+         cannot read|timed out|times out|out of memory|memory leak|stack overflow|off by one|too slow|suddenly|intermittent*|flaky|\
+         duplicates|unexpected|after upgrading|after updating|after the update|since the update|\
+         funktioniert nicht|geht nicht|lauft nicht|nicht mehr|fehler|fehlermeldung*|sturzt*|absturz*|hangt|schlagt*|warum|woran|\
+         kaputt|falsch|seit dem update|ne marche pas|ne marche plus|ne fonctionne pas|ne fonctionne plus|erreur|erreurs|pourquoi|\
+         plante|bloque|corrige|corriger|no funciona|ya no|no anda|error al|por que|falla|fallo|errores|no entiendo por que|\
+         se queda|colgado|arregla|repetid*|duplicad*|nao funciona|parou de|erro|erros|nao consigo|resolvo|travad*|travando|corrig*|\
+         non funziona|non funziona piu|errore|errori|sbagliat*|si blocca|si e bloccat*|perche|non va|non parte|werkt niet|\
+         foutmelding|fout|nie dziala|blad*|dlaczego|не работает|не запускается|не видит|не могу понять|ошибк*|почему|падает|\
+         вылетает|зависает|исправь|сломал*|выдает|после обновления|为什么|為什麼|错误|錯誤|失败|失敗|不工作|崩溃|卡死|怎么解决|\
+         怎么回事|一直|异常|不对|なぜ|原因|動かない|動きません|失敗|通りません|落ちる|おかしい|できない|固まる|\
+         안 돼*|안돼*|안 되|왜 |고쳐*|작동하지|멈춰*|오류",
     ),
     row(
         "code, by its name",
@@ -161,7 +168,7 @@ pub const ROWS: &[Row] = &[
         DocumentAnalysis,
         Ask,
         2.0,
-        "based on|according to|below|the following|following text|compare the|in this|does it say|what does it|read this|go through|\
+        "based on|according to|below|covered by|does this cover|does this say|which of these values|lab results|the manual says|in the manual|text:|the following article|the following email|the following document|following text|compare the|this document|this text|this file|in this|does it say|what does it|read this|go through|\
          here is our|here is the|use only the context|context:|analyze|analyse|in the text|aus dem|in diesem|in dieser|folgenden|\
          laut|d'apres|selon|suivant|ci-dessous|analyse|cet article|ce texte|segun|siguiente|en este|analiza|este contrato|analisa|\
          seguinte|neste|deste|desta|analizza|questo articolo|che ti incollo|seguente|secondo|onderstaande|ponizsz*|下面|以下|根据|\
@@ -181,7 +188,7 @@ pub const ROWS: &[Row] = &[
         CodeGeneration,
         Trade,
         2.5,
-        "react|vue|angular|svelte|node|node.js|express|django|flask|fastapi|spring boot|rails|laravel|next.js|pandas|numpy|docker*|\
+        "react|vue|angular|hook|useeffect|usestate|redux|tailwind|vite|vitest|jest|cypress|playwright|selenium|pytorch|tensorflow|cuda|opencv|arduino|esp32|raspberry pi|telegram bot|discord bot|bot|excel formula|excel|google sheets|vlookup|monorepo|pre-commit|eslint|async|await|thread|threads|mutex|pointer|struct|enum|serde|tokio|deserializ*|serializ*|list comprehension|regular expression|stored procedure|foreign key|timestamp|timestamps|container|pod|pods|microservice|lambda|oauth|jwt|token|webhook|the ci|deploy|deployment|dependency|nvidia-smi|gpu|driver|ssh|ssl|tls|dns|proxy|firewall|android|ios|xcode|our app|my app|the app|unsere app|mon application|mi aplicacion|контейнер|видеокарт*|драйвер*|бот|телеграм*|приложение|登录|登录接口|前端|后端|アプリ|앱|svelte|node|node.js|express|django|flask|fastapi|spring boot|rails|laravel|next.js|pandas|numpy|docker*|\
          kubernetes|k8s|kubectl|helm|terraform|ansible|nginx|github action*|gitlab|jenkins|aws|redis|kafka|webpack|cargo|pip|npm|\
          yarn|maven|gradle|junit|pytest|git|linux|cron|crontab|json|yaml|flexbox|div|localhost|stdlib|compiler|compile|\
          pull request|repository|repo|database|datenbank|base de donnees|base de datos|базу данных|базы данных|数据库|\
@@ -202,12 +209,14 @@ pub const ROWS: &[Row] = &[
         Debugging,
         Mark,
         5.0,
-        "traceback|stack trace|stacktrace|backtrace|panicked at|exception in thread|caused by:|unhandled|uncaught|npm err*|\
-         segmentation fault|segfault*|sigsegv|core dumped|error[*|error:|fatal:|undefined reference|undefined symbol|exit code|\
-         exits with code|exited with|oomkilled|out of memory|memory leak|stack overflow|null pointer|is not defined|\
-         is not a function|does not exist|cannot find|cannot read|not found|no such file|permission denied|connection refused|\
-         econnrefused|enoent|timed out|deadlock|race condition|infinite loop|non-fast-forward|failed to|unable to resolve|\
-         list index out of range|incompatible types|access-control-allow-origin|syntax error|assertion failed",
+        "traceback|stack trace|stacktrace|backtrace|panicked at|exception in thread|unhandled|uncaught|npm err*|\
+         segmentation fault|segfault*|sigsegv|sigkill|core dumped|error[*|error:|fatal:|warn:|undefined reference|\
+         undefined symbol|unresolved external|exit code|exit status|exits with code|exited with code|oomkilled|crashloopbackoff|\
+         null pointer|nil pointer|is not defined|is not a function|no module named|no such file|permission denied|access denied|\
+         connection refused|connection reset|econnrefused|econnreset|enoent|eacces|deadlock|race condition|infinite loop|\
+         non-fast-forward|unable to resolve|index out of range|index out of bounds|out of bounds|incompatible types|\
+         type mismatch|access-control-allow-origin|syntax error|parse error|assertion failed|no space left|segv|\
+         bad gateway|internal server error|status code|http 500|unexpected token|ошибка сегментации|段错误|空指针",
     ),
     row(
         "to debug",
@@ -216,7 +225,17 @@ pub const ROWS: &[Row] = &[
         4.5,
         "debug|debugging|bug|bugs|buggy|bugfix|troubleshoot*|root cause|find the error|find the bug|fix this bug|fix the bug|\
          fehlersuche|finde den fehler|debuggen|debogu*|deboguer|depura*|depurar|调试|調試|排查|报错|報錯|デバッグ|バグ|エラー*|\
-         отлад*|баг|ошибка сегментации|디버*|버그|에러|오류",
+         отлад*|баг|디버*|버그|에러",
+    ),
+    row(
+        "a people, or its language",
+        Translation,
+        Ask,
+        1.0,
+        "english|german|french|spanish|italian|portuguese|russian|chinese|mandarin|japanese|korean|dutch|polish|arabic|turkish|hindi|\
+         greek|swedish|ukrainian|vietnamese|englisch*|franzosisch*|spanisch*|italienisch*|polnisch*|turkisch*|anglais*|allemand*|\
+         espagnol*|italien|ingles|aleman|frances|holandes|italiano|japones|alemao|inglese|tedesco|francese|spagnolo|английск*|\
+         немецк*|французск*|испанск*|итальянск*",
     ),
     row(
         "to sum up",
@@ -268,7 +287,7 @@ pub const ROWS: &[Row] = &[
         CreativeWriting,
         Ask,
         2.5,
-        "invent|make up a|come up with|imagine|continue this|continue the story|stay in character|in character|roleplay|role-play|\
+        "invent|retell|make up a|tell me a story|d&d|dungeons and dragons|campaign|villain|noir|as if you were|in the style of|in the voice of|describe a|valentine*|greeting card|card text|vows|birthday message|make it funnier|make it sadder|make it darker|erzahl mir|raconte|raconte-moi|cuentame|conta-me|raccontami|sei un|du bist ein|tu es un|eres un|расскажи историю|имя и биограф*|злоде*|come up with|imagine|continue this|continue the story|stay in character|in character|roleplay|role-play|\
          role play|pretend|text adventure|narrator|you're a|creative|rewrite the opening|erfinde|erfind|denk dir|stell dir|dichte|\
          reime|imagine|invente|inventa|inventate|imagina|inventate|immagina|сочини|придумай|выдумай|представь|编一个|编个|\
          想象|扮演|創作|想像|なりきって|지어*|상상|verzin|wymysl",
@@ -292,9 +311,9 @@ pub const ROWS: &[Row] = &[
          matrix|polynomial|logarithm|percent of|compounded|dice|factorial|prime number*|geometry|triangle|hypotenuse|\
          berechne*|ableitung|beweis*|wahrscheinlichkeit|gleichung*|losung der|lose die|stammfunktion|dreieck*|resous|calcule*|\
          demontre*|derivee|integrale|equation|probabilite|resuelve|calcula|calcular|derivada|probabilidad|ecuacion|demuestra|\
-         resolve a|resolva|equacao|probabilidade|calculo|calcola|risolvi|derivata|equazione|dimostra|probabilita|triangolo|area del|\
+         resolve a|resolva|equacao|probabilidade|calculo|calcola|risolvi|derivata|equazione|dimostra|probabilita|triangolo|area del|coin flip*|coin flips|expected number|expected value|inverse of|arithmetic sequence|geometric sequence|how many ways|permutation*|combinations|circumference|radius|remainder|gcd|limit of|simplify|factor the|modulo|standard deviation|等差|等比|数列|余数|周长|半径|数列の|剰余|\
          вычисли*|посчитай|реши|решите|производн*|интеграл*|уравнени*|докажи*|вероятност*|求|计算|解方程|方程|导数|积分|证明|概率|\
-         极值|面积|計算|方程式|微分|積分|証明|確率|解いて|계산|방정식|미분|적분|증명|확률|합을|bereken|oblicz|rozwiaz|udowodnij",
+         极值|面积|計算|方程式|微分|積分|証明|確率|解いて下さい|解いてください|계산|방정식|미분|적분|증명|확률|합을|bereken|oblicz|rozwiaz|udowodnij",
     ),
     row(
         "to make",

@@ -25,6 +25,8 @@ const HEAD_BYTES: usize = 400;
 const LAST_BYTES: usize = 200;
 /// What is pasted below an order is a text of its own from this length on.
 const PASTED_BYTES: usize = 160;
+/// Shorter lines are items of a list, or answers to choose from.
+const PASTED_LINE_BYTES: usize = 60;
 
 /// What a place in the text is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,7 +94,7 @@ impl Reader {
             };
             self.code_lines += usize::from(code);
             if !code {
-                self.pasted_bytes += if paragraph > 0 || self.read > 0 { line.len() } else { 0 };
+                self.pasted_bytes += if self.read > 0 && line.len() >= PASTED_LINE_BYTES { line.len() } else { 0 };
                 formula |= share > 0.5 && shape::is_formula(line);
             }
             self.line(line, if code { Zone::Code } else { Zone::Prose(share) });
