@@ -13,6 +13,9 @@ mod failures;
 #[cfg(target_arch = "wasm32")]
 #[path = "lifecycle.rs"]
 mod lifecycle;
+#[cfg(target_arch = "wasm32")]
+#[path = "task.rs"]
+mod task;
 
 use serde_json::Value;
 use signalbox::codec::client::openai::{self, head::Head};
