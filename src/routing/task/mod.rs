@@ -162,8 +162,8 @@ fn read(conversation: &Conversation<'_>, at: usize, turn: &Turn<'_>, ask: &[&str
     if before.is_some_and(|turn| turn.role == Role::Assistant && has_fence(&turn.text)) {
         reader.touch(CODE_BEFORE, 1.0);
     }
-    let after = conversation.turns.iter().skip(at + 1);
-    if let Some(result) = after.filter(|turn| turn.role == Role::Tool).next_back() {
+    let mut after = conversation.turns.iter().skip(at + 1);
+    if let Some(result) = after.rfind(|turn| turn.role == Role::Tool) {
         let from = result.text.ceil_char_boundary(result.text.len().saturating_sub(RESULT_BYTES));
         reader.result(result.text.get(from..).unwrap_or_default());
     }
