@@ -1,7 +1,7 @@
 //! One pass over a text: which rows of the table it touches, and how strongly.
 //!
 //! Line by line, so that code and prose are told apart before a word is weighed: "error" in a pasted log is not an order. Phrases
-//! are found by the three bytes they begin with, at the beginnings of words only, so that a word that begins no phrase costs one
+//! are found by the three bytes (two letters of two bytes) they begin with, at the beginnings of words only, so that a word that begins no phrase costs one
 //! look into a small table.
 //!
 //! **Invariant:** the time is linear in the text: no phrase is longer than a few words, no place is looked at twice.
@@ -326,9 +326,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 fn bucket(text: &[u8]) -> usize {
-    let [a, b, c, ..] = *text else { return 0 };
-    let key = u32::from(a) | u32::from(b) << 8 | u32::from(c) << 16;
-    (key.wrapping_mul(0x9E37_79B1) >> 21) as usize
+    let [a, b, c, ref rest @ ..] = *text else { return 0 };
+    // Letters of two bytes (Cyrillic): three bytes are one letter and a half, and all begin alike.
+    let d = if (0xC0..0xE0).contains(&a) { rest.first().copied().unwrap_or_default() } else { 0 };
+    (u32::from_le_bytes([a, b, c, d]).wrapping_mul(0x9E37_79B1) >> 21) as usize
 }
 
 impl Table {
