@@ -7,6 +7,7 @@
 
 /// Appends a line, folded.
 pub(super) fn fold(line: &str, out: &mut String) {
+    out.reserve(line.len());
     let mut space = true;
     for c in line.chars() {
         if c.is_ascii() {

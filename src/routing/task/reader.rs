@@ -184,6 +184,10 @@ impl Reader {
         let mut word: Option<usize> = None;
         let mut closer: Option<char> = None;
         for (at, c) in line.char_indices() {
+            // Most of a text: a letter within a word.
+            if word.is_some() && c.is_ascii_lowercase() {
+                continue;
+            }
             let wide = wide(c);
             let part = c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric());
             if let Some(start) = word

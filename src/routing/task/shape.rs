@@ -72,7 +72,25 @@ pub(super) fn is_formula(line: &str) -> bool {
     let (mut operand_before, mut last, mut last_is_operand) = (false, ' ', false);
     let mut raw = ' ';
     for c in line.chars() {
-        if matches!(c, '∫' | '√' | '∑' | '∏' | '≤' | '≥' | '≠' | '∈' | '∞' | 'π' | 'λ' | '²' | '³' | '·' | '×' | '÷')
+        if !c.is_ascii()
+            && matches!(
+                c,
+                '∫' | '√'
+                    | '∑'
+                    | '∏'
+                    | '≤'
+                    | '≥'
+                    | '≠'
+                    | '∈'
+                    | '∞'
+                    | 'π'
+                    | 'λ'
+                    | '²'
+                    | '³'
+                    | '·'
+                    | '×'
+                    | '÷'
+            )
         {
             signs += 2;
         }
@@ -92,10 +110,11 @@ pub(super) fn is_formula(line: &str) -> bool {
     }
     // "17 % of 2340"; in a longer line it is news, not a sum.
     let share = |of: &str| line.len() < 60 && line.contains(of);
+    let command = |command: &str| line.contains(command);
     signs > 1
         || ["% of ", "% von ", "% de ", "% di ", "% от "].into_iter().any(share)
-        || ["\\frac", "\\sum", "\\int"].into_iter().any(|command| line.contains(command))
-        || line.matches('$').count() > 3
+        || memchr::memchr(b'\\', line.as_bytes()).is_some() && ["\\frac", "\\sum", "\\int"].into_iter().any(command)
+        || memchr::memchr_iter(b'$', line.as_bytes()).nth(3).is_some()
 }
 
 /// The pieces of a text outside complete `<system-reminder>` blocks. What stands behind the first thousand blocks stays.
