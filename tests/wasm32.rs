@@ -19,6 +19,9 @@ mod lifecycle;
 #[cfg(target_arch = "wasm32")]
 #[path = "signalbox_scorer.rs"]
 mod signalbox_scorer;
+#[cfg(target_arch = "wasm32")]
+#[path = "task.rs"]
+mod task;
 
 use serde_json::Value;
 use signalbox::codec::client::openai::{self, head::Head};

@@ -10,6 +10,7 @@ pub mod compile;
 pub mod complexity;
 pub mod model;
 pub mod notice;
+pub mod task;
 pub mod tree;
 #[cfg(feature = "cli")]
 pub mod yaml;

@@ -4,6 +4,8 @@
 //! out, with the reason) -> [`strategy`] (ranks the rest) -> `draft` (who comes first, and who last) = [`plan()`]. After a failure,
 //! [`failover`] holds the one table that decides by its class. [`explain`] tells all of it without sending anything.
 //!
+//! [`complexity`] and [`task`] tell how hard a request is and what it is about, for names that stand for a choice among groups.
+//!
 //! **Invariant:** a [`Plan`] has at least one stage, each stage at least one candidate.
 
 pub mod affinity;
@@ -22,6 +24,7 @@ mod resolve;
 mod retries;
 pub mod strategy;
 mod tags;
+pub mod task;
 
 pub use draft::plan;
 pub use exclusion::{Exclusion, LeftOut, Limit, Need};

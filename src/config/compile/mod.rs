@@ -25,6 +25,8 @@ mod routing_groups;
 mod sections;
 mod signalbox;
 mod strategy;
+#[cfg_attr(not(test), expect(dead_code, reason = "the model list will ask for it"))]
+mod task;
 
 use super::complexity::ComplexityConfig;
 use super::model::RouterConfig;

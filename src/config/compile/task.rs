@@ -1,0 +1,188 @@
+//! `task_router_config`: which groups serve which task.
+//!
+//! Groups stay names here: whether they exist is known only when the whole `model_list` is read.
+//!
+//! **Invariant:** every key is looked at; one that nobody knows is a mistake, as nobody but us writes here.
+
+use super::field::{Field, Notes};
+use super::names::nearest;
+use crate::config::task::{Task, TaskRouterConfig};
+use crate::config::tree::Value;
+
+const KEYS: [&str; 6] =
+    ["tasks", "default_model", "long_context_tokens", "min_confidence", "shadow", "session_affinity"];
+
+/// Reads the key, with defaults.
+pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> TaskRouterConfig {
+    let mut config = TaskRouterConfig::default();
+    for (name, field) in field.entries(notes) {
+        if field.node.value != Value::Null {
+            read_one(&mut config, name, &field, notes);
+        }
+    }
+    config
+}
+
+fn read_one(config: &mut TaskRouterConfig, name: &str, field: &Field<'_>, notes: &mut Notes) {
+    match name {
+        "tasks" => config.tasks = tasks(field, notes),
+        "default_model" => config.default_model = group(field, notes),
+        "long_context_tokens" => {
+            let tokens = field.whole(notes, 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
+            config.long_context_tokens = tokens.unwrap_or(config.long_context_tokens);
+        }
+        "min_confidence" => config.min_confidence = share(field, notes).unwrap_or(config.min_confidence),
+        "shadow" => config.shadow = field.flag(notes).unwrap_or_default(),
+        "session_affinity" => config.session_affinity = field.flag(notes).unwrap_or_default(),
+        _ => {
+            let remedy = match nearest(name, KEYS) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("its keys are {}", KEYS.join(", ")),
+            };
+            field.mistake(notes, format!("`{name}` is not a key of `task_router_config`"), remedy);
+        }
+    }
+}
+
+fn tasks(field: &Field<'_>, notes: &mut Notes) -> Vec<(Task, Vec<String>)> {
+    let mut tasks: Vec<(Task, Vec<String>)> = Vec::new();
+    for (name, field) in field.entries(notes) {
+        let Some(task) = Task::from_name(name) else {
+            no_task(&field, name, notes);
+            continue;
+        };
+        let groups = groups(&field, notes);
+        if tasks.iter().any(|(known, _)| *known == task) {
+            field.mistake(notes, format!("`{name}` stands here already"), "write all of its groups in one list");
+        } else if !groups.is_empty() {
+            tasks.push((task, groups));
+        }
+    }
+    tasks
+}
+
+/// One name, or a list of them.
+fn groups(field: &Field<'_>, notes: &mut Notes) -> Vec<String> {
+    let Value::Seq(items) = &field.node.value else { return group(field, notes).into_iter().collect() };
+    if items.is_empty() {
+        field.mistake(notes, "this task has no group", "write a group's name, or take the task out");
+    }
+    let mut groups = Vec::new();
+    for item in field.items(notes) {
+        let Some(group) = group(&item, notes) else { continue };
+        if groups.contains(&group) {
+            item.mistake(notes, format!("{} stands in this list already", item.shown()), "take it out");
+        } else {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+fn group(field: &Field<'_>, notes: &mut Notes) -> Option<String> {
+    let name = field.text(notes)?;
+    if name.trim().is_empty() {
+        field.mistake(notes, "this name is empty", "write a group's name");
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// A number from 0 to 1.
+fn share(field: &Field<'_>, notes: &mut Notes) -> Option<f64> {
+    let number = match &field.node.value {
+        #[allow(clippy::cast_precision_loss, reason = "only 0 and 1 pass")]
+        Value::Int(whole) => Some(*whole as f64),
+        Value::Float(number) => Some(*number),
+        Value::Str(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let share = number.filter(|number| (0.0..=1.0).contains(number));
+    if share.is_none() {
+        let problem = format!("{} is no confidence", field.shown());
+        field.mistake(notes, problem, "write a number from 0 to 1, for example 0.4");
+    }
+    share
+}
+
+/// Notes that no task has this name, with the nearest one.
+fn no_task(field: &Field<'_>, name: &str, notes: &mut Notes) {
+    let names = Task::ALL.map(Task::name);
+    let remedy = match nearest(name, names) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("the tasks are {}", names.join(", ")),
+    };
+    field.mistake(notes, format!("there is no task `{name}`"), remedy);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::Node;
+
+    fn compiled(json: &str) -> (TaskRouterConfig, Vec<String>) {
+        let (node, mut notes) = (Node::from_json_text(json.as_bytes()).unwrap(), Notes::default());
+        let config = read(&Field { node: &node, path: "c".to_owned() }, &mut notes);
+        (config, notes.mistakes.iter().map(|mistake| mistake.line("f", "")).collect())
+    }
+
+    #[test]
+    fn nothing_written_means_the_defaults() {
+        assert_eq!(compiled("{}"), (TaskRouterConfig::default(), Vec::new()));
+        assert_eq!(compiled(r#"{"tasks": null, "shadow": null}"#), (TaskRouterConfig::default(), Vec::new()));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let (config, mistakes) = compiled(
+            r#"{"tasks": {"debugging": "coder", "translation": ["a", "b"]}, "default_model": "rest",
+                "long_context_tokens": "64000", "min_confidence": 1, "shadow": true, "session_affinity": "True"}"#,
+        );
+        let wanted = TaskRouterConfig {
+            tasks: vec![
+                (Task::Debugging, vec!["coder".to_owned()]),
+                (Task::Translation, vec!["a".to_owned(), "b".to_owned()]),
+            ],
+            default_model: Some("rest".to_owned()),
+            long_context_tokens: 64_000,
+            min_confidence: 1.0,
+            shadow: true,
+            session_affinity: true,
+        };
+        assert_eq!((config, mistakes), (wanted, Vec::new()));
+    }
+
+    #[test]
+    fn every_mistake_has_its_place_and_remedy() {
+        let (config, mistakes) = compiled(
+            r#"{"tasks": {"debuging": "x", "poetry": "x", "math": [], "general": ["a", "a", 7], "translation": {"a": 1}},
+                "default_model": " ", "long_context_tokens": 0, "min_confidence": 1.5, "shadow": "perhaps",
+                "min_confidense": 0.5, "colour": 1}"#,
+        );
+        let tasks =
+            "code_generation, debugging, long_context, document_analysis, creative_writing, translation, math, general";
+        let wanted = [
+            "f: c.tasks.debuging: there is no task `debuging`; did you mean `debugging`?",
+            &format!("f: c.tasks.poetry: there is no task `poetry`; the tasks are {tasks}"),
+            "f: c.tasks.math: this task has no group; write a group's name, or take the task out",
+            "f: c.tasks.general[1]: `a` stands in this list already; take it out",
+            "f: c.tasks.general[2]: this is a number, not a text; put it in quotes or write a name",
+            "f: c.tasks.translation: this is a map, not a text; put it in quotes or write a name",
+            "f: c.default_model: this name is empty; write a group's name",
+            "f: c.long_context_tokens: `0` will not do here; write a whole number from 1 up",
+            "f: c.min_confidence: `1.5` is no confidence; write a number from 0 to 1, for example 0.4",
+            "f: c.shadow: `perhaps` is neither true nor false; write `true` or `false`",
+            "f: c.min_confidense: `min_confidense` is not a key of `task_router_config`; did you mean `min_confidence`?",
+            "f: c.colour: `colour` is not a key of `task_router_config`; its keys are tasks, default_model, \
+             long_context_tokens, min_confidence, shadow, session_affinity",
+        ];
+        assert_eq!(mistakes, wanted);
+        assert_eq!(config.tasks, [(Task::General, vec!["a".to_owned()])]);
+        assert_eq!(config.min_confidence, 0.4);
+    }
+
+    #[test]
+    fn what_is_no_map_is_a_mistake() {
+        assert_eq!(compiled("[]").1, ["f: c: this is a list, not a map; write `key: value` lines below it"]);
+    }
+}
