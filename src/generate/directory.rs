@@ -112,6 +112,7 @@ fn retired(before: &Held, now: &[Value], now_s: u64) -> Vec<(String, u64, Value)
 mod tests {
     use super::*;
     use crate::config::compile::compile_json;
+    use crate::config::tree::Node;
 
     fn names(held: &Held) -> Vec<&str> {
         held.clusters["resources"].as_array().unwrap().iter().map(|cluster| cluster["name"].as_str().unwrap()).collect()
@@ -121,7 +122,8 @@ mod tests {
         let entry =
             json!({"model_name": model, "litellm_params": {"model": "openai/x", "api_base": "http://10.0.0.1/v1"}});
         let root = json!({"model_list": [entry]}).to_string();
-        let compiled = crate::config::compile::compile(&crate::config::yaml::read(&root).unwrap(), &|_| None).unwrap();
+        let compiled =
+            crate::config::compile::compile(&Node::from_json_text(root.as_bytes()).unwrap(), &|_| None).unwrap();
         let files = files(&compiled, "w", "/d", before, now_s);
         let part = |name: &str| files.iter().find(|(found, _)| found == name).unwrap().1.clone();
         assert!(compile_json(&compiled.filter.to_json().to_string()).is_ok());

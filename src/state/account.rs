@@ -1,8 +1,8 @@
 //! What the configuration says of one deployment's books: the rules of its health, the limits that bind, and which figures are
 //! kept at all.
 //!
-//! Only what a decision will read is shared between workers. A group that is shuffled needs health and nothing else, so that its
-//! requests leave shared data alone.
+//! What a decision does not read is not shared between workers: latencies only where a strategy ranks by them, spend only where there
+//! is a budget. Load is, since statistics tell it and every strategy spares who has reached its `rpm` or `tpm`.
 
 use super::{Allowed, CooldownRules};
 use crate::config::model::{Budget, DeploymentIndex, RouterConfig, StrategyName, is_pattern};
@@ -20,8 +20,6 @@ pub struct Account {
     pub tpm: Option<u64>,
     /// Requests at a time.
     pub max_parallel: Option<u32>,
-    /// Its load is shared between workers.
-    pub load: bool,
     /// Its latencies are.
     pub latency: bool,
     /// What may be spent on it: keys in shared data, and how much.
@@ -34,11 +32,6 @@ impl Account {
     pub const fn is_exact(&self) -> bool {
         self.rpm.is_some() || self.tpm.is_some() || self.max_parallel.is_some()
     }
-
-    /// Whether there is anything to share besides health.
-    pub(super) fn has_books(&self) -> bool {
-        self.load || self.latency || !self.budgets.is_empty()
-    }
 }
 
 /// The accounts of a configuration, by deployment index.
@@ -48,7 +41,7 @@ pub fn accounts(config: &RouterConfig) -> Vec<Account> {
 }
 
 fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
-    use StrategyName::{CostBased, LatencyBased, LeastBusy, UsageBased};
+    use StrategyName::{CostBased, LatencyBased, UsageBased};
     let deployment = config.deployments.get(index)?;
     let router = &config.router;
     let groups = || config.groups.iter().filter(|group| group.deployments.contains(&index));
@@ -71,7 +64,6 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
         rpm: deployment.rpm.filter(|_| binding),
         tpm: deployment.tpm.filter(|_| binding),
         max_parallel: deployment.max_parallel,
-        load: ranked_by(&[LeastBusy, UsageBased]),
         latency: ranked_by(&[LatencyBased]),
         budgets: deployment
             .budget
@@ -82,7 +74,6 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
     let name = deployment.provider.name;
     let of_provider = router.provider_budgets.iter().find(|(provider, _)| *provider == name);
     account.budgets.extend(of_provider.map(|(_, budget)| (format!("spend/provider/{name}"), *budget)));
-    account.load |= account.is_exact();
     Some(account)
 }
 
@@ -107,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn a_shuffled_group_needs_nothing_but_health() {
+    fn a_shuffled_group_takes_limits_for_weights() {
         let all = of("", &[("m", r#","rpm":5,"tpm":6"#), ("m", "")]);
-        assert!(all.iter().all(|account| !account.has_books() && !account.is_exact()));
+        assert!(all.iter().all(|account| !account.latency && !account.is_exact()));
         assert_eq!((all[0].id.as_str(), all[0].rpm, all[0].rules.never), ("m-1", None, false));
         assert_eq!((all[0].rules.cooldown_ms, all[0].rules.max_cooldown_ms), (5_000, 20_000));
     }
@@ -117,23 +108,22 @@ mod tests {
     #[test]
     fn limits_bind_where_a_strategy_or_a_setting_says_so() {
         let mut config = config("", &[("m", r#","rpm":5"#), ("n", r#","tpm":6"#)]);
-        let wanted = |config: &RouterConfig| {
-            accounts(config).iter().map(|a| (a.is_exact(), a.load, a.latency)).collect::<Vec<_>>()
-        };
-        const NOTHING: (bool, bool, bool) = (false, false, false);
+        let wanted =
+            |config: &RouterConfig| accounts(config).iter().map(|a| (a.is_exact(), a.latency)).collect::<Vec<_>>();
+        const NOTHING: (bool, bool) = (false, false);
         for (strategy, first) in [
             (StrategyName::SimpleShuffle, NOTHING),
-            (StrategyName::LeastBusy, (false, true, false)),
-            (StrategyName::LatencyBased, (true, true, true)),
-            (StrategyName::CostBased, (true, true, false)),
-            (StrategyName::UsageBased, (true, true, false)),
+            (StrategyName::LeastBusy, NOTHING),
+            (StrategyName::LatencyBased, (true, true)),
+            (StrategyName::CostBased, (true, false)),
+            (StrategyName::UsageBased, (true, false)),
         ] {
             config.groups[0].strategy = strategy;
             assert_eq!(wanted(&config), [first, NOTHING], "{strategy:?}");
         }
         config.groups[0].strategy = StrategyName::SimpleShuffle;
         config.deployments[0].max_parallel = Some(3);
-        assert_eq!(wanted(&config), [(true, true, false), NOTHING]);
+        assert_eq!(wanted(&config), [(true, false), NOTHING]);
         assert_eq!(accounts(&config)[0].rpm, None, "a weight");
         config.router.enforce_rate_limits = true;
         assert_eq!(

@@ -74,11 +74,6 @@ impl Book {
         }
     }
 
-    /// Whether there is anything to share besides health.
-    pub(super) fn has_books(&self) -> bool {
-        self.account.has_books() || self.shown > 0
-    }
-
     /// Nobody needs it any more.
     pub(super) const fn is_closed(&self) -> bool {
         self.index.is_none() && self.in_flight == 0 && self.shown == 0
@@ -89,9 +84,7 @@ impl Book {
     }
 
     pub(super) fn read_books(&mut self, store: &dyn StateStore) {
-        if self.account.load {
-            self.load = store::load(store, &self.load_key);
-        }
+        self.load = store::load(store, &self.load_key);
         if self.account.latency {
             self.latency = store::load(store, &self.latency_key);
         }
@@ -195,13 +188,12 @@ impl Book {
     /// Whether its load differs from what shared data says of it.
     pub(super) const fn is_due(&self, now_ms: u64) -> bool {
         let beats = self.in_flight > 0 && now_ms.abs_diff(self.beat_ms) >= BEAT_MS;
-        (self.account.load && (beats || !self.owed.is_nothing() || self.in_flight != self.shown))
-            || (!self.account.load && self.shown > 0)
+        beats || !self.owed.is_nothing() || self.in_flight != self.shown
     }
 
     /// Writes its load. Returns whether that was possible.
     pub(super) fn write_load(&mut self, store: &dyn StateStore, worker: u64, now_ms: u64) -> bool {
-        let (owed, in_flight) = (self.owed, if self.account.load { self.in_flight } else { 0 });
+        let (owed, in_flight) = (self.owed, self.in_flight);
         let written = update(store, &self.load_key, |load: &mut Load| {
             load.add(owed.minute, owed.requests, owed.tokens);
             load.beat(worker, in_flight, now_ms);
@@ -216,7 +208,7 @@ impl Book {
     fn written(&mut self, load: Load, now_ms: u64) {
         self.load = load;
         self.owed = Owed::default();
-        self.shown = if self.account.load { self.in_flight } else { 0 };
+        self.shown = self.in_flight;
         self.beat_ms = now_ms;
     }
 

@@ -172,7 +172,7 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
     for seed in 1..=60 {
         let mut limited = account("a");
         let (rpm, tpm) = [(40, 1_000_000), (1_000_000, 900), (1_000_000, 1_000_000)][seed as usize % 3];
-        (limited.rpm, limited.tpm, limited.max_parallel, limited.load) = (Some(rpm), Some(tpm), Some(7), true);
+        (limited.rpm, limited.tpm, limited.max_parallel) = (Some(rpm), Some(tpm), Some(7));
         limited.budgets = vec![("spend/deployment/a".into(), Budget { max_nanos: 1_000_000, period_ms: 86_400_000 })];
         let (world, store) = World::new(seed, vec![limited], 4);
         for _ in 0..1_500 {
@@ -223,7 +223,6 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
 fn counters_add_up_whatever_the_interleaving() {
     for seed in 1..=60 {
         let mut counted = account("a");
-        counted.load = true;
         counted.budgets = vec![("spend/provider/p".into(), Budget { max_nanos: 1_000_000, period_ms: 86_400_000 })];
         let (world, store) = World::new(seed, vec![counted], 5);
         for _ in 0..800 {
@@ -280,7 +279,7 @@ fn never_more_than_one_probe_at_a_time_whatever_the_interleaving() {
 fn any_bytes_are_survived() {
     let chance = Chance(Cell::new(77));
     let mut limited = account("a");
-    (limited.rpm, limited.load, limited.latency) = (Some(1_000_000), true, true);
+    (limited.rpm, limited.latency) = (Some(1_000_000), true);
     limited.budgets = vec![("spend/deployment/a".into(), Budget { max_nanos: 100, period_ms: 1_000 })];
     for _ in 0..3_000 {
         let store = Memory::default();
