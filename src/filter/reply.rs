@@ -37,7 +37,8 @@ impl Reply {
         headers
     }
 
-    fn json(value: &serde_json::Value) -> Self {
+    /// A document.
+    pub(super) fn json(value: &serde_json::Value) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
         Self { status: 200, headers, body: value.to_string().into_bytes() }
     }

@@ -9,14 +9,16 @@ use std::rc::Rc;
 use super::desk::Desk;
 use super::gauges::{Gauges, Told};
 use super::probe::{self, Probe};
-use super::route::{self, Moment};
+use super::route::{self, Admission, Moment, RequestHead};
 use super::{Api, Ending, Event, Flight, HeaderMap, Reply};
 use crate::chat::RateLimits;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
-use crate::state::{Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn};
+use crate::state::{
+    Booking, Ended, Ledger, Measure, Outcome, Seen, Standing, StateStore, Tally, accounts, take_turn, to_json,
+};
 
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
@@ -93,6 +95,23 @@ impl Worker {
     #[must_use]
     pub const fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// Admits a request by its head.
+    #[must_use]
+    pub fn admit(&self, config: &RouterConfig, head: RequestHead<'_>) -> Admission {
+        let asks_for_state = config.signalbox.state_path.as_deref() == Some(head.path) && head.method == "GET";
+        if !asks_for_state {
+            return route::admit(config, head);
+        }
+        let ids: Vec<&str> = config.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
+        let seen: Vec<Seen> = ids
+            .iter()
+            .map(|id| {
+                self.ledger.index_of(id).and_then(|index| self.ledger.seen().get(index).copied()).unwrap_or_default()
+            })
+            .collect();
+        Admission::Reply(Reply::json(&to_json(&seen, &ids, self.now_ms)))
     }
 
     /// Reads a body, plans its flight and keeps it.

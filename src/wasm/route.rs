@@ -63,7 +63,7 @@ impl HttpContext for RouteFilter {
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = header(":path");
         let head = RequestHead { method: &method, path: &path, ends };
-        match route::admit(&self.config, head) {
+        match worker::with(|worker| worker.admit(&self.config, head)) {
             Admission::Reply(reply) => send(&reply),
             Admission::Await(api) => {
                 self.awaited = Some(api);

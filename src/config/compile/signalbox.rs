@@ -33,6 +33,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> Settings {
         affinity: None,
         health_check: None,
         mock_testing: false,
+        state_path: None,
     };
     // LiteLLM's own key for the same. Nothing else of that section is in this tree.
     let general =
@@ -75,6 +76,7 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, notes: &mut 
         "affinity" => settings.affinity = affinity(field, notes),
         "health_check" => settings.health_check = health_check(field, notes),
         "mock_testing" => replace(&mut settings.mock_testing, field.flag(notes)),
+        "state_path" => settings.state_path = path(field, notes),
         _ => {}
     }
 }
@@ -138,6 +140,18 @@ fn health_check(field: &Field<'_>, notes: &mut Notes) -> Option<HealthCheck> {
 
 fn bytes(field: &Field<'_>, notes: &mut Notes) -> Option<u64> {
     field.whole(notes, 1024, MOST_BYTES).and_then(|bytes| u64::try_from(bytes).ok())
+}
+
+/// A path of our own, apart from the API's.
+fn path(field: &Field<'_>, notes: &mut Notes) -> Option<String> {
+    let text = field.text(notes)?;
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
+    if !plain || !text.starts_with('/') || text.starts_with("/v1/") || text.ends_with('/') {
+        let problem = format!("{} is no path that is free", field.shown());
+        field.mistake(notes, problem, "write for example `/signalbox/state`");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn address(field: &Field<'_>, loopback: bool, notes: &mut Notes) -> Option<String> {

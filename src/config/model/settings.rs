@@ -90,6 +90,8 @@ pub struct Settings {
     /// `mock_testing`, or LiteLLM's `general_settings.dangerously_allow_mock_testing_request_params`: requests may rehearse
     /// failures.
     pub mock_testing: bool,
+    /// `state_path`: a GET of this path answers what is known of each deployment, for `signalbox explain --state`. `None`: nothing does.
+    pub state_path: Option<String>,
 }
 
 /// When the first byte of a stream goes to the client.
