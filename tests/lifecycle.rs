@@ -73,7 +73,7 @@ struct Shell {
 
 impl Shell {
     fn start(flight: &Rc<RefCell<Flight>>, now_ms: u64) -> Result<(Self, Outgoing), Reply> {
-        let (attempt, outgoing) = Attempt::start(flight, HeaderMap::new(), &|| now_ms)?;
+        let (attempt, outgoing) = Attempt::start(flight, HeaderMap::new(), None, &|| now_ms)?;
         let (buffer, client) = (Vec::new(), Vec::new());
         Ok((Self { attempt, buffer, client, status: None, state: State::Waiting }, outgoing))
     }

@@ -47,10 +47,18 @@ impl Alarms {
         self.0.remove(&id);
     }
 
-    /// Takes those out whose moment has come.
+    /// Takes those out whose moment has come. Whoever heard something since waits on.
     pub fn due(&mut self, now_ms: u64) -> Vec<(u32, Alarm)> {
-        let due = self.0.iter().filter(|(_, alarm)| alarm.until_ms <= now_ms);
-        let due: Vec<_> = due.map(|(id, alarm)| (*id, alarm.clone())).collect();
+        let mut due = Vec::new();
+        for (id, alarm) in &mut self.0 {
+            if alarm.until_ms <= now_ms && !alarm.held_back {
+                let deadline_ms = alarm.attempt.borrow().deadline_ms();
+                alarm.until_ms = deadline_ms.map_or(alarm.until_ms, |deadline_ms| deadline_ms.max(alarm.until_ms));
+            }
+            if alarm.until_ms <= now_ms {
+                due.push((*id, alarm.clone()));
+            }
+        }
         self.0.retain(|_, alarm| alarm.until_ms > now_ms);
         due
     }

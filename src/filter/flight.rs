@@ -245,6 +245,15 @@ impl Flight {
         }));
     }
 
+    /// Where Envoy went: where it was told to, unless the cluster that it took says otherwise.
+    pub(super) fn taken(&self, cluster: Option<&str>) -> Option<(Place, u64)> {
+        let is_there = |place: Place| {
+            self.deployment(place).is_some_and(|(_, deployment)| cluster.is_none_or(|cluster| cluster == deployment.id))
+        };
+        let preset = self.preset.filter(|(place, _)| is_there(*place));
+        preset.or_else(|| self.tried.last().filter(|place| is_there(**place)).map(|place| (*place, 0)))
+    }
+
     /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
     pub(super) fn lose(&mut self, now_ms: u64) {
         if self.open {

@@ -11,7 +11,7 @@ use super::gauges::{Gauges, Told};
 use super::probe::{self, Probe};
 use super::route::{self, Admission, Moment, RequestHead};
 use super::{Api, Ending, Event, Flight, HeaderMap, Reply};
-use crate::chat::RateLimits;
+use crate::codec::limits;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::routing::estimate::Prompt;
@@ -23,17 +23,14 @@ use crate::state::{
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
 
-/// A request, and what its headers say that a decision depends on; empty where they say nothing.
-#[derive(Debug)]
+/// A request whose body has come.
 pub struct Asked<'a> {
     /// What is asked.
     pub api: Api,
     /// The body.
     pub body: Vec<u8>,
-    /// `x-litellm-tags`, with commas between them.
-    pub tags: &'a str,
-    /// The header that `signalbox.affinity.tenant_header` names.
-    pub tenant: &'a str,
+    /// Reads a header of the request; empty where there is none. Each costs a call, so it is asked only for what a decision depends on.
+    pub header: &'a dyn Fn(&str) -> String,
 }
 
 /// What one worker's VM keeps in memory.
@@ -124,13 +121,17 @@ impl Worker {
         config: &Rc<RouterConfig>,
         asked: Asked<'_>,
     ) -> Result<SharedFlight, Reply> {
-        let Asked { api, tags, tenant, body } = asked;
+        let Asked { api, header, body } = asked;
+        let said = |name: Option<&str>| name.map(header).unwrap_or_default();
+        let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
+        let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
         let seed = self.random.next();
         let places = self.places(config);
         let desk = Desk::new(&mut self.ledger, places, store, tokens, self.now_ms);
         let claim = |deployment| desk.claim(deployment);
-        let moment = Moment { now_ms: self.now_ms, seed, seen: &desk.seen(), claim: &claim, tags, tenant };
+        let moment =
+            Moment { now_ms: self.now_ms, seed, seen: &desk.seen(), claim: &claim, tags: &tags, tenant: &tenant };
         let planned = route::decide(config, api, body, &moment);
         let booking = desk.booking();
         let mut flight = match (planned, booking) {
@@ -215,18 +216,16 @@ impl Worker {
         self.ledger.index_of(&flight.config.deployments.get(deployment)?.id)
     }
 
-    /// Whether the provider's word on its limits is to be read from an answer: once a tick for each deployment is enough.
-    pub fn wants_limits(&mut self, flight: &RefCell<Flight>) -> bool {
+    /// Hears what a provider says of its limits in an answer's headers: once a tick for each deployment, since reading them costs a call.
+    pub fn hear_limits(&mut self, store: &dyn StateStore, flight: &RefCell<Flight>, headers: &dyn Fn() -> HeaderMap) {
         let flight = flight.borrow();
         let index = flight.open_deployment().and_then(|deployment| self.index(&flight, deployment));
-        let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return false };
-        std::mem::replace(read_ms, self.now_ms) != self.now_ms
-    }
-
-    /// What a provider said of its limits beside an answer.
-    pub fn told(&mut self, store: &dyn StateStore, flight: &RefCell<Flight>, limits: &RateLimits) {
-        if let Some(booking) = &flight.borrow().booking {
-            self.ledger.told(store, booking, limits, self.now_ms);
+        let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return };
+        let Some(booking) = &flight.booking else { return };
+        if std::mem::replace(read_ms, self.now_ms) != self.now_ms {
+            let headers = headers();
+            let limits = limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+            self.ledger.told(store, booking, &limits, self.now_ms);
         }
     }
 

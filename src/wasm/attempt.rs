@@ -10,7 +10,6 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use super::host::{self, SharedData};
 use super::route::send;
 use super::worker;
-use crate::codec::limits;
 use crate::filter::probe::PROBE_HEADER;
 use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
@@ -38,9 +37,6 @@ pub fn wake(now_ms: u64) {
 }
 
 fn wake_attempt(context_id: u32, attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
-    if attempt.borrow().deadline_ms().is_some_and(|until_ms| until_ms > now_ms) {
-        return await_answer(context_id, attempt);
-    }
     let verdict = attempt.borrow_mut().on_deadline(now_ms);
     worker::record(attempt.borrow().flight());
     match verdict {
@@ -71,9 +67,9 @@ impl AttemptFilter {
     }
 }
 
-/// Now, Unix milliseconds: as exact as decisions need it, since it costs a call.
-fn time(attempt: &RefCell<Attempt>) -> u64 {
-    if attempt.borrow().is_timed() { host::now_ms() } else { worker::now_ms() }
+/// A clock as exact as decisions need it, since exactness costs a call.
+fn clock(flight: &RefCell<Flight>) -> &'static dyn Fn() -> u64 {
+    if flight.borrow().is_timed() { &host::now_ms } else { &worker::now_ms }
 }
 
 fn choose(flight: &RefCell<Flight>) {
@@ -115,6 +111,10 @@ impl Context for AttemptFilter {}
 impl Drop for AttemptFilter {
     fn drop(&mut self) {
         ALARMS.with_borrow_mut(|alarms| alarms.forget(self.context_id));
+        if let Some(attempt) = self.attempt.take().filter(|attempt| attempt.borrow().ends(&host::could_not_connect)) {
+            choose(attempt.borrow().flight());
+            worker::record(attempt.borrow().flight());
+        }
     }
 }
 
@@ -126,12 +126,15 @@ impl HttpContext for AttemptFilter {
             host::set_header(MapType::HttpRequestHeaders, PROBE_HEADER.0, None);
             return Action::Continue;
         }
-        let Some(flight) = flight_of(&client).or_else(host::chosen_flight).and_then(worker::flight) else {
+        let (cluster, id) = match flight_of(&client) {
+            Some(id) => (None, Some(id)),
+            None => host::chosen().unzip(),
+        };
+        let Some(flight) = id.and_then(worker::flight) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
-        let exact = flight.borrow().is_timed();
-        let started = Attempt::start(&flight, client, if exact { &host::now_ms } else { &worker::now_ms });
+        let started = Attempt::start(&flight, client, cluster.as_deref(), clock(&flight));
         worker::record(&flight);
         let (attempt, outgoing) = match started {
             Ok(started) => started,
@@ -168,14 +171,9 @@ impl HttpContext for AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
         let headers = || host::headers(MapType::HttpResponseHeaders);
-        attempt.borrow().hear(time(attempt));
+        attempt.borrow().hear(clock(attempt.borrow().flight())());
         let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
-        let flight = Rc::clone(attempt.borrow().flight());
-        if worker::with(|worker| worker.wants_limits(&flight)) {
-            let headers = headers();
-            let limits = limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
-            worker::with(|worker| worker.told(&SharedData, &flight, &limits));
-        }
+        worker::with(|worker| worker.hear_limits(&SharedData, attempt.borrow().flight(), &headers));
         if let (true, Verdict::Pass(commit, Edit::Whole(body))) = (ends, &verdict) {
             worker::record(attempt.borrow().flight());
             return send(&commit.reply(body));
@@ -188,7 +186,7 @@ impl HttpContext for AttemptFilter {
         let wanted = attempt.borrow().wants_body(length, ends);
         let verdict = if wanted {
             let bytes = host::body(BufferType::HttpResponseBody, length);
-            attempt.borrow().hear(time(attempt));
+            attempt.borrow().hear(clock(attempt.borrow().flight())());
             attempt.borrow_mut().on_body(&bytes, ends)
         } else {
             attempt.borrow().unread()

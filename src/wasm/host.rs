@@ -55,11 +55,17 @@ pub fn choose_cluster(name: &str, flight: u64) {
     let _ = hostcalls::set_property(vec![CLUSTER], Some(format!("{name}/{flight}").as_bytes()));
 }
 
-/// The flight of the request, as [`choose_cluster`] left it.
-pub fn chosen_flight() -> Option<u64> {
-    let bytes = hostcalls::get_property(vec![CLUSTER]).ok()??;
-    let (_, flight) = std::str::from_utf8(&bytes).ok()?.rsplit_once('/')?;
-    flight.parse().ok()
+/// The cluster and the flight of the request, as [`choose_cluster`] left them.
+pub fn chosen() -> Option<(String, u64)> {
+    let text = String::from_utf8(hostcalls::get_property(vec![CLUSTER]).ok()??).ok()?;
+    let (cluster, flight) = text.rsplit_once('/')?;
+    Some((cluster.to_owned(), flight.parse().ok()?))
+}
+
+/// Whether an attempt found no connection: Envoy tells why then, "Connection refused" or what TLS complains of.
+pub fn could_not_connect() -> bool {
+    let reason = hostcalls::get_property(vec!["upstream", "transport_failure_reason"]).ok().flatten();
+    reason.is_some_and(|reason| !reason.is_empty())
 }
 
 /// Envoy's own word for how the answer came about.

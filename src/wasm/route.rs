@@ -27,13 +27,8 @@ impl RouteFilter {
 
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
         let config = &self.config;
-        // A header that no decision depends on is not asked for.
-        let said = |name: Option<&str>| {
-            name.and_then(|name| host::header(MapType::HttpRequestHeaders, name)).unwrap_or_default()
-        };
-        let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
-        let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
-        let asked = Asked { api, body, tags: &tags, tenant: &tenant };
+        let header = |name: &str| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
+        let asked = Asked { api, body, header: &header };
         let flight = worker::with(|worker| worker.depart(&SharedData, config, asked))?;
         let flight = flight.borrow();
         if flight.per_try_ms != config.router.per_try_ms() {

@@ -306,3 +306,28 @@ def test_s03_one_500_is_tried_again_at_the_same_provider(pair):
     envoy, primary, other = pair([error(500), whole("second try")])
     assert text_of(ask(envoy)) == "second try"
     assert (len(primary.requests), len(other.requests)) == (2, 0)
+
+
+def test_a_refused_connection_is_known_for_what_it_is_and_cools_at_once(gateway, provider):
+    good = provider(whole("rescued"))
+    dead = f"http://127.0.0.1:{closed_port()}"
+    envoy = gateway(
+        deployment("main", dead, order=1, cooldown_time=60), deployment("main", good, order=2), router={"num_retries": 2}
+    )
+    first, second = ask(envoy), ask(envoy)
+    assert (first.headers["x-signalbox-attempts"], second.headers["x-signalbox-attempts"]) == ("2", "1")
+    assert envoy.settles("wasmcustom.signalbox.attempts.outcome.connect.deployment.main-1", 1)
+
+
+def test_a_reset_is_no_refusal_and_does_not_cool_at_once(gateway, provider):
+    bad, good = provider(reset()), provider(whole("rescued"))
+    envoy = gateway(deployment("main", bad, order=1, cooldown_time=60), deployment("main", good, order=2))
+    assert [ask(envoy).headers["x-signalbox-attempts"] for _ in range(2)] == ["2", "2"]
+    assert envoy.settles("wasmcustom.signalbox.attempts.outcome.reset.deployment.main-1", 2)
+
+
+def test_a_lone_deployment_that_refuses_is_said_to_refuse(gateway):
+    envoy = gateway(deployment("main", f"http://127.0.0.1:{closed_port()}"))
+    with pytest.raises(openai.APIStatusError) as raised:
+        ask(envoy)
+    assert raised.value.response.headers["x-signalbox-error"] == "connect"

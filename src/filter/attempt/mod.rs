@@ -56,22 +56,26 @@ pub struct Attempt {
     phase: Phase,
     started_ms: u64,
     first_token_ms: Option<u64>,
+    /// Which try of the flight it is, from 1.
+    number: usize,
 }
 
 impl Attempt {
-    /// Begins the next try of a flight: what Envoy preset is what is tried now.
+    /// Begins the next try of a flight: what was preset is what is tried now. `cluster` is the one that Envoy took, where that is
+    /// known: should it be another, that one is what is tried.
     ///
     /// # Errors
     /// The reply to the client where the request cannot be said in the provider's dialect.
     pub fn start(
         flight: &Rc<RefCell<Flight>>,
         client: HeaderMap,
+        cluster: Option<&str>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(Self, Outgoing), Reply> {
         let mut this = flight.borrow_mut();
         // The first try follows the decision at once.
         let now_ms = if this.tried.is_empty() && !this.is_timed() { this.started_ms } else { now_ms() };
-        let preset = this.preset;
+        let preset = this.taken(cluster);
         this.lose(now_ms);
         let Some((place, wait_ms)) = preset else {
             return Err(this.abort(false, now_ms));
@@ -101,9 +105,22 @@ impl Attempt {
             .filter(|_| this.stream);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
         this.dropped = dropped;
+        let number = this.tried.len();
         let attempt =
-            Self { flight: Rc::clone(flight), dialect, phase: Phase::Head, started_ms: now_ms, first_token_ms };
+            Self { flight: Rc::clone(flight), dialect, phase: Phase::Head, started_ms: now_ms, first_token_ms, number };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
+    }
+
+    /// Envoy is done with it. Returns whether that came before any answer because no connection could be made, so that Envoy must be
+    /// told where to go instead. `could_not_connect` is Envoy's own word; asked for only where nobody knows better.
+    pub fn ends(&self, could_not_connect: &dyn Fn() -> bool) -> bool {
+        let mut flight = self.flight.borrow_mut();
+        let is_unknown = matches!(self.phase, Phase::Head) && flight.open && flight.tried.len() == self.number;
+        if !is_unknown || !could_not_connect() {
+            return false;
+        }
+        flight.fail(Failure::local(FailureClass::Connect, "the connection could not be made"));
+        true
     }
 
     /// The flight it is a try of.
@@ -115,12 +132,6 @@ impl Attempt {
     /// Bytes came, at this Unix time in milliseconds.
     pub fn hear(&self, now_ms: u64) {
         self.flight.borrow_mut().heard_ms = now_ms;
-    }
-
-    /// Whether a decision is made by how long this takes, so that a tick is not exact enough.
-    #[must_use]
-    pub fn is_timed(&self) -> bool {
-        self.flight.borrow().is_timed()
     }
 
     /// What the answer needs to know of its request. Made when it is read, because most answers do not need it.
