@@ -30,31 +30,24 @@ pub enum Change {
 pub struct Gauges(HashMap<usize, (u32, u64)>);
 
 impl Gauges {
-    /// What is to be told now. A deployment's gauges exist from its first request on.
+    /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
     pub fn told(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<Told> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
-        let name = |index, measure: Measure| id(index).map(|id| measure.name(id));
-        let counts = tally
-            .take()
-            .filter_map(|(index, measure, by)| Some(Told { name: name(index, measure)?, change: Change::Add(by) }));
-        let mut told: Vec<Told> = counts.collect();
+        let count = |(index, measure, by): (usize, Measure, u64)| {
+            Some(Told { name: measure.name(id(index)?), change: Change::Add(by) })
+        };
+        let mut told: Vec<Told> = tally.take().filter_map(count).collect();
         for (index, seen) in seen.iter().enumerate() {
-            let now = (seen.in_flight, standing(seen.standing));
-            let before = self.0.get(&index).copied().unwrap_or_default();
-            if now == before {
-                continue;
-            }
-            self.0.insert(index, now);
             let Some(id) = id(index) else { continue };
-            let mut set = |what: &str, value| {
-                told.push(Told { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) });
+            let now = (seen.in_flight, standing(seen.standing));
+            let before = self.0.insert(index, now);
+            let mut set = |what: &str, value, before: Option<u64>| {
+                if before != Some(value) {
+                    told.push(Told { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) });
+                }
             };
-            if now.0 != before.0 {
-                set("in_flight", u64::from(now.0));
-            }
-            if now.1 != before.1 {
-                set("cooling", now.1);
-            }
+            set("in_flight", u64::from(now.0), before.map(|before| u64::from(before.0)));
+            set("cooling", now.1, before.map(|before| before.1));
         }
         told
     }
@@ -66,5 +59,35 @@ const fn standing(standing: Standing) -> u64 {
         Standing::Well => 0,
         Standing::HalfOpen { .. } => 1,
         Standing::Cooling { .. } => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::compile::compile_json;
+
+    #[test]
+    fn gauges_are_told_at_first_and_when_they_change() {
+        let model = r#"{"model_name":"m","litellm_params":{"model":"openai/m"}}"#;
+        let config = compile_json(&format!(r#"{{"model_list":[{model}]}}"#)).unwrap();
+        let (mut gauges, mut tally, mut seen) = (Gauges::default(), Tally::default(), [Seen::default()]);
+        let mut told = |seen: &[Seen]| {
+            let told = gauges.told(&config, &mut tally, seen).into_iter();
+            told.map(|Told { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&seen),
+            ["signalbox.in_flight.deployment.m-1 Set(0)", "signalbox.cooling.deployment.m-1 Set(0)"]
+        );
+        assert!(told(&seen).is_empty());
+        seen[0].in_flight = 2;
+        seen[0].standing = Standing::Cooling { until_ms: 9 };
+        assert_eq!(
+            told(&seen),
+            ["signalbox.in_flight.deployment.m-1 Set(2)", "signalbox.cooling.deployment.m-1 Set(2)"]
+        );
+        tally.add(0, Measure::Served, 1);
+        assert_eq!(gauges.told(&config, &mut tally, &seen).len(), 1);
     }
 }

@@ -201,6 +201,9 @@ def f08(stage):
         stage.case(f"{moment}: the others are served, or told", not hung and len(others) == 8, hung[:2], 1)
     settled = gateway.settles("http.signalbox.downstream_rq_active", 0)
     stage.case("no counter leaks", settled, "http.signalbox.downstream_rq_active is not 0")
+    # What a VM had on its way when it died is forgotten by the others after five seconds.
+    settled = gateway.settles("wasmcustom.signalbox.in_flight.deployment.calm-1", 0, 12)
+    stage.case("no phantom in the books", settled, "in_flight of `calm-1` is not 0")
 
 
 def silent_then_good(seconds):
