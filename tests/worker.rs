@@ -1,0 +1,188 @@
+//! Two workers on one store, with requests that end in every way at random: nothing stays booked, and both see the same.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use signalbox::config::model::RouterConfig;
+use signalbox::filter::{Api, Asked, Attempt, Change, HeaderMap, SharedFlight, Verdict, Worker};
+use signalbox::routing::strategy::Random;
+use signalbox::state::{StateStore, Version};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const CONFIG: &str = r#"{
+"model_list": [
+  {"model_name": "main", "litellm_params": {"model": "openai/gpt-4o", "api_base": "http://h/v1", "max_parallel_requests": 6}},
+  {"model_name": "main", "litellm_params": {"model": "openai/gpt-4o-mini", "api_base": "http://i/v1", "rpm": 40}},
+  {"model_name": "main", "litellm_params": {"model": "anthropic/claude-haiku-4-5", "max_budget": 0.01, "budget_duration": "1h"}},
+  {"model_name": "other", "litellm_params": {"model": "openai/served", "api_base": "http://j/v1"}}],
+"router_settings": {"fallbacks": [{"main": ["other"]}], "num_retries": 2, "routing_strategy": "latency-based-routing", "cooldown_time": 1}}"#;
+
+const ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1,"model":"s","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":100,"total_tokens":200}}"#;
+const CLAUDE: &[u8] = br#"{"id":"m","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":100,"output_tokens":100}}"#;
+
+/// Envoy's shared data: an absent key is written whatever was expected, as there.
+#[derive(Default)]
+struct Shared(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl StateStore for Shared {
+    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
+        let mut all = self.0.borrow_mut();
+        let version = all.get(key).map(|(_, version)| *version);
+        let fits = version.is_none() || expected.is_none() || expected == version;
+        if fits {
+            all.insert(key.to_owned(), (value.to_vec(), version.unwrap_or(0) + 1));
+        }
+        fits
+    }
+}
+
+struct Traffic {
+    workers: [Worker; 2],
+    configs: [Rc<RouterConfig>; 2],
+    store: Shared,
+    /// Whose request it is, its flight and its attempt.
+    running: Vec<(usize, SharedFlight, Option<Attempt>)>,
+    now_ms: u64,
+    random: Random,
+    gauges: HashMap<String, u64>,
+    refused: u32,
+}
+
+impl Traffic {
+    fn new(seed: u64) -> Self {
+        let (store, now_ms) = (Shared::default(), 1_800_000_000_000);
+        let mut workers = [Worker::new(seed), Worker::new(seed + 1_000)];
+        let configs = [0, 1].map(|n: usize| workers[n].configure(CONFIG, &store, now_ms).unwrap());
+        let (random, gauges) = (Random::new(seed), HashMap::new());
+        Self { workers, configs, store, running: Vec::new(), now_ms, random, gauges, refused: 0 }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random.next() % bound
+    }
+
+    fn ask(&mut self) {
+        let n = usize::from(self.below(2) == 1);
+        let body = br#"{"model":"main","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
+        let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
+        match self.workers[n].depart(&self.store, &self.configs[n], asked) {
+            Ok(flight) => self.running.push((n, flight, None)),
+            Err(reply) => {
+                assert_eq!(reply.status, 429, "{}", String::from_utf8_lossy(&reply.body));
+                self.refused += 1;
+            }
+        }
+    }
+
+    /// Something happens to one of the requests on their way.
+    fn happen(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.below(self.running.len() as u64)).unwrap();
+        let what = self.below(12);
+        let (n, flight, attempt) = self.running.swap_remove(at);
+        let now_ms = self.now_ms;
+        let mut ends = false;
+        let mut attempt = match attempt {
+            // The client left before the first try.
+            None if what == 11 => {
+                ends = true;
+                None
+            }
+            None => match Attempt::start(&flight, HeaderMap::new(), None, &|| now_ms) {
+                Ok((attempt, _)) => Some(attempt),
+                Err(_) => {
+                    ends = true;
+                    None
+                }
+            },
+            Some(mut attempt) => {
+                let verdict = match what {
+                    0..=5 => {
+                        let claude = flight.borrow().next_cluster().starts_with("main-3");
+                        attempt.on_headers(200, &Vec::new, false);
+                        let first = attempt.on_body(if claude { CLAUDE } else { ANSWER }, true);
+                        Some(first)
+                    }
+                    6 => Some(fails(&mut attempt, 500)),
+                    7 => Some(fails(&mut attempt, 429)),
+                    8 => Some(fails(&mut attempt, 401)),
+                    // Envoy lost the connection, and tries again; or the client went away.
+                    9 => None,
+                    _ => {
+                        ends = true;
+                        None
+                    }
+                };
+                ends |= matches!(verdict, Some(Verdict::Pass(..)));
+                let again = !ends && !flight.borrow().next_cluster().is_empty();
+                ends |= !again;
+                None
+            }
+        };
+        self.workers[n].record(&self.store, &flight, &|| now_ms);
+        if ends {
+            attempt = None;
+            flight.borrow_mut().finish(false);
+            self.workers[n].record(&self.store, &flight, &|| now_ms);
+            let id = flight.borrow().id;
+            self.workers[n].land(&self.store, id);
+        } else {
+            self.running.push((n, flight, attempt));
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now_ms += 50;
+        for worker in &mut self.workers {
+            worker.tick(&self.store, self.now_ms);
+            for told in worker.statistics() {
+                if let Change::Set(value) = told.change {
+                    self.gauges.insert(told.name, value);
+                }
+            }
+        }
+    }
+}
+
+fn fails(attempt: &mut Attempt, status: u16) -> Verdict {
+    attempt.on_headers(status, &Vec::new, false);
+    attempt.on_body(b"{}", true)
+}
+
+#[test]
+fn nothing_stays_booked_however_requests_end() {
+    let mut refused = 0;
+    for seed in 1..=20 {
+        let mut traffic = Traffic::new(seed);
+        for _ in 0..600 {
+            match traffic.below(6) {
+                0 => traffic.ask(),
+                1 => traffic.tick(),
+                _ => traffic.happen(),
+            }
+        }
+        while !traffic.running.is_empty() {
+            traffic.happen();
+            if traffic.below(4) == 0 {
+                traffic.tick();
+            }
+        }
+        for _ in 0..3 {
+            traffic.tick();
+        }
+        let in_flight: Vec<_> = traffic.gauges.iter().filter(|(name, _)| name.contains("in_flight")).collect();
+        assert_eq!(in_flight.len(), 4);
+        assert!(in_flight.iter().all(|(_, value)| **value == 0), "seed {seed}: {in_flight:?}");
+        refused += traffic.refused;
+    }
+    assert!(refused < 20 * 60, "most are served");
+}
