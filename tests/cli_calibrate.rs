@@ -1,5 +1,5 @@
 //! `signalbox calibrate`, whole: what it prints, and that it is true of what it printed.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice)]
 #![cfg(all(feature = "cli", unix))]
 
 #[path = "support/golden.rs"]
