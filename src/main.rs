@@ -31,6 +31,8 @@ enum Command {
     Models(cli::models::Args),
     /// Score prompts and conversations: JSON lines on stdin, tier and reasons on stdout
     Score(cli::score::Args),
+    /// Find the boundaries that send a wished share of your own prompts to each tier
+    Calibrate(cli::calibrate::Args),
     /// Simulate providers, with faults on demand
     Sim(cli::sim::Args),
 }
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Translate(args) => cli::translate::run(&args),
         Command::Models(args) => cli::models::run(&args),
         Command::Score(args) => cli::score::run(&args),
+        Command::Calibrate(args) => cli::calibrate::run(&args),
         Command::Sim(args) => cli::sim::run(&args),
     }
 }

@@ -1,11 +1,11 @@
 //! LiteLLM's configuration to the model: what every key becomes.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::cast_precision_loss)]
 #![cfg(feature = "cli")]
 
 #[path = "support/golden.rs"]
 mod golden;
 
-use signalbox::config::compile::{Compiled, compile};
+use signalbox::config::compile::{Compiled, compile, compile_json, complexity_router};
 use signalbox::config::model::{Deployment, Key, RouterConfig};
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
@@ -211,5 +211,36 @@ fn an_empty_file_is_told_what_to_hold() {
     for text in ["", "[]", "model_list: []", "model_list: {}", "- a"] {
         let found = mistakes(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+}
+
+/// The filter compiles what the command line compiled before it: a boundary must not lie elsewhere there, not by one bit.
+#[test]
+fn numbers_reach_the_filter_to_the_bit() {
+    let mut seed = 0x5EED_u64;
+    let mut draw = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let numbers = [0.199_999_999_999_999_98, 0.1 + 0.2, (0.15_f64 - 0.1 - 0.05).abs(), f64::MIN_POSITIVE, 5e-324];
+    for number in numbers.into_iter().chain(std::iter::repeat_with(|| draw()).take(500)) {
+        let router = format!(
+            "model_list:\n- model_name: a\n  litellm_params: {{model: openai/a, weight: {number:?}}}\n- model_name: r\n  \
+             litellm_params:\n    model: auto_router/complexity_router\n    complexity_router_config:\n      \
+             tier_boundaries: {{simple_medium: {number:?}, medium_complex: 7.0, complex_reasoning: 8}}\n      \
+             dimension_weights: {{codePresence: {number:?}}}\n"
+        );
+        let root = yaml::read(&router).unwrap();
+        let (outside, _) = complexity_router(&root).unwrap();
+        let inside = Node::from_json_text(root.to_json().to_string().as_bytes()).unwrap();
+        let (inside, _) = complexity_router(&inside).unwrap();
+        assert_eq!(outside.tier_boundaries.simple_medium.to_bits(), number.to_bits());
+        assert_eq!(inside.tier_boundaries.simple_medium.to_bits(), number.to_bits());
+        assert_eq!(inside, outside);
+
+        let list = format!("model_list: [{{model_name: a, litellm_params: {{model: openai/a, weight: {number:?}}}}}]");
+        let outside = compiled(&list);
+        let inside = compile_json(&outside.filter.to_json().to_string()).unwrap();
+        assert_eq!(inside.deployments[0].weight, outside.config.deployments[0].weight);
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands, one a file: each has its `Args` and a `run` that returns the exit code. They do the I/O that the library
 //! never does.
 
+pub mod calibrate;
 pub mod check;
 pub mod envoy;
 pub mod explain;

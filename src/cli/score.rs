@@ -24,13 +24,17 @@ pub struct Args {
     /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which complexity router of it, by its `model_name`
+    #[arg(long, value_name = "NAME", requires = "config")]
+    router: Option<String>,
     /// Add to each line what every dimension contributed
     #[arg(long)]
     explain: bool,
 }
 
+/// A classifier, as an argument.
 #[derive(Clone, Copy, ValueEnum)]
-enum ClassifierName {
+pub(super) enum ClassifierName {
     /// LiteLLM's scorer
     Heuristic,
     /// Signalbox's own
@@ -66,9 +70,12 @@ struct Part {
 
 /// Runs it.
 pub fn run(args: &Args) -> ExitCode {
-    let mut config = match args.config.as_deref().map(configuration::complexity_router).transpose() {
-        Ok(config) => config.unwrap_or_default(),
-        Err(code) => return code,
+    let mut config = match &args.config {
+        None => ComplexityConfig::default(),
+        Some(path) => match configuration::complexity_router(path, args.router.as_deref()) {
+            Ok(config) => config,
+            Err(code) => return code,
+        },
     };
     set_classifier(&mut config, args.classifier);
     let classifier = match Classifier::new(&config) {
@@ -88,7 +95,8 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn set_classifier(config: &mut ComplexityConfig, name: Option<ClassifierName>) {
+/// Lets an argument override the configuration.
+pub(super) fn set_classifier(config: &mut ComplexityConfig, name: Option<ClassifierName>) {
     match name {
         Some(ClassifierName::Heuristic) => config.classifier_type = ClassifierType::Heuristic,
         Some(ClassifierName::Signalbox) => config.classifier_type = ClassifierType::Signalbox,
@@ -101,8 +109,8 @@ fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     let mut all = true;
     for line in io::stdin().lock().split(b'\n') {
-        match score(classifier, &line?, explain) {
-            Ok(answer) => serde_json::to_writer(&mut stdout, &answer)?,
+        match judge(classifier, &line?, true) {
+            Ok(scored) => serde_json::to_writer(&mut stdout, &answer(scored, explain))?,
             Err(error) => {
                 all = false;
                 serde_json::to_writer(&mut stdout, &serde_json::json!({ "error": error }))?;
@@ -114,13 +122,17 @@ fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
     Ok(all)
 }
 
-fn score(classifier: &Classifier, line: &[u8], explain: bool) -> Result<Answer, String> {
+/// Judges a line: a prompt as it stands, a conversation as the filter would.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn judge(classifier: &Classifier, line: &[u8], explain: bool) -> Result<Scored, String> {
     let Line { prompt } = serde_json::from_slice(line).map_err(|error| format!("this is no JSON object: {error}"))?;
     if let Some(prompt) = prompt {
-        return Ok(answer(classifier.score(&prompt, true), explain));
+        return Ok(classifier.score(&prompt, explain));
     }
     let conversation = conversation::read(line).ok_or("neither `prompt` nor `messages` is here")?;
-    Ok(answer(classifier.decide(&conversation, false, true).scored, explain))
+    Ok(classifier.decide(&conversation, false, explain).scored)
 }
 
 fn answer(scored: Scored, explain: bool) -> Answer {

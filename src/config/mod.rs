@@ -8,6 +8,7 @@
 
 pub mod compile;
 pub mod complexity;
+pub mod json;
 pub mod model;
 pub mod notice;
 pub mod task;

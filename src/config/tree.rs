@@ -65,7 +65,7 @@ impl Node {
     /// # Errors
     /// What is wrong with the text, in the parser's words.
     pub fn from_json_text(text: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice::<Json>(text).map(|json| Self::from_json(&json)).map_err(|error| error.to_string())
+        super::json::read(text)
     }
 
     /// Takes over a JSON value.

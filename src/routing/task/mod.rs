@@ -13,6 +13,7 @@
 
 pub mod cues;
 mod fold;
+mod phrases;
 mod reader;
 mod shape;
 

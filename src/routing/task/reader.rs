@@ -1,18 +1,16 @@
 //! One pass over a text: which rows of the table it touches, and how strongly.
 //!
 //! Line by line, so that code and prose are told apart before a word is weighed: "error" in a pasted log is not an order. Phrases
-//! are found by the three bytes (two letters of two bytes) they begin with, at the beginnings of words only, so that a word that begins no phrase costs one
-//! look into a small table.
+//! are looked for at the beginnings of words only ([`super::phrases`]).
 //!
 //! **Invariant:** the time is linear in the text: no phrase is longer than a few words, no place is looked at twice.
-
-use std::sync::LazyLock;
 
 use super::cues::{
     AT_HAND, CODE, CODE_BEFORE, CODE_WORD, CODING_TOOLS, COMPLAINT, FORMULA, Kind, LANGUAGE, PASTED, PROGRAMMING,
     QUANTITY, ROWS, Row, TRACE, TRANSLATE, WORD_PROBLEM,
 };
-use super::fold::{fold, wide};
+use super::fold::{fold, is_letter, is_word_byte, wide};
+use super::phrases::{TABLE, Table};
 use super::shape;
 use crate::config::task::Task;
 
@@ -181,15 +179,27 @@ impl Reader {
 
     /// Finds the words of a folded line.
     fn words(&mut self, line: &str, zone: Zone) {
+        let (bytes, table) = (line.as_bytes(), &*TABLE);
         let mut word: Option<usize> = None;
         let mut closer: Option<char> = None;
-        for (at, c) in line.char_indices() {
-            // Most of a text: a letter within a word.
-            if word.is_some() && c.is_ascii_lowercase() {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            if is_word_byte(*byte) {
+                if word.is_none() {
+                    self.numbers += usize::from(byte.is_ascii_digit());
+                    self.phrase(table, line, at, if closer.is_some() { quoted(zone) } else { zone });
+                    word = Some(at);
+                }
+                // Most of a text: letters within a word.
+                let rest = bytes.get(at..).unwrap_or_default();
+                at += rest.iter().position(|byte| !is_word_byte(*byte)).unwrap_or(rest.len());
                 continue;
             }
-            let wide = wide(c);
-            let part = c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric());
+            let c = match byte {
+                0..=0x7f => char::from(*byte),
+                _ => line.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(' '),
+            };
+            let (wide, part) = (wide(c), is_letter(c));
             if let Some(start) = word
                 && (!part || wide)
             {
@@ -197,14 +207,13 @@ impl Reader {
                 word = None;
             }
             if part && word.is_none() {
-                if c.is_ascii_digit() {
-                    self.numbers += 1;
-                }
-                let zone = if closer.is_some() { quoted(zone) } else { zone };
-                self.phrase(line, at, zone);
+                self.phrase(table, line, at, if closer.is_some() { quoted(zone) } else { zone });
                 word = (!wide).then_some(at);
             }
-            closer = quote(closer, c);
+            if !part {
+                closer = quote(closer, c);
+            }
+            at += c.len_utf8();
         }
         if let Some(start) = word {
             self.word_ended(line, start, line.len(), zone);
@@ -216,7 +225,12 @@ impl Reader {
         let bytes = line.as_bytes();
         let word = bytes.get(start..end).unwrap_or_default();
         let named = |ending: &[u8]| word.len() > ending.len() && word.ends_with(ending);
-        if named(b"error") || named(b"exception") {
+        let trace = match word.last() {
+            Some(b'r') => named(b"error"),
+            Some(b'n') => named(b"exception"),
+            _ => false,
+        };
+        if trace {
             self.touch(TRACE, 1.0);
         } else if start > 1 && bytes.get(start - 1) == Some(&b'.') && shape::SOURCE_FILES.contains(&word) {
             let place = bytes.get(end) == Some(&b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
@@ -229,12 +243,9 @@ impl Reader {
     }
 
     /// Looks for phrases that begin here.
-    fn phrase(&mut self, line: &str, at: usize, zone: Zone) {
+    fn phrase(&mut self, table: &Table, line: &str, at: usize, zone: Zone) {
         let Some(rest) = line.as_bytes().get(at..) else { return };
-        for phrase in TABLE.beginning(rest) {
-            if !rest.starts_with(phrase.text) {
-                continue;
-            }
+        for phrase in table.beginning(rest) {
             let next = line.get(at + phrase.text.len()..).and_then(|after| after.chars().next());
             if phrase.open || next.is_none_or(|next| wide(next) || !(next.is_alphanumeric() || next == '_')) {
                 self.found(phrase.row, self.read + at, zone);
@@ -295,73 +306,9 @@ const fn quote(open: Option<char>, c: char) -> Option<char> {
     }
 }
 
-/// A phrase of the table.
-#[derive(Debug, Clone, Copy)]
-struct Phrase {
-    row: usize,
-    text: &'static [u8],
-    /// The word may go on.
-    open: bool,
-}
-
-const BUCKETS: usize = 2048;
-
-/// The phrases by the three bytes they begin with.
-struct Table {
-    phrases: Vec<Phrase>,
-    /// Where each bucket begins in `phrases`, and one more for the end.
-    starts: Vec<u16>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut phrases: Vec<Phrase> = Vec::new();
-    for (row, cue) in ROWS.iter().enumerate() {
-        for text in cue.phrases.split('|').filter(|text| text.len() >= 3) {
-            let (text, open) = text.strip_suffix('*').map_or((text, false), |stem| (stem, true));
-            // What has no spaces has no word ends.
-            let open = open || text.chars().next_back().is_some_and(wide);
-            phrases.push(Phrase { row, text: text.as_bytes(), open });
-        }
-    }
-    phrases.sort_by_key(|phrase| bucket(phrase.text));
-    let start = |bucket_at: usize| phrases.partition_point(|phrase| bucket(phrase.text) < bucket_at);
-    let starts = (0..=BUCKETS).map(|at| u16::try_from(start(at)).unwrap_or(u16::MAX)).collect();
-    Table { phrases, starts }
-});
-
-fn bucket(text: &[u8]) -> usize {
-    let [a, b, c, ref rest @ ..] = *text else { return 0 };
-    // Letters of two bytes (Cyrillic): three bytes are one letter and a half, and all begin alike.
-    let d = if (0xC0..0xE0).contains(&a) { rest.first().copied().unwrap_or_default() } else { 0 };
-    (u32::from_le_bytes([a, b, c, d]).wrapping_mul(0x9E37_79B1) >> 21) as usize
-}
-
-impl Table {
-    fn beginning(&self, rest: &[u8]) -> &[Phrase] {
-        let at = bucket(rest);
-        let bound = |at: usize| self.starts.get(at).copied().map_or(0, usize::from);
-        self.phrases.get(bound(at)..bound(at + 1)).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn phrases_are_written_as_they_are_looked_for() {
-        for row in ROWS {
-            for phrase in row.phrases.split('|') {
-                let mut folded = String::new();
-                fold(phrase, &mut folded);
-                assert_eq!(folded, phrase, "{}", row.name);
-                assert!(phrase.is_empty() == (row.kind == Kind::Shape), "{}", row.name);
-                assert!(phrase.is_empty() || phrase.trim_end_matches('*').len() >= 3, "{phrase}");
-            }
-        }
-        assert!(TABLE.phrases.len() < usize::from(u16::MAX));
-        assert_eq!(TABLE.beginning(b"translate").iter().filter(|phrase| phrase.text == b"translate").count(), 1);
-    }
 
     #[test]
     fn rows_that_rules_name_stand_where_they_say() {

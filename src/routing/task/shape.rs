@@ -67,54 +67,61 @@ pub(super) fn is_code(line: &str) -> bool {
 
 /// Whether a line holds a formula: mathematical signs, or letters and numbers joined by operators.
 pub(super) fn is_formula(line: &str) -> bool {
-    let mut signs = 0;
-    // The last two characters but blanks, and whether the first of them can be an operand: a digit, a bracket, one letter alone.
-    let (mut operand_before, mut last, mut last_is_operand) = (false, ' ', false);
-    let mut raw = ' ';
-    for c in line.chars() {
-        if !c.is_ascii()
-            && matches!(
-                c,
-                '∫' | '√'
-                    | '∑'
-                    | '∏'
-                    | '≤'
-                    | '≥'
-                    | '≠'
-                    | '∈'
-                    | '∞'
-                    | 'π'
-                    | 'λ'
-                    | '²'
-                    | '³'
-                    | '·'
-                    | '×'
-                    | '÷'
-            )
-        {
-            signs += 2;
-        }
-        signs += match last {
-            '^' if operand_before => 2,
-            '+' | '*' | '=' => usize::from(operand_before && (c.is_ascii_alphanumeric() || c == '(')),
-            // Dates, ranges and compound words have no blanks here.
-            '-' | '/' => usize::from(operand_before && raw == ' ' && c.is_ascii_alphanumeric()),
-            _ => 0,
-        };
-        if c != ' ' {
-            let alone = c.is_ascii_alphabetic() && !raw.is_alphabetic();
-            (operand_before, last) = (last_is_operand, c);
-            last_is_operand = alone || c.is_ascii_digit() || matches!(c, '(' | ')');
-        }
-        raw = c;
-    }
     // "17 % of 2340"; in a longer line it is news, not a sum.
     let share = |of: &str| line.len() < 60 && line.contains(of);
     let command = |command: &str| line.contains(command);
-    signs > 1
+    signs(line) > 1
         || ["% of ", "% von ", "% de ", "% di ", "% от "].into_iter().any(share)
         || memchr::memchr(b'\\', line.as_bytes()).is_some() && ["\\frac", "\\sum", "\\int"].into_iter().any(command)
         || memchr::memchr_iter(b'$', line.as_bytes()).nth(3).is_some()
+}
+
+/// Signs of mathematics: two for a character that is one, one or two for an operator between operands. Stops at two.
+fn signs(line: &str) -> usize {
+    let bytes = line.as_bytes();
+    let (mut signs, mut at) = (0, 0);
+    while let Some(dull) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| may_be_sign(*byte))) {
+        at += dull;
+        signs += match bytes.get(at) {
+            Some(operator) if operator.is_ascii() => joined(line, at, *operator),
+            _ => line.get(at..).and_then(|rest| rest.chars().next()).map_or(0, |c| usize::from(is_sign(c)) * 2),
+        };
+        if signs > 1 {
+            break;
+        }
+        at += 1;
+    }
+    signs
+}
+
+/// Whether a byte is an operator, or the first one of a character of mathematics.
+const fn may_be_sign(byte: u8) -> bool {
+    matches!(byte, b'^' | b'+' | b'*' | b'=' | b'-' | b'/' | 0xC2 | 0xC3 | 0xCE | 0xCF | 0xE2)
+}
+
+const fn is_sign(c: char) -> bool {
+    matches!(c, '∫' | '√' | '∑' | '∏' | '≤' | '≥' | '≠' | '∈' | '∞' | 'π' | 'λ' | '²' | '³' | '·' | '×' | '÷')
+}
+
+/// What an operator counts, by what stands before and after it.
+fn joined(line: &str, at: usize, operator: u8) -> usize {
+    let before = line.get(..at).unwrap_or_default().trim_end_matches(' ');
+    let after = line.get(at + 1..).unwrap_or_default();
+    let mut others = before.chars().rev();
+    let operand = others.next().is_some_and(|c| {
+        let alone = c.is_ascii_alphabetic() && !others.next().is_some_and(char::is_alphabetic);
+        alone || c.is_ascii_digit() || matches!(c, '(' | ')')
+    });
+    let next = after.trim_start_matches(' ');
+    let begins = next.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    match operator {
+        _ if !operand => 0,
+        // A power needs nothing after it but to be no end.
+        b'^' => 2 * usize::from(!after.is_empty()),
+        // Dates, ranges and compound words have no blanks here.
+        b'-' | b'/' => usize::from(begins && next.len() < after.len()),
+        _ => usize::from(begins || next.starts_with('(')),
+    }
 }
 
 /// The pieces of a text outside complete `<system-reminder>` blocks. What stands behind the first thousand blocks stays.
@@ -198,6 +205,69 @@ mod tests {
         }
         for line in ["2024-11-03", "a well-known up-to-date e-mail", "and/or", "C++ and C#", "from 8:15", ""] {
             assert!(!is_formula(line), "{line}");
+        }
+    }
+
+    /// The same, character by character.
+    fn signs_plainly(line: &str) -> usize {
+        let mut signs = 0;
+        // The last two characters but blanks, and whether the first of them can be an operand: a digit, a bracket, one letter alone.
+        let (mut operand_before, mut last, mut last_is_operand) = (false, ' ', false);
+        let mut raw = ' ';
+        for c in line.chars() {
+            if !c.is_ascii()
+                && matches!(
+                    c,
+                    '∫' | '√'
+                        | '∑'
+                        | '∏'
+                        | '≤'
+                        | '≥'
+                        | '≠'
+                        | '∈'
+                        | '∞'
+                        | 'π'
+                        | 'λ'
+                        | '²'
+                        | '³'
+                        | '·'
+                        | '×'
+                        | '÷'
+                )
+            {
+                signs += 2;
+            }
+            signs += match last {
+                '^' if operand_before => 2,
+                '+' | '*' | '=' => usize::from(operand_before && (c.is_ascii_alphanumeric() || c == '(')),
+                // Dates, ranges and compound words have no blanks here.
+                '-' | '/' => usize::from(operand_before && raw == ' ' && c.is_ascii_alphanumeric()),
+                _ => 0,
+            };
+            if c != ' ' {
+                let alone = c.is_ascii_alphabetic() && !raw.is_alphabetic();
+                (operand_before, last) = (last_is_operand, c);
+                last_is_operand = alone || c.is_ascii_digit() || matches!(c, '(' | ')');
+            }
+            raw = c;
+        }
+        signs
+    }
+
+    #[test]
+    fn signs_are_those_of_every_character_in_turn() {
+        let pieces = [
+            "x", "y2", "ab", "é", "π", "×", "–", " ", "  ", "^", "+", "*", "=", "-", "/", "(", ")", "3", "\\t", "я",
+            "写",
+        ];
+        let mut seed = 0x5EED_u64;
+        for _ in 0..100_000 {
+            let mut line = String::new();
+            for _ in 0..7 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                line += pieces[(seed >> 33) as usize % pieces.len()];
+            }
+            assert_eq!(signs(&line).min(2), signs_plainly(&line).min(2), "{line:?}");
         }
     }
 
