@@ -77,7 +77,8 @@ fn time(attempt: &RefCell<Attempt>) -> u64 {
 }
 
 fn choose(flight: &RefCell<Flight>) {
-    let flight = flight.borrow();
+    let mut flight = flight.borrow_mut();
+    worker::with(|worker| worker.choose(&mut flight));
     host::choose_cluster(flight.next_cluster(), flight.id);
 }
 
