@@ -223,6 +223,12 @@ impl Flight {
         })
     }
 
+    /// The same, where an access log wants to know: Envoy is told apart from the headers, which are gone when a stream ends.
+    #[must_use]
+    pub fn cost_logged(&self) -> Option<String> {
+        if self.config.signalbox.access_log { self.cost_told() } else { None }
+    }
+
     /// The open attempt served.
     pub(super) fn serve(&mut self, usage: Option<Usage>) {
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {

@@ -11,7 +11,6 @@ use super::host::{self, SharedData};
 use super::route::send;
 use super::worker;
 use crate::codec::limits;
-use crate::filter::probe::PROBE_HEADER;
 use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
 thread_local! {
@@ -66,6 +65,7 @@ impl AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let action = carry_out(verdict, length, attempt);
         await_answer(self.context_id, attempt);
+        attempt.borrow().flight().borrow().cost_logged().iter().for_each(|cost| host::log_cost(cost));
         worker::record(attempt.borrow().flight());
         action
     }
@@ -122,12 +122,9 @@ impl Drop for AttemptFilter {
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
-        if client.iter().any(|(name, _)| name == PROBE_HEADER.0) {
-            // On the gateway's own account: no flight, nothing to rewrite.
-            host::set_header(MapType::HttpRequestHeaders, PROBE_HEADER.0, None);
-            return Action::Continue;
-        }
-        let Some(flight) = flight_of(&client).or_else(host::chosen_flight).and_then(worker::flight) else {
+        let Some(flight) =
+            flight_of(&client).or_else(host::chosen_flight).and_then(|id| worker::with(|worker| worker.flight(id)))
+        else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };
