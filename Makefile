@@ -61,7 +61,7 @@ models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the t
 	$(PYTHON) tools/models.py refresh
 	python3 tools/models.py table
 
-test: check test-native test-wasm test-e2e test-judges ## Everything: unit, golden, architecture, wasm32, end to end, judges
+test: check test-native test-wasm test-e2e test-judges faults ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox

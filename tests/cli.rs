@@ -116,11 +116,11 @@ fn explain_tells_what_is_wrong_with_its_files() {
     };
     assert!(wrong("absent.json", &[]).starts_with("signalbox: cannot read absent.json: "));
     assert_eq!(wrong("state.json", &[]), "signalbox: state.json: you must provide a model parameter\n");
-    assert!(wrong("plain.json", &["--state", "plain.json"]).contains("unknown field `model`"));
+    assert!(wrong("plain.json", &["--state", "plain.json"]).contains("there is no key `model`"));
     let state = scratch("state").join("state.json");
     std::fs::write(&state, r#"{"deployments": {"smart-9": {}}}"#).unwrap();
     let err = wrong("plain.json", &["--state", &state.display().to_string()]);
-    assert!(err.contains("there is no deployment `smart-9` in the configuration"), "{err}");
+    assert!(err.contains("there is no deployment `smart-9`; did you mean `smart-"), "{err}");
 }
 
 #[test]

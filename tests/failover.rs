@@ -34,7 +34,8 @@ fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
 
 /// A plan of stages with so many candidates, each stage a group of its own.
 fn stages(sizes: &[usize], retries: u32) -> Plan {
-    let candidate = |deployment| Candidate { deployment, model: None, window: None, figure: Figure::None };
+    let candidate =
+        |deployment| Candidate { deployment, model: None, window: None, figure: Figure::None, passed_over: false };
     let stage = |(group, &size)| Stage {
         group,
         purpose: Purpose::General,

@@ -91,7 +91,7 @@ impl Traffic {
         let (n, flight, attempt) = self.running.swap_remove(at);
         let now_ms = self.now_ms;
         let mut ends = false;
-        let mut attempt = match attempt {
+        let attempt = match attempt {
             // The client left before the first try.
             None if what == 11 => {
                 ends = true;
@@ -130,7 +130,6 @@ impl Traffic {
         };
         self.workers[n].record(&self.store, &flight, &|| now_ms);
         if ends {
-            attempt = None;
             flight.borrow_mut().finish(false);
             self.workers[n].record(&self.store, &flight, &|| now_ms);
             let id = flight.borrow().id;

@@ -11,7 +11,6 @@ use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::codec::failure::api_error;
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
-use crate::routing::failover::{self, Next, Rules};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
 use crate::state::{Booking, Measure, Outcome, Tally};
@@ -85,6 +84,8 @@ pub struct Flight {
     pub started_ms: u64,
     /// How long an attempt may take until its headers come, in milliseconds, as Envoy was told.
     pub per_try_ms: u64,
+    /// The request's own `timeout`, in milliseconds, where the configuration would have waited longer.
+    pub patience_ms: Option<u64>,
     /// What will be tried.
     pub plan: Plan,
     /// What was tried, in order; the last one may still be open.
@@ -99,6 +100,10 @@ pub struct Flight {
     pub(super) heard_ms: u64,
     /// When its first token came, Unix milliseconds; only for streams.
     pub(super) first_token_ms: Option<u64>,
+    /// It is the caller that does not wait longer for the first token, not the configuration.
+    pub(super) is_impatient: bool,
+    /// What the preset is for.
+    pub(super) feared: Option<Failure>,
     /// The latest attempt has not ended yet.
     pub(super) open: bool,
     /// An attempt's answer, good or bad, went to the client.
@@ -158,26 +163,19 @@ impl Flight {
         }
         let Some(&place) = self.tried.last() else { return };
         self.choose(&failure);
-        self.end(place, Outcome::Failed(failure.clone()), None);
+        let outcome = if self.is_callers(&failure) { Outcome::Abandoned } else { Outcome::Failed(failure.clone()) };
+        self.end(place, outcome, None);
         self.causes.push((place, failure));
     }
 
-    /// Presets where Envoy goes if the open attempt fails like this.
-    pub(super) fn choose(&mut self, failure: &Failure) {
-        let chance = self.random.next();
-        self.preset = match self.next(failure, chance) {
-            Next::Try(place, wait_ms) => Some((place, wait_ms)),
-            Next::GiveUp => None,
-        };
-    }
-
-    /// Whether a failure like this would have somewhere to go.
-    pub(super) fn has_alternative(&self, failure: &Failure) -> bool {
-        self.next(failure, 0) != Next::GiveUp
-    }
-
-    fn next(&self, failure: &Failure, chance: u64) -> Next {
-        failover::next(&self.plan, &self.tried, failure, &Rules::of(&self.config.signalbox), chance)
+    /// Whether a failure is that the caller would not wait for as long as the configuration would have: it says nothing of the
+    /// deployment.
+    fn is_callers(&self, failure: &Failure) -> bool {
+        match failure.class {
+            FailureClass::Timeout => self.patience_ms.is_some() && failure.status == 0 && !self.answered,
+            FailureClass::FirstToken => self.is_impatient,
+            _ => false,
+        }
     }
 
     /// Envoy answered by itself: no host, no retry left, a timeout. Returns the error the client gets instead.
@@ -223,6 +221,12 @@ impl Flight {
             Event::Ended(ending) => ending.cost.map(|cost| cost.to_string()),
             Event::Began(_) => None,
         })
+    }
+
+    /// The same, where an access log wants to know: Envoy is told apart from the headers, which are gone when a stream ends.
+    #[must_use]
+    pub fn cost_logged(&self) -> Option<String> {
+        if self.config.signalbox.access_log { self.cost_told() } else { None }
     }
 
     /// The open attempt served.

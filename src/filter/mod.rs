@@ -8,6 +8,7 @@
 
 mod alarms;
 mod attempt;
+mod choice;
 mod desk;
 mod endpoint;
 mod flight;
@@ -16,6 +17,7 @@ mod headers;
 pub mod plugin;
 pub mod probe;
 mod refusal;
+mod rehearsal;
 mod reply;
 pub mod route;
 mod verdict;

@@ -2,18 +2,16 @@
 //! back before a client's request has to find out.
 //!
 //! The question is a chat completion of one token, because that is what the deployment is for: a list of models may well be served by
-//! a provider that serves nothing else. It goes through the deployment's own cluster, which adds the credentials.
+//! a provider that serves nothing else. It goes through a cluster of its own ([`crate::config::model::Deployment::probe_cluster`]), which adds
+//! the credentials and has no filter of ours: Envoy would call it while the VM is still asking, which no VM survives.
 //!
 //! **Invariant:** only cooling deployments are asked, by one worker at a time.
 
 use super::headers::{OutgoingHeaders, to_provider};
 use super::{Api, HeaderMap};
-use crate::chat::Failure;
+use crate::chat::{Failure, FailureClass};
 use crate::codec::{self, Target, client::openai, failure};
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
-
-/// The header by which the attempt filter knows a probe, and lets it pass. Stripped from what clients send, and never sent on.
-pub const PROBE_HEADER: (&str, &str) = ("x-signalbox-probe", "1");
 
 /// One question to one deployment.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub struct Probe {
     pub deployment: DeploymentIndex,
     /// Its cluster.
     pub cluster: String,
-    /// All headers, [`PROBE_HEADER`] among them.
+    /// All headers.
     pub headers: OutgoingHeaders,
     /// The body.
     pub body: Vec<u8>,
@@ -39,14 +37,14 @@ impl Probe {
         let request = openai::decode(question).ok()?;
         let target = Target { model: &deployment.model, drop_params: true };
         let body = codec::request(deployment.provider.dialect, &request, target).ok()?.body;
-        let mut headers = to_provider(HeaderMap::new(), deployment, Api::Chat, body.len());
-        headers.push((PROBE_HEADER.0.into(), PROBE_HEADER.1.as_bytes().into()));
+        let headers = to_provider(HeaderMap::new(), deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
-        Some(Self { deployment: index, cluster: deployment.id.clone(), headers, body, timeout_ms })
+        Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })
     }
 }
 
-/// What a probe's answer says of its deployment's health; `None`: it serves.
+/// What a probe's answer says of its deployment's health; `None`: it serves. One that only finds fault with the question (reasoning models do
+/// not like so few tokens) answers, and is well.
 #[must_use]
 pub fn verdict(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Failure> {
     if (200..300).contains(&status) {
@@ -56,5 +54,22 @@ pub fn verdict(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Failure>
         let (_, value) = headers.iter().find(|(found, _)| found == name)?;
         Some(String::from_utf8_lossy(value).into_owned())
     };
-    Some(failure::classify(status, &header, body))
+    let is_well =
+        |class| matches!(class, FailureClass::BadRequest | FailureClass::ContextWindow | FailureClass::ContentPolicy);
+    Some(failure::classify(status, &header, body)).filter(|failure| !is_well(failure.class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_answers_is_well_whatever_the_answer_to_the_question() {
+        let class = |status, body: &[u8]| verdict(status, &HeaderMap::new(), body).map(|failure| failure.class);
+        assert_eq!(class(200, b"{}"), None);
+        assert_eq!(class(400, br#"{"error":{"message":"Could not finish: max_tokens was reached"}}"#), None);
+        assert_eq!(class(401, b""), Some(FailureClass::Auth));
+        assert_eq!(class(404, b""), Some(FailureClass::NotFound));
+        assert_eq!(class(503, b""), Some(FailureClass::Overloaded));
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
 pub use super::refusal::refusal;
+use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight};
 use crate::chat::ApiError;
@@ -20,6 +21,9 @@ use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
 use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Whether};
 use crate::state::Seen;
+
+/// No request waits longer on its own word, in milliseconds: LiteLLM's longest default.
+const MAX_TIMEOUT_MS: u64 = 6_000_000;
 
 /// The head of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,10 +133,12 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
+    let rehearsal = rehearsal::admit(head.rehearsal, &config.signalbox)?;
     let considered = consider(config, api, &head, &body, moment, |inputs| routing::plan(config, inputs));
     let plan = considered
         .decision
         .map_err(|why| refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms))?;
+    let own_timeout_ms = head.timeout_ms;
     let (stream, include_usage, stream_options) = (head.stream, head.include_usage, head.stream_options);
     let mut model_span = head.model_span.clone();
     let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
@@ -142,8 +148,8 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         body = without;
         model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
     }
-    let per_try_ms = per_try_ms(config, &plan, stream);
-    Ok(Flight {
+    let (per_try_ms, patience_ms) = bounded(per_try_ms(config, &plan, stream), own_timeout_ms, stream);
+    let flight = Flight {
         id: 0,
         config: Rc::clone(config),
         api,
@@ -156,6 +162,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         stream_options,
         started_ms: moment.now_ms,
         per_try_ms,
+        patience_ms,
         plan,
         tried: Vec::with_capacity(4),
         causes: Vec::new(),
@@ -163,6 +170,8 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         attempt_started_ms: moment.now_ms,
         heard_ms: moment.now_ms,
         first_token_ms: None,
+        is_impatient: false,
+        feared: None,
         open: false,
         answered: false,
         dropped: Vec::new(),
@@ -170,7 +179,11 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         booking: None,
         prompt_tokens: 0,
         random: Random::new(moment.seed),
-    })
+    };
+    match rehearsal {
+        Some(rehearsal) => flight.rehearse(rehearsal),
+        None => Ok(flight),
+    }
 }
 
 /// What came of a request before the configuration.
@@ -272,4 +285,12 @@ fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
     let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms.or(config.router.timeout_ms)));
     let soon = stream && config.signalbox.stream_commit == StreamCommit::FirstToken;
     (if soon { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())
+}
+
+/// An attempt's time where the request brings a `timeout` of its own, and that timeout where the configuration would have waited longer.
+/// A stream has a little more than its caller's time: what that bounds is the first token, and the filter sees to it before Envoy does.
+fn bounded(per_try_ms: u64, own_timeout_ms: Option<u64>, stream: bool) -> (u64, Option<u64>) {
+    let Some(own_ms) = own_timeout_ms.map(|own_ms| own_ms.clamp(1, MAX_TIMEOUT_MS)) else { return (per_try_ms, None) };
+    let margin_ms = if stream { MARGIN_MS } else { 0 };
+    (own_ms + margin_ms, Some(own_ms).filter(|own_ms| *own_ms < per_try_ms))
 }

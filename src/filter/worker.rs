@@ -15,6 +15,7 @@ use crate::codec::limits;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::routing::estimate::Prompt;
+use crate::routing::is_spared;
 use crate::routing::strategy::Random;
 use crate::state::{
     Booking, Ended, Ledger, Measure, Outcome, Seen, Standing, StateStore, Tally, accounts, take_turn, to_json,
@@ -133,20 +134,29 @@ impl Worker {
         let moment =
             Moment { now_ms: self.now_ms, seed, seen: &desk.seen(), claim: &claim, tags: &tags, tenant: &tenant };
         let planned = route::decide(config, api, body, &moment);
-        let booking = desk.booking();
-        let mut flight = match (planned, booking) {
-            (Ok(flight), booking) => Flight { booking, ..flight },
-            (Err(reply), None) => return Err(reply),
-            (Err(reply), Some(booking)) => {
-                self.ledger.cancel(store, booking, self.now_ms);
-                return Err(reply);
-            }
-        };
+        let mut booking = desk.booking();
+        // A rehearsal may lead elsewhere than the place that was taken is.
+        let is_for_first = planned.as_ref().is_ok_and(Flight::begins_with_first);
+        if let Some(booking) = booking.take_if(|_| !is_for_first) {
+            self.ledger.cancel(store, booking, self.now_ms);
+        }
+        let mut flight = Flight { booking, ..planned? };
         self.last_flight += 1;
         (flight.id, flight.prompt_tokens) = (self.last_flight, tokens);
         let flight = Rc::new(RefCell::new(flight));
         self.flights.insert(self.last_flight, Rc::clone(&flight));
         Ok(flight)
+    }
+
+    /// Leads a flight past those that have filled up or begun to cool since it was planned. What it finds then is counted when its
+    /// attempt begins: until then another worker can be quicker, so that a limit can be exceeded by as many as begin at the same moment.
+    pub fn choose(&self, flight: &mut Flight) {
+        let is_spared = |flight: &Flight| {
+            let (group, deployment) = flight.next_deployment()?;
+            let seen = self.ledger.seen().get(self.index(flight, deployment)?)?;
+            Some(is_spared(&flight.config, group, deployment, seen, self.now_ms))
+        };
+        while is_spared(flight) == Some(true) && flight.pass_over() {}
     }
 
     /// The flight of an id.

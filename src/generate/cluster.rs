@@ -21,14 +21,35 @@ pub(super) fn deployment(
     config: &RouterConfig,
     home: Home<'_>,
 ) -> Value {
+    // An answer meets the last filter first: the attempt sees it without what is forged.
+    let ours = vec![wasm_filter("attempt", &super::attempt_configuration(), home.wasm), told(deployment, config)];
+    cluster(&deployment.id, ours, deployment, secret, config, home)
+}
+
+/// The cluster by which the gateway itself asks a deployment.
+pub(super) fn probe(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, home: Home<'_>) -> Value {
+    let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
+    let mutations = json!({"request_mutations": [prefix("x-envoy-"), prefix("x-forwarded-")]});
+    cluster(&deployment.probe_cluster(), vec![mutation(&mutations)], deployment, secret, config, home)
+}
+
+/// A cluster that leads to a deployment, with these filters before the one that adds its key.
+fn cluster(
+    name: &str,
+    filters: Vec<Value>,
+    deployment: &Deployment,
+    secret: Option<&str>,
+    config: &RouterConfig,
+    home: Home<'_>,
+) -> Value {
     let endpoint = &deployment.endpoint;
     let by_address = endpoint.host.parse::<IpAddr>().is_ok();
     let mut cluster = json!({
-        "name": deployment.id,
+        "name": name,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
         "connect_timeout": duration(config.signalbox.connect_timeout_ms),
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
-        "load_assignment": {"cluster_name": deployment.id, "endpoints": endpoints(endpoint, by_address)},
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
         // Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
         "circuit_breakers": {"thresholds": [{
             "priority": "DEFAULT",
@@ -38,7 +59,7 @@ pub(super) fn deployment(
             "max_retries": 100_000,
         }]},
         "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(deployment, secret, config, home),
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, deployment, secret, config, home),
         },
     });
     let more = [
@@ -65,10 +86,13 @@ fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
     endpoints
 }
 
-fn protocol(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, home: Home<'_>) -> Value {
-    // An answer meets the last filter first: the attempt sees it without what is forged.
-    let mut filters =
-        vec![wasm_filter("attempt", &super::attempt_configuration(), home.wasm), told(deployment, config)];
+fn protocol(
+    mut filters: Vec<Value>,
+    deployment: &Deployment,
+    secret: Option<&str>,
+    config: &RouterConfig,
+    home: Home<'_>,
+) -> Value {
     filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config, home)));
     filters.push(json!({
         "name": "envoy.filters.http.upstream_codec",
@@ -111,11 +135,15 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     if !is_pattern(&deployment.model) {
         mutations.push(says("x-signalbox-model", &deployment.model));
     }
+    mutation(&json!({"response_mutations": mutations}))
+}
+
+fn mutation(mutations: &Value) -> Value {
     json!({
         "name": "envoy.filters.http.header_mutation",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-            "mutations": {"response_mutations": mutations},
+            "mutations": mutations,
         },
     })
 }

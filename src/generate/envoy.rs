@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::keys::{self, Source};
 use super::{cluster, listener, stats};
 use crate::config::compile::Compiled;
-use crate::config::model::RouterConfig;
+use crate::config::model::{Deployment, RouterConfig, is_pattern};
 
 /// What a deployment may take where nothing says: LiteLLM's 6,000 s.
 const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
@@ -56,13 +56,15 @@ pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
     })
 }
 
-/// A cluster for each deployment, and the one for none.
+/// A cluster for each deployment, one more for each that the gateway asks itself, and the one for none.
 pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let secrets = keys::names(config);
-    let of_deployments = config.deployments.iter().zip(&secrets);
-    let clusters =
-        of_deployments.map(|(deployment, secret)| cluster::deployment(deployment, secret.as_deref(), config, home));
-    clusters.chain([cluster::none()]).collect()
+    let of_deployments = || config.deployments.iter().zip(secrets.iter().map(Option::as_deref));
+    let clusters = of_deployments().map(|(deployment, secret)| cluster::deployment(deployment, secret, config, home));
+    let asked = |deployment: &Deployment| config.signalbox.health_check.is_some() && !is_pattern(&deployment.model);
+    let asked = of_deployments().filter(|(deployment, _)| asked(deployment));
+    let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
+    clusters.chain(probes).chain([cluster::none()]).collect()
 }
 
 /// One secret a variable or plain file; watched files are named by the clusters that use them.

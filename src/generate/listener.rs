@@ -17,7 +17,7 @@ const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METH
     %RESP(X-SIGNALBOX-MODEL-GROUP)% -> %RESP(X-SIGNALBOX-DEPLOYMENT)% \
     (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
     attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
-    error=%RESP(X-SIGNALBOX-ERROR)% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+    cost=%FILTER_STATE(wasm.signalbox.cost:PLAIN)% error=%RESP(X-SIGNALBOX-ERROR)% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
 
 /// The cluster that stands for "no cluster": Envoy's own 503, which the route filter rewrites.
 pub(super) const NO_CLUSTER: &str = "signalbox-none";

@@ -20,7 +20,15 @@ use crate::config::compile::Compiled;
 /// The route filter's plugin configuration: its role, and the configuration without secrets.
 #[must_use]
 pub fn route_configuration(compiled: &Compiled) -> String {
-    pretty(&json!({"role": "route", "config": compiled.filter.to_json()}))
+    let mut config = compiled.filter.to_json();
+    // Not always as the file has it: `signalbox up` wants a log.
+    if compiled.config.signalbox.access_log
+        && let Some(root) = config.as_object_mut()
+        && let Some(section) = root.entry("signalbox").or_insert_with(|| json!({})).as_object_mut()
+    {
+        section.insert("access_log".to_owned(), json!(true));
+    }
+    pretty(&json!({"role": "route", "config": config}))
 }
 
 /// The attempt filter's plugin configuration. It shares a VM with the route filter, which leaves it all that it needs.

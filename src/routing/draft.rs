@@ -116,6 +116,7 @@ impl<'a> Draft<'a> {
                 model: resolve::upstream_model(model, captures, link.name),
                 window: deployment.and_then(facts::window),
                 figure: it.figure,
+                passed_over: false,
             }
         };
         let policy = self.config.groups.get(*group).and_then(|group| group.retry_policy);

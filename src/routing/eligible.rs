@@ -10,7 +10,7 @@ use super::exclusion::{Exclusion, LeftOut, Limit};
 use super::tags::Tags;
 use super::{Inputs, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig, StrategyName};
-use crate::state::Standing;
+use crate::state::{Seen, Standing};
 
 /// A place in flight is free again about as soon as a client may ask again, in milliseconds.
 const PARALLEL_WAIT_MS: u64 = 1_000;
@@ -168,6 +168,27 @@ impl Check<'_> {
         }
         (seen.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: seen.full_until_ms })
     }
+}
+
+/// Whether a deployment would be spared, were a plan made now: it cools, or has no room left. What a prompt needs of the room is not
+/// asked again.
+#[must_use]
+pub fn is_spared(config: &RouterConfig, group: GroupIndex, index: DeploymentIndex, seen: &Seen, now_ms: u64) -> bool {
+    let (Some(group), Some(deployment)) = (config.groups.get(group), config.deployments.get(index)) else {
+        return false;
+    };
+    let cools = match seen.standing {
+        Standing::Well => false,
+        Standing::Cooling { until_ms } => until_ms > now_ms,
+        Standing::HalfOpen { probed_until_ms } => probed_until_ms > now_ms,
+    };
+    let this_minute = seen.minute_ends_ms > now_ms && rates_bind(config, group);
+    cools
+        || seen.full_until_ms > now_ms
+        || seen.over_budget_until_ms > now_ms
+        || deployment.max_parallel.is_some_and(|most| seen.in_flight >= most)
+        || (this_minute && deployment.rpm.is_some_and(|most| u64::from(seen.requests) >= most))
+        || (this_minute && deployment.tpm.is_some_and(|most| seen.tokens >= most))
 }
 
 /// Whether `rpm` and `tpm` bind in a group, rather than only share out.

@@ -137,6 +137,20 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, rules: &Rules, chan
     Next::GiveUp
 }
 
+/// Where a failure of everybody in the group that was asked for leads: another group, if any.
+#[must_use]
+pub fn beyond_asked(plan: &Plan, failure: &Failure, rules: &Rules) -> Option<Place> {
+    let mut place = Place { stage: 0, candidate: 0 };
+    loop {
+        let stage = plan.stages.get(place.stage)?;
+        let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
+        place = here.another_group(conduct(failure.class, rules).group)?;
+        if plan.group(place) != Some(plan.asked) {
+            return Some(place);
+        }
+    }
+}
+
 /// A failure, and all that is around it.
 struct Here<'a> {
     plan: &'a Plan,
@@ -161,7 +175,10 @@ impl Here<'_> {
             Another::AtOnce => true,
             Another::Larger => self.is_larger(Place { candidate, ..self.place }) == Some(true),
         };
-        let untried = |candidate: &usize| !self.tried.contains(&Place { candidate: *candidate, ..self.place });
+        let untried = |candidate: &usize| {
+            let place = Place { candidate: *candidate, ..self.place };
+            !self.tried.contains(&place) && !self.is_passed_over(place)
+        };
         let found = (0..self.stage.candidates.len()).filter(untried).find(|candidate| fits(*candidate))?;
         Some(Next::Try(Place { candidate: found, ..self.place }, 0))
     }
@@ -188,16 +205,19 @@ impl Here<'_> {
 
     /// The first candidate of a later stage that this class leads to. The next level of `order` counts as another group for most.
     fn another_group(&self, group: Group) -> Option<Place> {
-        let first = |(stage, _): (usize, &Stage)| Place { stage, candidate: 0 };
+        let first = |(index, stage): (usize, &Stage)| {
+            let mut places = (0..stage.candidates.len()).map(|candidate| Place { stage: index, candidate });
+            places.find(|place| !self.is_passed_over(*place))
+        };
         let elsewhere = |stage: &Stage| stage.group != self.stage.group;
         match group {
             Group::No => None,
             Group::Then if self.failure.class == FailureClass::BadRequest => {
-                self.later().find(|(_, stage)| self.leads_on(stage) && elsewhere(stage)).map(first)
+                self.later().filter(|(_, stage)| self.leads_on(stage) && elsewhere(stage)).find_map(first)
             }
-            Group::Then => self.later().find(|(_, stage)| self.leads_on(stage)).map(first),
+            Group::Then => self.later().filter(|(_, stage)| self.leads_on(stage)).find_map(first),
             Group::ContentPolicy => {
-                self.later().find(|(_, stage)| self.is_for(stage, Purpose::ContentPolicy)).map(first)
+                self.later().filter(|(_, stage)| self.is_for(stage, Purpose::ContentPolicy)).find_map(first)
             }
             Group::Larger => self.larger_window(),
         }
@@ -236,7 +256,8 @@ impl Here<'_> {
         self.later().find_map(|(index, stage)| {
             let unknown_will_do = leads(stage)?;
             let place = |candidate| Place { stage: index, candidate };
-            let fits = |place: &Place| self.is_larger(*place).unwrap_or(unknown_will_do);
+            let fits =
+                |place: &Place| !self.is_passed_over(*place) && self.is_larger(*place).unwrap_or(unknown_will_do);
             (0..stage.candidates.len()).map(place).find(fits)
         })
     }
@@ -245,6 +266,10 @@ impl Here<'_> {
     fn is_larger(&self, place: Place) -> Option<bool> {
         let window = |place: Place| self.plan.candidate(place).and_then(|candidate| candidate.window);
         Some(window(place)? > window(self.place)?)
+    }
+
+    fn is_passed_over(&self, place: Place) -> bool {
+        self.plan.candidate(place).is_some_and(|candidate| candidate.passed_over)
     }
 
     fn least_tried(&self) -> Place {

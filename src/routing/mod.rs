@@ -27,6 +27,7 @@ mod tags;
 pub mod task;
 
 pub use draft::plan;
+pub use eligible::is_spared;
 pub use exclusion::{Exclusion, LeftOut, Limit, Need};
 pub use inputs::{Ask, Claim, Inputs, Whether};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};

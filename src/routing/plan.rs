@@ -19,6 +19,8 @@ pub struct Candidate {
     pub window: Option<u64>,
     /// What ranked it.
     pub figure: Figure,
+    /// It has filled up, or begun to cool, since the plan was made: a failure leads past it.
+    pub passed_over: bool,
 }
 
 /// What leads to a stage.
@@ -77,6 +79,14 @@ impl Plan {
     #[must_use]
     pub fn candidate(&self, place: Place) -> Option<&Candidate> {
         self.stages.get(place.stage)?.candidates.get(place.candidate)
+    }
+
+    /// Lets failures lead past a candidate from now on, or no longer.
+    pub fn pass_over(&mut self, place: Place, passed_over: bool) {
+        let stage = self.stages.get_mut(place.stage);
+        if let Some(candidate) = stage.and_then(|stage| stage.candidates.get_mut(place.candidate)) {
+            candidate.passed_over = passed_over;
+        }
     }
 
     /// The group of a place.

@@ -10,7 +10,6 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use super::host::{self, SharedData};
 use super::route::send;
 use super::worker;
-use crate::filter::probe::PROBE_HEADER;
 use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
 
 thread_local! {
@@ -62,6 +61,7 @@ impl AttemptFilter {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let action = carry_out(verdict, length, attempt);
         await_answer(self.context_id, attempt);
+        attempt.borrow().flight().borrow().cost_logged().iter().for_each(|cost| host::log_cost(cost));
         worker::record(attempt.borrow().flight());
         action
     }
@@ -73,7 +73,8 @@ fn clock(flight: &RefCell<Flight>) -> &'static dyn Fn() -> u64 {
 }
 
 fn choose(flight: &RefCell<Flight>) {
-    let flight = flight.borrow();
+    let mut flight = flight.borrow_mut();
+    worker::with(|worker| worker.choose(&mut flight));
     host::choose_cluster(flight.next_cluster(), flight.id);
 }
 
@@ -121,16 +122,11 @@ impl Drop for AttemptFilter {
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
-        if client.iter().any(|(name, _)| name == PROBE_HEADER.0) {
-            // On the gateway's own account: no flight, nothing to rewrite.
-            host::set_header(MapType::HttpRequestHeaders, PROBE_HEADER.0, None);
-            return Action::Continue;
-        }
         let (cluster, id) = match flight_of(&client) {
             Some(id) => (None, Some(id)),
             None => host::chosen().unzip(),
         };
-        let Some(flight) = id.and_then(worker::flight) else {
+        let Some(flight) = id.and_then(|id| worker::with(|worker| worker.flight(id))) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
         };

@@ -33,8 +33,7 @@ impl StateStore for SharedData {
 
 /// The number of one of Envoy's statistics, made where there is none of that name.
 pub fn statistic(name: &str, is_gauge: bool) -> u32 {
-    let kind = if is_gauge { MetricType::Gauge } else { MetricType::Counter };
-    hostcalls::define_metric(kind, name).unwrap_or_default()
+    hostcalls::define_metric(if is_gauge { MetricType::Gauge } else { MetricType::Counter }, name).unwrap_or_default()
 }
 
 /// Sets a gauge, or adds to a counter.
@@ -53,6 +52,11 @@ pub fn call(cluster: &str, headers: &OutgoingHeaders, body: &[u8], timeout_ms: u
 /// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.
 pub fn choose_cluster(name: &str, flight: u64) {
     let _ = hostcalls::set_property(vec![CLUSTER], Some(format!("{name}/{flight}").as_bytes()));
+}
+
+/// What a request cost, in US dollars: `wasm.signalbox.cost` to the access log.
+pub fn log_cost(cost: &str) {
+    let _ = hostcalls::set_property(vec!["signalbox.cost"], Some(cost.as_bytes()));
 }
 
 /// The cluster and the flight of the request, as [`choose_cluster`] left them.

@@ -89,7 +89,7 @@ impl HttpContext for RouteFilter {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
-        let reply = match self.flight.and_then(worker::flight) {
+        let reply = match self.flight.and_then(|id| worker::with(|worker| worker.flight(id))) {
             // No attempt let this answer go: it is Envoy's own, in plain text.
             Some(flight) if !flight.borrow().is_answered() => {
                 let timed_out = host::code_details().contains("timeout");
@@ -126,7 +126,7 @@ impl HttpContext for RouteFilter {
 impl Drop for RouteFilter {
     fn drop(&mut self) {
         let Some(id) = self.flight.take() else { return };
-        let Some(flight) = worker::flight(id) else { return };
+        let Some(flight) = worker::with(|worker| worker.flight(id)) else { return };
         if flight.borrow().is_open() {
             let reset = host::code_details().starts_with("upstream_reset_after");
             flight.borrow_mut().finish(reset);

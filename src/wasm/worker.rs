@@ -10,7 +10,7 @@ use proxy_wasm::types::{BufferType, MapType};
 
 use crate::config::model::RouterConfig;
 use crate::filter::probe::Probe;
-use crate::filter::{Change, Flight, SharedFlight, Told, Worker};
+use crate::filter::{Change, Flight, Told, Worker};
 
 thread_local! {
     static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED)));
@@ -66,11 +66,6 @@ pub fn probed(call: u32, length: usize) {
 /// Now, Unix milliseconds, up to a tick ago.
 pub fn now_ms() -> u64 {
     with(|worker| worker.now_ms())
-}
-
-/// The flight of an id.
-pub fn flight(id: u64) -> Option<SharedFlight> {
-    with(|worker| worker.flight(id))
 }
 
 /// Brings what happened in a flight to the books.

@@ -185,14 +185,16 @@ def s14(stage):
 @scenario("S15", "503 for 60 s, then healthy; a request every 4 s")
 def s15(stage):
     profile = stage.profile
-    # 5 s is the default. With the catalogue's timings nothing is set.
-    scaled = {} if profile.scale == 1 else {"cooldown_time": profile.seconds(5)}
+    # 5 s, growing to 20 s, is the default. With the catalogue's timings nothing is set.
+    is_full = profile.scale == 1
+    scaled = {} if is_full else {"cooldown_time": profile.seconds(5)}
+    longest = {} if is_full else {"max_cooldown": profile.seconds(20)}
     until = [float("inf")]
 
     def down_for_a_while(connection, request):
         return (error(503) if time.monotonic() < until[0] else good())(connection, request)
 
-    (pair,) = stage.pairs(down_for_a_while, ways=("plain",), router=scaled)
+    (pair,) = stage.pairs(down_for_a_while, ways=("plain",), router=scaled, signalbox=longest)
     began = time.monotonic()
     until[0] = began + profile.seconds(60)
     asked, unserved, back_after, slowest = 0, [], None, 0.0

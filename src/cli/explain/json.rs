@@ -6,7 +6,7 @@ use signalbox::routing::explain::Course;
 use signalbox::routing::strategy::Figure;
 use signalbox::routing::{By, Exclusion, LeftOut, Plan, Purpose, Refusal, Stage};
 
-use super::state::NOW_MS;
+use super::NOW_MS;
 use super::{Report, group, id};
 
 /// The whole document.

@@ -7,7 +7,6 @@
 //! a file is wrong.
 
 mod json;
-mod state;
 mod text;
 
 use std::path::PathBuf;
@@ -19,9 +18,12 @@ use signalbox::config::model::{DeploymentIndex, RouterConfig};
 use signalbox::filter::route::{self, Moment};
 use signalbox::filter::{Api, Reply};
 use signalbox::routing::explain::{Explanation, explain, firsts};
-use signalbox::state::{Seen, Standing};
+use signalbox::state::{Seen, Standing, from_json};
 
 use super::configuration::{self, WRONG};
+
+/// The moment of the decision, Unix milliseconds. Any would do: times in files are relative.
+const NOW_MS: u64 = 1_700_000_000_000;
 
 /// Arguments of `signalbox explain`.
 #[derive(clap::Args)]
@@ -78,7 +80,11 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
     let body = read(&args.request)?;
     let seen = match &args.state {
-        Some(path) => state::read(config, &read(path)?).map_err(|problem| format!("{}: {problem}", path.display()))?,
+        Some(path) => {
+            let ids: Vec<&str> = config.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
+            let told = |mistakes: Vec<String>| format!("{}: {}", path.display(), mistakes.join("; "));
+            from_json(&String::from_utf8_lossy(&read(path)?), &ids, NOW_MS).map_err(told)?
+        }
         None => Vec::new(),
     };
     let unreadable = |error: ApiError| format!("{}: {}", args.request.display(), error.message);
@@ -88,7 +94,7 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
         head.require_messages().map_err(unreadable)?;
     }
     let moment = Moment {
-        now_ms: state::NOW_MS,
+        now_ms: NOW_MS,
         seed: args.seed,
         seen: &seen,
         tags: &args.tags,
@@ -100,7 +106,7 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
         (explanation, firsts(config, inputs, args.draws))
     });
     let (explanation, firsts) = considered.decision;
-    let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), state::NOW_MS);
+    let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), NOW_MS);
     let refused = explanation.decision.as_ref().err().map(answer);
     let report = Report { config, seen: &seen, model: &head.model, explanation, firsts, draws: args.draws, refused };
     print!("{}", if args.json { json::of(&report) } else { text::of(&report) });

@@ -58,6 +58,14 @@ pub struct Deployment {
     pub facts: ModelFacts,
 }
 
+impl Deployment {
+    /// The Envoy cluster by which the gateway asks on its own account (`signalbox.health_check`); no id has a slash.
+    #[must_use]
+    pub fn probe_cluster(&self) -> String {
+        format!("{}/probe", self.id)
+    }
+}
+
 /// A base URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {

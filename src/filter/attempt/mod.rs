@@ -101,10 +101,11 @@ impl Attempt {
         let first_token_ms = deployment
             .stream_timeout_ms
             .or(this.config.router.stream_timeout_ms)
-            .or(this.config.signalbox.first_token_timeout_ms)
-            .filter(|_| this.stream);
+            .or(this.config.signalbox.first_token_timeout_ms);
+        let own_ms = this.patience_ms.filter(|own_ms| first_token_ms.is_none_or(|configured| *own_ms < configured));
+        let first_token_ms = own_ms.or(first_token_ms).filter(|_| this.stream);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
-        this.dropped = dropped;
+        (this.dropped, this.is_impatient) = (dropped, own_ms.is_some());
         let number = this.tried.len();
         let attempt =
             Self { flight: Rc::clone(flight), dialect, phase: Phase::Head, started_ms: now_ms, first_token_ms, number };

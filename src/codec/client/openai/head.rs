@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::chat::ApiError;
 use members::Members;
-pub use wishes::without_wishes;
+pub use wishes::{Rehearsal, without_wishes};
 
 /// The top of a client's body.
 #[derive(Debug, Clone)]
@@ -58,6 +58,10 @@ pub struct Head<'a> {
     pub disable_fallbacks: bool,
     /// `allowed_model_region` of this request (LiteLLM).
     pub region: Option<Cow<'a, str>>,
+    /// The failure that this request asks to be shown (LiteLLM's `mock_testing_*`).
+    pub rehearsal: Option<Rehearsal>,
+    /// Whether it holds any of those, be it `false`.
+    speaks_of_rehearsal: bool,
     tags: Option<&'a RawValue>,
     metadata: Option<&'a RawValue>,
 }
@@ -134,6 +138,8 @@ impl<'a> Head<'a> {
             fallbacks: members.fallbacks,
             disable_fallbacks: is_true(members.disable_fallbacks),
             region: members.allowed_model_region.and_then(string).filter(|region| !region.is_empty()),
+            rehearsal: Rehearsal::of(&members),
+            speaks_of_rehearsal: Rehearsal::is_named(&members),
             tags: members.tags,
             metadata: members.metadata.filter(|raw| raw.get().contains("\"tags\"")),
         })

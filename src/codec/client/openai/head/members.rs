@@ -37,6 +37,10 @@ pub struct Members<'a> {
     pub tags: Option<&'a RawValue>,
     pub metadata: Option<&'a RawValue>,
     pub allowed_model_region: Option<&'a RawValue>,
+    pub mock_testing_fallbacks: Option<&'a RawValue>,
+    pub mock_testing_context_fallbacks: Option<&'a RawValue>,
+    pub mock_testing_content_policy_fallbacks: Option<&'a RawValue>,
+    pub mock_testing_rate_limit_error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +68,10 @@ enum Name {
     Tags,
     Metadata,
     AllowedModelRegion,
+    MockTestingFallbacks,
+    MockTestingContextFallbacks,
+    MockTestingContentPolicyFallbacks,
+    MockTestingRateLimitError,
     #[serde(other)]
     Other,
 }
@@ -96,6 +104,10 @@ impl<'a> Members<'a> {
             Name::Tags => &mut self.tags,
             Name::Metadata => &mut self.metadata,
             Name::AllowedModelRegion => &mut self.allowed_model_region,
+            Name::MockTestingFallbacks => &mut self.mock_testing_fallbacks,
+            Name::MockTestingContextFallbacks => &mut self.mock_testing_context_fallbacks,
+            Name::MockTestingContentPolicyFallbacks => &mut self.mock_testing_content_policy_fallbacks,
+            Name::MockTestingRateLimitError => &mut self.mock_testing_rate_limit_error,
             Name::Other => return None,
         })
     }

@@ -9,9 +9,54 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Head, inside};
+use super::members::Members;
+use super::{Head, inside, is_true};
 
-const WISHES: &[&str] = &["num_retries", "timeout", "fallbacks", "disable_fallbacks", "tags", "allowed_model_region"];
+const WISHES: &[&str] = &[
+    "num_retries",
+    "timeout",
+    "fallbacks",
+    "disable_fallbacks",
+    "tags",
+    "allowed_model_region",
+    "mock_testing_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_rate_limit_error",
+];
+
+/// A failure that a request asks to be shown, to see what the configuration makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// `mock_testing_fallbacks`: nobody of the model that was asked for serves.
+    Fallbacks,
+    /// `mock_testing_context_fallbacks`: the prompt is too long for it.
+    ContextWindow,
+    /// `mock_testing_content_policy_fallbacks`: it refuses the content.
+    ContentPolicy,
+    /// `mock_testing_rate_limit_error`: its first deployment has no room.
+    RateLimit,
+}
+
+impl Rehearsal {
+    /// Each with its member, in the order in which LiteLLM looks for them.
+    const fn members<'a>(members: &Members<'a>) -> [(Self, Option<&'a RawValue>); 4] {
+        [
+            (Self::Fallbacks, members.mock_testing_fallbacks),
+            (Self::ContextWindow, members.mock_testing_context_fallbacks),
+            (Self::ContentPolicy, members.mock_testing_content_policy_fallbacks),
+            (Self::RateLimit, members.mock_testing_rate_limit_error),
+        ]
+    }
+
+    pub(super) fn of(members: &Members<'_>) -> Option<Self> {
+        Self::members(members).into_iter().find(|(_, raw)| is_true(*raw)).map(|(rehearsal, _)| rehearsal)
+    }
+
+    pub(super) fn is_named(members: &Members<'_>) -> bool {
+        Self::members(members).iter().any(|(_, raw)| raw.is_some())
+    }
+}
 
 impl Head<'_> {
     /// Whether the body holds wishes that are meant for the gateway ([`without_wishes`]).
@@ -23,6 +68,7 @@ impl Head<'_> {
             || self.disable_fallbacks
             || self.tags.is_some()
             || self.region.is_some()
+            || self.speaks_of_rehearsal
             || self.metadata.is_some_and(has_tags)
     }
 
@@ -96,6 +142,23 @@ mod tests {
         let items = r#"{"model":"m","fallbacks":["a",{"model":"b"},{"model":"c","messages":[]},7]}"#;
         assert_eq!(head(items).fallback_models(), ["a", "b"]);
         assert!(head(r#"{"model":"m","fallbacks":"a","tags":{"a":1}}"#).fallback_models().is_empty());
+    }
+
+    #[test]
+    fn a_rehearsal_is_what_is_true_and_taken_out_also_where_it_is_not() {
+        let head = |member: &str| {
+            let body = format!(r#"{{"model":"m",{member}}}"#);
+            let head = Head::read(body.as_bytes()).unwrap();
+            assert_eq!(without_wishes(body.as_bytes()), br#"{"model":"m"}"#);
+            (head.rehearsal, head.asks_gateway())
+        };
+        assert_eq!(head(r#""mock_testing_fallbacks":true"#), (Some(Rehearsal::Fallbacks), true));
+        assert_eq!(head(r#""mock_testing_context_fallbacks":true"#), (Some(Rehearsal::ContextWindow), true));
+        assert_eq!(head(r#""mock_testing_content_policy_fallbacks":true"#), (Some(Rehearsal::ContentPolicy), true));
+        assert_eq!(head(r#""mock_testing_rate_limit_error":true"#), (Some(Rehearsal::RateLimit), true));
+        assert_eq!(head(r#""mock_testing_fallbacks":false"#), (None, true));
+        let both = r#""mock_testing_rate_limit_error":true,"mock_testing_context_fallbacks":true"#;
+        assert_eq!(head(both), (Some(Rehearsal::ContextWindow), true));
     }
 
     #[test]

@@ -1,0 +1,60 @@
+//! Where a flight goes next: what a failure would lead to is chosen when an attempt begins, because Envoy may see the failure first, and
+//! again when one is known.
+//!
+//! A plan is as old as its request: meanwhile others may have filled a deployment, or found it ill. So before Envoy is told, the
+//! worker leads the flight past such ([`Flight::pass_over`]).
+//!
+//! **Invariant:** a flight that had somewhere to go still has.
+
+use super::Flight;
+use crate::chat::Failure;
+use crate::config::model::{DeploymentIndex, GroupIndex};
+use crate::routing::Place;
+use crate::routing::failover::{self, Next, Rules};
+
+impl Flight {
+    /// Presets where Envoy goes if the open attempt fails like this.
+    pub(super) fn choose(&mut self, failure: &Failure) {
+        let chance = self.random.next();
+        self.preset = match self.next(failure, chance) {
+            Next::Try(place, wait_ms) => Some((place, wait_ms)),
+            Next::GiveUp => None,
+        };
+        self.feared = Some(failure.clone());
+    }
+
+    /// Whether the plan's first candidate is what is tried next.
+    pub(super) fn begins_with_first(&self) -> bool {
+        self.preset.is_some_and(|(place, _)| place == Place { stage: 0, candidate: 0 })
+    }
+
+    /// The deployment that a failure would lead to, where the flight has not been there.
+    #[must_use]
+    pub fn next_deployment(&self) -> Option<(GroupIndex, DeploymentIndex)> {
+        let (place, _) = self.preset.filter(|(place, _)| !self.tried.contains(place))?;
+        Some((self.plan.group(place)?, self.plan.candidate(place)?.deployment))
+    }
+
+    /// Chooses again, past the preset, which has no room. Returns whether anybody else is left: if not, it stays the preset, because
+    /// a request is better sent over a limit than not at all.
+    pub fn pass_over(&mut self) -> bool {
+        let (Some(full), Some(failure)) = (self.preset, self.feared.take()) else { return false };
+        self.plan.pass_over(full.0, true);
+        self.choose(&failure);
+        let found = self.preset.is_some_and(|(place, _)| place != full.0 && !self.tried.contains(&place));
+        if !found {
+            self.plan.pass_over(full.0, false);
+            self.preset = Some(full);
+        }
+        found
+    }
+
+    /// Whether a failure like this would have somewhere to go.
+    pub(super) fn has_alternative(&self, failure: &Failure) -> bool {
+        self.next(failure, 0) != Next::GiveUp
+    }
+
+    fn next(&self, failure: &Failure, chance: u64) -> Next {
+        failover::next(&self.plan, &self.tried, failure, &Rules::of(&self.config.signalbox), chance)
+    }
+}

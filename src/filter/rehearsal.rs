@@ -1,0 +1,74 @@
+//! Rehearsals: LiteLLM's `mock_testing_*` in a request's body, by which somebody sees what the configuration makes of a failure before
+//! it happens.
+//!
+//! The failure is told once, before anybody is asked, and what follows it is real. Three of them say that nobody of the model that was
+//! asked for serves, so they lead where [`failover::beyond_asked`] says; the rate limit is that of the deployment that comes first. Health
+//! and statistics learn nothing of it.
+//!
+//! **Invariant:** without leave of the configuration there is no rehearsal: anybody could send requests past the model it asks for.
+
+use super::Flight;
+use super::reply::{Reply, invalid};
+use crate::chat::{Failure, FailureClass};
+use crate::codec::client::openai::head::Rehearsal;
+use crate::config::model::Settings;
+use crate::routing::Place;
+use crate::routing::failover::{self, Rules};
+
+/// Refuses a rehearsal that the configuration does not allow.
+///
+/// # Errors
+/// A 400 that says how to allow it.
+pub(super) fn admit(rehearsal: Option<Rehearsal>, settings: &Settings) -> Result<Option<Rehearsal>, Reply> {
+    let Some(refused) = rehearsal.filter(|_| !settings.mock_testing) else { return Ok(rehearsal) };
+    let member = member(refused);
+    let message = format!(
+        "`{member}` is not allowed here. To allow rehearsals, set `signalbox: {{mock_testing: true}}` in the configuration of the gateway."
+    );
+    Err(Reply::error(&invalid(400, "mock_testing_not_allowed", Some(member), message)))
+}
+
+const fn member(rehearsal: Rehearsal) -> &'static str {
+    match rehearsal {
+        Rehearsal::Fallbacks => "mock_testing_fallbacks",
+        Rehearsal::ContextWindow => "mock_testing_context_fallbacks",
+        Rehearsal::ContentPolicy => "mock_testing_content_policy_fallbacks",
+        Rehearsal::RateLimit => "mock_testing_rate_limit_error",
+    }
+}
+
+fn failure(rehearsal: Rehearsal) -> Failure {
+    let (class, status) = match rehearsal {
+        Rehearsal::Fallbacks => (FailureClass::Upstream, 500),
+        Rehearsal::ContextWindow => (FailureClass::ContextWindow, 400),
+        Rehearsal::ContentPolicy => (FailureClass::ContentPolicy, 400),
+        Rehearsal::RateLimit => (FailureClass::RateLimit, 429),
+    };
+    Failure { status, ..Failure::local(class, format!("a rehearsed failure (`{}`)", member(rehearsal))) }
+}
+
+impl Flight {
+    /// Counts the first attempt as failed, and chooses what follows.
+    ///
+    /// # Errors
+    /// The rehearsed failure, where nothing does.
+    pub(super) fn rehearse(mut self, rehearsal: Rehearsal) -> Result<Self, Reply> {
+        let first = Place { stage: 0, candidate: 0 };
+        let failure = failure(rehearsal);
+        self.tried.push(first);
+        if rehearsal == Rehearsal::RateLimit {
+            self.choose(&failure);
+        } else {
+            let rules = Rules::of(&self.config.signalbox);
+            self.preset = failover::beyond_asked(&self.plan, &failure, &rules).map(|place| (place, 0));
+        }
+        self.causes.push((first, failure));
+        if self.preset.is_some() {
+            return Ok(self);
+        }
+        let (error, cause) = self.final_error();
+        let mut reply = Reply::error(&error);
+        reply.headers.extend(cause.map(super::flight::of_failure).unwrap_or_default());
+        Err(reply)
+    }
+}
