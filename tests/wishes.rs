@@ -170,13 +170,16 @@ fn failed_over(spare: &str) -> Vec<String> {
     flights.iter().for_each(|flight| drop(worker.record(&store, flight, &now_ms)));
     let mut lead = |(flight, attempt): (&SharedFlight, &mut Attempt)| {
         assert!(matches!(attempt.on_headers(401, &HeaderMap::new, true), Verdict::Retry));
-        worker.choose(&mut flight.borrow_mut());
-        let cluster = flight.borrow().next_cluster().to_owned();
+        worker.record(&store, flight, &now_ms);
+        worker.choose(&store, &mut flight.borrow_mut());
+        flight.borrow().next_cluster().to_owned()
+    };
+    let clusters = flights.iter().zip(&mut first).map(&mut lead).collect();
+    for flight in &flights {
         drop(Attempt::start(flight, HeaderMap::new(), None, &now_ms).unwrap());
         worker.record(&store, flight, &now_ms);
-        cluster
-    };
-    flights.iter().zip(&mut first).map(&mut lead).collect()
+    }
+    clusters
 }
 
 #[test]

@@ -148,15 +148,24 @@ impl Worker {
         Ok(flight)
     }
 
-    /// Leads a flight past those that have filled up or begun to cool since it was planned. What it finds then is counted when its
-    /// attempt begins: until then another worker can be quicker, so that a limit can be exceeded by as many as begin at the same moment.
-    pub fn choose(&self, flight: &mut Flight) {
-        let is_spared = |flight: &Flight| {
-            let (group, deployment) = flight.next_deployment()?;
-            let seen = self.ledger.seen().get(self.index(flight, deployment)?)?;
-            Some(is_spared(&flight.config, group, deployment, seen, self.now_ms))
-        };
-        while is_spared(flight) == Some(true) && flight.pass_over() {}
+    /// Leads a flight past those that have filled up or begun to cool since it was planned. Where the last attempt is over, its place at
+    /// the next deployment is taken at once, so that no limit is exceeded by those who fail together. (Where it may still be served,
+    /// what follows is only a precaution against a reset, and counted when it begins.)
+    pub fn choose(&mut self, store: &dyn StateStore, flight: &mut Flight) {
+        while let Some((group, deployment)) = flight.next_deployment() {
+            let Some(index) = self.index(flight, deployment) else { return };
+            let seen = self.ledger.seen().get(index).copied().unwrap_or_default();
+            let mut spared = is_spared(&flight.config, group, deployment, &seen, self.now_ms);
+            if !spared && !flight.is_open() && flight.booking.is_none() {
+                match self.ledger.reserve(store, index, flight.prompt_tokens, self.now_ms) {
+                    Ok(booking) => flight.booking = Some(booking),
+                    Err(_) => spared = true,
+                }
+            }
+            if !spared || !flight.pass_over() {
+                return;
+            }
+        }
     }
 
     /// The flight of an id.

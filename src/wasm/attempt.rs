@@ -73,8 +73,9 @@ fn clock(flight: &RefCell<Flight>) -> &'static dyn Fn() -> u64 {
 }
 
 fn choose(flight: &RefCell<Flight>) {
+    worker::record(flight);
     let mut flight = flight.borrow_mut();
-    worker::with(|worker| worker.choose(&mut flight));
+    worker::with(|worker| worker.choose(&SharedData, &mut flight));
     host::choose_cluster(flight.next_cluster(), flight.id);
 }
 
