@@ -14,6 +14,9 @@ mod complexity;
 #[path = "failures.rs"]
 mod failures;
 #[cfg(target_arch = "wasm32")]
+#[path = "hostile.rs"]
+mod hostile;
+#[cfg(target_arch = "wasm32")]
 #[path = "lifecycle.rs"]
 mod lifecycle;
 #[cfg(target_arch = "wasm32")]
