@@ -8,32 +8,26 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host::{self, SharedData};
 use super::worker;
-use crate::config::model::RouterConfig;
 use crate::filter::route::{self, Admission, RequestHead};
-use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
+use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 
 /// One request of a client.
 pub struct RouteFilter {
-    config: Rc<RouterConfig>,
+    config: Rc<Setup>,
     awaited: Option<Api>,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
 
 impl RouteFilter {
-    pub const fn new(config: Rc<RouterConfig>) -> Self {
+    pub const fn new(config: Rc<Setup>) -> Self {
         Self { config, awaited: None, flight: None, instead: None }
     }
 
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
         let config = &self.config;
-        // A header that no decision depends on is not asked for.
-        let said = |name: Option<&str>| {
-            name.and_then(|name| host::header(MapType::HttpRequestHeaders, name)).unwrap_or_default()
-        };
-        let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
-        let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
-        let asked = Asked { api, body, tags: &tags, tenant: &tenant };
+        let header = |name: &str| host::header(MapType::HttpRequestHeaders, name).unwrap_or_default();
+        let asked = Asked { api, body, header: &header };
         let flight = worker::with(|worker| worker.depart(&SharedData, config, asked))?;
         let flight = flight.borrow();
         if flight.per_try_ms != config.router.per_try_ms() {

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod chunk;
 pub mod conversation;
 pub mod error;
+pub mod fill;
 mod fields;
 pub mod head;
 pub mod request;
