@@ -332,7 +332,7 @@ mod read {
             max_tokens_from_tier_model: MaxTokens::Clamp,
             enable_context_window_escalation: true,
             context_window_escalation_buffer: 0.9,
-            session_affinity: true,
+            session_affinity: Some(true),
             return_raw_model_name: true,
             shadow: true,
             ..litellm()

@@ -110,7 +110,7 @@ pub fn choose<'c>(config: &'c RouterConfig, router: usize, judge: &Judge, given:
 }
 
 /// One of several, by chance: of those that will do, else of all.
-fn draw<'t>(targets: &'t [Target], seed: u64, will_do: impl Fn(&Target) -> bool) -> Option<&'t Target> {
+fn draw(targets: &[Target], seed: u64, will_do: impl Fn(&Target) -> bool) -> Option<&Target> {
     if targets.len() < 2 {
         return targets.first();
     }
