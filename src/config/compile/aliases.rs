@@ -20,7 +20,9 @@ pub(super) fn read(
     let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
     for (name, field) in &entries {
         let Some((target, hidden)) = target(name, field, notes) else { continue };
+        let is_group = groups.iter().any(|group| target.node.value == Value::Str(group.name.clone()));
         let router = routers.iter().position(|router| target.node.value == Value::Str((*router).to_owned()));
+        let router = router.filter(|_| !is_group);
         let name = (*name).to_owned();
         if let Some(group) = router {
             of_routers.push(Alias { name, group, hidden });

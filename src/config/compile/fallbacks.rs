@@ -102,8 +102,11 @@ impl Names<'_> {
         Some(list)
     }
 
-    /// The router of that name or alias.
+    /// The router of that name or alias, where no group has the name too: that is told of the router.
     pub(super) fn router(&self, name: &str) -> Option<usize> {
+        if self.groups.iter().any(|group| group.name == name) {
+            return None;
+        }
         let by_name = self.routers.iter().position(|router| *router == name);
         by_name.or_else(|| self.router_aliases.iter().find(|alias| alias.name == name).map(|alias| alias.group))
     }

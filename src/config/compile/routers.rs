@@ -90,7 +90,7 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, notes: &mut Notes) ->
     let mut routers = Vec::new();
     for (index, one) in found.iter().enumerate() {
         check_name(one, found.iter().take(index), names, notes);
-        let reader = Reader { found: one, names, params: one.gaps() };
+        let reader = Reader { found: one, names, params: one.gaps(), before: notes.mistakes.len() };
         let (kind, default) = match one.classifier {
             Some(classifier) => reader.complexity(classifier, notes),
             None => reader.task(notes),
@@ -122,7 +122,7 @@ fn check_name<'f>(
         "another router"
     } else if names.groups.iter().any(|group| group.name == name) {
         "a group"
-    } else if names.aliases.iter().any(|alias| alias.name == name) {
+    } else if names.aliases.iter().chain(names.router_aliases).any(|alias| alias.name == name) {
         "an alias"
     } else if names.deployments.iter().any(|deployment| deployment.id == name) {
         "a deployment's id"
@@ -156,6 +156,8 @@ struct Reader<'f, 'n> {
     found: &'f Found<'f>,
     names: &'f Names<'n>,
     params: Map<String, Json>,
+    /// How many mistakes there were before this router.
+    before: usize,
 }
 
 impl Reader<'_, '_> {
@@ -163,7 +165,8 @@ impl Reader<'_, '_> {
         let config = self.found.complexity(classifier, notes);
         let written = self.found.config.as_ref().and_then(|config| config.at("tiers"));
         let mut tiers: Vec<(Tier, Vec<Target>)> = Vec::new();
-        for (tier, models) in &config.tiers {
+        let lost = written.is_none() && !self.has_litellms_groups(&config, notes);
+        for (tier, models) in config.tiers.iter().filter(|_| !lost) {
             let place = written.as_ref().and_then(|tiers| tiers.at(tier.as_str()));
             let place = place.unwrap_or_else(|| self.found.place.clone());
             tiers.push((*tier, models.iter().filter_map(|model| self.tier_model(model, &place, notes)).collect()));
@@ -173,11 +176,23 @@ impl Reader<'_, '_> {
             Some(default) => default,
             None => of(Tier::Medium).or_else(|| of(Tier::Simple)).map(|(_, models)| models.clone()).unwrap_or_default(),
         };
-        if default.is_empty() && notes.mistakes.is_empty() {
+        if default.is_empty() && notes.mistakes.len() == self.before {
             let problem = "nothing serves where no tier is chosen";
             self.found.place.mistake(notes, problem, "name a group as `default_model`, or a tier MEDIUM or SIMPLE");
         }
         (RouterKind::Complexity(Box::new(config), tiers), default)
+    }
+
+    /// Without `tiers` LiteLLM's own hold: whether their groups are there.
+    fn has_litellms_groups(&self, config: &ComplexityConfig, notes: &mut Notes) -> bool {
+        let models = config.tiers.iter().flat_map(|(_, models)| models).map(|model| model.group.as_str());
+        let mut missing: Vec<&str> = models.filter(|name| self.names.group(name).is_none()).collect();
+        missing.dedup();
+        if !missing.is_empty() {
+            let problem = format!("it has no `tiers`, and LiteLLM's own need the groups {}", missing.join(", "));
+            self.found.place.mistake(notes, problem, "write `tiers: {SIMPLE: group, COMPLEX: group}`");
+        }
+        missing.is_empty()
     }
 
     fn tier_model(&self, model: &TierModel, place: &Field<'_>, notes: &mut Notes) -> Option<Target> {
@@ -201,7 +216,7 @@ impl Reader<'_, '_> {
         }
         let supporting = self.supporting();
         if tasks.is_empty() {
-            if supporting.is_empty() && notes.mistakes.is_empty() {
+            if supporting.is_empty() && notes.mistakes.len() == self.before {
                 let problem = "no task has a group";
                 let remedy = "write `tasks`, or `model_info.supports` at the deployments";
                 self.found.place.mistake(notes, problem, remedy);
@@ -210,7 +225,7 @@ impl Reader<'_, '_> {
         }
         let general = tasks.iter().find(|(task, _)| *task == Task::General).map(|(_, targets)| targets.clone());
         let default = self.default_model(config.default_model.as_deref(), notes).or(general).unwrap_or_default();
-        if default.is_empty() && notes.mistakes.is_empty() {
+        if default.is_empty() && notes.mistakes.len() == self.before {
             let problem = "nothing serves a request of another task";
             self.found.place.mistake(notes, problem, "name a group as `default_model`, or for the task `general`");
         }
