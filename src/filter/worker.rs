@@ -103,17 +103,11 @@ impl Worker {
     ///
     /// # Errors
     /// The refusal, in OpenAI's shape.
-    pub fn depart(
-        &mut self,
-        store: &dyn StateStore,
-        setup: &Setup,
-        asked: Asked<'_>,
-    ) -> Result<SharedFlight, Reply> {
+    pub fn depart(&mut self, store: &dyn StateStore, setup: &Setup, asked: Asked<'_>) -> Result<SharedFlight, Reply> {
         let Asked { api, body, header } = asked;
         let said = |name: Option<&str>| name.map(header).unwrap_or_default();
         let tags = said(setup.router.tag_filtering.then_some("x-litellm-tags"));
-        let tenant =
-            said(setup.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
+        let tenant = said(setup.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
         let seed = self.random.next();
         let places = self.places(&setup.config);

@@ -111,9 +111,7 @@ pub fn json(config: &RouterConfig, chosen: &Chosen<'_>) -> Value {
 fn tiers(router: &Router, decision: Option<&Decision>, steps: &[(Tier, Cause)]) -> Value {
     let RouterKind::Complexity(settings, _) = &router.kind else { return Value::Null };
     let from = settings.tier_boundaries;
-    let dimension = |it: &Dimension| {
-        json!({"name": it.name, "value": it.value, "weight": it.weight, "contribution": it.contribution, "detail": it.detail})
-    };
+    let dimension = |it: &Dimension| json!({"name": it.name, "value": it.value, "weight": it.weight, "contribution": it.contribution, "detail": it.detail});
     let dimensions: Vec<Value> = decision.iter().flat_map(|it| &it.scored.dimensions).map(dimension).collect();
     let steps: Vec<Value> =
         steps.iter().map(|(tier, cause)| json!({"tier": tier.as_str(), "cause": cause.as_str()})).collect();
@@ -132,8 +130,6 @@ fn tiers(router: &Router, decision: Option<&Decision>, steps: &[(Tier, Cause)]) 
 }
 
 fn task(classified: &Classified) -> Value {
-    let cue = |cue: &signalbox::routing::task::Cue| {
-        json!({"task": Label::Task(cue.task).as_str(), "name": cue.name, "points": cue.points})
-    };
+    let cue = |cue: &signalbox::routing::task::Cue| json!({"task": Label::Task(cue.task).as_str(), "name": cue.name, "points": cue.points});
     json!({"cues": classified.cues.iter().map(cue).collect::<Vec<_>>()})
 }

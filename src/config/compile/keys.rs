@@ -90,7 +90,9 @@ impl Section {
             let inside = self.inside.iter().find(|(name, ..)| *name == key.name);
             let node = match (inside, &node.value) {
                 (None, _) => node.clone(),
-                (Some((_, shape @ (Shape::One | Shape::Marked(_)), section)), _) => section.fitting(*shape, node).keep(node),
+                (Some((_, shape @ (Shape::One | Shape::Marked(_)), section)), _) => {
+                    section.fitting(*shape, node).keep(node)
+                }
                 (Some((_, Shape::Each, section)), Value::Seq(items)) => {
                     Node { value: Value::Seq(items.iter().map(|item| section.keep(item)).collect()), ..*node }
                 }

@@ -25,23 +25,30 @@ pub(super) fn earlier<'a>(
     }
     let most = (MOST_LOOKS / conversation.turns.len().max(1)).clamp(1, MOST_ASKS);
     let turns = conversation.turns.iter().enumerate();
-    let asks: Vec<usize> = turns.filter(|(_, turn)| is_ask(turn)).map(|(at, _)| at).take(most + 1).collect();
+    let asks: Vec<usize> = turns.filter(|(_, turn)| is_ask(turn)).map(|(at, _)| at).take(most).collect();
     let mut so_far = Conversation {
         turns: Vec::with_capacity(conversation.turns.len()),
         tools: conversation.tools.clone(),
         max_tokens: conversation.max_tokens,
         structured: conversation.structured,
     };
-    for pair in asks.windows(2) {
-        let [ask, next] = pair else { continue };
+    let end = conversation.turns.len();
+    for (number, ask) in asks.iter().enumerate() {
+        let next = asks.get(number + 1).copied();
         let mut grow = |end: usize| {
             let from = so_far.turns.len();
             so_far.turns.extend_from_slice(conversation.turns.get(from..end).unwrap_or_default());
             judge(&so_far)
         };
-        let between = conversation.turns.get(ask + 1..*next).unwrap_or_default();
-        let asked_alone = between.iter().any(|turn| turn.role == Role::User);
-        if (asked_alone && !grow(ask + 1)) || !grow(*next) {
+        let between = conversation.turns.get(ask + 1..next.unwrap_or(end)).unwrap_or_default();
+        // Some rules hold only while the ask is the newest turn of the user's.
+        if let Some(other) = between.iter().position(|turn| turn.role == Role::User)
+            && !grow(ask + 1 + other)
+        {
+            return;
+        }
+        // The request that ends with the newest ask is the one in hand.
+        if !next.is_some_and(&mut grow) {
             return;
         }
     }

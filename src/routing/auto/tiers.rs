@@ -72,7 +72,8 @@ impl<'c> Scene<'c, '_> {
             Some(Wish::Exactly(_)) => None,
             _ => Some(classifier.decide(given.conversation, given.codex, given.explain)),
         };
-        let mut way = Way { tier: Tier::Medium, cause: Cause::ClientRequest, steps: Vec::new(), explain: given.explain };
+        let mut way =
+            Way { tier: Tier::Medium, cause: Cause::ClientRequest, steps: Vec::new(), explain: given.explain };
         let mut nobody_asks = false;
         if let Some(Decision { scored, .. }) = &decision {
             way.to(scored.tier, Cause::Classifier(scored.cause));
@@ -193,7 +194,8 @@ impl<'c> Scene<'c, '_> {
     /// Whether every deployment of a group has a budget, and has nearly spent it.
     fn is_nearly_spent(&self, group: GroupIndex) -> bool {
         let Some(limit) = self.settings.budget_lowering else { return false };
-        let share = |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| f64::from(seen.budget_share));
+        let share =
+            |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| f64::from(seen.budget_share));
         self.deployments(group).all(|(index, _)| share(index) >= limit)
     }
 }

@@ -8,8 +8,8 @@ pub mod answer;
 pub mod chunk;
 pub mod conversation;
 pub mod error;
-pub mod fill;
 mod fields;
+pub mod fill;
 pub mod head;
 pub mod request;
 
