@@ -92,6 +92,19 @@ fn explain_tells_the_decision_and_what_would_follow() {
 }
 
 #[test]
+fn explain_tells_what_a_router_chose_and_why() {
+    for (request, form, more) in
+        ["hard", "talk", "code"].into_iter().flat_map(|it| [(it, "txt", None), (it, "out.json", Some("--json"))])
+    {
+        let file = format!("{request}.json");
+        let mut command = signalbox(&["explain", "routers.yaml", &file]);
+        let (code, out, err) = outcome(&command.args(more).current_dir(golden::path("explain")).output().unwrap());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{request}");
+        golden::assert(&format!("explain/{request}.{form}"), &out);
+    }
+}
+
+#[test]
 fn the_manual_shows_what_explain_prints() {
     let manual = include_str!("../docs/routing.md");
     assert!(
