@@ -180,6 +180,9 @@ impl Reader<'_, '_> {
             let problem = "nothing serves where no tier is chosen";
             self.found.place.mistake(notes, problem, "name a group as `default_model`, or a tier MEDIUM or SIMPLE");
         }
+        if self.found.params.is_none() && config.default_model.is_none() {
+            fill(&mut tiers);
+        }
         (RouterKind::Complexity(Box::new(config), tiers), default)
     }
 
@@ -270,6 +273,15 @@ impl Reader<'_, '_> {
         }
         Some(Target { group, params: self.params.clone() })
     }
+}
+
+/// A tier that nobody wrote has the groups of the next harder one, else of the hardest: a harder request is not to go to a weaker
+/// model. (In LiteLLM it goes to the default, and so it does in what is written for LiteLLM.)
+fn fill(tiers: &mut Vec<(Tier, Vec<Target>)>) {
+    tiers.retain(|(_, targets)| !targets.is_empty());
+    let of = |wanted: Tier| tiers.iter().find(|(tier, _)| *tier >= wanted).or_else(|| tiers.last());
+    let filled = Tier::ALL.into_iter().filter_map(|tier| Some((tier, of(tier)?.1.clone()))).collect();
+    *tiers = filled;
 }
 
 /// Where a name stands within a tier: a text, an item of a list, or a `model_name`.
