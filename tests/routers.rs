@@ -347,3 +347,22 @@ fn an_explained_choice_is_the_same_choice() {
         }
     }
 }
+
+/// The first YAML block of a page after a mark.
+fn example(page: &str, mark: &str) -> String {
+    let text = std::fs::read_to_string(format!("{}/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let after = text.split_once(mark).unwrap().1;
+    after.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_manual_compile() {
+    let group = |name: &str| format!("- {{model_name: {name}, litellm_params: {{model: openai/gpt-4o}}}}\n");
+    let readme = example("README.md", "## Choosing the model by the request");
+    let config = planning::config(&format!("model_list:\n{}{readme}", ["cheap", "smart"].map(group).concat()));
+    assert_eq!(config.routers.len(), 2);
+    let page = example("docs/task-routing.md", "# Task routing");
+    let groups = ["coder", "small", "cheap", "million", "chat"].map(|name| format!("  {}", group(name))).concat();
+    let config = planning::config(&page.replacen("model_list:\n", &format!("model_list:\n{groups}"), 1));
+    assert_eq!(config.routers.len(), 1);
+}
