@@ -28,7 +28,7 @@ pub struct Judge(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Tiers(Box<Classifier>),
-    /// The groups of every task, by their place in the router's list.
+    /// Its words are compiled in.
     Tasks,
 }
 
@@ -123,7 +123,7 @@ fn draw(targets: &[Target], seed: u64, will_do: impl Fn(&Target) -> bool) -> Opt
     fit.get(drawn).copied()
 }
 
-/// The place of a task's targets: where the tasks were written, its own alone; else its neighbours' too.
+/// The targets of the first of these tasks that has any.
 fn serving<'c>(groups: &'c [(Task, Vec<Target>)], tasks: &[Task]) -> Option<&'c [Target]> {
     let of = |task: &Task| groups.iter().find(|(known, targets)| known == task && !targets.is_empty());
     tasks.iter().find_map(of).map(|(_, targets)| targets.as_slice())
