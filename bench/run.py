@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""CPU per request of three gateways in front of one simulated provider: plain Envoy, Envoy with its own
-ai_protocol_manager, and Envoy with Signalbox.
+"""CPU per request of four gateways in front of one simulated provider: plain Envoy, Envoy with its own
+ai_protocol_manager, and Envoy with Signalbox, without and with complexity routing.
 
 What counts is the gateway's CPU time per request as a multiple of plain Envoy's, because that does not depend on how fast
 the machine is. The contenders take turns within each round, and the result is the median of the rounds' ratios: on a shared
@@ -27,7 +27,11 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "bench"
-GATEWAYS = ["plain", "ai_protocol_manager", "signalbox"]
+GATEWAYS = ["plain", "ai_protocol_manager", "signalbox", "complexity"]
+# Signalbox, and Signalbox where the model's name is a complexity router's.
+OURS = ["signalbox", "complexity"]
+# What complexity routing may cost more, as a multiple of plain Envoy, by workload.
+COMPLEXITY = {"chat_2k": 0.15}
 # Workload: requests a measurement, and the most that Signalbox may cost, as a multiple of plain Envoy.
 WORKLOADS = {"chat_2k": (3000, 1.8), "chat_64k": (700, 3.0), "stream_200": (150, 1.4)}
 CONNECTIONS = 16
@@ -86,7 +90,7 @@ def arguments():
         parser.error("--gateways needs plain: it is what the others are measured by")
     if args.check and set(args.gateways) != set(GATEWAYS):
         parser.error("--check needs all gateways")
-    for file in [args.envoy, args.signalbox, args.load] + [args.wasm] * ("signalbox" in args.gateways):
+    for file in [args.envoy, args.signalbox, args.load] + [args.wasm] * bool(set(OURS) & set(args.gateways)):
         if not file.exists():
             parser.error(f"{file} is not there; `make bench` builds what it needs")
     return args
@@ -144,8 +148,8 @@ class Gateway:
         self.url, self.admin = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
         listen, admin = port(self.url), port(self.admin)
         environment = dict(os.environ)
-        if name == "signalbox":
-            config = signalbox_config(args, provider, listen, admin)
+        if name in OURS:
+            config = signalbox_config(args, name, provider, listen, admin)
             environment["BENCH_PROVIDER_KEY"] = PROVIDER_KEY
         else:
             config = OUT / f"envoy-{name}.json"
@@ -195,11 +199,13 @@ def port(url):
 # --- Configurations
 
 
-def signalbox_config(args, provider, listen, admin):
-    config, envoy = OUT / "config.yaml", OUT / "envoy-signalbox.yaml"
+def signalbox_config(args, name, provider, listen, admin):
+    config, envoy = OUT / f"config-{name}.yaml", OUT / f"envoy-{name}.yaml"
+    tiers = "{SIMPLE: served, MEDIUM: served, COMPLEX: served, REASONING: served}"
+    router = "" if name == "signalbox" else f"  routers: {{gpt-4o: {{classifier_type: heuristic, tiers: {tiers}}}}}\n"
     config.write_text(
         f"""model_list:
-  - model_name: gpt-4o
+  - model_name: {"gpt-4o" if name == "signalbox" else "served"}
     litellm_params:
       model: openai/gpt-4o
       api_base: {provider}/v1
@@ -207,7 +213,7 @@ def signalbox_config(args, provider, listen, admin):
 signalbox:
   listen: 127.0.0.1:{listen}
   admin: 127.0.0.1:{admin}
-"""
+{router}"""
     )
     command = [args.signalbox, "envoy", config, "--wasm", args.wasm, "--output", envoy]
     made = subprocess.run([str(part) for part in command], stderr=subprocess.PIPE, text=True)
@@ -288,10 +294,15 @@ def prove_work(gateway, provider, bodies):
         published = gateway.count("ai_protocol_manager.request_info.published")
         if published != len(bodies):
             sys.exit(f"ai_protocol_manager: understood {published} of {len(bodies)} requests")
-    if gateway.name == "signalbox":
+    if gateway.name in OURS:
         keys = {request["headers"].get("authorization") for request in seen}
         if keys != {f"Bearer {PROVIDER_KEY}"}:
-            sys.exit(f"signalbox: the provider was sent {keys}")
+            sys.exit(f"{gateway.name}: the provider was sent {keys}")
+    if gateway.name == "complexity":
+        request = urllib.request.Request(f"{gateway.url}/v1/chat/completions", bodies["chat_2k"].read_bytes())
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+            if not answer.headers.get("x-signalbox-tier"):
+                sys.exit("complexity: nothing was decided")
     say(f"{gateway.name}: does its work")
 
 
@@ -349,6 +360,11 @@ def within_bounds(rows):
             good = False
         if ours >= theirs:
             say(f"FAIL {workload}: signalbox costs {ours} times plain Envoy, ai_protocol_manager {theirs}")
+            good = False
+    for workload, most in COMPLEXITY.items():
+        more = round(ratio["complexity", workload] - ratio["signalbox", workload], 2)
+        if more > most:
+            say(f"FAIL {workload}: complexity routing costs {more} times plain Envoy more, the bound is {most}")
             good = False
     return good
 

@@ -35,7 +35,7 @@ fn scratch(name: &str) -> PathBuf {
 
 #[test]
 fn check_sums_a_configuration_up() {
-    for name in ["tutorial-1", "tutorial-2", "tutorial-3", "routing"] {
+    for name in ["tutorial-1", "tutorial-2", "tutorial-3", "routing", "routers"] {
         let (code, out, err) = run(&["check", &format!("{name}.yaml")]);
         assert_eq!((code, err.as_str()), (Some(0), ""));
         golden::assert(&format!("config/{name}.txt"), &out);
@@ -44,7 +44,7 @@ fn check_sums_a_configuration_up() {
 
 #[test]
 fn check_names_every_mistake_with_its_place() {
-    for name in ["mistakes", "routing-mistakes"] {
+    for name in ["mistakes", "routing-mistakes", "routers-mistakes", "routers-lost"] {
         let (code, out, err) = run(&["check", &format!("{name}.yaml")]);
         assert_eq!((code, out.as_str()), (Some(2), ""));
         golden::assert(&format!("config/{name}.txt"), &err);
@@ -53,9 +53,11 @@ fn check_names_every_mistake_with_its_place() {
 
 #[test]
 fn check_warns_of_what_has_no_effect() {
-    let (code, _, err) = run(&["check", "warnings.yaml"]);
-    assert_eq!(code, Some(0));
-    golden::assert("config/warnings.txt", &err);
+    for name in ["warnings", "routers-warnings"] {
+        let (code, _, err) = run(&["check", &format!("{name}.yaml")]);
+        assert_eq!(code, Some(0));
+        golden::assert(&format!("config/{name}.txt"), &err);
+    }
 }
 
 #[test]
@@ -86,6 +88,19 @@ fn explain_tells_the_decision_and_what_would_follow() {
             assert_eq!((found, err.as_str()), (Some(code), ""), "{request}");
             golden::assert(&format!("explain/{request}.{form}"), &out);
         }
+    }
+}
+
+#[test]
+fn explain_tells_what_a_router_chose_and_why() {
+    for (request, form, more) in
+        ["hard", "talk", "code"].into_iter().flat_map(|it| [(it, "txt", None), (it, "out.json", Some("--json"))])
+    {
+        let file = format!("{request}.json");
+        let mut command = signalbox(&["explain", "routers.yaml", &file]);
+        let (code, out, err) = outcome(&command.args(more).current_dir(golden::path("explain")).output().unwrap());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{request}");
+        golden::assert(&format!("explain/{request}.{form}"), &out);
     }
 }
 

@@ -332,7 +332,7 @@ mod read {
             max_tokens_from_tier_model: MaxTokens::Clamp,
             enable_context_window_escalation: true,
             context_window_escalation_buffer: 0.9,
-            session_affinity: true,
+            session_affinity: Some(true),
             return_raw_model_name: true,
             shadow: true,
             ..litellm()
@@ -348,7 +348,7 @@ mod read {
         let none = yaml::read("model_list: []").unwrap();
         assert!(notes(&complexity_router(&none).unwrap_err()).contains("it has no complexity router"));
         let long = format!(
-            "model_list: [{{litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{code_keywords: [{}]}}}}}}]",
+            "model_list: [{{model_name: m, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{code_keywords: [{}]}}}}}}]",
             "x".repeat(20_000)
         );
         let told = notes(&complexity_router(&yaml::read(&long).unwrap()).unwrap_err());

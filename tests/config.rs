@@ -218,7 +218,7 @@ fn an_empty_file_is_told_what_to_hold() {
 #[test]
 fn numbers_reach_the_filter_to_the_bit() {
     let mut seed = 0x5EED_u64;
-    let mut draw = || {
+    let draw = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 11) as f64 / (1_u64 << 53) as f64
     };

@@ -2,13 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use signalbox::catalogue::Capability;
 use signalbox::config::compile::compile_json;
 use signalbox::config::model::{Affinity, RouterConfig};
 use signalbox::filter::route::{Moment, decide};
-use signalbox::filter::{Api, Flight, Reply};
+use signalbox::filter::{Api, Flight, Reply, Setup};
 use signalbox::routing::Claim;
 use signalbox::state::Seen;
 
@@ -22,7 +21,7 @@ fn config() -> RouterConfig {
 
 fn decided(config: RouterConfig, more: &str, moment: &Moment<'_>) -> Result<Flight, (Reply, String)> {
     let body = format!(r#"{{"model":"a"{more},"messages":[{{"role":"user","content":"hello there"}}]}}"#);
-    decide(&Rc::new(config), Api::Chat, body.into_bytes(), moment).map_err(|reply| {
+    decide(&Setup::new(config).unwrap(), Api::Chat, body.into_bytes(), moment).map_err(|reply| {
         let text = String::from_utf8(reply.body.clone()).unwrap();
         (reply, text)
     })

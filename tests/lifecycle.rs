@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use signalbox::config::compile;
-use signalbox::config::model::{RouterConfig, StreamCommit};
+use signalbox::config::model::StreamCommit;
 use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, Moment};
-use signalbox::filter::{Api, Attempt, Edit, Ending, Event, Flight, HeaderMap, Outgoing, Reply, Verdict};
+use signalbox::filter::{Api, Attempt, Edit, Ending, Event, Flight, HeaderMap, Outgoing, Reply, Setup, Verdict};
 use signalbox::routing::strategy::Random;
 use signalbox::state::Outcome;
 #[cfg(target_arch = "wasm32")]
@@ -36,17 +36,17 @@ const CLAUDE_TRUNCATED: &[u8] = include_bytes!("golden/anthropic/stream_truncate
 const CLAUDE_ANSWER: &[u8] = include_bytes!("golden/anthropic/parallel_calls/upstream_response.json");
 const OPENAI_ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1,"model":"s","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 
-fn config() -> Rc<RouterConfig> {
+fn config() -> Rc<Setup> {
     thread_local! {
-        static COMPILED: Rc<RouterConfig> = {
+        static COMPILED: Rc<Setup> = {
             let tree = Node::from_json_text(CONFIG.as_bytes()).unwrap();
-            Rc::new(compile::compile(&tree, &|_| None).unwrap().config)
+            Rc::new(Setup::new(compile::compile(&tree, &|_| None).unwrap().config).unwrap())
         };
     }
     COMPILED.with(Rc::clone)
 }
 
-fn depart(config: &Rc<RouterConfig>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
+fn depart(config: &Rc<Setup>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let moment = Moment { now_ms: 1_000, seed, ..Moment::default() };
     let flight = route::decide(config, Api::Chat, body.into_bytes(), &moment).unwrap();
@@ -297,9 +297,9 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     assert_eq!(shell.state, State::CutOff);
     assert!(failed(&endings_of(&flight)));
 
-    let mut complete = (*config()).clone();
+    let mut complete = (*config().config).clone();
     complete.signalbox.stream_commit = StreamCommit::Complete;
-    let flight = depart(&Rc::new(complete), "open", true, 1);
+    let flight = depart(&Rc::new(Setup::new(complete).unwrap()), "open", true, 1);
     let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
     shell.headers(200, false);
     shell.body(begun, false);

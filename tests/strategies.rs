@@ -224,6 +224,7 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
         let grants = below(2) == 0;
         let inputs = Inputs {
             model: "m",
+            routed: None,
             num_retries: None,
             disable_fallbacks: false,
             fallbacks: &[],

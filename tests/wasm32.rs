@@ -191,6 +191,7 @@ fn a_configuration_compiles_from_json_and_plans() {
     let planned = |model: &str, seed: u64| {
         let inputs = Inputs {
             model,
+            routed: None,
             num_retries: None,
             disable_fallbacks: false,
             fallbacks: &[],

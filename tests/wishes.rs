@@ -7,9 +7,8 @@ use std::rc::Rc;
 
 use signalbox::chat::FailureClass;
 use signalbox::config::compile::compile_json;
-use signalbox::config::model::RouterConfig;
 use signalbox::filter::route::{Moment, decide};
-use signalbox::filter::{Api, Asked, Attempt, Event, Flight, HeaderMap, Reply, SharedFlight, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Event, Flight, HeaderMap, Reply, Setup, SharedFlight, Verdict, Worker};
 use signalbox::state::{Outcome, StateStore, Version};
 
 const GROUPS: &str = r#"
@@ -19,16 +18,16 @@ const GROUPS: &str = r#"
     {"model_name": "large", "litellm_params": {"model": "openai/z", "api_base": "http://h"}},
     {"model_name": "lax", "litellm_params": {"model": "openai/z", "api_base": "http://h"}}"#;
 
-fn config(router: &str, signalbox: &str) -> Rc<RouterConfig> {
+fn config(router: &str, signalbox: &str) -> Setup {
     let text =
         format!(r#"{{"model_list": [{GROUPS}], "router_settings": {{{router}}}, "signalbox": {{{signalbox}}}}}"#);
-    Rc::new(compile_json(&text).unwrap())
+    Setup::new(compile_json(&text).unwrap()).unwrap()
 }
 
 const CHAINS: &str = r#""fallbacks": [{"a": ["b"]}], "context_window_fallbacks": [{"a": ["large"]}],
     "content_policy_fallbacks": [{"a": ["lax"]}], "timeout": 60, "stream_timeout": 20"#;
 
-fn decided(config: &Rc<RouterConfig>, more: &str) -> Result<Flight, Reply> {
+fn decided(config: &Setup, more: &str) -> Result<Flight, Reply> {
     let body = format!(r#"{{"model":"a",{more},"messages":[{{"role":"user","content":"hello"}}]}}"#);
     decide(config, Api::Chat, body.into_bytes(), &Moment { now_ms: 1_000, ..Moment::default() })
 }

@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use signalbox::config::model::RouterConfig;
-use signalbox::filter::{Api, Asked, Attempt, Change, HeaderMap, SharedFlight, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Change, HeaderMap, Setup, SharedFlight, Verdict, Worker};
 use signalbox::routing::strategy::Random;
 use signalbox::state::{StateStore, Version};
 #[cfg(target_arch = "wasm32")]
@@ -45,7 +44,7 @@ impl StateStore for Shared {
 
 struct Traffic {
     workers: [Worker; 2],
-    configs: [Rc<RouterConfig>; 2],
+    configs: [Rc<Setup>; 2],
     store: Shared,
     /// Whose request it is, its flight and its attempt.
     running: Vec<(usize, SharedFlight, Option<Attempt>)>,

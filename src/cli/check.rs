@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use signalbox::config::model::{Budget, Deployment, ModelGroup, RouterConfig, StrategyName};
+use signalbox::config::model::{
+    Budget, Deployment, ModelGroup, Router, RouterConfig, RouterKind, StrategyName, Target,
+};
 
 use super::configuration;
 
@@ -36,6 +38,9 @@ fn summary(config: &RouterConfig) -> String {
     if !routing.is_empty() {
         counts.push(count(routing.len(), "routing group"));
     }
+    if !config.routers.is_empty() {
+        counts.push(count(config.routers.len(), "router"));
+    }
     let mut out = format!("{} and {}\n", counts.join(", "), count(config.deployments.len(), "deployment"));
     for (index, group) in models {
         out += &format!("  {}{}\n", group.name, strategy(group));
@@ -48,6 +53,7 @@ fn summary(config: &RouterConfig) -> String {
         out += &format!("  {}{}\n    spans {}\n", group.name, strategy(group), members(config, group));
         out += &stand_ins(config, index);
     }
+    config.routers.iter().for_each(|router| out += &router_lines(config, router));
     if !config.default_fallbacks.is_empty() {
         out += &format!("  any other group falls back to {}\n", chain(config, &config.default_fallbacks));
     }
@@ -57,6 +63,38 @@ fn summary(config: &RouterConfig) -> String {
     }
     for (provider, budget) in &config.router.provider_budgets {
         out += &format!("  at {provider}, {}\n", spend(*budget));
+    }
+    out
+}
+
+/// A router: how it chooses, and what.
+fn router_lines(config: &RouterConfig, router: &Router) -> String {
+    let of = |targets: &[Target]| chain(config, &targets.iter().map(|target| target.group).collect::<Vec<_>>());
+    let (how, choices): (_, Vec<(&str, String)>) = match &router.kind {
+        RouterKind::Complexity(settings, tiers) => {
+            let how = format!("complexity, classifier {}", settings.classifier_type.as_str());
+            (how, tiers.iter().map(|(tier, targets)| (tier.as_str(), of(targets))).collect())
+        }
+        RouterKind::Task(_, tasks) => {
+            ("task".to_owned(), tasks.iter().map(|(task, targets)| (task.name(), of(targets))).collect())
+        }
+    };
+    let shadow = if router.is_shadow() { ", in the shadow" } else { "" };
+    let mut out = format!("  {} chooses by {how}{shadow}\n", router.name);
+    for (class, groups) in choices {
+        out += &format!("    {class}: {groups}\n");
+    }
+    out += &format!("    else: {}\n", of(&router.default));
+    let stand_ins = &router.stand_ins;
+    for (what, targets) in [
+        ("falls back to", &stand_ins.general),
+        ("too long a prompt goes to", &stand_ins.context_window),
+        ("refused content goes to", &stand_ins.content_policy),
+    ] {
+        out += &targets.iter().map(|targets| format!("    {what} {}\n", chain(config, targets))).collect::<String>();
+    }
+    for (alias, hidden) in &router.aliases {
+        out += &format!("  {alias} is another name for {}{}\n", router.name, if *hidden { " (hidden)" } else { "" });
     }
     out
 }

@@ -79,7 +79,7 @@ impl ClassifierType {
 pub enum MaxTokens {
     /// The ceiling takes its place (LiteLLM's default).
     Overwrite,
-    /// It is lowered to the ceiling.
+    /// It is lowered to the ceiling, where it is above (Signalbox's default).
     Clamp,
     /// It stays.
     Keep,
@@ -189,12 +189,24 @@ pub struct ComplexityConfig {
     pub enable_context_window_escalation: bool,
     /// The share of a model's window that may be filled.
     pub context_window_escalation_buffer: f64,
-    /// Whether a conversation keeps its tier.
-    pub session_affinity: bool,
+    /// Whether a conversation's tier never falls; none is the classifier's own way.
+    pub session_affinity: Option<bool>,
     /// Whether the answer names the tier's model instead of the router.
     pub return_raw_model_name: bool,
     /// Whether the tier is only recorded, and the default serves (Signalbox).
     pub shadow: bool,
+    /// From this share of every budget of a tier on, the tier below serves, 0 to 1 (Signalbox).
+    pub budget_lowering: Option<f64>,
+    /// Whether a client may ask for a tier (Signalbox).
+    pub allow_client_tier: bool,
+}
+
+impl ComplexityConfig {
+    /// Whether a conversation's tier never falls. LiteLLM's scorer: no, as in LiteLLM; Signalbox's: yes.
+    #[must_use]
+    pub fn keeps_tier(&self) -> bool {
+        self.session_affinity.unwrap_or(self.classifier_type == ClassifierType::Signalbox)
+    }
 }
 
 impl Default for TierBoundaries {
@@ -237,7 +249,7 @@ impl Default for DimensionWeights {
 }
 
 impl Default for ComplexityConfig {
-    /// LiteLLM's defaults, its groups for the tiers included.
+    /// LiteLLM's defaults, its groups for the tiers included; but `max_tokens` is only lowered.
     fn default() -> Self {
         let groups = ["gpt-4o-mini", "gpt-4o", "claude-sonnet-4-20250514", "claude-sonnet-4-20250514"];
         let model = |group: &str| vec![TierModel { group: group.to_owned(), params: serde_json::Value::Null }];
@@ -261,12 +273,14 @@ impl Default for ComplexityConfig {
             route_housekeeping_to_cheapest_tier: true,
             housekeeping_patterns: Vec::new(),
             reminder_markers: None,
-            max_tokens_from_tier_model: MaxTokens::Overwrite,
+            max_tokens_from_tier_model: MaxTokens::Clamp,
             enable_context_window_escalation: false,
             context_window_escalation_buffer: 0.95,
-            session_affinity: false,
+            session_affinity: None,
             return_raw_model_name: false,
             shadow: false,
+            budget_lowering: None,
+            allow_client_tier: false,
         }
     }
 }

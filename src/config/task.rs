@@ -6,7 +6,7 @@
 //! **Invariant:** `Task::from_name(task.name())` is the task itself; in [`TaskRouterConfig::tasks`] a task stands once, with a group.
 
 /// What a request is about. The list is short: each has models that teams keep for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
     /// Code, queries, configuration: written, changed, reviewed or explained.
     CodeGeneration,

@@ -11,6 +11,7 @@ use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::codec::failure::api_error;
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
+use crate::routing::auto::Choice;
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
 use crate::state::{Booking, Measure, Outcome, Tally};
@@ -88,6 +89,8 @@ pub struct Flight {
     pub patience_ms: Option<u64>,
     /// What will be tried.
     pub plan: Plan,
+    /// What a router chose; `None`: the client named a group itself.
+    pub choice: Option<Choice>,
     /// What was tried, in order; the last one may still be open.
     pub(super) tried: Vec<Place>,
     /// What failed, in order.
@@ -335,7 +338,7 @@ impl Flight {
 
     /// What an answer's headers say that Envoy does not know by itself (the bootstrap has it add the rest).
     pub(super) fn differs(&self) -> Vec<(&'static str, String)> {
-        let mut headers = Vec::new();
+        let mut headers = self.choice.as_ref().map(Choice::headers).unwrap_or_default();
         let Some(&place) = self.tried.last() else { return headers };
         if let Some(model) = self.plan.candidate(place).and_then(|candidate| candidate.model.as_ref()) {
             headers.push(("x-signalbox-model", header_text(model)));

@@ -2,13 +2,15 @@
 //!
 //! The **route** role ([`route`]) reads a request once, plans it, and leaves a [`Flight`] behind. The **attempt** role
 //! ([`Attempt`]) runs once for each try of that flight: it rewrites the request for its deployment, judges the answer, and says
-//! whether Envoy shall retry. The shell in `wasm` carries the effects out.
+//! whether Envoy shall retry. What takes long to build waits in a [`Setup`]. The shell in `wasm` carries the effects out.
 //!
 //! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_events`]), also one that is reset.
 
 mod alarms;
 mod attempt;
 mod choice;
+pub mod choose;
+mod decisions;
 mod desk;
 mod endpoint;
 mod flight;
@@ -20,6 +22,7 @@ mod refusal;
 mod rehearsal;
 mod reply;
 pub mod route;
+mod setup;
 mod verdict;
 mod worker;
 
@@ -30,6 +33,7 @@ pub use flight::{Ending, Event, Flight};
 pub use gauges::{Change, Told};
 pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
 pub use reply::Reply;
+pub use setup::Setup;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};
 pub use worker::{Asked, SharedFlight, Worker};
 

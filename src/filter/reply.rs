@@ -55,7 +55,7 @@ pub(super) fn invalid(status: u16, code: &str, param: Option<&str>, message: Str
     }
 }
 
-/// `/v1/models`: every group that is no pattern, and every alias that is not hidden.
+/// `/v1/models`: every group that is no pattern, every router, and every alias that is not hidden.
 pub(super) fn models(config: &RouterConfig) -> Reply {
     let data: Vec<_> = listed(config).map(|(id, owner)| model(id, owner)).collect();
     Reply::json(&json!({"object": "list", "data": data}))
@@ -83,7 +83,11 @@ fn listed(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
     let groups = config.groups.iter().enumerate().filter(|(_, group)| !is_pattern(&group.name));
     let aliases = config.aliases.iter().filter(|alias| !alias.hidden);
     let groups = groups.map(move |(index, group)| (group.name.as_str(), owner(index)));
-    groups.chain(aliases.map(move |alias| (alias.name.as_str(), owner(alias.group))))
+    let routers = config.routers.iter().flat_map(|router| {
+        let shown = router.aliases.iter().filter(|(_, hidden)| !hidden).map(|(alias, _)| alias.as_str());
+        std::iter::once(router.name.as_str()).chain(shown).map(|name| (name, "signalbox"))
+    });
+    groups.chain(aliases.map(move |alias| (alias.name.as_str(), owner(alias.group)))).chain(routers)
 }
 
 /// LiteLLM's `created`, so that the answer never changes.

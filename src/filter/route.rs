@@ -1,6 +1,7 @@
 //! The route role: admit a request by its head, read its body once, plan it.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use serde_json::value::RawValue;
@@ -10,16 +11,17 @@ use super::endpoint::{Asked, asked};
 pub use super::refusal::refusal;
 use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
-use super::{Api, Flight};
+use super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
 use crate::codec;
 use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs, head::Parts, head::without_wishes};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StreamCommit};
 use crate::provider::Dialect;
 use crate::routing::affinity::prefix;
+use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
-use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Whether};
+use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Routed, Whether};
 use crate::state::Seen;
 
 /// No request waits longer on its own word, in milliseconds: LiteLLM's longest default.
@@ -115,12 +117,15 @@ pub struct Moment<'a> {
     pub tags: &'a str,
     /// The value of `signalbox.affinity.tenant_header`; empty: none.
     pub tenant: &'a str,
+    /// Any other header of the request, empty where it is not there. Asked for only where a decision depends on it.
+    pub header: &'a dyn Fn(&str) -> String,
 }
 
 impl Default for Moment<'_> {
     /// Nothing is known, and every place is free.
     fn default() -> Self {
-        Self { now_ms: 0, seed: 0, seen: &[], claim: &|_| Claim::Granted, tags: "", tenant: "" }
+        let header = &|_: &str| String::new();
+        Self { now_ms: 0, seed: 0, seen: &[], claim: &|_| Claim::Granted, tags: "", tenant: "", header }
     }
 }
 
@@ -128,30 +133,35 @@ impl Default for Moment<'_> {
 ///
 /// # Errors
 /// The refusal, in OpenAI's shape.
-pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
+pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
     let head = Head::read(&body).map_err(|error| Reply::error(&error))?;
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
-    let rehearsal = rehearsal::admit(head.rehearsal, &config.signalbox)?;
-    let considered = consider(config, api, &head, &body, moment, |inputs| routing::plan(config, inputs));
-    let plan = considered
-        .decision
-        .map_err(|why| refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms))?;
+    let rehearsal = rehearsal::admit(head.rehearsal, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
-    let (stream, include_usage, stream_options) = (head.stream, head.include_usage, head.stream_options);
-    let mut model_span = head.model_span.clone();
-    let without_wishes = head.asks_gateway().then(|| without_wishes(&body));
-    let asked = head.model.into_owned();
-    let stripped = without_wishes.is_some();
-    if let Some(without) = without_wishes {
-        body = without;
-        model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+    let (mut planned, filled) = match choose::chosen(setup, &head, &body, moment, false) {
+        None => (planned(&setup.config, api, &head, &body, moment, None)?, None),
+        Some(chosen) => match choose::fitted(&setup.config, &chosen, &head, &body) {
+            None => (planned(&setup.config, api, &head, &body, moment, Some(&chosen))?, None),
+            Some(fitted) => {
+                let head = Head::read(&fitted).map_err(|error| Reply::error(&error))?;
+                (planned(&setup.config, api, &head, &fitted, moment, Some(&chosen))?, Some(fitted))
+            }
+        },
+    };
+    let mut stripped = filled.is_some();
+    body = filled.unwrap_or(body);
+    if planned.asks_gateway {
+        body = without_wishes(&body);
+        planned.model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+        stripped = true;
     }
-    let (per_try_ms, patience_ms) = bounded(per_try_ms(config, &plan, stream), own_timeout_ms, stream);
+    let Planned { plan, choice, asked, stream, include_usage, stream_options, model_span, .. } = planned;
+    let (per_try_ms, patience_ms) = bounded(per_try_ms(&setup.config, &plan, stream), own_timeout_ms, stream);
     let flight = Flight {
         id: 0,
-        config: Rc::clone(config),
+        config: Rc::clone(&setup.config),
         api,
         body,
         stripped,
@@ -164,6 +174,7 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
         per_try_ms,
         patience_ms,
         plan,
+        choice,
         tried: Vec::with_capacity(4),
         causes: Vec::new(),
         preset: Some((Place { stage: 0, candidate: 0 }, 0)),
@@ -186,6 +197,45 @@ pub fn decide(config: &Rc<RouterConfig>, api: Api, mut body: Vec<u8>, moment: &M
     }
 }
 
+/// What was decided about a body, which it borrows nothing of.
+struct Planned {
+    plan: Plan,
+    choice: Option<Choice>,
+    asked: String,
+    stream: bool,
+    include_usage: bool,
+    stream_options: bool,
+    model_span: Range<usize>,
+    asks_gateway: bool,
+}
+
+fn planned(
+    config: &RouterConfig,
+    api: Api,
+    head: &Head<'_>,
+    body: &[u8],
+    moment: &Moment<'_>,
+    chosen: Option<&Chosen<'_>>,
+) -> Result<Planned, Reply> {
+    let considered = consider(config, api, head, body, moment, chosen, |inputs| routing::plan(config, inputs));
+    let choice = chosen.map(|chosen| chosen.choice);
+    let plan = considered.decision.map_err(|why| {
+        let mut reply = refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms);
+        reply.headers.extend(choice.iter().flat_map(Choice::headers));
+        reply
+    })?;
+    Ok(Planned {
+        plan,
+        choice,
+        asked: head.model.clone().into_owned(),
+        stream: head.stream,
+        include_usage: head.include_usage,
+        stream_options: head.stream_options,
+        model_span: head.model_span.clone(),
+        asks_gateway: head.asks_gateway(),
+    })
+}
+
 /// What came of a request before the configuration.
 pub struct Considered<T> {
     /// The decision.
@@ -201,6 +251,7 @@ pub fn consider<T>(
     head: &Head<'_>,
     body: &[u8],
     moment: &Moment<'_>,
+    chosen: Option<&Chosen<'_>>,
     decide: impl FnOnce(&mut Inputs<'_>) -> T,
 ) -> Considered<T> {
     let refused: OnceCell<ApiError> = OnceCell::new();
@@ -227,6 +278,10 @@ pub fn consider<T>(
     });
     let mut inputs = Inputs {
         model: &head.model,
+        routed: chosen.and_then(|chosen| {
+            let router = config.routers.get(chosen.choice.router)?;
+            Some(Routed { group: chosen.target.group, stand_ins: &router.stand_ins })
+        }),
         num_retries: head.num_retries,
         disable_fallbacks: head.disable_fallbacks,
         fallbacks: &fallbacks,

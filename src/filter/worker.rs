@@ -6,14 +6,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::decisions::Decisions;
 use super::desk::Desk;
 use super::gauges::{Gauges, Told};
 use super::probe::{self, Probe};
 use super::route::{self, Admission, Moment, RequestHead};
-use super::{Api, Ending, Event, Flight, HeaderMap, Reply};
+use super::{Api, Ending, Event, Flight, HeaderMap, Reply, Setup};
 use crate::codec::limits;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
 use crate::routing::is_spared;
 use crate::routing::strategy::Random;
@@ -36,11 +38,12 @@ pub struct Asked<'a> {
 
 /// What one worker's VM keeps in memory.
 pub struct Worker {
-    config: Option<Rc<RouterConfig>>,
+    setup: Option<Rc<Setup>>,
     flights: HashMap<u64, SharedFlight>,
     last_flight: u64,
     ledger: Ledger,
     tally: Tally,
+    decisions: Decisions,
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
@@ -55,11 +58,12 @@ impl Worker {
     pub fn new(chance: u64) -> Self {
         let mut random = Random::new(chance);
         Self {
-            config: None,
+            setup: None,
             flights: HashMap::new(),
             last_flight: 0,
             ledger: Ledger::new(random.next()),
             tally: Tally::default(),
+            decisions: Decisions::default(),
             gauges: Gauges::default(),
             limits_read_ms: Vec::new(),
             probes: HashMap::new(),
@@ -73,14 +77,17 @@ impl Worker {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<Rc<RouterConfig>, String> {
-        let config = Rc::new(compile::compile_json(json)?);
+    pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<Rc<Setup>, String> {
+        let setup = Rc::new(Setup::new(compile::compile_json(json)?)?);
+        let config = &setup.config;
         self.now_ms = now_ms;
-        self.ledger.configure(accounts(&config), store, now_ms);
+        self.ledger.configure(accounts(config), store, now_ms);
         self.gauges = Gauges::default();
         self.limits_read_ms = vec![0; config.deployments.len()];
-        self.config = Some(Rc::clone(&config));
-        Ok(config)
+        if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
+            self.decisions.leave(&former);
+        }
+        Ok(setup)
     }
 
     /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
@@ -116,24 +123,26 @@ impl Worker {
     ///
     /// # Errors
     /// The refusal, in OpenAI's shape.
-    pub fn depart(
-        &mut self,
-        store: &dyn StateStore,
-        config: &Rc<RouterConfig>,
-        asked: Asked<'_>,
-    ) -> Result<SharedFlight, Reply> {
-        let Asked { api, header, body } = asked;
+    pub fn depart(&mut self, store: &dyn StateStore, setup: &Setup, asked: Asked<'_>) -> Result<SharedFlight, Reply> {
+        let Asked { api, body, header } = asked;
         let said = |name: Option<&str>| name.map(header).unwrap_or_default();
-        let tags = said(config.router.tag_filtering.then_some("x-litellm-tags"));
-        let tenant = said(config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
+        let tags = said(setup.router.tag_filtering.then_some("x-litellm-tags"));
+        let tenant = said(setup.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
         let seed = self.random.next();
-        let places = self.places(config);
+        let places = self.places(&setup.config);
         let desk = Desk::new(&mut self.ledger, places, store, tokens, self.now_ms);
         let claim = |deployment| desk.claim(deployment);
-        let moment =
-            Moment { now_ms: self.now_ms, seed, seen: &desk.seen(), claim: &claim, tags: &tags, tenant: &tenant };
-        let planned = route::decide(config, api, body, &moment);
+        let moment = Moment {
+            now_ms: self.now_ms,
+            seed,
+            seen: &desk.seen(),
+            claim: &claim,
+            tags: &tags,
+            tenant: &tenant,
+            header,
+        };
+        let planned = route::decide(setup, api, body, &moment);
         let mut booking = desk.booking();
         // A rehearsal may lead elsewhere than the place that was taken is.
         let is_for_first = planned.as_ref().is_ok_and(Flight::begins_with_first);
@@ -141,6 +150,7 @@ impl Worker {
             self.ledger.cancel(store, booking, self.now_ms);
         }
         let mut flight = Flight { booking, ..planned? };
+        self.count(&flight);
         self.last_flight += 1;
         (flight.id, flight.prompt_tokens) = (self.last_flight, tokens);
         let flight = Rc::new(RefCell::new(flight));
@@ -165,6 +175,17 @@ impl Worker {
             if !spared || !flight.pass_over() {
                 return;
             }
+        }
+    }
+
+    /// Counts what a router chose, by its place in the configuration in force.
+    fn count(&mut self, flight: &Flight) {
+        let (Some(choice), Some(setup)) = (flight.choice, &self.setup) else { return };
+        let name = flight.config.routers.get(choice.router).map_or("", |router| &router.name);
+        let here = |index: usize| setup.routers.get(index).is_some_and(|router| router.name == name);
+        let router = if here(choice.router) { Some(choice.router) } else { setup.router_named(name) };
+        if let Some(router) = router {
+            self.decisions.add(&Choice { router, ..choice });
         }
     }
 
@@ -221,7 +242,7 @@ impl Worker {
 
     /// Where an older configuration's deployments stand in the one in force; `None`: it is the one in force.
     fn places(&self, config: &Rc<RouterConfig>) -> Option<Vec<Option<DeploymentIndex>>> {
-        if self.config.as_ref().is_some_and(|current| Rc::ptr_eq(current, config)) {
+        if self.setup.as_ref().is_some_and(|current| Rc::ptr_eq(&current.config, config)) {
             return None;
         }
         Some(config.deployments.iter().map(|deployment| self.ledger.index_of(&deployment.id)).collect())
@@ -229,7 +250,7 @@ impl Worker {
 
     /// The index of a flight's deployment in the configuration in force.
     fn index(&self, flight: &Flight, deployment: DeploymentIndex) -> Option<DeploymentIndex> {
-        if self.config.as_ref().is_some_and(|config| Rc::ptr_eq(config, &flight.config)) {
+        if self.setup.as_ref().is_some_and(|setup| Rc::ptr_eq(&setup.config, &flight.config)) {
             return Some(deployment);
         }
         self.ledger.index_of(&flight.config.deployments.get(deployment)?.id)
@@ -250,20 +271,23 @@ impl Worker {
 
     /// What Envoy's statistics are to be told since the last call.
     pub fn statistics(&mut self) -> Vec<Told> {
-        let Some(config) = &self.config else { return Vec::new() };
-        self.gauges.told(config, &mut self.tally, self.ledger.seen())
+        let Some(setup) = &self.setup else { return Vec::new() };
+        let mut told = self.gauges.told(setup, &mut self.tally, self.ledger.seen());
+        told.append(&mut self.decisions.take(setup));
+        told
     }
 
     /// The cooling deployments that this worker is to ask now.
     pub fn probes(&mut self, store: &dyn StateStore) -> Vec<Probe> {
-        let Some(config) = self.config.clone() else { return Vec::new() };
+        let Some(setup) = self.setup.clone() else { return Vec::new() };
+        let config = &setup.config;
         let Some(check) = &config.signalbox.health_check else { return Vec::new() };
         let unwell = |index: &usize| self.ledger.seen().get(*index).is_some_and(|seen| seen.standing != Standing::Well);
         let cooling: Vec<usize> = (0..config.deployments.len()).filter(unwell).collect();
         if cooling.is_empty() || !take_turn(store, self.now_ms, check.interval_ms) {
             return Vec::new();
         }
-        cooling.into_iter().filter_map(|index| Probe::new(&config, index)).collect()
+        cooling.into_iter().filter_map(|index| Probe::new(config, index)).collect()
     }
 
     /// A probe is on its way, under the host's number for it.

@@ -10,14 +10,18 @@ use serde_json::{Map, Value, json};
 
 use super::envoy::{address, buffer_bytes, duration, longest_timeout_ms, wasm_filter};
 use crate::config::compile::Compiled;
-use crate::config::model::RouterConfig;
+use crate::config::model::{Router, RouterConfig, RouterKind};
 
-/// A line a request, for people: the filter says in headers what it did.
+/// A line a request, for people: the filter says in headers what it did. What a router chose stands before the time.
 const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH):60% \
     %RESP(X-SIGNALBOX-MODEL-GROUP)% -> %RESP(X-SIGNALBOX-DEPLOYMENT)% \
     (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
     attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
-    cost=%FILTER_STATE(wasm.signalbox.cost:PLAIN)% error=%RESP(X-SIGNALBOX-ERROR)% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+    cost=%FILTER_STATE(wasm.signalbox.cost:PLAIN)% error=%RESP(X-SIGNALBOX-ERROR)%";
+const ACCESS_LINE_END: &str = " %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+
+/// Every name that begins with `x-signalbox-` save `x-signalbox-tier`, in a language that cannot say "save".
+const OURS_BUT_TIER: &str = "x-signalbox-([^t].*|t([^i].*)?|ti([^e].*)?|tie([^r].*)?|tier.+)?";
 
 /// The cluster that stands for "no cluster": Envoy's own 503, which the route filter rewrites.
 pub(super) const NO_CLUSTER: &str = "signalbox-none";
@@ -53,8 +57,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         "request_headers_timeout": "30s",
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
         "stream_idle_timeout": duration(longest_timeout_ms(config) + 60_000),
-        "early_header_mutation_extensions": [forged_headers()],
-        "access_log": if config.signalbox.access_log { json!([access_log()]) } else { json!([]) },
+        "early_header_mutation_extensions": [forged_headers(config)],
+        "access_log": if config.signalbox.access_log { json!([access_log(config)]) } else { json!([]) },
         "http_filters": [
             wasm_filter("route", &super::route_configuration(compiled), wasm),
             {
@@ -77,24 +81,45 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     })
 }
 
-fn access_log() -> Value {
+fn access_log(config: &RouterConfig) -> Value {
+    let by_tier = |router: &Router| matches!(router.kind, RouterKind::Complexity(..));
+    let mut line = ACCESS_LINE.to_owned();
+    if config.routers.iter().any(by_tier) {
+        line.push_str(" tier=%RESP(X-SIGNALBOX-TIER)%");
+    }
+    if !config.routers.iter().all(by_tier) {
+        line.push_str(" task=%RESP(X-SIGNALBOX-TASK)%");
+    }
+    if !config.routers.is_empty() {
+        line.push_str(" score=%RESP(X-SIGNALBOX-SCORE)% cause=%RESP(X-SIGNALBOX-CAUSE)%");
+    }
+    if config.routers.iter().any(Router::is_shadow) {
+        line.push_str(" shadow=%RESP(X-SIGNALBOX-SHADOW)%");
+    }
+    line.push_str(ACCESS_LINE_END);
     json!({
         "name": "envoy.access_loggers.stdout",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-            "log_format": {"text_format_source": {"inline_string": ACCESS_LINE}},
+            "log_format": {"text_format_source": {"inline_string": line}},
         },
     })
 }
 
-/// Envoy obeys `x-envoy-*` in requests (retries, timeouts), and `x-signalbox-*` is ours: neither may come from a client.
-fn forged_headers() -> Value {
+/// Envoy obeys `x-envoy-*` in requests (retries, timeouts), and `x-signalbox-*` is ours: neither may come from a client, save the wish
+/// for a tier where a router grants it.
+fn forged_headers(config: &RouterConfig) -> Value {
+    let ours = if config.routers.iter().any(Router::allows_client_tier) {
+        json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": OURS_BUT_TIER}}}})
+    } else {
+        json!({"remove_on_match": {"key_matcher": {"prefix": "x-signalbox-"}}})
+    };
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
     json!({
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [prefix("x-envoy-"), prefix("x-signalbox-")],
+            "mutations": [prefix("x-envoy-"), ours],
         },
     })
 }
@@ -172,7 +197,8 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
 fn most_retries(config: &RouterConfig) -> u32 {
     let own = config.deployments.iter().filter_map(|deployment| deployment.num_retries);
     let attempts = own.fold(config.router.num_retries, u32::max).saturating_add(1);
-    let chains = config.fallbacks.iter().map(|(_, chain)| chain).chain([&config.default_fallbacks]);
+    let of_routers = config.routers.iter().filter_map(|router| router.stand_ins.general.as_ref());
+    let chains = config.fallbacks.iter().map(|(_, chain)| chain).chain([&config.default_fallbacks]).chain(of_routers);
     let groups = u32::try_from(chains.map(Vec::len).max().unwrap_or(0)).unwrap_or(u32::MAX);
     let groups = groups.max(config.router.max_fallbacks).saturating_add(1);
     attempts.saturating_mul(groups).saturating_sub(1).max(LEAST_RETRIES)

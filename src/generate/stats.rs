@@ -12,6 +12,7 @@ pub(super) fn stats_config() -> Value {
             tag("outcome", r"^wasmcustom\.signalbox\.attempts(\.outcome\.(\w+))"),
             tag("type", r"^wasmcustom\.signalbox\.tokens(\.type\.(\w+))"),
             tag("tier", r"^wasmcustom\.signalbox\.decisions(\.tier\.(\w+))"),
+            tag("task", r"^wasmcustom\.signalbox\.decisions(\.task\.(\w+))"),
             tag("cause", r"^wasmcustom\.signalbox\.decisions.*?(\.cause\.(\w+))"),
             tag("router", r"^wasmcustom\.signalbox\.decisions.*?(\.router\.(.+))$"),
         ],

@@ -11,7 +11,7 @@ use super::chain::{Link, chain, special};
 use super::eligible::{self, Sorted};
 use super::exclusion::{Exclusion, LeftOut, Limit, telling};
 use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
-use super::resolve::{self, Resolved};
+use super::resolve::{self, By, Resolved};
 use super::strategy::{self, Figure, Random, Ranked, Scene};
 use super::{Claim, Inputs, affinity, facts};
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, StrategyName};
@@ -21,14 +21,18 @@ use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, StrategyNa
 /// # Errors
 /// A [`Refusal`] where nothing could be sent.
 pub fn plan(config: &RouterConfig, inputs: &Inputs<'_>) -> Result<Plan, Refusal> {
-    let asked = resolve::resolve(config, inputs.model).ok_or(Refusal::UnknownModel)?;
+    let asked = match inputs.routed {
+        Some(routed) => Resolved::group(routed.group, By::Router),
+        None => resolve::resolve(config, inputs.model).ok_or(Refusal::UnknownModel)?,
+    };
+    let stand_ins = inputs.routed.map(|routed| routed.stand_ins);
     let (group, by) = (asked.group, asked.by);
     let random = Random::new(inputs.seed);
     let mut draft = Draft { config, inputs, random, stages: Vec::new(), spared: Vec::new(), left_out: Vec::new() };
     let links = if inputs.disable_fallbacks {
         vec![Link { resolved: asked, name: inputs.model }]
     } else {
-        chain(config, asked, inputs.model, inputs.fallbacks)
+        chain(config, asked, inputs.model, inputs.fallbacks, stand_ins)
     };
     for link in &links {
         draft.add(link, Purpose::General, group);
@@ -141,7 +145,8 @@ impl<'a> Draft<'a> {
             let mut next = 0;
             while let Some(&group) = from.get(next) {
                 next += 1;
-                for link in special(config, group, purpose) {
+                let routed = self.inputs.routed.filter(|routed| routed.group == group);
+                for link in special(config, group, purpose, routed.map(|routed| routed.stand_ins)) {
                     self.add(&link, purpose, group);
                     if !from.contains(&link.resolved.group) {
                         from.push(link.resolved.group);

@@ -3,13 +3,15 @@
 //! **Invariant:** all of it are values, so that the same inputs give the same plan; only [`Inputs::claim`] changes anything.
 
 use super::estimate::Prompt;
-use crate::config::model::DeploymentIndex;
+use crate::config::model::{DeploymentIndex, GroupIndex, StandIns};
 use crate::state::Seen;
 
 /// What a plan depends on besides the configuration.
 pub struct Inputs<'a> {
     /// The model as the client asked for it.
     pub model: &'a str,
+    /// What a router chose for that name; `None`: no router has it.
+    pub routed: Option<Routed<'a>>,
     /// The request's own `num_retries`.
     pub num_retries: Option<u32>,
     /// The request's `disable_fallbacks`.
@@ -29,6 +31,15 @@ pub struct Inputs<'a> {
     pub now_ms: u64,
     /// Chance.
     pub seed: u64,
+}
+
+/// What a router chose.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed<'a> {
+    /// The group that serves in place of the router's name.
+    pub group: GroupIndex,
+    /// What stands in for a group without fallbacks of its own.
+    pub stand_ins: &'a StandIns,
 }
 
 /// The answer to a claim.

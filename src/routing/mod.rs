@@ -4,11 +4,13 @@
 //! out, with the reason) -> [`strategy`] (ranks the rest) -> `draft` (who comes first, and who last) = [`plan()`]. After a failure,
 //! [`failover`] holds the one table that decides by its class. [`explain`] tells all of it without sending anything.
 //!
-//! [`complexity`] and [`task`] tell how hard a request is and what it is about, for names that stand for a choice among groups.
+//! [`complexity`] and [`task`] tell how hard a request is and what it is about; by that [`auto`] chooses a group for names that
+//! stand for a choice among groups ([`crate::config::model::Router`]).
 //!
 //! **Invariant:** a [`Plan`] has at least one stage, each stage at least one candidate.
 
 pub mod affinity;
+pub mod auto;
 mod chain;
 pub mod complexity;
 mod draft;
@@ -29,6 +31,6 @@ pub mod task;
 pub use draft::plan;
 pub use eligible::is_spared;
 pub use exclusion::{Exclusion, LeftOut, Limit, Need};
-pub use inputs::{Ask, Claim, Inputs, Whether};
+pub use inputs::{Ask, Claim, Inputs, Routed, Whether};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};
 pub use resolve::By;

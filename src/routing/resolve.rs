@@ -18,6 +18,8 @@ pub enum By {
     Pattern,
     /// It is the provider's name for a deployment's model.
     Model,
+    /// It is a router's name, which chose the group.
+    Router,
     /// Nobody knows it, and the first of `default_fallbacks` takes those.
     DefaultFallback,
 }

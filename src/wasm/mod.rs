@@ -14,7 +14,7 @@ mod worker;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::model::RouterConfig;
+use crate::filter::Setup;
 use crate::filter::plugin::{self, Role};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 struct Root {
     /// What a listener's requests are planned with; `None` in the attempt role.
-    config: Option<Rc<RouterConfig>>,
+    config: Option<Rc<Setup>>,
 }
 
 impl Context for Root {

@@ -8,20 +8,19 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host::{self, SharedData};
 use super::worker;
-use crate::config::model::RouterConfig;
 use crate::filter::route::{self, Admission, RequestHead};
-use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply};
+use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 
 /// One request of a client.
 pub struct RouteFilter {
-    config: Rc<RouterConfig>,
+    config: Rc<Setup>,
     awaited: Option<Api>,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
 
 impl RouteFilter {
-    pub const fn new(config: Rc<RouterConfig>) -> Self {
+    pub const fn new(config: Rc<Setup>) -> Self {
         Self { config, awaited: None, flight: None, instead: None }
     }
 

@@ -8,9 +8,8 @@ use std::rc::Rc;
 use super::host::{self, SharedData};
 use proxy_wasm::types::{BufferType, MapType};
 
-use crate::config::model::RouterConfig;
 use crate::filter::probe::Probe;
-use crate::filter::{Change, Flight, Told, Worker};
+use crate::filter::{Change, Flight, Setup, Told, Worker};
 
 thread_local! {
     static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED)));
@@ -24,7 +23,7 @@ pub fn with<T>(work: impl FnOnce(&mut Worker) -> T) -> T {
 }
 
 /// Takes a configuration over, or says what is wrong with it.
-pub fn configure(json: &str) -> Result<Rc<RouterConfig>, String> {
+pub fn configure(json: &str) -> Result<Rc<Setup>, String> {
     with(|worker| worker.configure(json, &SharedData, host::now_ms()))
 }
 

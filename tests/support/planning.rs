@@ -94,6 +94,7 @@ pub fn with<T>(
     let fallbacks: Vec<String> = world.fallbacks.iter().map(ToString::to_string).collect();
     let mut inputs = Inputs {
         model,
+        routed: None,
         num_retries: world.num_retries,
         disable_fallbacks: world.disable_fallbacks,
         fallbacks: &fallbacks,

@@ -7,13 +7,14 @@ use signalbox::routing::strategy::Figure;
 use signalbox::routing::{By, Exclusion, LeftOut, Plan, Purpose, Refusal, Stage};
 
 use super::NOW_MS;
-use super::{Report, group, id};
+use super::{Report, group, id, routed};
 
 /// The whole document.
 pub fn of(report: &Report<'_>) -> String {
     let config = report.config;
     let mut out = Map::new();
     out.insert("model".to_owned(), json!(report.model));
+    out.extend(report.chosen.iter().map(|chosen| ("router".to_owned(), routed::json(config, chosen))));
     let mut resolved = |asked: usize, by: By, left: &[LeftOut]| {
         out.insert("resolved_by".to_owned(), json!(name_of(by)));
         out.insert("group".to_owned(), json!(group(config, asked)));
@@ -51,6 +52,7 @@ const fn name_of(by: By) -> &'static str {
         By::Name => "name",
         By::Pattern => "pattern",
         By::Model => "model",
+        By::Router => "router",
         By::DefaultFallback => "default_fallback",
     }
 }

@@ -7,6 +7,7 @@
 //! a file is wrong.
 
 mod json;
+mod routed;
 mod text;
 
 use std::path::PathBuf;
@@ -15,8 +16,10 @@ use std::process::ExitCode;
 use signalbox::chat::ApiError;
 use signalbox::codec::client::openai::head::Head;
 use signalbox::config::model::{DeploymentIndex, RouterConfig};
+use signalbox::filter::choose::{TIER_HEADER, chosen, fitted};
 use signalbox::filter::route::{self, Moment};
-use signalbox::filter::{Api, Reply};
+use signalbox::filter::{Api, Reply, Setup};
+use signalbox::routing::auto::Chosen;
 use signalbox::routing::explain::{Explanation, explain, firsts};
 use signalbox::state::{Seen, Standing, from_json};
 
@@ -50,6 +53,12 @@ pub struct Args {
     /// The request's tenant, as in the header that signalbox.affinity.tenant_header names
     #[arg(long, default_value = "")]
     tenant: String,
+    /// The tier that the client asks for, as in the header x-signalbox-tier
+    #[arg(long, default_value = "")]
+    tier: String,
+    /// The client's user agent: coding clients are known by it
+    #[arg(long, default_value = "")]
+    user_agent: String,
 }
 
 /// All that is printed.
@@ -57,6 +66,8 @@ struct Report<'a> {
     config: &'a RouterConfig,
     seen: &'a [Seen],
     model: &'a str,
+    /// What a router chose for that name, and why.
+    chosen: Option<Chosen<'a>>,
     explanation: Explanation,
     firsts: Vec<(DeploymentIndex, u64)>,
     draws: u64,
@@ -70,13 +81,14 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(compiled) => compiled,
         Err(code) => return code,
     };
-    done(args, &compiled.config).unwrap_or_else(|problem| {
+    Setup::new(compiled.config).and_then(|setup| done(args, &setup)).unwrap_or_else(|problem| {
         eprintln!("signalbox: {problem}");
         ExitCode::from(WRONG)
     })
 }
 
-fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
+fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
+    let config = &*setup.config;
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
     let body = read(&args.request)?;
     let seen = match &args.state {
@@ -93,7 +105,13 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
     if api == Api::Chat {
         head.require_messages().map_err(unreadable)?;
     }
+    let header = |name: &str| match name {
+        TIER_HEADER => args.tier.clone(),
+        "user-agent" => args.user_agent.clone(),
+        _ => String::new(),
+    };
     let moment = Moment {
+        header: &header,
         now_ms: NOW_MS,
         seed: args.seed,
         seen: &seen,
@@ -101,14 +119,19 @@ fn done(args: &Args, config: &RouterConfig) -> Result<ExitCode, String> {
         tenant: &args.tenant,
         ..Moment::default()
     };
-    let considered = route::consider(config, api, &head, &body, &moment, |inputs| {
+    let chosen = chosen(setup, &head, &body, &moment, true);
+    let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
+    let body = fitted.as_ref().unwrap_or(&body);
+    let head = Head::read(body).map_err(unreadable)?;
+    let considered = route::consider(config, api, &head, body, &moment, chosen.as_ref(), |inputs| {
         let explanation = explain(config, inputs);
         (explanation, firsts(config, inputs, args.draws))
     });
     let (explanation, firsts) = considered.decision;
     let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), NOW_MS);
     let refused = explanation.decision.as_ref().err().map(answer);
-    let report = Report { config, seen: &seen, model: &head.model, explanation, firsts, draws: args.draws, refused };
+    let report =
+        Report { config, seen: &seen, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };
     print!("{}", if args.json { json::of(&report) } else { text::of(&report) });
     Ok(if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -8,12 +8,12 @@ use signalbox::routing::strategy::Figure;
 use signalbox::routing::{By, Exclusion, LeftOut, Place, Plan, Purpose, Refusal, Stage};
 
 use super::NOW_MS;
-use super::{Report, group, id};
+use super::{Report, group, id, routed};
 
 /// The whole text.
 pub fn of(report: &Report<'_>) -> String {
     let config = report.config;
-    let mut out = String::new();
+    let mut out = report.chosen.as_ref().map(|chosen| routed::text(config, report.model, chosen)).unwrap_or_default();
     match &report.explanation.decision {
         Ok(plan) => {
             resolved(&mut out, report, plan.asked, plan.by);
@@ -55,6 +55,7 @@ fn resolved(out: &mut String, report: &Report<'_>, index: GroupIndex, by: By) {
         By::Name => "is a group".to_owned(),
         By::Pattern => format!("matches group `{name}`"),
         By::Model => format!("is the name of a model in group `{name}`"),
+        By::Router => format!("leads to group `{name}`"),
         By::DefaultFallback => format!("is unknown, and the first default fallback is group `{name}`"),
     };
     let _ = writeln!(out, "`{}` {how}; its strategy is {strategy}", report.model);

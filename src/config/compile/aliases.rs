@@ -8,16 +8,34 @@ use super::router_settings::setting;
 use crate::config::model::{Alias, GroupIndex, ModelGroup};
 use crate::config::tree::Value;
 
-/// Reads the aliases.
-pub(super) fn read(root: &Field<'_>, groups: &[ModelGroup], notes: &mut Notes) -> Vec<Alias> {
-    let Some(field) = setting(root, "model_group_alias") else { return Vec::new() };
-    let entries = field.entries(notes);
+/// Reads the aliases: those of groups, and those of routers, with the router's number in place of the group's.
+pub(super) fn read(
+    root: &Field<'_>,
+    groups: &[ModelGroup],
+    routers: &[&str],
+    notes: &mut Notes,
+) -> (Vec<Alias>, Vec<Alias>) {
+    let (mut of_groups, mut of_routers) = (Vec::new(), Vec::new());
+    let entries = setting(root, "model_group_alias").map(|field| field.entries(notes)).unwrap_or_default();
     let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
-    entries.iter().filter_map(|(name, field)| alias(name, field, groups, &names, notes)).collect()
+    for (name, field) in &entries {
+        let Some((target, hidden)) = target(name, field, notes) else { continue };
+        let is_group = groups.iter().any(|group| target.node.value == Value::Str(group.name.clone()));
+        let router = routers.iter().position(|router| target.node.value == Value::Str((*router).to_owned()));
+        let router = router.filter(|_| !is_group);
+        let name = (*name).to_owned();
+        if let Some(group) = router {
+            of_routers.push(Alias { name, group, hidden });
+        } else if let Some(group) = group_index(&target, groups, &names, notes) {
+            of_groups.push(Alias { name, group, hidden });
+        }
+    }
+    (of_groups, of_routers)
 }
 
-fn alias(name: &str, field: &Field<'_>, groups: &[ModelGroup], names: &[&str], notes: &mut Notes) -> Option<Alias> {
-    let (target, hidden) = match &field.node.value {
+/// What an alias stands for, and whether it is hidden.
+fn target<'a>(name: &str, field: &Field<'a>, notes: &mut Notes) -> Option<(Field<'a>, bool)> {
+    match &field.node.value {
         Value::Map(_) => {
             let Some(model) = field.at("model") else {
                 field.mistake(
@@ -27,12 +45,10 @@ fn alias(name: &str, field: &Field<'_>, groups: &[ModelGroup], names: &[&str], n
                 );
                 return None;
             };
-            (model, field.at("hidden").and_then(|flag| flag.flag(notes)).unwrap_or(false))
+            Some((model, field.at("hidden").and_then(|flag| flag.flag(notes)).unwrap_or(false)))
         }
-        _ => (field.clone(), false),
-    };
-    let group = group_index(&target, groups, names, notes)?;
-    Some(Alias { name: name.to_owned(), group, hidden })
+        _ => Some((field.clone(), false)),
+    }
 }
 
 /// The group that a field names.

@@ -9,6 +9,7 @@ mod keys;
 
 use super::field::{Field, Notes};
 use super::names::nearest;
+use super::sections::GAPS;
 use crate::config::complexity::{
     ClassifierType, ComplexityConfig, DimensionWeights, KeywordTierRule, MOST_KEYWORD_BYTES, MaxTokens, Tier,
     TierBoundaries, TierModel, TokenThresholds,
@@ -20,9 +21,9 @@ use crate::config::tree::Value;
 const CALLERS: &[&str] =
     &["llm", "capability", "llm_v2", "custom", "heuristic_first", "hybrid", "oss_classifier", "heuristic_v2"];
 
-/// Reads the map that stands under `complexity_router_config`.
-pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ComplexityConfig {
-    let mut config = ComplexityConfig::default();
+/// Reads the map that stands under `complexity_router_config`. `classifier_type` is who decides where it does not say.
+pub(super) fn read(field: &Field<'_>, classifier_type: ClassifierType, notes: &mut Notes) -> ComplexityConfig {
+    let mut config = ComplexityConfig { classifier_type, ..ComplexityConfig::default() };
     keys::check(field, notes);
     for (name, field) in field.entries(notes) {
         if field.node.value != Value::Null {
@@ -58,10 +59,12 @@ fn read_one(config: &mut ComplexityConfig, name: &str, field: &Field<'_>, notes:
         "max_tokens_from_tier_model" => set(&mut config.max_tokens_from_tier_model, max_tokens(field, notes)),
         "enable_context_window_escalation" => set(&mut config.enable_context_window_escalation, field.flag(notes)),
         "context_window_escalation_buffer" => set(&mut config.context_window_escalation_buffer, share(field, notes)),
-        "session_affinity" => set(&mut config.session_affinity, field.flag(notes)),
+        "session_affinity" => config.session_affinity = field.flag(notes),
         "return_raw_model_name" => set(&mut config.return_raw_model_name, field.flag(notes)),
         "classifier_type" => set(&mut config.classifier_type, classifier(field, notes)),
         "shadow" => set(&mut config.shadow, field.flag(notes)),
+        "budget_lowering" => config.budget_lowering = share(field, notes),
+        "allow_client_tier" => set(&mut config.allow_client_tier, field.flag(notes)),
         _ => {}
     }
 }
@@ -150,14 +153,26 @@ fn model(field: &Field<'_>, notes: &mut Notes) -> Option<TierModel> {
     for (name, field) in known(field, &["model_name", "litellm_params"], notes) {
         match name {
             "model_name" => group = Some(field.text(notes)?.to_owned()),
-            _ if field.entries(notes).is_empty() => {}
-            _ => params = field.node.to_json(),
+            _ => params = gaps(&field, notes),
         }
     }
     if group.is_none() {
         field.mistake(notes, "no `model_name`", "write `model_name:` and the name of a model group");
     }
     Some(TierModel { group: group?, params })
+}
+
+/// Parameters that fill gaps in a request. Nothing else may stand there: the filter's configuration holds no secret.
+fn gaps(field: &Field<'_>, notes: &mut Notes) -> serde_json::Value {
+    let entries = field.entries(notes);
+    for (name, field) in entries.iter().filter(|(name, _)| !GAPS.contains(name)) {
+        let remedy = match nearest(name, GAPS.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "write it at the deployments of the group".to_owned(),
+        };
+        field.mistake(notes, format!("`{name}` is no parameter that a tier can set"), remedy);
+    }
+    if entries.is_empty() { serde_json::Value::Null } else { field.node.to_json() }
 }
 
 fn boundaries(field: &Field<'_>, notes: &mut Notes) -> TierBoundaries {

@@ -9,7 +9,7 @@
 use super::aliases::no_group;
 use super::field::{Field, Notes};
 use super::router_settings::{homes, setting};
-use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, is_pattern};
+use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, StandIns, is_pattern};
 use crate::config::tree::Value;
 
 /// For a group, those that stand in for it, in order.
@@ -21,6 +21,25 @@ pub(super) struct Fallbacks {
     pub(super) default: Vec<GroupIndex>,
     pub(super) context_window: Option<ByGroup>,
     pub(super) content_policy: Option<ByGroup>,
+    /// The same three of routers, by their number.
+    by_router: [ByGroup; 3],
+}
+
+/// One key: for a group, for a router, and for `*`.
+#[derive(Default)]
+struct List {
+    by_group: ByGroup,
+    by_router: ByGroup,
+    any: Vec<GroupIndex>,
+}
+
+impl Fallbacks {
+    /// What stands in for whatever a router chose.
+    pub(super) fn of_router(&self, router: usize) -> StandIns {
+        let of = |list: &ByGroup| list.iter().find(|(known, _)| *known == router).map(|(_, targets)| targets.clone());
+        let [general, context_window, content_policy] = &self.by_router;
+        StandIns { general: of(general), context_window: of(context_window), content_policy: of(content_policy) }
+    }
 }
 
 /// What a name can mean in the settings.
@@ -28,16 +47,19 @@ pub(super) struct Names<'a> {
     pub(super) groups: &'a [ModelGroup],
     pub(super) deployments: &'a [Deployment],
     pub(super) aliases: &'a [Alias],
+    pub(super) routers: &'a [&'a str],
+    /// Other names of routers; `group` is the router's number.
+    pub(super) router_aliases: &'a [Alias],
 }
 
 /// Reads all four keys. `fallbacks: [{"*": […]}]` is LiteLLM's other way of writing `default_fallbacks`.
 pub(super) fn read(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Fallbacks {
-    let (by_group, mut default) = names.list(root, "fallbacks", notes).unwrap_or_default();
+    let List { by_group, by_router, any: mut default } = names.list(root, "fallbacks", notes).unwrap_or_default();
     if let Some(field) = setting(root, "default_fallbacks") {
         default.extend(names.targets(&field, None, notes));
     }
     let mut special = |key: &str| {
-        let (mut by_group, any) = names.list(root, key, notes)?;
+        let List { mut by_group, by_router, any } = names.list(root, key, notes)?;
         // Those of `*` stand in for every group without an entry of its own.
         for group in 0..names.groups.len() {
             let others: Vec<_> = any.iter().copied().filter(|target| *target != group).collect();
@@ -45,35 +67,54 @@ pub(super) fn read(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Fa
                 by_group.push((group, others));
             }
         }
-        Some(by_group)
+        Some((by_group, by_router))
     };
-    let (context_window, content_policy) = (special("context_window_fallbacks"), special("content_policy_fallbacks"));
-    Fallbacks { by_group, default, context_window, content_policy }
+    let (context_window, window_of_router) = special("context_window_fallbacks").unzip();
+    let (content_policy, policy_of_router) = special("content_policy_fallbacks").unzip();
+    let by_router = [by_router, window_of_router.unwrap_or_default(), policy_of_router.unwrap_or_default()];
+    Fallbacks { by_group, default, context_window, content_policy, by_router }
 }
 
 impl Names<'_> {
-    /// A list of fallbacks: by group, and those of `*`. `None` where there is none, or an empty one.
-    fn list(&self, root: &Field<'_>, key: &str, notes: &mut Notes) -> Option<(ByGroup, Vec<GroupIndex>)> {
-        let (mut by_group, mut any) = (ByGroup::new(), Vec::new());
+    /// A list of fallbacks. `None` where there is none, or an empty one.
+    fn list(&self, root: &Field<'_>, key: &str, notes: &mut Notes) -> Option<List> {
+        let mut list = List::default();
         let items = non_empty(root, key)?.items(notes);
         for (from, targets) in items.iter().flat_map(|item| item.entries(notes)).collect::<Vec<_>>() {
             if from == "*" && self.group("*").is_none() {
-                any.extend(self.targets(&targets, None, notes));
+                list.any.extend(self.targets(&targets, None, notes));
                 continue;
             }
-            let Some(group) = self.group(from) else {
+            let (router, group) = (self.router(from), self.group(from));
+            let Some(index) = router.or(group) else {
                 self.no_group(&targets, from, notes);
                 continue;
             };
-            let chain = self.targets(&targets, Some(group), notes);
-            if by_group.iter().any(|(known, _)| *known == group) {
+            let known = if router.is_some() { &mut list.by_router } else { &mut list.by_group };
+            let chain = self.targets(&targets, group.filter(|_| router.is_none()), notes);
+            if known.iter().any(|(known, _)| *known == index) {
                 let problem = format!("`{from}` has fallbacks already");
                 targets.mistake(notes, problem, "write all of them in one list, in order");
             } else {
-                by_group.push((group, chain));
+                known.push((index, chain));
             }
         }
-        Some((by_group, any))
+        Some(list)
+    }
+
+    /// The router of that name or alias, where no group has the name too: that is told of the router.
+    pub(super) fn router(&self, name: &str) -> Option<usize> {
+        if self.groups.iter().any(|group| group.name == name) {
+            return None;
+        }
+        let by_name = self.routers.iter().position(|router| *router == name);
+        by_name.or_else(|| self.router_aliases.iter().find(|alias| alias.name == name).map(|alias| alias.group))
+    }
+
+    /// Whether a group has models that a wildcard must fill.
+    pub(super) fn is_wild(&self, group: GroupIndex) -> bool {
+        let members = self.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
+        members.iter().any(|index| self.deployments.get(*index).is_some_and(|found| is_pattern(&found.model)))
     }
 
     /// Notes that no group has this name.
@@ -119,6 +160,11 @@ impl Names<'_> {
             _ => item.clone(),
         };
         let name = item.text(notes)?;
+        if self.router(name).is_some() {
+            let problem = format!("`{name}` is a router, which nothing can fall back to");
+            item.mistake(notes, problem, "write the name of a group");
+            return None;
+        }
         let Some(group) = self.group(name) else {
             self.no_group(item, name, notes);
             return None;
@@ -127,9 +173,7 @@ impl Names<'_> {
             item.mistake(notes, format!("`{name}` falls back to itself"), "name another group, or take it out");
             return None;
         }
-        let members = self.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
-        let wild = |index: &usize| self.deployments.get(*index).is_some_and(|found| is_pattern(&found.model));
-        if members.iter().any(wild) {
+        if self.is_wild(group) {
             let remedy = "write a `model_list` entry for the very model, and name that";
             item.mistake(notes, format!("`{name}` holds a `*`, which a fallback cannot fill"), remedy);
             return None;

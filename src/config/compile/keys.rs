@@ -47,7 +47,7 @@ impl Section {
         for (name, shape, section) in self.inside {
             let Some(inner) = field.at(name) else { continue };
             match shape {
-                Shape::One => section.check(&inner, notes),
+                Shape::One | Shape::Marked(_) => section.fitting(*shape, inner.node).check(&inner, notes),
                 // What has the wrong shape is told by whoever reads it.
                 Shape::Each if matches!(inner.node.value, Value::Seq(_)) => {
                     inner.items(&mut Notes::default()).iter().for_each(|item| section.check(item, notes));
@@ -90,7 +90,9 @@ impl Section {
             let inside = self.inside.iter().find(|(name, ..)| *name == key.name);
             let node = match (inside, &node.value) {
                 (None, _) => node.clone(),
-                (Some((_, Shape::One, section)), _) => section.keep(node),
+                (Some((_, shape @ (Shape::One | Shape::Marked(_)), section)), _) => {
+                    section.fitting(*shape, node).keep(node)
+                }
                 (Some((_, Shape::Each, section)), Value::Seq(items)) => {
                     Node { value: Value::Seq(items.iter().map(|item| section.keep(item)).collect()), ..*node }
                 }

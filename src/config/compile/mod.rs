@@ -21,23 +21,20 @@ mod policies;
 mod pre_call;
 mod provider_name;
 mod router_settings;
+mod routers;
 mod routing_groups;
 mod sections;
 mod signalbox;
 mod strategy;
-#[cfg_attr(not(test), expect(dead_code, reason = "the model list will ask for it"))]
 mod task;
 
 use super::complexity::ComplexityConfig;
 use super::model::RouterConfig;
 use super::notice::Notice;
-use super::tree::{Node, Value};
+use super::tree::Node;
 use fallbacks::Names;
 use field::{Field, Notes};
 pub(crate) use names::nearest;
-
-/// What stands for a provider's model where the complexity router chooses one.
-const COMPLEXITY_ROUTER: &str = "auto_router/complexity_router";
 
 /// A configuration that is right.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,23 +65,7 @@ pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
 pub fn complexity_router(root: &Node) -> Result<(ComplexityConfig, Vec<Notice>), Vec<Notice>> {
     let root = Field::root(root);
     let mut notes = Notes::default();
-    let entries = root.at("model_list").map(|list| list.items(&mut notes)).unwrap_or_default();
-    let params = entries.iter().filter_map(|entry| entry.at("litellm_params")).find(|params| {
-        let model = params.at("model").map(|model| &model.node.value);
-        matches!(model, Some(Value::Str(model)) if model == COMPLEXITY_ROUTER)
-    });
-    let mut config = ComplexityConfig::default();
-    match &params {
-        None => root.mistake(&mut notes, "it has no complexity router", format!("write `model: {COMPLEXITY_ROUTER}`")),
-        Some(params) => {
-            if let Some(field) = params.at("complexity_router_config") {
-                config = complexity::read(&field, &mut notes);
-            }
-            if let Some(field) = params.at("complexity_router_default_model") {
-                config.default_model = field.text(&mut notes).map(str::to_owned);
-            }
-        }
-    }
+    let config = routers::first_complexity(&root, &mut notes);
     notes.mistakes.sort_by_key(|notice| notice.place);
     notes.warnings.sort_by_key(|notice| notice.place);
     if notes.mistakes.is_empty() { Ok((config, notes.warnings)) } else { Err(notes.mistakes) }
@@ -107,9 +88,23 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         (group.strategy, group.strategy_args) = (router.strategy, router.strategy_args);
     }
     routing_groups::read(&root, &mut groups, &deployments, &mut notes);
-    let aliases = aliases::read(&root, &groups, &mut notes);
-    let names = Names { groups: &groups, deployments: &deployments, aliases: &aliases };
+    let found = routers::find(&root, &mut notes);
+    let router_names: Vec<&str> = found.iter().map(|router| router.name).collect();
+    let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut notes);
+    let names = Names {
+        groups: &groups,
+        deployments: &deployments,
+        aliases: &aliases,
+        routers: &router_names,
+        router_aliases: &of_routers,
+    };
+    let mut routers = routers::read(&found, &names, &mut notes);
     let fallbacks = fallbacks::read(&root, &names, &mut notes);
+    for (index, router) in routers.iter_mut().enumerate() {
+        let own = of_routers.iter().filter(|alias| alias.group == index);
+        router.aliases = own.map(|alias| (alias.name.clone(), alias.hidden)).collect();
+        router.stand_ins = fallbacks.of_router(index);
+    }
     let policies = policies::by_group(&root, &names, &mut notes);
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
     let signalbox = signalbox::read(&root, &mut notes);
@@ -128,6 +123,7 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         context_window_fallbacks: fallbacks.context_window,
         content_policy_fallbacks: fallbacks.content_policy,
         default_fallbacks: fallbacks.default,
+        routers,
         router,
         signalbox,
     };

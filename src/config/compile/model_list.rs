@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::deployment;
 use super::field::{Field, Notes};
 use super::router_settings::setting;
+use super::routers::is_router;
 use crate::config::model::{Deployment, ModelGroup};
 use crate::config::tree::Value;
 
@@ -26,6 +27,7 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec
         list.mistake(notes, "`model_list` is empty", "write at least one `- model_name:` entry");
     }
     let mut taken = HashSet::from([RESERVED.to_owned()]);
+    let entries: Vec<_> = entries.into_iter().filter(|entry| !is_router(entry)).collect();
     let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, notes)).collect();
     let drop_params = root.at("litellm_settings").and_then(|settings| settings.at("drop_params"));
     let drop_params = drop_params.and_then(|flag| flag.flag(notes)).unwrap_or(false);

@@ -4,6 +4,8 @@
 //!
 //! **Invariant:** `general_settings` holds master keys and database addresses: one word of it is known, and nothing else may be.
 
+use crate::config::tree::{Node, Value};
+
 /// One section: what may stand in it. Words may end in `*`: `aws_*` stands for all that begin so.
 pub(super) struct Section {
     /// Keys that mean something here.
@@ -30,15 +32,17 @@ pub(super) enum Others {
 }
 
 /// How a section lies under its key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Shape {
     /// The value itself.
     One,
     /// Each item of a list, or each value of a map of free names.
     Each,
+    /// The value itself; with the other section where its `model` is a router's.
+    Marked(&'static Section),
 }
 
-use Shape::{Each, One};
+use Shape::{Each, Marked, One};
 
 pub(super) const ROOT: Section = Section {
     known: "model_list router_settings litellm_settings general_settings signalbox",
@@ -67,7 +71,43 @@ const ENTRY: Section = Section {
     known: "model_name litellm_params model_info rpm tpm",
     ignored: "order",
     others: Others::Doubtful,
-    inside: &[("litellm_params", One, &PARAMS), ("model_info", One, &INFO)],
+    inside: &[("litellm_params", Marked(&MARKER), &PARAMS), ("model_info", One, &INFO)],
+};
+
+/// How the `model` of a router begins: the entry is no deployment.
+pub(super) const MARK: &str = "auto_router/";
+
+/// Members of a request that a router may fill in where the client left them out.
+pub(super) const GAPS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "seed",
+    "user",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "reasoning_effort",
+    "thinking",
+    "verbosity",
+    "response_format",
+    "service_tier",
+    "parallel_tool_calls",
+];
+
+/// The `litellm_params` of a router.
+const MARKER: Section = Section {
+    known: "\
+        model complexity_router_config complexity_router_default_model task_router_config temperature top_p top_k min_p \
+        max_tokens max_completion_tokens stop seed user presence_penalty frequency_penalty logit_bias reasoning_effort \
+        thinking verbosity response_format service_tier parallel_tool_calls",
+    ignored: PARAMS.known,
+    others: Others::Doubtful,
+    inside: &[],
 };
 
 const PARAMS: Section = Section {
@@ -83,7 +123,7 @@ const PARAMS: Section = Section {
         allow_client_keepalive_override mock_response additional_drop_params tools tool_choice \
         use_in_pass_through use_litellm_proxy merge_reasoning_content_in_choices rust model_info \
         auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model \
-        auto_router_max_input_chars complexity_router_config complexity_router_default_model \
+        auto_router_max_input_chars complexity_router_config complexity_router_default_model task_router_config \
         adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
         temperature top_p max_tokens max_completion_tokens stop seed user extra_headers headers extra_body \
         reasoning_effort thinking response_format metadata ssl_verify tenant_id client_id client_secret \
@@ -200,7 +240,7 @@ const SIGNALBOX: Section = Section {
     known: "\
         listen admin first_token_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
-        stream_usage affinity health_check mock_testing state_path",
+        stream_usage affinity health_check mock_testing state_path routers",
     ignored: "",
     others: Others::Mistake,
     inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],
@@ -215,6 +255,15 @@ const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", 
 pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];
 
 impl Section {
+    /// The section that holds for a value of this shape: itself, or what takes its place.
+    pub(super) fn fitting(&'static self, shape: Shape, node: &Node) -> &'static Self {
+        let model = node.entry("model").map(|model| &model.value);
+        match (shape, model) {
+            (Marked(other), Some(Value::Str(model))) if model.starts_with(MARK) => other,
+            _ => self,
+        }
+    }
+
     /// Whether a key means something here.
     pub(super) fn knows(&self, name: &str) -> bool {
         names(self.known, name)

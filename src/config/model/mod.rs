@@ -4,10 +4,12 @@
 
 mod deployment;
 mod policy;
+mod router;
 mod settings;
 
 pub use deployment::{Deployment, Endpoint, Key};
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs, StrategyName};
+pub use router::{Router, RouterKind, StandIns, Target};
 pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};
 
 /// Index into [`RouterConfig::groups`].
@@ -32,6 +34,8 @@ pub struct RouterConfig {
     pub content_policy_fallbacks: Option<Vec<(GroupIndex, Vec<GroupIndex>)>>,
     /// `default_fallbacks`: for every group without an entry of its own.
     pub default_fallbacks: Vec<GroupIndex>,
+    /// Names that stand for a choice among groups, in file order.
+    pub routers: Vec<Router>,
     /// `router_settings`, with defaults.
     pub router: RouterSettings,
     /// The `signalbox:` key, with defaults.
@@ -39,6 +43,12 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
+    /// The router of a name. No group, deployment or alias has the same.
+    #[must_use]
+    pub fn router_named(&self, name: &str) -> Option<usize> {
+        self.routers.iter().position(|router| router.is_named(name))
+    }
+
     /// Whether anything depends on how many tokens a deployment uses, so that a stream is worth being asked.
     #[must_use]
     pub fn needs_usage(&self, deployment: &Deployment) -> bool {

@@ -22,6 +22,7 @@ use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::error;
 use crate::codec::{AnswerContext, AnswerStream, failure};
 use crate::provider::Dialect;
+use crate::routing::auto::Choice;
 use answer::unreadable;
 use request::encode;
 
@@ -91,7 +92,8 @@ impl Attempt {
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
         let (body, length, dropped) = match encode(&this, deployment, model) {
             Ok(encoded) => encoded,
-            Err(reply) => {
+            Err(mut reply) => {
+                reply.headers.extend(this.choice.iter().flat_map(Choice::headers));
                 this.finish(false);
                 this.answered = true;
                 return Err(reply);

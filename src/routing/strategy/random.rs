@@ -34,7 +34,7 @@ impl Random {
     }
 
     /// A number below a bound; 0 where the bound is 0.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::routing) fn below(&mut self, bound: usize) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "below a usize")]
         let drawn = ((u128::from(self.next()) * bound as u128) >> 64) as usize;
         drawn

@@ -111,7 +111,17 @@ pub fn classify(conversation: &Conversation<'_>, config: &TaskRouterConfig) -> C
 /// long contexts; mathematics goes to no neighbour); then general. Empty where none is left: then the default serves.
 #[must_use]
 pub fn choose<'a>(task: Task, supports: &[(&'a str, &[&str])]) -> Vec<&'a str> {
-    let order: &[Task] = match task {
+    let serving = |task: &Task| -> Vec<&'a str> {
+        let serves = |tasks: &[&str]| tasks.contains(&task.name());
+        supports.iter().filter(|(_, tasks)| serves(tasks)).map(|(group, _)| *group).collect()
+    };
+    neighbours(task).iter().map(serving).find(|groups| !groups.is_empty()).unwrap_or_default()
+}
+
+/// The tasks whose groups can serve a task, itself first.
+#[must_use]
+pub const fn neighbours(task: Task) -> &'static [Task] {
+    match task {
         Task::Debugging => &[Task::Debugging, Task::CodeGeneration, Task::General],
         Task::CodeGeneration => &[Task::CodeGeneration, Task::Debugging, Task::General],
         Task::DocumentAnalysis => &[Task::DocumentAnalysis, Task::LongContext, Task::General],
@@ -120,12 +130,7 @@ pub fn choose<'a>(task: Task, supports: &[(&'a str, &[&str])]) -> Vec<&'a str> {
         Task::Translation => &[Task::Translation, Task::General],
         Task::Math => &[Task::Math, Task::General],
         Task::General => &[Task::General],
-    };
-    let serving = |task: &Task| -> Vec<&'a str> {
-        let serves = |tasks: &[&str]| tasks.contains(&task.name());
-        supports.iter().filter(|(_, tasks)| serves(tasks)).map(|(group, _)| *group).collect()
-    };
-    order.iter().map(serving).find(|groups| !groups.is_empty()).unwrap_or_default()
+    }
 }
 
 /// The conversation's length in tokens, by a rule of thumb: four bytes each, which is right for English prose, and near enough for

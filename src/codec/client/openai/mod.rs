@@ -9,6 +9,7 @@ pub mod chunk;
 pub mod conversation;
 pub mod error;
 mod fields;
+pub mod fill;
 pub mod head;
 pub mod request;
 

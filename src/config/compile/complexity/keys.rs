@@ -33,6 +33,8 @@ const KNOWN: &[&str] = &[
     "return_raw_model_name",
     "classifier_type",
     "shadow",
+    "budget_lowering",
+    "allow_client_tier",
 ];
 
 /// Keys of LiteLLM's that change the tier in a way that does not exist here: a mistake unless they are off.

@@ -1,0 +1,85 @@
+//! A name that stands for a choice: the conversation is read, the group chosen, and what the body lacks filled in.
+//!
+//! Only a request for a router's name comes here; any other pays one comparison a router.
+//!
+//! **Invariant:** a client's tier counts only where the router's configuration allows it.
+
+use crate::chat::Conversation;
+use crate::codec::client::openai::conversation::{newest, whole};
+use crate::codec::client::openai::fill::{Ceiling, filled};
+use crate::codec::client::openai::head::Head;
+use crate::config::complexity::MaxTokens;
+use crate::config::model::{GroupIndex, RouterConfig, RouterKind};
+use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
+use crate::routing::estimate::Prompt;
+
+use super::Setup;
+use super::route::Moment;
+
+/// The header in which a client may ask for a tier. Only where a router allows it does it get past Envoy's listener.
+pub const TIER_HEADER: &str = "x-signalbox-tier";
+
+/// Chooses for a request, where a router has the model's name. `explain`: somebody will read why.
+#[must_use]
+pub fn chosen<'c>(
+    setup: &'c Setup,
+    head: &Head<'_>,
+    body: &[u8],
+    moment: &Moment<'_>,
+    explain: bool,
+) -> Option<Chosen<'c>> {
+    let index = setup.router_named(&head.model)?;
+    let (router, judge) = (setup.routers.get(index)?, setup.judges.get(index)?);
+    let by_tier = matches!(router.kind, RouterKind::Complexity(..));
+    let wish = if router.allows_client_tier() { Wish::read(&(moment.header)(TIER_HEADER)) } else { None };
+    let codex = by_tier && is_codex(&(moment.header)("user-agent"));
+    let conversation = match judge.reads(router, wish) {
+        Reads::Nothing => Conversation::default(),
+        Reads::Newest => newest(head, |turn| judge.is_ask(turn, codex)),
+        Reads::All => whole(head),
+    };
+    let prompt = Prompt::of(body);
+    let given = Given {
+        conversation: &conversation,
+        codex,
+        wish,
+        prompt: &prompt,
+        seen: moment.seen,
+        seed: moment.seed,
+        explain,
+    };
+    choose(&setup.config, index, judge, &given)
+}
+
+/// The body as the chosen group shall have it; `None`: as it came.
+#[must_use]
+pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &Head<'_>, body: &[u8]) -> Option<Vec<u8>> {
+    let router = config.routers.get(chosen.choice.router)?;
+    let how = match &router.kind {
+        RouterKind::Complexity(settings, _) if !chosen.choice.shadow => settings.max_tokens_from_tier_model,
+        _ => MaxTokens::Keep,
+    };
+    let ceiling = match how {
+        MaxTokens::Keep => None,
+        MaxTokens::Overwrite => longest_answer(config, chosen.target.group).map(Ceiling::Set),
+        // Looked up only for the few that ask for a length at all.
+        MaxTokens::Clamp => head.max_tokens.and_then(|asked| {
+            longest_answer(config, chosen.target.group).filter(|most| asked > *most).map(Ceiling::Lower)
+        }),
+    };
+    if ceiling.is_none() && chosen.target.params.is_empty() {
+        return None;
+    }
+    filled(body, &chosen.target.params, ceiling)
+}
+
+/// The longest answer that every model of a group gives, in tokens, as far as that is known.
+fn longest_answer(config: &RouterConfig, group: GroupIndex) -> Option<u64> {
+    let members = config.groups.get(group)?.deployments.iter();
+    members.filter_map(|index| config.deployments.get(*index)?.facts.limits.max_output_tokens).min()
+}
+
+/// Whether the client is Codex, by its user agent.
+fn is_codex(agent: &str) -> bool {
+    agent.as_bytes().windows(5).any(|piece| piece.eq_ignore_ascii_case(b"codex"))
+}

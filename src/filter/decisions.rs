@@ -1,0 +1,42 @@
+//! What routers chose, counted for Envoy's statistics: told at ticks like everything else.
+//!
+//! **Invariant:** as many statistics as there are routers, classes and causes, whatever clients send.
+
+use std::collections::HashMap;
+
+use super::gauges::{Change, Told};
+use crate::config::model::{RouterConfig, header_text};
+use crate::routing::auto::{Choice, Label};
+
+/// What one worker has counted and not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    counts: HashMap<(usize, Label, &'static str), u64>,
+    /// Of configurations that are in force no more.
+    left: Vec<Told>,
+}
+
+impl Decisions {
+    /// Counts a choice of the configuration in force.
+    pub(super) fn add(&mut self, choice: &Choice) {
+        let count = self.counts.entry((choice.router, choice.label, choice.cause.as_str())).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Another configuration comes into force: its routers have other numbers.
+    pub(super) fn leave(&mut self, config: &RouterConfig) {
+        self.left = self.take(config);
+    }
+
+    /// All that was counted.
+    pub(super) fn take(&mut self, config: &RouterConfig) -> Vec<Told> {
+        let mut told = std::mem::take(&mut self.left);
+        for ((router, label, cause), count) in std::mem::take(&mut self.counts) {
+            let Some(router) = config.routers.get(router) else { continue };
+            let (kind, class, name) = (label.kind(), label.as_str(), header_text(&router.name));
+            let name = format!("signalbox.decisions.{kind}.{class}.cause.{cause}.router.{name}");
+            told.push(Told { name, change: Change::Add(count) });
+        }
+        told
+    }
+}

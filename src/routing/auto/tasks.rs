@@ -1,0 +1,70 @@
+//! From a conversation to a task, and from the task to a group.
+//!
+//! **Invariant:** with `session_affinity`, the task of a conversation is that of its first ask that had one.
+
+use super::choice::{Cause, Choice, Chosen, Label, Reasons};
+use super::{Given, draw, serving, session};
+use crate::chat::Role;
+use crate::config::model::{Router, Target};
+use crate::config::task::{Task, TaskRouterConfig};
+use crate::routing::task::{Classified, classify, neighbours};
+
+/// How many of the user's earlier turns are looked at for the first task.
+const MOST_TURNS: usize = 16;
+
+pub(super) fn choose<'c>(
+    of: &'c Router,
+    router: usize,
+    settings: &TaskRouterConfig,
+    groups: &'c [(Task, Vec<Target>)],
+    given: &Given<'_>,
+) -> Option<Chosen<'c>> {
+    let classified = classify(given.conversation, settings);
+    let mut task = classified.task;
+    let mut cause = match task {
+        Task::LongContext if classified.confidence >= 1.0 => Cause::TaskLength,
+        Task::General if !classified.cues.iter().any(|cue| cue.task == task) || is_unclear(&classified, settings) => {
+            Cause::TaskUnclear
+        }
+        _ => Cause::TaskCues,
+    };
+    // What is too long for an ordinary model stays so, whatever the conversation began with.
+    if settings.session_affinity
+        && cause != Cause::TaskLength
+        && let Some(first) = first_task(settings, given)
+        && first != task
+    {
+        (task, cause) = (first, Cause::SessionAffinityPin);
+    }
+    // Who wrote `tasks` said what serves what; who did not, let the deployments say, and neighbours can do each other's work.
+    let own = [task];
+    let tasks: &[Task] = if settings.tasks.is_empty() { neighbours(task) } else { &own };
+    let found = serving(groups, tasks);
+    if found.is_none() && task != Task::General {
+        cause = Cause::DefaultModelFallback;
+    }
+    let target = draw(found.unwrap_or(&of.default), given.seed, |_| true)?;
+    let choice = Choice {
+        router,
+        label: Label::Task(task),
+        score: Some(classified.confidence),
+        classifier: "task",
+        cause,
+        shadow: settings.shadow,
+    };
+    let reasons = given.explain.then_some(Reasons::Task(classified));
+    Some(Chosen { choice, target, reasons })
+}
+
+fn is_unclear(classified: &Classified, settings: &TaskRouterConfig) -> bool {
+    classified.confidence < settings.min_confidence
+}
+
+/// The first task of the conversation, as it was told when the ask was new.
+fn first_task(settings: &TaskRouterConfig, given: &Given<'_>) -> Option<Task> {
+    let turns = given.conversation.turns.iter().enumerate();
+    let asks = turns.filter(|(_, turn)| turn.role == Role::User).map(|(at, _)| at);
+    let tasks = asks.take(MOST_TURNS).map(|at| classify(&session::up_to(given.conversation, at), settings));
+    let clear = |told: &Classified| told.task != Task::General && !is_unclear(told, settings);
+    tasks.into_iter().find(clear).map(|told| told.task)
+}

@@ -1,0 +1,201 @@
+//! From a conversation to a tier, and from the tier to a group.
+//!
+//! In this order, each step after the first only where the configuration asks for it: the classifier and its rules · what the
+//! conversation had before · the client's wish · up, where the prompt is too long for the tier's models · down, where the tier's
+//! budgets are nearly spent. What moved the tier last is the cause that is told.
+//!
+//! **Invariant:** a tier is reached by moving only if it has a group.
+
+use super::choice::{Cause, Choice, Chosen, Label, Reasons};
+use super::{Given, draw, session};
+use crate::config::complexity::{ComplexityConfig, Tier};
+use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, Router, RouterConfig, Target};
+use crate::routing::complexity::{self, Classifier, Decision};
+use crate::routing::facts;
+
+/// What a client may say in `x-signalbox-tier`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// This tier.
+    Exactly(Tier),
+    /// This tier or a harder one.
+    AtLeast(Tier),
+}
+
+impl Wish {
+    /// Reads `COMPLEX`, `>=COMPLEX` or `min COMPLEX`, in any case. `None`: it says nothing that is understood.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let least = text.strip_prefix(">=").or_else(|| {
+            let (word, rest) = text.split_once(' ')?;
+            word.eq_ignore_ascii_case("min").then_some(rest)
+        });
+        match least {
+            Some(tier) => Tier::named(tier.trim()).map(Self::AtLeast),
+            None => Tier::named(text).map(Self::Exactly),
+        }
+    }
+}
+
+/// All that a choice among tiers looks at.
+pub(super) struct Scene<'c, 'g> {
+    pub(super) config: &'c RouterConfig,
+    pub(super) router: &'c Router,
+    pub(super) settings: &'c ComplexityConfig,
+    pub(super) ladder: &'c [(Tier, Vec<Target>)],
+    pub(super) given: &'g Given<'g>,
+}
+
+/// The tier so far, and how it came to be.
+struct Way {
+    tier: Tier,
+    cause: Cause,
+    steps: Vec<(Tier, Cause)>,
+    explain: bool,
+}
+
+impl Way {
+    fn to(&mut self, tier: Tier, cause: Cause) {
+        (self.tier, self.cause) = (tier, cause);
+        if self.explain {
+            self.steps.push((tier, cause));
+        }
+    }
+}
+
+impl<'c> Scene<'c, '_> {
+    pub(super) fn choose(&self, router: usize, classifier: &Classifier) -> Option<Chosen<'c>> {
+        let given = self.given;
+        let wish = given.wish;
+        let decision = match wish {
+            Some(Wish::Exactly(_)) => None,
+            _ => Some(classifier.decide(given.conversation, given.codex, given.explain)),
+        };
+        let mut way =
+            Way { tier: Tier::Medium, cause: Cause::ClientRequest, steps: Vec::new(), explain: given.explain };
+        let mut nobody_asks = false;
+        if let Some(Decision { scored, .. }) = &decision {
+            way.to(scored.tier, Cause::Classifier(scored.cause));
+            nobody_asks = scored.cause == complexity::Cause::DefaultFallback;
+            if self.settings.keeps_tier() && !nobody_asks {
+                self.keep(classifier, &mut way);
+            }
+        }
+        match wish {
+            Some(Wish::Exactly(tier)) => way.to(self.configured_from(tier).unwrap_or(tier), Cause::ClientRequest),
+            Some(Wish::AtLeast(tier)) if nobody_asks || tier > way.tier => {
+                way.to(self.configured_from(tier).unwrap_or(tier), Cause::ClientRequest);
+            }
+            _ => {}
+        }
+        let by_default = nobody_asks && way.cause != Cause::ClientRequest;
+        if !by_default {
+            self.escalate(&mut way);
+            self.lower(&mut way);
+        }
+        let targets = self.targets(way.tier).filter(|_| !by_default);
+        if targets.is_none() && !by_default {
+            way.to(way.tier, Cause::DefaultModelFallback);
+        }
+        let will_do = |target: &Target| self.fits(target.group) && !self.is_nearly_spent(target.group);
+        let target = draw(targets.unwrap_or(&self.router.default), given.seed, will_do)?;
+        let scored = decision.as_ref().map(|decision| &decision.scored);
+        let choice = Choice {
+            router,
+            label: Label::Tier(way.tier),
+            score: scored.filter(|scored| scored.cause.is_scored()).map(|scored| scored.score),
+            classifier: self.settings.classifier_type.as_str(),
+            cause: way.cause,
+            shadow: self.settings.shadow,
+        };
+        let reasons = given.explain.then_some(Reasons::Tiers(decision, way.steps));
+        Some(Chosen { choice, target, reasons })
+    }
+
+    /// Never below what an earlier request of the same conversation had.
+    fn keep(&self, classifier: &Classifier, way: &mut Way) {
+        let (codex, top) = (self.given.codex, self.ladder.last().map_or(Tier::Reasoning, |(tier, _)| *tier));
+        let mut hardest = way.tier;
+        if hardest < top {
+            session::earlier(
+                self.given.conversation,
+                |turn| classifier.is_ask(turn, codex),
+                |earlier| {
+                    hardest = hardest.max(classifier.decide(earlier, codex, false).scored.tier);
+                    hardest < top
+                },
+            );
+        }
+        if hardest > way.tier {
+            way.to(hardest, Cause::SessionAffinityPin);
+        }
+    }
+
+    /// Up to the first tier with a model that takes so long a prompt.
+    fn escalate(&self, way: &mut Way) {
+        if !self.settings.enable_context_window_escalation || self.any(way.tier, |group| self.fits(group)) {
+            return;
+        }
+        let harder = self.ladder.iter().map(|(tier, _)| *tier).filter(|tier| *tier > way.tier);
+        if let Some(tier) = harder.into_iter().find(|tier| self.any(*tier, |group| self.fits(group))) {
+            way.to(tier, Cause::ContextWindowEscalation);
+        }
+    }
+
+    /// Down to the first tier whose budgets have something left.
+    fn lower(&self, way: &mut Way) {
+        let will_do = |group| !self.is_nearly_spent(group) && self.fits(group);
+        if self.settings.budget_lowering.is_none() || self.any(way.tier, |group| !self.is_nearly_spent(group)) {
+            return;
+        }
+        let easier = self.ladder.iter().rev().map(|(tier, _)| *tier).filter(|tier| *tier < way.tier);
+        if let Some(tier) = easier.into_iter().find(|tier| self.any(*tier, will_do)) {
+            way.to(tier, Cause::BudgetLowering);
+        }
+    }
+
+    fn targets(&self, tier: Tier) -> Option<&'c [Target]> {
+        let found = self.ladder.iter().find(|(known, targets)| *known == tier && !targets.is_empty());
+        found.map(|(_, targets)| targets.as_slice())
+    }
+
+    /// The tier itself where it has a group, else the next harder one that has, else the hardest of all.
+    fn configured_from(&self, tier: Tier) -> Option<Tier> {
+        let mut filled = self.ladder.iter().filter(|(_, targets)| !targets.is_empty()).map(|(tier, _)| *tier);
+        let hardest = filled.clone().next_back();
+        filled.find(|known| *known >= tier).or(hardest)
+    }
+
+    /// Whether any group of a tier is so. What serves a tier without groups is the default.
+    fn any(&self, tier: Tier, is: impl Fn(GroupIndex) -> bool) -> bool {
+        self.targets(tier).unwrap_or(&self.router.default).iter().any(|target| is(target.group))
+    }
+
+    fn deployments(&self, group: GroupIndex) -> impl Iterator<Item = (DeploymentIndex, &'c Deployment)> {
+        let members = self.config.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
+        members.iter().filter_map(|index| Some((*index, self.config.deployments.get(*index)?)))
+    }
+
+    /// Whether any model of a group takes so long a prompt, where that is asked and known.
+    fn fits(&self, group: GroupIndex) -> bool {
+        if !self.settings.enable_context_window_escalation {
+            return true;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "tokens are far below 2^53")]
+        self.deployments(group).any(|(_, deployment)| {
+            facts::window(deployment).is_none_or(|window| {
+                let room = window as f64 * self.settings.context_window_escalation_buffer;
+                self.given.prompt.estimate().probable as f64 <= room
+            })
+        })
+    }
+
+    /// Whether every deployment of a group has a budget, and has nearly spent it.
+    fn is_nearly_spent(&self, group: GroupIndex) -> bool {
+        let Some(limit) = self.settings.budget_lowering else { return false };
+        let share =
+            |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| f64::from(seen.budget_share));
+        self.deployments(group).all(|(index, _)| share(index) >= limit)
+    }
+}
