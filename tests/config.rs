@@ -223,7 +223,7 @@ fn numbers_reach_the_filter_to_the_bit() {
         (seed >> 11) as f64 / (1_u64 << 53) as f64
     };
     let numbers = [0.199_999_999_999_999_98, 0.1 + 0.2, (0.15_f64 - 0.1 - 0.05).abs(), f64::MIN_POSITIVE, 5e-324];
-    for number in numbers.into_iter().chain(std::iter::repeat_with(|| draw()).take(500)) {
+    for number in numbers.into_iter().chain(std::iter::repeat_with(&mut draw).take(500)) {
         let router = format!(
             "model_list:\n- model_name: a\n  litellm_params: {{model: openai/a, weight: {number:?}}}\n- model_name: r\n  \
              litellm_params:\n    model: auto_router/complexity_router\n    complexity_router_config:\n      \

@@ -53,8 +53,10 @@ pub(super) fn is_code(line: &str) -> bool {
         return line.starts_with("import ") && !line.contains(' ');
     }
     let ends = line.ends_with([';', '{', '}']) || line.ends_with("):") || line.ends_with(");") || line.ends_with("=>");
-    let opens = OPENERS.iter().any(|opener| line.starts_with(opener)) && (symbols > 1 || line.ends_with(':'));
-    let block = line.ends_with(':') && BLOCKS.iter().any(|opener| line.starts_with(opener));
+    let first = line.bytes().next();
+    let begins = |openers: &[&str]| openers.iter().any(|it| it.bytes().next() == first && line.starts_with(it));
+    let opens = (symbols > 1 || line.ends_with(':')) && begins(&OPENERS);
+    let block = line.ends_with(':') && begins(&BLOCKS);
     let markup = line.starts_with('<') && line.contains('>');
     // A sentence with brackets in it is still a sentence: symbols must be dense.
     (ends && symbols * 12 >= line.len())
