@@ -4,6 +4,8 @@
 
 use memchr::memmem;
 
+use super::bytes::{SIGN, SYMBOL, is};
+
 /// Endings of files that hold source code.
 pub(super) const SOURCE_FILES: [&[u8]; 19] = [
     b"rs", b"py", b"js", b"ts", b"tsx", b"jsx", b"java", b"go", b"c", b"cc", b"cpp", b"h", b"rb", b"php", b"cs", b"kt",
@@ -44,11 +46,7 @@ pub(super) fn is_code(line: &str) -> bool {
     if line.starts_with("#include") || line.starts_with("SELECT ") || line.starts_with("</") || line.starts_with("//") {
         return true;
     }
-    let mut symbols = 0;
-    for byte in line.bytes() {
-        symbols +=
-            usize::from(matches!(byte, b'{' | b'}' | b'(' | b')' | b'[' | b']' | b'=' | b';' | b'<' | b'>' | b'_'));
-    }
+    let symbols = line.bytes().filter(|byte| is(*byte, SYMBOL)).count();
     if symbols == 0 {
         return line.starts_with("import ") && !line.contains(' ');
     }
@@ -82,7 +80,7 @@ pub(super) fn is_formula(line: &str) -> bool {
 fn signs(line: &str) -> usize {
     let bytes = line.as_bytes();
     let (mut signs, mut at) = (0, 0);
-    while let Some(dull) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| may_be_sign(*byte))) {
+    while let Some(dull) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| is(*byte, SIGN))) {
         at += dull;
         signs += match bytes.get(at) {
             Some(operator) if operator.is_ascii() => joined(line, at, *operator),
@@ -94,11 +92,6 @@ fn signs(line: &str) -> usize {
         at += 1;
     }
     signs
-}
-
-/// Whether a byte is an operator, or the first one of a character of mathematics.
-const fn may_be_sign(byte: u8) -> bool {
-    matches!(byte, b'^' | b'+' | b'*' | b'=' | b'-' | b'/' | 0xC2 | 0xC3 | 0xCE | 0xCF | 0xE2)
 }
 
 const fn is_sign(c: char) -> bool {
