@@ -1,4 +1,4 @@
-//! How long a decision takes: `cargo run --release --example score`. Also for WebAssembly with WASI, under node.
+//! How long decisions take, of tier and of task: `cargo run --release --example score`. Also for WebAssembly with WASI, under node.
 //!
 //! A body of a given size is read and judged as in the filter: the top of the body, the newest ask, rules and scorer. The best of
 //! many rounds is printed, because everything else on the machine only adds.
@@ -9,8 +9,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use signalbox::codec::client::openai::{conversation, head::Head};
-use signalbox::config::complexity::ComplexityConfig;
+use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
 use signalbox::routing::complexity::Classifier;
+use signalbox::routing::task::{TaskRouterConfig, classify};
 
 const PROSE: &str = "The committee met on Tuesday to talk about the new library, its opening hours and the noise from the \
     street. Nobody knew why the old plan had been dropped, but most agreed that the garden should stay open until the \
@@ -58,13 +59,20 @@ fn report(classifier: &Classifier, name: &str, text: &str) {
     let turns = conversation::newest(&head, |turn| classifier.is_ask(turn, false));
     let decided = best(rounds, || _ = black_box(classifier.decide(black_box(&turns), false, false)));
     let scored = best(rounds, || _ = black_box(classifier.score(black_box(text), false)));
+    let own = ComplexityConfig { classifier_type: ClassifierType::Signalbox, ..ComplexityConfig::default() };
+    let own = Classifier::new(&own).unwrap();
+    let own = best(rounds, || _ = black_box(own.decide(black_box(&turns), false, false)));
+    let config = TaskRouterConfig { long_context_tokens: u64::MAX, ..TaskRouterConfig::default() };
+    let task = best(rounds, || _ = black_box(classify(black_box(&turns), &config)));
     println!(
-        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us (of which score {:.2} us)",
+        "{name}, {} bytes: head {:.2} us (there anyway), read {:.2} us, decide {:.2} us (of which score {:.2} us), our own {:.2} us, task {:.2} us",
         text.len(),
         micros(head_alone),
         micros(read),
         micros(decided),
-        micros(scored)
+        micros(scored),
+        micros(own),
+        micros(task)
     );
 }
 

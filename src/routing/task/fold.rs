@@ -5,6 +5,8 @@
 //!
 //! **Invariant:** what comes out is folded already: folding it again changes nothing.
 
+use super::bytes::{ODD_BLANK, is};
+
 /// Appends a line, folded.
 pub(super) fn fold(line: &str, out: &mut String) {
     out.reserve(line.len());
@@ -41,10 +43,12 @@ pub(super) fn fold(line: &str, out: &mut String) {
 /// Appends ASCII, folded, and says whether it ends in a blank. `space`: so does what stands before it.
 fn fold_ascii(text: &str, mut space: bool, out: &mut String) -> bool {
     let bytes = text.as_bytes();
-    // Without a shortcut, so that it is done many bytes at a time.
-    let blanks = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    let odd = bytes.iter().fold(false, |odd, byte| odd | (byte.is_ascii_whitespace() & (*byte != b' ')))
-        | blanks.fold(false, |odd, (one, next)| odd | (*one == b' ') & (*next == b' '));
+    let mut before = 0;
+    let odd = bytes.iter().any(|byte| {
+        let odd = is(*byte, ODD_BLANK) || (*byte == b' ' && before == b' ');
+        before = *byte;
+        odd
+    });
     if odd || (space && bytes.first() == Some(&b' ')) {
         for c in text.chars() {
             let blank = c.is_ascii_whitespace();
@@ -61,11 +65,6 @@ fn fold_ascii(text: &str, mut space: bool, out: &mut String) -> bool {
         added.make_ascii_lowercase();
     }
     bytes.last() == Some(&b' ')
-}
-
-/// Whether a byte by itself belongs to a word.
-pub(super) const fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Whether a character is a letter or a number; for those beyond ASCII. Common ones are answered without a table.

@@ -11,6 +11,7 @@
 //! **Invariant:** the same conversation gives the same task, confidence and cues on every platform: the points are multiples of
 //! small powers of two, so that no sum is rounded. At most 16 KB of a turn, and 4 of the user's turns, are read.
 
+mod bytes;
 pub mod cues;
 mod fold;
 mod phrases;

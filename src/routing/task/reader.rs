@@ -5,11 +5,12 @@
 //!
 //! **Invariant:** the time is linear in the text: no phrase is longer than a few words, no place is looked at twice.
 
+use super::bytes::{WORD, is};
 use super::cues::{
     AT_HAND, CODE, CODE_BEFORE, CODE_WORD, CODING_TOOLS, COMPLAINT, FORMULA, Kind, LANGUAGE, PASTED, PROGRAMMING,
     QUANTITY, ROWS, Row, TRACE, TRANSLATE, WORD_PROBLEM,
 };
-use super::fold::{fold, is_letter, is_word_byte, wide};
+use super::fold::{fold, is_letter, wide};
 use super::phrases::{TABLE, Table};
 use super::shape;
 use crate::config::task::Task;
@@ -184,7 +185,7 @@ impl Reader {
         let mut closer: Option<char> = None;
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            if is_word_byte(*byte) {
+            if is(*byte, WORD) {
                 if word.is_none() {
                     self.numbers += usize::from(byte.is_ascii_digit());
                     self.phrase(table, line, at, if closer.is_some() { quoted(zone) } else { zone });
@@ -192,7 +193,7 @@ impl Reader {
                 }
                 // Most of a text: letters within a word.
                 let rest = bytes.get(at..).unwrap_or_default();
-                at += rest.iter().position(|byte| !is_word_byte(*byte)).unwrap_or(rest.len());
+                at += rest.iter().position(|byte| !is(*byte, WORD)).unwrap_or(rest.len());
                 continue;
             }
             let c = match byte {

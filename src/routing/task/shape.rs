@@ -4,6 +4,8 @@
 
 use memchr::memmem;
 
+use super::bytes::{SIGN, SYMBOL, is};
+
 /// Endings of files that hold source code.
 pub(super) const SOURCE_FILES: [&[u8]; 19] = [
     b"rs", b"py", b"js", b"ts", b"tsx", b"jsx", b"java", b"go", b"c", b"cc", b"cpp", b"h", b"rb", b"php", b"cs", b"kt",
@@ -44,17 +46,15 @@ pub(super) fn is_code(line: &str) -> bool {
     if line.starts_with("#include") || line.starts_with("SELECT ") || line.starts_with("</") || line.starts_with("//") {
         return true;
     }
-    let mut symbols = 0;
-    for byte in line.bytes() {
-        symbols +=
-            usize::from(matches!(byte, b'{' | b'}' | b'(' | b')' | b'[' | b']' | b'=' | b';' | b'<' | b'>' | b'_'));
-    }
+    let symbols = line.bytes().filter(|byte| is(*byte, SYMBOL)).count();
     if symbols == 0 {
         return line.starts_with("import ") && !line.contains(' ');
     }
     let ends = line.ends_with([';', '{', '}']) || line.ends_with("):") || line.ends_with(");") || line.ends_with("=>");
-    let opens = OPENERS.iter().any(|opener| line.starts_with(opener)) && (symbols > 1 || line.ends_with(':'));
-    let block = line.ends_with(':') && BLOCKS.iter().any(|opener| line.starts_with(opener));
+    let first = line.bytes().next();
+    let begins = |openers: &[&str]| openers.iter().any(|it| it.bytes().next() == first && line.starts_with(it));
+    let opens = (symbols > 1 || line.ends_with(':')) && begins(&OPENERS);
+    let block = line.ends_with(':') && begins(&BLOCKS);
     let markup = line.starts_with('<') && line.contains('>');
     // A sentence with brackets in it is still a sentence: symbols must be dense.
     (ends && symbols * 12 >= line.len())
@@ -80,7 +80,7 @@ pub(super) fn is_formula(line: &str) -> bool {
 fn signs(line: &str) -> usize {
     let bytes = line.as_bytes();
     let (mut signs, mut at) = (0, 0);
-    while let Some(dull) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| may_be_sign(*byte))) {
+    while let Some(dull) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| is(*byte, SIGN))) {
         at += dull;
         signs += match bytes.get(at) {
             Some(operator) if operator.is_ascii() => joined(line, at, *operator),
@@ -92,11 +92,6 @@ fn signs(line: &str) -> usize {
         at += 1;
     }
     signs
-}
-
-/// Whether a byte is an operator, or the first one of a character of mathematics.
-const fn may_be_sign(byte: u8) -> bool {
-    matches!(byte, b'^' | b'+' | b'*' | b'=' | b'-' | b'/' | 0xC2 | 0xC3 | 0xCE | 0xCF | 0xE2)
 }
 
 const fn is_sign(c: char) -> bool {
