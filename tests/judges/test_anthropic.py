@@ -18,7 +18,7 @@ from sdk_types import fits_anthropic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "anthropic"
-BINARY = os.environ.get("SIGNALBOX_BIN", str(ROOT / "target" / "debug" / "signalbox"))
+BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 
 

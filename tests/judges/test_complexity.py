@@ -18,7 +18,7 @@ import pytest
 from litellm.router_strategy.complexity_router import complexity_router, config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SIGNALBOX_BIN", str(ROOT / "target" / "debug" / "signalbox"))
+BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 
 WORDS = (
     config.DEFAULT_CODE_KEYWORDS

@@ -17,7 +17,7 @@ import pytest
 from litellm.types.utils import PromptTokensDetailsWrapper, Usage
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SIGNALBOX_BIN", str(ROOT / "target" / "debug" / "signalbox"))
+BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 
 # Prompt tokens, of these cached, of these written to the cache, tokens of the answer. The last three are long prompts for some models.
 USAGES = [

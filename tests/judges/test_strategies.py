@@ -18,7 +18,7 @@ import pytest
 from litellm import Router
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("SIGNALBOX_BIN", str(ROOT / "target" / "debug" / "signalbox"))
+BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 DRAWS = 1000
 # Of the draws. The difference of two shares of a thousand draws is below this in all but one of a million runs.
 TOLERANCE = 0.11
