@@ -1,15 +1,18 @@
 //! What a request says to the gateway: rehearsals, its own time; and how a failure leads past those that have filled up meanwhile.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "support/memory.rs"]
+mod memory;
+
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use memory::Memory;
 use signalbox::chat::FailureClass;
 use signalbox::config::compile::compile_json;
 use signalbox::filter::route::{Moment, decide};
 use signalbox::filter::{Api, Asked, Attempt, Event, Flight, HeaderMap, Reply, Setup, SharedFlight, Verdict, Worker};
-use signalbox::state::{Outcome, StateStore, Version};
+use signalbox::state::Outcome;
 
 const GROUPS: &str = r#"
     {"model_name": "a", "litellm_params": {"model": "openai/x", "api_base": "http://h", "order": 1}},
@@ -125,25 +128,6 @@ fn a_caller_in_a_hurry_says_nothing_of_a_deployment() {
     assert_eq!(outcome(r#""timeout":2,"stream":true"#, true), Outcome::Abandoned);
     assert_eq!(class(outcome(r#""timeout":90,"stream":true"#, true)), Some(FailureClass::FirstToken));
     assert_eq!(class(outcome(r#""stream":true"#, true)), Some(FailureClass::FirstToken));
-}
-
-#[derive(Default)]
-struct Memory(RefCell<HashMap<String, (Vec<u8>, Version)>>);
-
-impl StateStore for Memory {
-    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
-        let mut all = self.0.borrow_mut();
-        let version = all.get(key).map(|(_, version)| *version);
-        let fits = expected.is_none_or(|expected| version.is_none_or(|version| version == expected));
-        if fits {
-            all.insert(key.to_owned(), (value.to_vec(), version.unwrap_or_default() + 1));
-        }
-        fits
-    }
 }
 
 const FILLED: &str = r#"{"model_list": [

@@ -1,13 +1,15 @@
 //! Two workers on one store, with requests that end in every way at random: nothing stays booked, and both see the same.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::cell::RefCell;
+#[path = "support/memory.rs"]
+mod memory;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use memory::Memory;
 use signalbox::filter::{Api, Asked, Attempt, Change, HeaderMap, Setup, SharedFlight, Verdict, Worker};
 use signalbox::routing::strategy::Random;
-use signalbox::state::{StateStore, Version};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -22,30 +24,10 @@ const CONFIG: &str = r#"{
 const ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1,"model":"s","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":100,"total_tokens":200}}"#;
 const CLAUDE: &[u8] = br#"{"id":"m","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":100,"output_tokens":100}}"#;
 
-/// Envoy's shared data: an absent key is written whatever was expected, as there.
-#[derive(Default)]
-struct Shared(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl StateStore for Shared {
-    fn read(&self, key: &str) -> Option<(Vec<u8>, Version)> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool {
-        let mut all = self.0.borrow_mut();
-        let version = all.get(key).map(|(_, version)| *version);
-        let fits = version.is_none() || expected.is_none() || expected == version;
-        if fits {
-            all.insert(key.to_owned(), (value.to_vec(), version.unwrap_or(0) + 1));
-        }
-        fits
-    }
-}
-
 struct Traffic {
     workers: [Worker; 2],
     configs: [Rc<Setup>; 2],
-    store: Shared,
+    store: Memory,
     /// Whose request it is, its flight and its attempt.
     running: Vec<(usize, SharedFlight, Option<Attempt>)>,
     now_ms: u64,
@@ -56,7 +38,7 @@ struct Traffic {
 
 impl Traffic {
     fn new(seed: u64) -> Self {
-        let (store, now_ms) = (Shared::default(), 1_800_000_000_000);
+        let (store, now_ms) = (Memory::default(), 1_800_000_000_000);
         let mut workers = [Worker::new(seed), Worker::new(seed + 1_000)];
         let configs = [0, 1].map(|n: usize| workers[n].configure(CONFIG, &store, now_ms).unwrap());
         let (random, gauges) = (Random::new(seed), HashMap::new());

@@ -2,6 +2,7 @@
 //! request, of whichever worker, finds it taken.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use crate::config::model::DeploymentIndex;
 use crate::routing::Claim;
@@ -33,12 +34,9 @@ impl<'a> Desk<'a> {
         Self { ledger: RefCell::new(ledger), places, store, tokens, now_ms, booking: Cell::new(None) }
     }
 
-    /// What is known of each deployment. A copy: claims change the books.
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        let ledger = self.ledger.borrow();
-        let seen =
-            |place: &Option<usize>| place.and_then(|place| ledger.seen().get(place).copied()).unwrap_or_default();
-        self.places.as_ref().map_or_else(|| ledger.seen().to_vec(), |places| places.iter().map(seen).collect())
+    /// What is known of each deployment before any claim.
+    pub(super) fn seen(&self) -> Rc<Vec<Seen>> {
+        self.ledger.borrow().snapshot(self.places.as_deref())
     }
 
     /// Takes a place, and with it the probe where the deployment is half-open.

@@ -20,7 +20,7 @@ use crate::routing::estimate::Prompt;
 use crate::routing::is_spared;
 use crate::routing::strategy::Random;
 use crate::state::{
-    Booking, Ended, Ledger, Measure, Outcome, Seen, Standing, StateStore, Tally, accounts, take_turn, to_json,
+    Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn, to_json,
 };
 
 /// A flight that several callbacks of the host share.
@@ -47,7 +47,7 @@ pub struct Worker {
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
-    probes: HashMap<u32, (DeploymentIndex, Booking)>,
+    probes: HashMap<u32, Booking>,
     now_ms: u64,
     random: Random,
 }
@@ -104,18 +104,13 @@ impl Worker {
 
     /// Admits a request by its head.
     #[must_use]
-    pub fn admit(&self, config: &RouterConfig, head: RequestHead<'_>) -> Admission {
-        let asks_for_state = config.signalbox.state_path.as_deref() == Some(head.path) && head.method == "GET";
+    pub fn admit(&self, setup: &Setup, head: RequestHead<'_>) -> Admission {
+        let asks_for_state = setup.signalbox.state_path.as_deref() == Some(head.path) && head.method == "GET";
         if !asks_for_state {
-            return route::admit(config, head);
+            return route::admit(setup, head);
         }
-        let ids: Vec<&str> = config.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
-        let seen: Vec<Seen> = ids
-            .iter()
-            .map(|id| {
-                self.ledger.index_of(id).and_then(|index| self.ledger.seen().get(index).copied()).unwrap_or_default()
-            })
-            .collect();
+        let ids: Vec<&str> = setup.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
+        let seen = self.ledger.snapshot(self.places(&setup.config).as_deref());
         Admission::Reply(Reply::json(&to_json(&seen, &ids, self.now_ms)))
     }
 
@@ -293,7 +288,7 @@ impl Worker {
     /// A probe is on its way, under the host's number for it.
     pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
         let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
-        self.probes.insert(call, (deployment, booking));
+        self.probes.insert(call, booking);
     }
 
     /// A probe's answer came; `None`: none did.
@@ -304,7 +299,7 @@ impl Worker {
         answer: Option<(u16, HeaderMap, Vec<u8>)>,
         now_ms: u64,
     ) {
-        let Some((_, booking)) = self.probes.remove(&call) else { return };
+        let Some(booking) = self.probes.remove(&call) else { return };
         let outcome = match answer.map(|(status, headers, body)| probe::verdict(status, &headers, &body)) {
             Some(None) => Outcome::Served,
             Some(Some(failure)) => Outcome::Failed(failure),

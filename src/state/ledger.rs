@@ -10,6 +10,7 @@
 //! **Invariant:** every [`Booking`] that is given back leaves nothing behind; what dies with a VM is forgotten by the others.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::book::Book;
 use super::purse::Purse;
@@ -34,7 +35,7 @@ pub struct Ledger {
     books: Vec<Option<Book>>,
     /// For each deployment index its book.
     places: Vec<usize>,
-    seen: Vec<Seen>,
+    seen: Rc<Vec<Seen>>,
     purses: Vec<Purse>,
     health_token: Option<Vec<u8>>,
     books_token: Option<Vec<u8>>,
@@ -46,13 +47,13 @@ pub struct Ledger {
 impl Ledger {
     /// Empty books. `worker` must be another number for each VM: a random one.
     #[must_use]
-    pub const fn new(worker: u64) -> Self {
+    pub fn new(worker: u64) -> Self {
         Self {
             worker,
             tokens_made: 0,
             books: Vec::new(),
             places: Vec::new(),
-            seen: Vec::new(),
+            seen: Rc::default(),
             purses: Vec::new(),
             health_token: None,
             books_token: None,
@@ -84,7 +85,7 @@ impl Ledger {
         }
         self.drop_closed();
         self.purses = Purse::all(std::mem::take(&mut self.purses), self.books.iter_mut().flatten());
-        self.seen = vec![Seen::default(); self.places.len()];
+        self.seen = Rc::new(vec![Seen::default(); self.places.len()]);
         (self.health_token, self.books_token) = (token(store, HEALTH), token(store, BOOKS));
         self.read_health(store);
         self.read_books(store);
@@ -106,6 +107,15 @@ impl Ledger {
     #[must_use]
     pub fn seen(&self) -> &[Seen] {
         &self.seen
+    }
+
+    /// The same at this moment, whatever changes after it; where `places` are given, in their order. Nothing is copied until something
+    /// changes.
+    #[must_use]
+    pub fn snapshot(&self, places: Option<&[Option<usize>]>) -> Rc<Vec<Seen>> {
+        let Some(places) = places else { return Rc::clone(&self.seen) };
+        let at = |place: &Option<usize>| place.and_then(|place| self.seen.get(place).copied()).unwrap_or_default();
+        Rc::new(places.iter().map(at).collect())
     }
 
     /// Whether any deployment has a limit that binds, so that the length of prompts matters.
@@ -359,7 +369,7 @@ impl Ledger {
 
     fn look_at(&mut self, place: usize, now_ms: u64) {
         let Some(Some(book)) = self.books.get(place) else { return };
-        let Some(seen) = book.index.and_then(|index| self.seen.get_mut(index)) else { return };
+        let Some(seen) = book.index.and_then(|index| Rc::make_mut(&mut self.seen).get_mut(index)) else { return };
         *seen = book.seen(self.worker, now_ms);
         for purse in book.purses.iter().filter_map(|purse| self.purses.get(*purse)) {
             let (until_ms, share) = purse.seen(now_ms);
