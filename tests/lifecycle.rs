@@ -46,6 +46,13 @@ fn config() -> Rc<Setup> {
     COMPILED.with(Rc::clone)
 }
 
+/// The same, where streams are held until they are complete.
+fn complete() -> Rc<Setup> {
+    let mut complete = (*config().config).clone();
+    complete.signalbox.stream_commit = StreamCommit::Complete;
+    Rc::new(Setup::new(complete).unwrap())
+}
+
 fn depart(config: &Rc<Setup>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let moment = Moment { now_ms: 1_000, seed, ..Moment::default() };
@@ -297,9 +304,7 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     assert_eq!(shell.state, State::CutOff);
     assert!(failed(&endings_of(&flight)));
 
-    let mut complete = (*config().config).clone();
-    complete.signalbox.stream_commit = StreamCommit::Complete;
-    let flight = depart(&Rc::new(Setup::new(complete).unwrap()), "open", true, 1);
+    let flight = depart(&complete(), "open", true, 1);
     let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
     shell.headers(200, false);
     shell.body(begun, false);
@@ -310,6 +315,38 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     shell.headers(200, false);
     shell.body(OPENAI_STREAM, true);
     assert_eq!((shell.state, shell.client.as_slice()), (State::Passed, OPENAI_STREAM));
+}
+
+#[test]
+fn a_client_that_leaves_after_the_last_word_was_served() {
+    for (model, stream) in [("lone", OPENAI_STREAM), ("lone-claude", CLAUDE_STREAM)] {
+        // The last word is whole a line before its end.
+        for at in 0..stream.len() - 1 {
+            let flight = depart(&config(), model, true, 1);
+            let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+            shell.headers(200, false);
+            shell.body(&stream[..at], false);
+            flight.borrow_mut().finish(false);
+            assert_eq!(endings_of(&flight)[0].outcome, Outcome::Abandoned, "{model} at {at}");
+        }
+        let flight = depart(&config(), model, true, 1);
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(200, false);
+        shell.body(stream, false);
+        flight.borrow_mut().finish(false);
+        let endings = endings_of(&flight);
+        assert!(served(&endings) && endings[0].usage.is_some(), "{model}: {endings:?}");
+    }
+
+    let flight = depart(&complete(), "open", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(OPENAI_STREAM, false);
+    assert_eq!(
+        (shell.state, shell.client.as_slice()),
+        (State::Passed, OPENAI_STREAM),
+        "nor does it wait for more if all is held"
+    );
 }
 
 #[test]

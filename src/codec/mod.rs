@@ -66,6 +66,8 @@ pub struct StreamFacts {
     pub meaningful: bool,
     /// The provider's terminal event (or, for OpenAI's dialect, a finish reason) has come: an end of bytes is a good end.
     pub complete: bool,
+    /// The last word has come: nothing that follows counts. Clients leave then, without waiting for the end of the bytes.
+    pub done: bool,
     /// The provider failed within the stream. Nothing that comes after it counts.
     pub failure: Option<Failure>,
     /// Tokens used, the latest word.

@@ -110,10 +110,20 @@ class Gateway:
 
     def settles(self, stat, value, seconds=5):
         """Waits for a counter or gauge."""
+        return self.becomes(lambda: int(self.stats().get(stat, -1)) == value, seconds)
+
+    def becomes(self, true, seconds=5):
+        """Waits for something to be true."""
         until = time.monotonic() + seconds
-        while (found := int(self.stats()[stat])) != value and time.monotonic() < until:
+        while not (found := true()) and time.monotonic() < until:
             time.sleep(0.05)
-        return found == value
+        return found
+
+    def settled(self):
+        """Waits until all workers know of everything that has been. What a request leaves behind is written when its stream is gone, which may be
+        after its client has read the last of it; other workers read it at their next tick, within 50 ms, or later where the machine is busy."""
+        assert self.settles("http.signalbox.downstream_rq_active", 0)
+        time.sleep(0.3)
 
     def close(self):
         """Ends Envoy. A trap or a restart of the VM fails the test that caused it."""

@@ -30,13 +30,13 @@ def test_a_prefix_has_a_home_leaves_it_while_that_is_ill_and_returns(provider, g
 
     upstreams[home].play(error(401))
     assert ask(envoy, "law", "again") != home
-    time.sleep(0.2)
+    envoy.settled()
     away = {ask(envoy, "law", f"again {n}") for n in range(6)}
     assert len(away) == 1 and home not in away, "together there too"
     upstreams[home].play(whole("x"))
     time.sleep(1.3)
     assert ask(envoy, "law", "and now") == home, "it finds out whether its home is well"
-    time.sleep(0.2)
+    envoy.settled()
     assert {ask(envoy, "law", f"and now {n}") for n in range(10)} == {home}
 
 

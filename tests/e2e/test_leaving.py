@@ -6,7 +6,7 @@ import time
 
 import pytest
 from gateway import deployment
-from provider import answer, chunk, silent, stream, tokens, whole
+from provider import DONE, answer, chunk, silent, stream, tokens, whole
 from raw import connect, wait_for
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -130,3 +130,16 @@ def test_a_slow_reader_gets_everything(provider, gateway):
         heard += piece
     assert heard.count(b'"content"') == 3000 and b"[DONE]" in heard
     connection.close()
+
+
+def test_a_client_that_leaves_after_the_last_word_was_served(provider, gateway):
+    """The official SDK closes a stream at `[DONE]`, which may come before the end of the bytes."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
+    upstream = provider(stream(chunk({"content": "a"}), chunk({}, finish="stop"), chunk({}, usage=usage), DONE, 5))
+    envoy = gateway(deployment("m", upstream, "openai/gpt-4o-mini", id="mini"), signalbox={"access_log": True})
+    with envoy.client() as client:
+        assert [part for part in client.chat.completions.create(model="m", messages=HELLO, stream=True)]
+    assert envoy.settles("wasmcustom.signalbox.attempts.outcome.served.deployment.mini", 1)
+    assert envoy.settles("wasmcustom.signalbox.cost_nanodollars.deployment.mini", 750_000)
+    assert envoy.becomes(lambda: " cost=0.00075 " in envoy.log)
+    assert not envoy.stats().get("wasmcustom.signalbox.attempts.outcome.abandoned.deployment.mini")

@@ -43,6 +43,6 @@ def test_a_request_on_its_way_keeps_its_place_over_a_new_configuration(provider,
         with pytest.raises(openai.RateLimitError):
             ask(envoy, "m")
         assert first.result() == "slow"
-    time.sleep(0.2)
+    envoy.settled()
     assert ask(envoy, "m") == "quick", "its place is free again"
     assert len(only.requests) == 2

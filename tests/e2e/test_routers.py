@@ -217,9 +217,7 @@ def test_metrics_and_log_tell_what_was_chosen(two):
     scraped = urllib.request.urlopen(f"{envoy.admin}/stats/prometheus").read().decode()
     lines = [line for line in scraped.splitlines() if "signalbox_decisions" in line and not line.startswith("#")]
     assert len(lines) == 3 and any('tier="SIMPLE"' in line and 'cause="heuristic_scorer"' in line and 'router="smart"' in line for line in lines), lines
-    until = time.monotonic() + 5
-    while envoy.log.count("POST /v1/chat/completions") < 5 and time.monotonic() < until:
-        time.sleep(0.05)
+    assert envoy.becomes(lambda: envoy.log.count("POST /v1/chat/completions") == 5)
     assert "tier=SIMPLE task=- score=-0.15000000000000002 cause=heuristic_scorer" in envoy.log
     assert "tier=- task=code_generation score=" in envoy.log and "cause=task_cues" in envoy.log
     assert "tier=- task=- score=- cause=-" in envoy.log

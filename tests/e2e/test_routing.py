@@ -176,7 +176,7 @@ def test_every_worker_shares_what_is_known(provider, gateway):
     for turn in range(12):
         envoy.client().chat.completions.create(model="m", messages=HELLO)
         if turn == 0:
-            time.sleep(0.3)  # the other worker hears of it at its next tick, within 50 ms
+            envoy.settled()
     assert len(bad.requests) == 1, "one worker's refusal is every worker's"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
@@ -21,7 +20,7 @@ def test_a_running_gateway_tells_its_state_and_explain_reads_it(provider, gatewa
     )
     envoy.client().chat.completions.create(model="main", messages=HELLO)
     assert envoy.settles("wasmcustom.signalbox.cooling.deployment.bad", 2)
-    time.sleep(0.2)  # the other worker learns of it at its next tick
+    envoy.settled()
     with urllib.request.urlopen(f"{envoy.base}/signalbox/state") as answer:
         assert answer.headers["content-type"] == "application/json"
         state = answer.read()

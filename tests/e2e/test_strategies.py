@@ -28,6 +28,8 @@ def ask(envoy, times, stream=False, **more):
             served.append(got.headers["x-signalbox-deployment"])
             for _ in got.parse() if stream else ():
                 pass
+            # A stream is measured when it is over, which may be after its client has read the last of it.
+            assert not stream or envoy.settles("http.signalbox.downstream_rq_active", 0)
     return served
 
 
@@ -88,6 +90,7 @@ def test_usage_based_counts_streams_whose_usage_nobody_asked_for(provider, gatew
             events = list(got.parse())
             assert [event.choices[0].delta.content for event in events] == ["", "x", None], "the usage that it did not ask for is not shown"
             served.append(got.headers["x-signalbox-deployment"])
+            assert envoy.settles("http.signalbox.downstream_rq_active", 0)
     assert 1 <= served.count("dear") <= 4, served
     for upstream in (dear, frugal):
         assert all(request.json["stream_options"] == {"include_usage": True} for request in upstream.requests)

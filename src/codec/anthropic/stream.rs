@@ -175,7 +175,7 @@ impl Reading {
             }
             "message_stop" => {
                 self.tell(ChatEvent::End, out);
-                self.facts.complete = true;
+                (self.facts.complete, self.facts.done) = (true, true);
             }
             "error" => self.fail(failure::classify(200, &|_| None, data), out),
             _ => {}

@@ -25,8 +25,6 @@ struct Reader {
     facts: StreamFacts,
     /// Any event has come.
     begun: bool,
-    /// `[DONE]` has come.
-    done: bool,
     /// The choices seen, a bit for each index.
     choices: u128,
     /// Those of them that ended.
@@ -56,7 +54,7 @@ impl Reader {
         let fate = match &frame.data {
             _ if self.facts.failure.is_some() => Fate::LeaveOut,
             None => Fate::Pass,
-            Some(_) if self.done => Fate::Pass,
+            Some(_) if self.facts.done => Fate::Pass,
             Some(data) => self.read(frame.event, data),
         };
         match fate {
@@ -76,7 +74,7 @@ impl Reader {
     fn read(&mut self, event: &[u8], data: &[u8]) -> Fate {
         self.begun = true;
         if data.trim_ascii_start().starts_with(b"[DONE]") {
-            (self.done, self.facts.complete, self.facts.meaningful) = (true, true, true);
+            (self.facts.done, self.facts.complete, self.facts.meaningful) = (true, true, true);
             return Fate::Pass;
         }
         if event == b"error" {
@@ -197,7 +195,7 @@ impl AnswerStream for Stream {
         if !reader.facts.complete {
             let message = "the provider's stream ended before its answer was complete";
             reader.fail(failure::own(FailureClass::Upstream, "stream_truncated", message), out);
-        } else if !reader.done {
+        } else if !reader.facts.done {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
     }

@@ -63,16 +63,12 @@ impl Attempt {
         if stream.facts().meaningful {
             self.flight.borrow_mut().first_token();
         }
-        if !ends && held.len() < self.max_held_bytes(stream.facts().meaningful) {
+        let over = ends || stream.facts().done;
+        if !over && held.len() < self.max_held_bytes(stream.facts().meaningful) {
             self.phase = Phase::Held(Some(stream), held);
             return Verdict::Hold;
         }
-        if ends {
-            self.flight.borrow_mut().serve(stream.facts().usage);
-            self.phase = Phase::Passing;
-        } else {
-            self.phase = Phase::Flowing(stream, Vec::new());
-        }
+        self.flow(stream, ends);
         self.commit(if verbatim { Edit::Keep } else { Edit::Whole(held) })
     }
 
@@ -107,16 +103,20 @@ impl Attempt {
             (false, _) => Edit::Whole(out),
         };
         if let Some(failure) = &stream.facts().failure {
-            let mut flight = self.flight.borrow_mut();
-            flight.fail(failure.clone());
+            self.flight.borrow_mut().fail(failure.clone());
             self.phase = Phase::Cut;
-        } else if ends {
-            self.flight.borrow_mut().serve(stream.facts().usage);
-            self.phase = Phase::Passing;
         } else {
-            self.phase = Phase::Flowing(stream, Vec::new());
+            self.flow(stream, ends);
         }
         Verdict::Continue(edit)
+    }
+
+    /// What follows of a committed stream. It has served with its last word already: clients leave then, some before its bytes end.
+    fn flow(&mut self, stream: Box<dyn AnswerStream>, ends: bool) {
+        if ends || stream.facts().done {
+            self.flight.borrow_mut().serve(stream.facts().usage);
+        }
+        self.phase = if ends { Phase::Passing } else { Phase::Flowing(stream, Vec::new()) };
     }
 }
 
