@@ -305,7 +305,8 @@ mod read {
     #[test]
     fn every_key_is_read() {
         let root = yaml::read(include_str!("golden/complexity/router.yaml")).unwrap();
-        let (config, warnings) = complexity_router(&root).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        let found = complexity_router(&root, None).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        let (config, warnings) = (found.config, found.warnings);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].problem.starts_with("`deployment_affinity` has no effect here"), "{}", notes(&warnings));
         let model = |group: &str, params: Value| TierModel { group: group.to_owned(), params };
@@ -343,15 +344,15 @@ mod read {
     #[test]
     fn every_mistake_is_told_with_its_place() {
         let root = yaml::read(include_str!("golden/complexity/mistakes.yaml")).unwrap();
-        let told = notes(&complexity_router(&root).unwrap_err());
+        let told = notes(&complexity_router(&root, None).unwrap_err());
         golden::assert("complexity/mistakes.txt", &told);
         let none = yaml::read("model_list: []").unwrap();
-        assert!(notes(&complexity_router(&none).unwrap_err()).contains("it has no complexity router"));
+        assert!(notes(&complexity_router(&none, None).unwrap_err()).contains("it has no complexity router"));
         let long = format!(
             "model_list: [{{model_name: m, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{code_keywords: [{}]}}}}}}]",
             "x".repeat(20_000)
         );
-        let told = notes(&complexity_router(&yaml::read(&long).unwrap()).unwrap_err());
+        let told = notes(&complexity_router(&yaml::read(&long).unwrap(), None).unwrap_err());
         assert!(told.contains("all keywords together are 20000 bytes long; keep them below 16384"), "{told}");
     }
 

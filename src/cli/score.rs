@@ -24,7 +24,7 @@ pub struct Args {
     /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which complexity router of it, by its `model_name`
+    /// Which complexity router of it, by its name
     #[arg(long, value_name = "NAME", requires = "config")]
     router: Option<String>,
     /// Add to each line what every dimension contributed
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> ExitCode {
     let mut config = match &args.config {
         None => ComplexityConfig::default(),
         Some(path) => match configuration::complexity_router(path, args.router.as_deref()) {
-            Ok(config) => config,
+            Ok(found) => found.config,
             Err(code) => return code,
         },
     };

@@ -101,14 +101,38 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, notes: &mut Notes) ->
     routers
 }
 
-/// Reads the settings of the first complexity router, and nothing else.
-pub(super) fn first_complexity(root: &Field<'_>, notes: &mut Notes) -> ComplexityConfig {
-    let found = find(root, notes);
-    let Some((one, classifier)) = found.iter().find_map(|one| Some((one, one.classifier?))) else {
-        root.mistake(notes, "it has no complexity router", format!("write `model: {COMPLEXITY}`"));
-        return ComplexityConfig::default();
+/// Reads the settings of one complexity router, the one of that name or the first, and nothing else. Also where they stand, if that
+/// is under `signalbox.routers`.
+pub(super) fn one_complexity(
+    root: &Field<'_>,
+    name: Option<&str>,
+    notes: &mut Notes,
+) -> (ComplexityConfig, Option<String>) {
+    let mut others = Notes::default();
+    let found = find(root, &mut others);
+    let mut complexity = found.iter().filter_map(|one| Some((one, one.classifier?)));
+    let named = complexity.clone().find(|(one, _)| name.is_none_or(|name| one.name == name));
+    // What is wrong with other routers is no affair of whoever asks for one; without that one it may be the reason.
+    if name.is_none() || named.is_none() {
+        notes.mistakes.append(&mut others.mistakes);
+    }
+    if let Some((one, classifier)) = named {
+        let own = one.params.is_none().then(|| one.place.path.clone());
+        return (one.complexity(classifier, notes), own);
+    }
+    let (problem, remedy) = match (name, complexity.next()) {
+        (Some(name), Some((first, _))) => {
+            let meant = nearest(name, complexity.map(|(one, _)| one.name).chain([first.name]));
+            let remedy = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the first one is `{}`", first.name),
+            };
+            (format!("it has no complexity router `{name}`"), remedy)
+        }
+        _ => ("it has no complexity router".to_owned(), format!("write `model: {COMPLEXITY}`")),
     };
-    one.complexity(classifier, notes)
+    root.mistake(notes, problem, remedy);
+    (ComplexityConfig::default(), None)
 }
 
 fn check_name<'f>(
