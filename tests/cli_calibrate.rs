@@ -93,7 +93,7 @@ fn a_line_that_cannot_be_read_is_named_and_left_out() {
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &file, "--share", "0.5"], b"");
     assert_eq!(code, Some(1));
     assert!(out.starts_with("2 prompts, scored by heuristic\nlines that could not be read: 2\n"), "{out}");
-    assert!(err.contains(":3: this is no JSON object: ") && err.contains(":5: neither `prompt` nor "), "{err}");
+    assert!(err.contains(":3: this is no JSON object; ") && err.contains(":5: neither `prompt` nor "), "{err}");
 
     let none = scratch("none.jsonl", "\n").display().to_string();
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &none, "--share", "0.5"], b"");

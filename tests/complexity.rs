@@ -385,6 +385,19 @@ mod read {
         let (code, out, _) = score(&["--classifier", "heuristic"], b"{}\n\xff\n{\"prompt\":\"hello\"}");
         let errors: Vec<bool> = out.lines().map(|line| line.starts_with(r#"{"error":""#)).collect();
         assert_eq!((code, errors), (Some(1), vec![true, true, false]), "{out}");
+        let bad = b"\xef\xbb\xbf{\"prompt\":\"hello\"}\r\n\r\nnonsense\n[\"hello\"]\n{\"prompt\":5}\n{\"messages\":\"x\"}\n{\"prompt\":";
+        let (code, out, told) = score(&[], bad);
+        let wanted = [
+            r#"{"error":"this line is empty","line":2}"#,
+            r#"{"error":"this is no JSON object","line":3}"#,
+            r#"{"error":"this is no JSON object","line":4}"#,
+            r#"{"error":"`prompt` is no text","line":5}"#,
+            r#"{"error":"neither `prompt` nor a list of `messages` is here","line":6}"#,
+            r#"{"error":"this is no JSON object: EOF while parsing a value at column 10","line":7}"#,
+        ];
+        assert_eq!(out.lines().skip(1).collect::<Vec<_>>(), wanted);
+        assert_eq!((code, out.lines().next()), (Some(1), answers.lines().next()));
+        assert_eq!(told, "signalbox: lines that could not be read: 6; the first is line 2\n");
         let file = golden::path("complexity/mistakes.yaml");
         let (code, out, told) = score(&["--config", &file.display().to_string()], lines.as_bytes());
         assert_eq!((code, out.as_str()), (Some(2), ""));
