@@ -42,6 +42,32 @@ fn check_sums_a_configuration_up() {
     }
 }
 
+/// Once `print!` panicked where `head` had seen enough.
+#[test]
+fn a_reader_who_leaves_early_is_no_failure() {
+    let prompts = golden::path("calibrate/prompts.jsonl").display().to_string();
+    for args in [
+        ["check", "routers.yaml"].as_slice(),
+        &["envoy", "tutorial-1.yaml"],
+        &["models"],
+        &["explain", "../explain/config.yaml", "../explain/plain.json"],
+        &["calibrate", "../calibrate/config.yaml", "--prompts", &prompts, "--share", "0.3"],
+        &["score"],
+    ] {
+        let mut child =
+            signalbox(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        // More than a pipe holds, so that a writer meets the closed one.
+        let lines = "{\"prompt\": \"hello\"}\n".repeat(20_000);
+        let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+        let (code, _, err) = outcome(&child.wait_with_output().unwrap());
+        assert!(
+            code == Some(0) && !err.contains("panicked") && !err.contains("Broken pipe"),
+            "{args:?} {code:?} {err}"
+        );
+    }
+}
+
 #[test]
 fn check_names_every_mistake_with_its_place() {
     for name in ["mistakes", "routing-mistakes", "routers-mistakes", "routers-lost"] {

@@ -17,6 +17,7 @@ use signalbox::routing::complexity::{Cause, Classifier, Scored};
 
 use super::configuration::{self, WRONG};
 use super::score::{ClassifierName, judge, set_classifier};
+use super::stdout;
 use boundaries::{Judged, propose};
 use report::Report;
 
@@ -46,8 +47,8 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     match calibrate(args) {
         Ok((report, all_read)) => {
-            print!("{}", if args.json { report.json() } else { report.text() });
-            if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let text = if args.json { report.json() } else { report.text() };
+            stdout::print(&text, if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(code) => code,
     }
