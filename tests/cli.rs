@@ -130,6 +130,25 @@ fn explain_tells_what_a_router_chose_and_why() {
     }
 }
 
+/// Once a floor hid the score, and rounding put it into another tier than the one that was told.
+#[test]
+fn explain_shows_the_score_under_a_floor_and_no_other_tiers_score() {
+    let folder = scratch("explain-score");
+    let config = "model_list:\n- {model_name: cheap, litellm_params: {model: openai/gpt-4o-mini}}\nsignalbox:\n  routers:\n    \
+        smart: {classifier_type: heuristic, plan_mode_min_tier: COMPLEX, tiers: {SIMPLE: cheap, COMPLEX: cheap, REASONING: cheap}}\n";
+    std::fs::write(folder.join("config.yaml"), config).unwrap();
+    let shown = |text: &str| {
+        let request = format!(r#"{{"model":"smart","messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        std::fs::write(folder.join("request.json"), request).unwrap();
+        outcome(&signalbox(&["explain", "config.yaml", "request.json"]).current_dir(&folder).output().unwrap()).1
+    };
+    let boundaries = "\n  SIMPLE, MEDIUM from 0.15, COMPLEX from 0.35, REASONING from 0.6\n";
+    let near = shown("hello api sql");
+    assert!(near.contains(&format!("0.14999999999999997{boundaries}")) && near.contains("tier `SIMPLE`"), "{near}");
+    let plan = shown("hello. Plan mode is active");
+    assert!(plan.contains(&format!("-0.1500{boundaries}")) && plan.contains("tier `COMPLEX` (plan_mode)"), "{plan}");
+}
+
 #[test]
 fn the_manual_shows_what_explain_prints() {
     let manual = include_str!("../docs/routing.md");

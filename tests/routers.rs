@@ -174,6 +174,16 @@ fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
     assert_eq!(wish(&few, "REASONING", EASY), is("strong", "COMPLEX", "client_request", false));
 }
 
+/// Once the score was lost where the floor had the last word.
+#[test]
+fn a_planning_client_gets_its_least_tier_and_is_told_the_score() {
+    let setup = tiers("plan_mode_min_tier: COMPLEX");
+    let plans = json!({"tools": [{"type": "function", "function": {"name": "exit_plan_mode"}}]});
+    let flight = decide(&setup, Api::Chat, body(&[("user", EASY)], plans), &Moment::default()).unwrap();
+    assert_eq!(told(&flight), ["strong", "COMPLEX", "plan_mode"]);
+    assert_eq!(flight.choice.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
+}
+
 #[test]
 fn near_a_budget_the_tier_below_serves() {
     let setup = tiers("budget_lowering: 0.9");

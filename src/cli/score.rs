@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use signalbox::codec::client::openai::conversation;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
-use signalbox::routing::complexity::{Cause, Classifier, Dimension, Scored};
+use signalbox::routing::complexity::{Classifier, Dimension, Scored};
 
 use super::{configuration, stdout};
 
@@ -162,11 +162,12 @@ pub(super) fn judge(classifier: &Classifier, line: &[u8], explain: bool) -> Resu
 }
 
 fn answer(scored: Scored, explain: bool) -> Answer {
-    let Scored { tier, score, cause, signals, dimensions } = scored;
+    let score = scored.figure();
+    let Scored { tier, cause, signals, dimensions, .. } = scored;
     let part =
         |it: Dimension| Part { name: it.name, value: it.value, weight: it.weight, contribution: it.contribution };
     Answer {
-        score: Cause::is_scored(cause).then_some(score),
+        score,
         tier: tier.as_str(),
         signals,
         cause: cause.as_str(),

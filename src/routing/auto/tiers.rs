@@ -104,7 +104,7 @@ impl<'c> Scene<'c, '_> {
         let choice = Choice {
             router,
             label: Label::Tier(way.tier),
-            score: scored.filter(|scored| scored.cause.is_scored()).map(|scored| scored.score),
+            score: scored.and_then(complexity::Scored::figure),
             classifier: self.settings.classifier_type.as_str(),
             cause: way.cause,
             shadow: self.settings.shadow,

@@ -172,7 +172,7 @@ impl Decision {
 }
 
 fn decided(tier: Tier, cause: Cause, matched: Option<&str>) -> Decision {
-    let scored = Scored { tier, score: 0.0, cause, signals: Vec::new(), dimensions: Vec::new() };
+    let scored = Scored { tier, score: 0.0, asked: false, cause, signals: Vec::new(), dimensions: Vec::new() };
     Decision { scored, classified: tier, matched: matched.map(str::to_owned), escalation_keyword: None }
 }
 
