@@ -174,6 +174,7 @@ fn the_hardest_keyword_rule_wins_and_skips_the_scorer() {
     assert_eq!(outcome(&config, &[says(Role::User, "invoices")]), (Tier::Simple, Cause::HeuristicScorer));
     let both = [says(Role::User, "bill: LITELLM ESCALATE")];
     assert_eq!(outcome(&config, &both), (Tier::Medium, Cause::LiteralKeywordMatch));
+    assert_eq!(decide(&config, &both).scored.signals, [""; 0], "as in LiteLLM");
 }
 
 #[test]

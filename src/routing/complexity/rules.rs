@@ -166,7 +166,10 @@ impl Decision {
     fn raise(&mut self, tier: Option<Tier>, signal: &str) {
         if let Some(tier) = tier {
             self.scored.tier = tier;
-            self.scored.signals.push(signal.to_owned());
+            // LiteLLM has no signals beside a keyword of the configuration.
+            if self.scored.cause != Cause::LiteralKeywordMatch {
+                self.scored.signals.push(signal.to_owned());
+            }
         }
     }
 }
