@@ -194,6 +194,7 @@ fn near_a_budget_the_tier_below_serves() {
     };
     let is = |told: [&str; 3]| told.map(str::to_owned);
     assert_eq!(at([0.0, 0.0, 0.89, 0.0, 0.0]), is(["strong", "COMPLEX", "heuristic_scorer"]));
+    assert_eq!(at([0.0, 0.0, 0.9, 0.0, 0.0]), is(["middle", "MEDIUM", "budget_lowering"]), "from this share on");
     assert_eq!(at([0.0, 0.0, 0.95, 0.0, 0.0]), is(["middle", "MEDIUM", "budget_lowering"]));
     assert_eq!(at([0.0, 0.95, 1.2, 0.0, 0.0]), is(["cheap", "SIMPLE", "budget_lowering"]));
     assert_eq!(at([1.0, 0.95, 1.2, 0.0, 0.0]), is(["strong", "COMPLEX", "heuristic_scorer"]), "nobody has any left");
