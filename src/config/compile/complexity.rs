@@ -227,6 +227,7 @@ fn weights(field: &Field<'_>, notes: &mut Notes) -> DimensionWeights {
 fn rules(field: &Field<'_>, notes: &mut Notes) -> Vec<KeywordTierRule> {
     let mut rules = Vec::new();
     for item in field.items(notes) {
+        let before = notes.mistakes.len();
         let (mut keywords, mut named) = (None, None);
         for (name, field) in known(&item, &["keywords", "tier"], notes) {
             match name {
@@ -238,7 +239,8 @@ fn rules(field: &Field<'_>, notes: &mut Notes) -> Vec<KeywordTierRule> {
             (Some(keywords), Some(Some(tier))) if !keywords.is_empty() => {
                 rules.push(KeywordTierRule { keywords, tier })
             }
-            (Some(_), Some(None)) => {}
+            // What is wrong with a part of it is said already.
+            _ if notes.mistakes.len() > before => {}
             _ => item.mistake(notes, "a rule needs keywords and a tier", "write `{keywords: [invoice], tier: SIMPLE}`"),
         }
     }

@@ -50,11 +50,15 @@ pub(super) fn find<'a>(root: &Field<'a>, notes: &mut Notes) -> Vec<Found<'a>> {
         let by_task = field.at("tasks").is_some();
         let classifier = (!by_task).then_some(ClassifierType::Signalbox);
         if !by_task && field.at("tiers").is_none() {
-            field.mistake(
-                notes,
-                format!("the router `{name}` has neither `tiers` nor `tasks`"),
-                "write `tiers: {SIMPLE: group, COMPLEX: group}`, or `tasks: {}` for `model_info.supports` to say",
-            );
+            let written = field.entries(&mut Notes::default());
+            let slip = written.iter().find_map(|(key, field)| Some((field, nearest(key, ["tiers", "tasks"])?)));
+            let problem = format!("the router `{name}` has neither `tiers` nor `tasks`");
+            let remedy =
+                "write `tiers: {SIMPLE: group, COMPLEX: group}`, or `tasks: {}` for `model_info.supports` to say";
+            match slip {
+                Some((slip, meant)) => slip.mistake(notes, problem, format!("did you mean `{meant}`?")),
+                None => field.mistake(notes, problem, remedy),
+            }
             continue;
         }
         found.push(Found { name, place: field.clone(), config: Some(field), params: None, classifier });
