@@ -103,12 +103,14 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     let found = routers::find(&root, &mut notes);
     let router_names: Vec<&str> = found.iter().map(|router| router.name).collect();
     let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut notes);
+    let with_budget: Vec<&str> = router.provider_budgets.iter().map(|(provider, _)| *provider).collect();
     let names = Names {
         groups: &groups,
         deployments: &deployments,
         aliases: &aliases,
         routers: &router_names,
         router_aliases: &of_routers,
+        with_budget: &with_budget,
     };
     let mut routers = routers::read(&found, &names, &mut notes);
     let fallbacks = fallbacks::read(&root, &names, &mut notes);

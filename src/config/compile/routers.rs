@@ -211,7 +211,29 @@ impl Reader<'_, '_> {
         if self.found.params.is_none() && config.default_model.is_none() {
             fill(&mut tiers);
         }
+        if config.budget_lowering.is_some() {
+            self.check_budgets(&tiers, &default, notes);
+        }
         (RouterKind::Complexity(Box::new(config), tiers), default)
+    }
+
+    /// A tier gives way where all of its deployments have spent their budgets; the easiest one has nowhere to go.
+    fn check_budgets(&self, tiers: &[(Tier, Vec<Target>)], default: &[Target], notes: &mut Notes) {
+        let has_budget = |index: &usize| {
+            let found = self.names.deployments.get(*index);
+            found.is_some_and(|of| of.budget.is_some() || self.names.with_budget.contains(&of.provider.name))
+        };
+        let group = |target: &Target| self.names.groups.get(target.group);
+        let ends = |target: &Target| group(target).is_some_and(|group| group.deployments.iter().all(has_budget));
+        let of = |tier: Tier| tiers.iter().find(|(known, targets)| *known == tier && !targets.is_empty());
+        let mut harder = Tier::ALL.into_iter().skip_while(|tier| of(*tier).is_none()).skip(1);
+        let gives_way = |tier: Tier| of(tier).map_or(default, |(_, targets)| targets.as_slice()).iter().all(ends);
+        let field = self.found.config.as_ref().and_then(|config| config.at("budget_lowering"));
+        if let (false, Some(field)) = (harder.any(gives_way), field) {
+            let problem = "of no tier above the easiest all deployments have a budget, so that none is ever lowered";
+            let remedy = "write `max_budget` and `budget_duration` at them, or `provider_budget_config`";
+            field.warning(notes, problem, remedy);
+        }
     }
 
     /// Without `tiers` LiteLLM's own hold: whether their groups are there.
