@@ -85,6 +85,16 @@ fn a_tier_leads_to_its_group_and_says_why() {
     assert_eq!(group.choice, None);
 }
 
+/// Once such a tier was one that could be moved up to.
+#[test]
+fn a_tier_with_an_empty_list_is_none() {
+    let one = setup("complexity", "{tiers: {SIMPLE: cheap, MEDIUM: [], COMPLEX: strong}, default_model: spare}", "");
+    assert_eq!(
+        told(&asked(&one, "hello, LITELLM ESCALATE", &Moment::default())),
+        ["strong", "COMPLEX", "heuristic_scorer"]
+    );
+}
+
 #[test]
 fn a_tier_without_a_group_goes_to_the_default_and_a_list_is_drawn_from() {
     let one = setup("complexity", "{tiers: {SIMPLE: [cheap, middle]}, default_model: strong}", "");

@@ -127,7 +127,15 @@ fn tiers(field: &Field<'_>, notes: &mut Notes) -> Vec<(Tier, Vec<TierModel>)> {
     let mut tiers: Vec<(Tier, Vec<TierModel>)> = Vec::new();
     for (name, field) in known(field, &names, notes) {
         let Some(tier) = Tier::named(name) else { continue };
-        let items = if matches!(field.node.value, Value::Seq(_)) { field.items(notes) } else { vec![field] };
+        let items = if matches!(field.node.value, Value::Seq(_)) { field.items(notes) } else { vec![field.clone()] };
+        if items.is_empty() {
+            field.warning(
+                notes,
+                "this tier has no group, as if it were not written",
+                "write a group's name, or take it out",
+            );
+            continue;
+        }
         let mut models: Vec<TierModel> = Vec::new();
         for item in items {
             let Some(model) = model(&item, notes) else { continue };
