@@ -194,6 +194,23 @@ fn a_planning_client_gets_its_least_tier_and_is_told_the_score() {
     assert_eq!(flight.choice.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
 }
 
+/// Once any agent with these five letters was taken for Codex, and what its users wrote was cut out.
+#[test]
+fn codex_is_known_by_how_its_agent_begins() {
+    let setup = tiers("");
+    let text = format!("<user_instructions>{HARD}</user_instructions> hello");
+    let tier = |agent: &str| {
+        let header = |name: &str| if name == "user-agent" { agent.to_owned() } else { String::new() };
+        told(&asked(&setup, &text, &Moment { header: &header, ..Moment::default() }))[1].to_owned()
+    };
+    for agent in ["codex_cli_rs/0.1", "Codex Desktop", "CODEX/1", "codex-tui"] {
+        assert_eq!(tier(agent), "SIMPLE", "{agent}");
+    }
+    for agent in ["", "code", "codex", "codexé/1", "mycodex/1", "Mozilla/5.0 codex/1"] {
+        assert_ne!(tier(agent), "SIMPLE", "{agent}");
+    }
+}
+
 #[test]
 fn near_a_budget_the_tier_below_serves() {
     let setup = tiers("budget_lowering: 0.9");
