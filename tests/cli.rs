@@ -42,6 +42,32 @@ fn check_sums_a_configuration_up() {
     }
 }
 
+/// Once `print!` panicked where `head` had seen enough.
+#[test]
+fn a_reader_who_leaves_early_is_no_failure() {
+    let prompts = golden::path("calibrate/prompts.jsonl").display().to_string();
+    for args in [
+        ["check", "routers.yaml"].as_slice(),
+        &["envoy", "tutorial-1.yaml"],
+        &["models"],
+        &["explain", "../explain/config.yaml", "../explain/plain.json"],
+        &["calibrate", "../calibrate/config.yaml", "--prompts", &prompts, "--share", "0.3"],
+        &["score"],
+    ] {
+        let mut child =
+            signalbox(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        // More than a pipe holds, so that a writer meets the closed one.
+        let lines = "{\"prompt\": \"hello\"}\n".repeat(20_000);
+        let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+        let (code, _, err) = outcome(&child.wait_with_output().unwrap());
+        assert!(
+            code == Some(0) && !err.contains("panicked") && !err.contains("Broken pipe"),
+            "{args:?} {code:?} {err}"
+        );
+    }
+}
+
 #[test]
 fn check_names_every_mistake_with_its_place() {
     for name in ["mistakes", "routing-mistakes", "routers-mistakes", "routers-lost"] {
@@ -102,6 +128,25 @@ fn explain_tells_what_a_router_chose_and_why() {
         assert_eq!((code, err.as_str()), (Some(0), ""), "{request}");
         golden::assert(&format!("explain/{request}.{form}"), &out);
     }
+}
+
+/// Once a floor hid the score, and rounding put it into another tier than the one that was told.
+#[test]
+fn explain_shows_the_score_under_a_floor_and_no_other_tiers_score() {
+    let folder = scratch("explain-score");
+    let config = "model_list:\n- {model_name: cheap, litellm_params: {model: openai/gpt-4o-mini}}\nsignalbox:\n  routers:\n    \
+        smart: {classifier_type: heuristic, plan_mode_min_tier: COMPLEX, tiers: {SIMPLE: cheap, COMPLEX: cheap, REASONING: cheap}}\n";
+    std::fs::write(folder.join("config.yaml"), config).unwrap();
+    let shown = |text: &str| {
+        let request = format!(r#"{{"model":"smart","messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        std::fs::write(folder.join("request.json"), request).unwrap();
+        outcome(&signalbox(&["explain", "config.yaml", "request.json"]).current_dir(&folder).output().unwrap()).1
+    };
+    let boundaries = "\n  SIMPLE, MEDIUM from 0.15, COMPLEX from 0.35, REASONING from 0.6\n";
+    let near = shown("hello api sql");
+    assert!(near.contains(&format!("0.14999999999999997{boundaries}")) && near.contains("tier `SIMPLE`"), "{near}");
+    let plan = shown("hello. Plan mode is active");
+    assert!(plan.contains(&format!("-0.1500{boundaries}")) && plan.contains("tier `COMPLEX` (plan_mode)"), "{plan}");
 }
 
 #[test]

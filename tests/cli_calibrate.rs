@@ -93,7 +93,7 @@ fn a_line_that_cannot_be_read_is_named_and_left_out() {
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &file, "--share", "0.5"], b"");
     assert_eq!(code, Some(1));
     assert!(out.starts_with("2 prompts, scored by heuristic\nlines that could not be read: 2\n"), "{out}");
-    assert!(err.contains(":3: this is no JSON object: ") && err.contains(":5: neither `prompt` nor "), "{err}");
+    assert!(err.contains(":3: this is no JSON object; ") && err.contains(":5: neither `prompt` nor "), "{err}");
 
     let none = scratch("none.jsonl", "\n").display().to_string();
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &none, "--share", "0.5"], b"");
@@ -111,7 +111,41 @@ fn what_makes_no_sense_is_refused() {
     ] {
         assert_eq!(calibrate(&["--share", share]), (Some(2), String::new(), format!("signalbox: {problem}\n")));
     }
-    let (code, _, err) = calibrate(&["--share", "0.5", "--router", "cheap"]);
-    assert_eq!(code, Some(2));
-    assert!(err.ends_with("signalbox: only entries of `model_name: cheap` were looked at\n"), "{err}");
+    for (name, remedy) in [("cheap", "the first one is `old`"), ("smrt", "did you mean `smart`?")] {
+        let (code, _, err) = calibrate(&["--share", "0.5", "--router", name]);
+        assert_eq!(code, Some(2));
+        assert!(err.contains(&format!("it has no complexity router `{name}`; {remedy}\n")), "{err}");
+    }
+}
+
+/// Once `--router` looked at `model_list` alone, took the first of `signalbox.routers` for any name, and printed LiteLLM's wrapping.
+#[test]
+fn a_router_of_our_own_is_found_by_its_name_and_its_boundaries_can_be_pasted() {
+    let groups = "model_list:\n- {model_name: cheap, litellm_params: {model: openai/gpt-4o-mini}}\n\
+        - {model_name: strong, litellm_params: {model: openai/gpt-4o}}\n";
+    let routers = "signalbox:\n  routers:\n    one:\n      tiers: {SIMPLE: strong}\n      classifier_type: heuristic\n    \
+        two:\n      tiers: {SIMPLE: cheap, COMPLEX: strong}\n";
+    let text = format!("{groups}{routers}");
+    let file = scratch("own.yaml", &text).display().to_string();
+    let calibrate = ["calibrate", &file, "--prompts", "prompts.jsonl", "--share", "0.4,0.2"];
+    let of = |more: &[&str]| run(&[&calibrate, more].concat(), b"");
+    let (code, out, err) = of(&["--router", "two"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("40 prompts, scored by signalbox of `two`\n"), "{out}");
+    let (_, snippet) = out.split_once("To paste into `signalbox.routers.two`:\n\n").unwrap();
+    let json: Value = serde_json::from_str(&of(&["--router", "two", "--json"]).1).unwrap();
+    let wanted: Vec<u64> =
+        json["proposed"]["tiers"].as_object().unwrap().values().map(|it| it["prompts"].as_u64().unwrap()).collect();
+
+    let indented: String = snippet.lines().map(|line| format!("      {line}\n")).collect();
+    let pasted = scratch("pasted.yaml", &format!("{text}{indented}")).display().to_string();
+    assert_eq!((run(&["check", &pasted], b"").0, run(&["check", &pasted], b"").2), (Some(0), String::new()));
+    let prompts = std::fs::read(golden::path("calibrate/prompts.jsonl")).unwrap();
+    let (_, out, _) = run(&["score", "--config", &pasted, "--router", "two"], &prompts);
+    let count = |tier: &str| out.matches(&format!("\"tier\":\"{tier}\"")).count() as u64;
+    assert_eq!(["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"].map(count).to_vec(), wanted);
+
+    assert!(of(&[]).1.contains("scored by heuristic\n"), "the first one");
+    let (code, _, err) = of(&["--router", "tow"]);
+    assert!(code == Some(2) && err.contains("did you mean `two`?"), "{err}");
 }

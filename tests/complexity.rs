@@ -174,6 +174,7 @@ fn the_hardest_keyword_rule_wins_and_skips_the_scorer() {
     assert_eq!(outcome(&config, &[says(Role::User, "invoices")]), (Tier::Simple, Cause::HeuristicScorer));
     let both = [says(Role::User, "bill: LITELLM ESCALATE")];
     assert_eq!(outcome(&config, &both), (Tier::Medium, Cause::LiteralKeywordMatch));
+    assert_eq!(decide(&config, &both).scored.signals, [""; 0], "as in LiteLLM");
 }
 
 #[test]
@@ -305,7 +306,8 @@ mod read {
     #[test]
     fn every_key_is_read() {
         let root = yaml::read(include_str!("golden/complexity/router.yaml")).unwrap();
-        let (config, warnings) = complexity_router(&root).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        let found = complexity_router(&root, None).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        let (config, warnings) = (found.config, found.warnings);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].problem.starts_with("`deployment_affinity` has no effect here"), "{}", notes(&warnings));
         let model = |group: &str, params: Value| TierModel { group: group.to_owned(), params };
@@ -343,15 +345,15 @@ mod read {
     #[test]
     fn every_mistake_is_told_with_its_place() {
         let root = yaml::read(include_str!("golden/complexity/mistakes.yaml")).unwrap();
-        let told = notes(&complexity_router(&root).unwrap_err());
+        let told = notes(&complexity_router(&root, None).unwrap_err());
         golden::assert("complexity/mistakes.txt", &told);
         let none = yaml::read("model_list: []").unwrap();
-        assert!(notes(&complexity_router(&none).unwrap_err()).contains("it has no complexity router"));
+        assert!(notes(&complexity_router(&none, None).unwrap_err()).contains("it has no complexity router"));
         let long = format!(
             "model_list: [{{model_name: m, litellm_params: {{model: auto_router/complexity_router, complexity_router_config: {{code_keywords: [{}]}}}}}}]",
             "x".repeat(20_000)
         );
-        let told = notes(&complexity_router(&yaml::read(&long).unwrap()).unwrap_err());
+        let told = notes(&complexity_router(&yaml::read(&long).unwrap(), None).unwrap_err());
         assert!(told.contains("all keywords together are 20000 bytes long; keep them below 16384"), "{told}");
     }
 
@@ -384,6 +386,19 @@ mod read {
         let (code, out, _) = score(&["--classifier", "heuristic"], b"{}\n\xff\n{\"prompt\":\"hello\"}");
         let errors: Vec<bool> = out.lines().map(|line| line.starts_with(r#"{"error":""#)).collect();
         assert_eq!((code, errors), (Some(1), vec![true, true, false]), "{out}");
+        let bad = b"\xef\xbb\xbf{\"prompt\":\"hello\"}\r\n\r\nnonsense\n[\"hello\"]\n{\"prompt\":5}\n{\"messages\":\"x\"}\n{\"prompt\":";
+        let (code, out, told) = score(&[], bad);
+        let wanted = [
+            r#"{"error":"this line is empty","line":2}"#,
+            r#"{"error":"this is no JSON object","line":3}"#,
+            r#"{"error":"this is no JSON object","line":4}"#,
+            r#"{"error":"`prompt` is no text","line":5}"#,
+            r#"{"error":"neither `prompt` nor a list of `messages` is here","line":6}"#,
+            r#"{"error":"this is no JSON object: EOF while parsing a value at column 10","line":7}"#,
+        ];
+        assert_eq!(out.lines().skip(1).collect::<Vec<_>>(), wanted);
+        assert_eq!((code, out.lines().next()), (Some(1), answers.lines().next()));
+        assert_eq!(told, "signalbox: lines that could not be read: 6; the first is line 2\n");
         let file = golden::path("complexity/mistakes.yaml");
         let (code, out, told) = score(&["--config", &file.display().to_string()], lines.as_bytes());
         assert_eq!((code, out.as_str()), (Some(2), ""));

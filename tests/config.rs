@@ -231,9 +231,9 @@ fn numbers_reach_the_filter_to_the_bit() {
              dimension_weights: {{codePresence: {number:?}}}\n"
         );
         let root = yaml::read(&router).unwrap();
-        let (outside, _) = complexity_router(&root).unwrap();
+        let outside = complexity_router(&root, None).unwrap().config;
         let inside = Node::from_json_text(root.to_json().to_string().as_bytes()).unwrap();
-        let (inside, _) = complexity_router(&inside).unwrap();
+        let inside = complexity_router(&inside, None).unwrap().config;
         assert_eq!(outside.tier_boundaries.simple_medium.to_bits(), number.to_bits());
         assert_eq!(inside.tier_boundaries.simple_medium.to_bits(), number.to_bits());
         assert_eq!(inside, outside);

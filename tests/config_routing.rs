@@ -52,7 +52,7 @@ fn deployments_have_limits_of_their_own() {
     assert_eq!((first.cooldown_ms, first.allowed_fails), (Some(15_000), Some(3)));
     let policy = AllowedFails { rate_limit: Some(10), ..AllowedFails::default() };
     assert_eq!(first.allowed_fails_policy, Some(policy));
-    assert_eq!(first.supports, ["code", "long_context"]);
+    assert_eq!(first.supports, ["code_generation", "long_context"]);
     // No rpm becomes a limit of requests in flight.
     assert_eq!((first.max_parallel, second.max_parallel, second.rpm), (Some(20), Some(50), Some(10)));
     assert!(second.blocked && !first.blocked);

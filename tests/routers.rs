@@ -85,6 +85,16 @@ fn a_tier_leads_to_its_group_and_says_why() {
     assert_eq!(group.choice, None);
 }
 
+/// Once such a tier was one that could be moved up to.
+#[test]
+fn a_tier_with_an_empty_list_is_none() {
+    let one = setup("complexity", "{tiers: {SIMPLE: cheap, MEDIUM: [], COMPLEX: strong}, default_model: spare}", "");
+    assert_eq!(
+        told(&asked(&one, "hello, LITELLM ESCALATE", &Moment::default())),
+        ["strong", "COMPLEX", "heuristic_scorer"]
+    );
+}
+
 #[test]
 fn a_tier_without_a_group_goes_to_the_default_and_a_list_is_drawn_from() {
     let one = setup("complexity", "{tiers: {SIMPLE: [cheap, middle]}, default_model: strong}", "");
@@ -174,6 +184,33 @@ fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
     assert_eq!(wish(&few, "REASONING", EASY), is("strong", "COMPLEX", "client_request", false));
 }
 
+/// Once the score was lost where the floor had the last word.
+#[test]
+fn a_planning_client_gets_its_least_tier_and_is_told_the_score() {
+    let setup = tiers("plan_mode_min_tier: COMPLEX");
+    let plans = json!({"tools": [{"type": "function", "function": {"name": "exit_plan_mode"}}]});
+    let flight = decide(&setup, Api::Chat, body(&[("user", EASY)], plans), &Moment::default()).unwrap();
+    assert_eq!(told(&flight), ["strong", "COMPLEX", "plan_mode"]);
+    assert_eq!(flight.choice.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
+}
+
+/// Once any agent with these five letters was taken for Codex, and what its users wrote was cut out.
+#[test]
+fn codex_is_known_by_how_its_agent_begins() {
+    let setup = tiers("");
+    let text = format!("<user_instructions>{HARD}</user_instructions> hello");
+    let tier = |agent: &str| {
+        let header = |name: &str| if name == "user-agent" { agent.to_owned() } else { String::new() };
+        told(&asked(&setup, &text, &Moment { header: &header, ..Moment::default() }))[1].to_owned()
+    };
+    for agent in ["codex_cli_rs/0.1", "Codex Desktop", "CODEX/1", "codex-tui"] {
+        assert_eq!(tier(agent), "SIMPLE", "{agent}");
+    }
+    for agent in ["", "code", "codex", "codexé/1", "mycodex/1", "Mozilla/5.0 codex/1"] {
+        assert_ne!(tier(agent), "SIMPLE", "{agent}");
+    }
+}
+
 #[test]
 fn near_a_budget_the_tier_below_serves() {
     let setup = tiers("budget_lowering: 0.9");
@@ -184,6 +221,7 @@ fn near_a_budget_the_tier_below_serves() {
     };
     let is = |told: [&str; 3]| told.map(str::to_owned);
     assert_eq!(at([0.0, 0.0, 0.89, 0.0, 0.0]), is(["strong", "COMPLEX", "heuristic_scorer"]));
+    assert_eq!(at([0.0, 0.0, 0.9, 0.0, 0.0]), is(["middle", "MEDIUM", "budget_lowering"]), "from this share on");
     assert_eq!(at([0.0, 0.0, 0.95, 0.0, 0.0]), is(["middle", "MEDIUM", "budget_lowering"]));
     assert_eq!(at([0.0, 0.95, 1.2, 0.0, 0.0]), is(["cheap", "SIMPLE", "budget_lowering"]));
     assert_eq!(at([1.0, 0.95, 1.2, 0.0, 0.0]), is(["strong", "COMPLEX", "heuristic_scorer"]), "nobody has any left");

@@ -7,7 +7,7 @@ use signalbox::config::model::{
     Budget, Deployment, ModelGroup, Router, RouterConfig, RouterKind, StrategyName, Target,
 };
 
-use super::configuration;
+use super::{configuration, stdout};
 
 /// Arguments of `signalbox check`.
 #[derive(clap::Args)]
@@ -19,10 +19,7 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: &Args) -> ExitCode {
     match configuration::load(&args.config) {
-        Ok(compiled) => {
-            print!("{}", summary(&compiled.config));
-            ExitCode::SUCCESS
-        }
+        Ok(compiled) => stdout::print(&summary(&compiled.config), ExitCode::SUCCESS),
         Err(code) => code,
     }
 }

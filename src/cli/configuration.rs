@@ -6,10 +6,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use signalbox::config::compile::{self, Compiled, compile};
-use signalbox::config::complexity::ComplexityConfig;
+use signalbox::config::compile::{self, Compiled, OneComplexity, compile};
 use signalbox::config::notice::Notice;
-use signalbox::config::tree::{Node, Value};
+use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
 /// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
@@ -25,35 +24,14 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     Ok(compiled)
 }
 
-/// The complexity router of this `model_name` in a file, or the first one. Its warnings are printed.
+/// The complexity router of this name in a file, or the first one. Its warnings are printed.
 ///
 /// # Errors
 /// The exit code, after everything was printed.
-pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<ComplexityConfig, ExitCode> {
-    let (config, warnings) = read(path, |root| match name {
-        None => compile::complexity_router(root),
-        Some(name) => compile::complexity_router(&only(root, name)),
-    })
-    .inspect_err(|_| {
-        if let Some(name) = name {
-            eprintln!("signalbox: only entries of `model_name: {name}` were looked at");
-        }
-    })?;
-    print(path, "warning: ", &warnings);
-    Ok(config)
-}
-
-/// A configuration with the entries of one `model_name` alone.
-fn only(root: &Node, name: &str) -> Node {
-    let mut root = root.clone();
-    if let Value::Map(entries) = &mut root.value
-        && let Some((_, list)) = entries.iter_mut().find(|(key, _)| key.name == "model_list")
-        && let Value::Seq(models) = &mut list.value
-    {
-        let named = |model: &Node| model.entry("model_name").is_some_and(|it| it.value == Value::Str(name.to_owned()));
-        models.retain(named);
-    }
-    root
+pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<OneComplexity, ExitCode> {
+    let found = read(path, |root| compile::complexity_router(root, name))?;
+    print(path, "warning: ", &found.warnings);
+    Ok(found)
 }
 
 fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Vec<Notice>>) -> Result<T, ExitCode> {

@@ -7,7 +7,7 @@ use signalbox::config::compile::Compiled;
 use signalbox::generate::{envoy, keys, yaml};
 
 use super::configuration::{self, WRONG};
-use super::directory;
+use super::{directory, stdout};
 
 /// Arguments of `signalbox envoy`.
 #[derive(clap::Args)]
@@ -46,8 +46,7 @@ pub fn run(args: &Args) -> ExitCode {
     }
     let text = bootstrap(&compiled, &args.config, &wasm);
     let Some(path) = &args.output else {
-        print!("{text}");
-        return ExitCode::SUCCESS;
+        return stdout::print(&text, ExitCode::SUCCESS);
     };
     written(std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display())))
 }

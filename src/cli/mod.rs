@@ -13,3 +13,4 @@ pub mod up;
 
 mod configuration;
 mod directory;
+mod stdout;

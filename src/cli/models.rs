@@ -1,6 +1,5 @@
 //! `signalbox models`: what Signalbox knows of models, and what a request would cost.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
@@ -9,6 +8,7 @@ use signalbox::chat::Usage;
 use signalbox::provider;
 
 use super::configuration::WRONG;
+use super::stdout;
 
 /// Arguments of `signalbox models`.
 #[derive(clap::Args)]
@@ -50,9 +50,7 @@ pub fn run(args: &Args) -> ExitCode {
         reasoning_tokens: 0,
     });
     let text = if args.json { as_json(&found, usage.as_ref()) } else { as_table(&found, usage.as_ref()) };
-    // Whoever reads may have seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    stdout::print(&text, ExitCode::SUCCESS)
 }
 
 fn find(name: Option<&str>) -> Vec<&'static Row> {

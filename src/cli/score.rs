@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use signalbox::codec::client::openai::conversation;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
-use signalbox::routing::complexity::{Cause, Classifier, Dimension, Scored};
+use signalbox::routing::complexity::{Classifier, Dimension, Scored};
 
-use super::configuration;
+use super::{configuration, stdout};
 
 /// Arguments of `signalbox score`.
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ pub struct Args {
     /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which complexity router of it, by its `model_name`
+    /// Which complexity router of it, by its name
     #[arg(long, value_name = "NAME", requires = "config")]
     router: Option<String>,
     /// Add to each line what every dimension contributed
@@ -44,7 +45,7 @@ pub(super) enum ClassifierName {
 /// A line of stdin: `{"prompt": …}` is scored as it stands, `{"messages": …, "tools": …}` as a request's body, rules included.
 #[derive(Deserialize)]
 struct Line {
-    prompt: Option<String>,
+    prompt: Option<Value>,
 }
 
 /// A line of stdout.
@@ -73,7 +74,7 @@ pub fn run(args: &Args) -> ExitCode {
     let mut config = match &args.config {
         None => ComplexityConfig::default(),
         Some(path) => match configuration::complexity_router(path, args.router.as_deref()) {
-            Ok(config) => config,
+            Ok(found) => found.config,
             Err(code) => return code,
         },
     };
@@ -85,10 +86,15 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(configuration::WRONG);
         }
     };
-    match score_all(&classifier, args.explain) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
+    let mut unread = Unread::default();
+    let outcome = stdout::unless_left(score_all(&classifier, args.explain, &mut unread));
+    match (outcome, unread) {
+        (Ok(()), Unread { lines: 0, .. }) => ExitCode::SUCCESS,
+        (Ok(()), Unread { lines, first }) => {
+            eprintln!("signalbox: lines that could not be read: {lines}; the first is line {first}");
+            ExitCode::FAILURE
+        }
+        (Err(error), _) => {
             eprintln!("signalbox: {error}");
             ExitCode::FAILURE
         }
@@ -104,22 +110,28 @@ pub(super) fn set_classifier(config: &mut ComplexityConfig, name: Option<Classif
     }
 }
 
-/// Whether every line could be read.
-fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
+/// Lines that could not be read.
+#[derive(Default)]
+struct Unread {
+    lines: usize,
+    /// The number of the first one.
+    first: usize,
+}
+
+fn score_all(classifier: &Classifier, explain: bool, unread: &mut Unread) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let mut all = true;
-    for line in io::stdin().lock().split(b'\n') {
+    for (line, number) in io::stdin().lock().split(b'\n').zip(1..) {
         match judge(classifier, &line?, true) {
             Ok(scored) => serde_json::to_writer(&mut stdout, &answer(scored, explain))?,
             Err(error) => {
-                all = false;
-                serde_json::to_writer(&mut stdout, &serde_json::json!({ "error": error }))?;
+                unread.first = if unread.lines == 0 { number } else { unread.first };
+                unread.lines += 1;
+                serde_json::to_writer(&mut stdout, &serde_json::json!({ "error": error, "line": number }))?;
             }
         }
         stdout.write_all(b"\n")?;
     }
-    stdout.flush()?;
-    Ok(all)
+    stdout.flush()
 }
 
 /// Judges a line: a prompt as it stands, a conversation as the filter would.
@@ -127,20 +139,35 @@ fn score_all(classifier: &Classifier, explain: bool) -> io::Result<bool> {
 /// # Errors
 /// What is wrong with the line.
 pub(super) fn judge(classifier: &Classifier, line: &[u8], explain: bool) -> Result<Scored, String> {
-    let Line { prompt } = serde_json::from_slice(line).map_err(|error| format!("this is no JSON object: {error}"))?;
-    if let Some(prompt) = prompt {
-        return Ok(classifier.score(&prompt, explain));
+    // Some editors begin a file with this mark.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+    match line.first() {
+        None => return Err("this line is empty".to_owned()),
+        Some(b'{') => {}
+        Some(_) => return Err("this is no JSON object".to_owned()),
     }
-    let conversation = conversation::read(line).ok_or("neither `prompt` nor `messages` is here")?;
+    let Line { prompt } = serde_json::from_slice(line).map_err(|error| {
+        // Whatever the parser says, it saw one line only.
+        let said = error.to_string();
+        let problem = said.split(" at line ").next().unwrap_or_default();
+        format!("this is no JSON object: {problem} at column {}", error.column())
+    })?;
+    match prompt {
+        Some(Value::String(prompt)) => return Ok(classifier.score(&prompt, explain)),
+        Some(_) => return Err("`prompt` is no text".to_owned()),
+        None => {}
+    }
+    let conversation = conversation::read(line).ok_or("neither `prompt` nor a list of `messages` is here")?;
     Ok(classifier.decide(&conversation, false, explain).scored)
 }
 
 fn answer(scored: Scored, explain: bool) -> Answer {
-    let Scored { tier, score, cause, signals, dimensions } = scored;
+    let score = scored.figure();
+    let Scored { tier, cause, signals, dimensions, .. } = scored;
     let part =
         |it: Dimension| Part { name: it.name, value: it.value, weight: it.weight, contribution: it.contribution };
     Answer {
-        score: Cause::is_scored(cause).then_some(score),
+        score,
         tier: tier.as_str(),
         signals,
         cause: cause.as_str(),

@@ -79,7 +79,8 @@ fn longest_answer(config: &RouterConfig, group: GroupIndex) -> Option<u64> {
     members.filter_map(|index| config.deployments.get(*index)?.facts.limits.max_output_tokens).min()
 }
 
-/// Whether the client is Codex, by its user agent.
+/// Whether the client is Codex, by how its user agent begins, as in LiteLLM: `codex_cli_rs/1.0`, but not `mycodex/1.0`.
 fn is_codex(agent: &str) -> bool {
-    agent.as_bytes().windows(5).any(|piece| piece.eq_ignore_ascii_case(b"codex"))
+    let (name, after) = agent.as_bytes().split_at(agent.len().min(5));
+    name.eq_ignore_ascii_case(b"codex") && matches!(after.first(), Some(b'-' | b'_' | b' ' | b'/'))
 }

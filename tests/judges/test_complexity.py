@@ -5,6 +5,7 @@ The binary is the judged one: `SIGNALBOX_BIN`, or target/debug/signalbox. LiteLL
 hold no character younger than that Python's Unicode.
 """
 
+import asyncio
 import json
 import os
 import pathlib
@@ -182,6 +183,78 @@ def test_the_newest_ask_is_litellms():
             continue
         tier, score, signals = theirs.classify(ask)
         assert (ours["tier"], ours["score"], ours["signals"]) == (tier.value, score, signals), messages
+
+
+ASKS = [
+    "hello", "  class api \n", "", " ", "<system-reminder>class</system-reminder>", "<system-reminder>open sql", "x</system-reminder>y",
+    "please LITELLM ESCALATE now", "litellm escalate", "go UP", "Plan mode is active", 'You are currently running in "Plan" mode.',
+    "my plan sign", "You are coming up with a succinct title for a coding session", "chore: name it", "INVOICES", "an invoice",
+    "我需要开发票", "c++ code", "pay the bill (now)", "Let's think step by step", "evaluate and deduce the api",
+    "Design a distributed scalable system with grpc and protocol buffers; implement in rust with an api endpoint.", "????",
+    "<<NOTE>>inside api<</Note>>", "[Ä]quoted api[/Ä] rest", "[ä]quoted sql[/Ä]", "ที่นี่ api", "مرحبا sql", "long " * 500,
+]
+TIERS = ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
+
+
+def whole_settings(dice):
+    """Rules of every kind, together as they come."""
+    tiers = {tier: dice.choice(("a", ["a", "b"], {"model_name": "b", "litellm_params": {"seed": 1}})) for tier in TIERS if dice.random() < 0.8}
+    tiers = tiers or {"MEDIUM": "a"}
+    keywords = ["invoice", " Invoice ", "发票", "c++", "(now)", "pay the bill", "", "api", "?"]
+    maybe = {
+        "keyword_tier_rules": [{"keywords": [*dice.sample(keywords, 3), "zz"], "tier": dice.choice(TIERS)} for _ in range(2)],
+        "escalation_keywords": dice.choice(([], ["UP", ""], [" go ", "LITELLM ESCALATE"])),
+        "plan_mode_min_tier": dice.choice(list(tiers)),
+        "plan_mode_patterns": ["plan sign", " "],
+        "route_housekeeping_to_cheapest_tier": False,
+        "housekeeping_patterns": ["chore:", ""],
+        "reminder_markers": dice.choice(([{"open": "<<NOTE>>", "close": "<</note>>"}], [{"open": "[Ä]", "close": "[/Ä]"}])),
+        "tier_boundaries": dice.choice(({"simple_medium": 0}, {"simple_medium": 0.5, "medium_complex": 0.2}, {})),
+        "reasoning_override_min_score": dice.choice((0, -1, 1)),
+        "dimension_weights": dice.choice(({"codePresence": 1}, {"tokenCount": -1, "questionComplexity": 1})),
+    }
+    settings = {key: value for key, value in maybe.items() if dice.random() < 0.4}
+    return {**settings, "tiers": tiers, "default_model": "a", "max_tokens_from_tier_model": False}
+
+
+def whole_request(dice):
+    def text():
+        return dice.choice((" ", "", "\n", ". ")).join(dice.choice(ASKS) for _ in range(dice.choice((1, 1, 2, 3))))
+
+    def part():
+        kind = dice.choice(("text", "text", "text", "image_url", "tool_result", "input_text", None))
+        return {"type": kind, "text": text()} if kind else text()
+
+    def message():
+        content = dice.choice((text(), text(), [part() for _ in range(dice.randint(0, 3))], None))
+        return {"role": dice.choice(("user", "user", "user", "assistant", "system", "tool")), "content": content}
+
+    request = {"messages": [message() for _ in range(dice.choice((1, 1, 2, 3, 6)))]}
+    if dice.random() < 0.3:
+        request["tools"] = [{"type": "function", "function": {"name": dice.choice(("f", "exit_plan_mode")), "parameters": {}}}]
+    return request
+
+
+def test_whole_decisions_are_litellms(tmp_path):
+    """Not the scorer alone: keyword rules, chores, planning clients, wishes for more, markers, in LiteLLM's order."""
+    dice, file, causes, wrong = random.Random(20261121), tmp_path / "config.yaml", set(), []
+    for _ in range(40):
+        settings = whole_settings(dice)
+        file.write_text(json.dumps({"model_list": [{"model_name": "smart", "litellm_params": {
+            "model": "auto_router/complexity_router", "complexity_router_config": settings}}]}))
+        theirs, requests = router(settings), [whole_request(dice) for _ in range(50)]
+        for request, ours in zip(requests, signalbox(requests, "--config", str(file))):
+            kwargs = {"proxy_server_request": {"body": request}, "metadata": {}}
+            found = asyncio.run(theirs._classify_and_route("smart", kwargs, messages=request["messages"])).routing_decision
+            causes.add(found["cause"])
+            tier = ours["tier"] if ours["cause"] != "default_fallback" else None
+            told = (tier, ours["score"], ours["signals"], ours["cause"])
+            if told != (found.get("tier"), found.get("score"), list(found.get("signals") or []), found["cause"]):
+                wrong.append(f"{settings}\n{request}\n  ours   {told}\n  theirs {found}")
+    assert causes == {
+        "heuristic_scorer", "reasoning_override", "literal_keyword_match", "housekeeping", "plan_mode", "default_fallback"
+    }
+    assert not wrong, f"{len(wrong)} differ:\n" + "\n".join(wrong[:3])
 
 
 def test_the_judge_can_refuse():

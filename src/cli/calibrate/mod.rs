@@ -11,11 +11,13 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use signalbox::config::compile::OneComplexity;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
 use signalbox::routing::complexity::{Cause, Classifier, Scored};
 
 use super::configuration::{self, WRONG};
 use super::score::{ClassifierName, judge, set_classifier};
+use super::stdout;
 use boundaries::{Judged, propose};
 use report::Report;
 
@@ -30,7 +32,7 @@ pub struct Args {
     /// The share of the prompts at or above MEDIUM; up to two more, smaller ones: at or above COMPLEX, and for REASONING
     #[arg(long = "share", value_name = "SHARE[,SHARE[,SHARE]]", value_delimiter = ',', required = true, num_args = 1)]
     shares: Vec<f64>,
-    /// Which complexity router, by its `model_name`; else the first one
+    /// Which complexity router, by its name; else the first one
     #[arg(long, value_name = "NAME")]
     router: Option<String>,
     /// Who scores; else the configuration's `classifier_type`
@@ -45,8 +47,8 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     match calibrate(args) {
         Ok((report, all_read)) => {
-            print!("{}", if args.json { report.json() } else { report.text() });
-            if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let text = if args.json { report.json() } else { report.text() };
+            stdout::print(&text, if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(code) => code,
     }
@@ -55,7 +57,8 @@ pub fn run(args: &Args) -> ExitCode {
 /// The report, and whether every line could be read.
 fn calibrate(args: &Args) -> Result<(Report, bool), ExitCode> {
     check(&args.shares).map_err(|problem| wrong(&problem))?;
-    let configured = configuration::complexity_router(&args.config, args.router.as_deref())?;
+    let OneComplexity { config: configured, own, .. } =
+        configuration::complexity_router(&args.config, args.router.as_deref())?;
     let mut config = configured.clone();
     set_classifier(&mut config, args.classifier);
     let file = args.prompts.display();
@@ -89,6 +92,7 @@ fn calibrate(args: &Args) -> Result<(Report, bool), ExitCode> {
     let scores = |it: &Judged| if let Judged::Scored { score, .. } = it { Some(*score) } else { None };
     let mut report = Report::new(&config, found, cuts, judged.iter().filter_map(scores).collect(), &today, &then);
     report.router.clone_from(&args.router);
+    report.own = own;
     report.skipped = skipped;
     report.changed = config.classifier_type != configured.classifier_type;
     Ok((report, skipped == 0))

@@ -19,6 +19,8 @@ type Counts = [usize; 4];
 pub struct Report {
     /// The router that was asked for by name.
     pub router: Option<String>,
+    /// Where the router stands, if that is under `signalbox.routers`.
+    pub own: Option<String>,
     /// Lines that could not be read.
     pub skipped: usize,
     /// Whether the classifier is another one than the configuration's.
@@ -46,6 +48,7 @@ impl Report {
         let counts = |of: &[Scored]| Tier::ALL.map(|tier| of.iter().filter(|it| it.tier == tier).count());
         Self {
             router: None,
+            own: None,
             skipped: 0,
             changed: false,
             classifier: config.classifier_type.as_str(),
@@ -81,7 +84,8 @@ impl Report {
         for cut in &self.cuts {
             out += &self.outcome(cut);
         }
-        out + "\nTo paste into the router's litellm_params:\n\n" + &self.yaml()
+        let place = self.own.as_ref().map_or("the router's litellm_params".to_owned(), |own| format!("`{own}`"));
+        out + &format!("\nTo paste into {place}:\n\n") + &self.yaml()
     }
 
     /// As JSON.
@@ -131,9 +135,12 @@ impl Report {
 
     fn yaml(&self) -> String {
         let [simple_medium, medium_complex, complex_reasoning] = values(&self.proposed.0);
-        let classifier = if self.changed { format!("  classifier_type: {}\n", self.classifier) } else { String::new() };
+        // A router of `signalbox.routers` has its settings without LiteLLM's wrapping.
+        let (head, indent) = if self.own.is_some() { ("", "") } else { ("complexity_router_config:\n", "  ") };
+        let classifier =
+            if self.changed { format!("{indent}classifier_type: {}\n", self.classifier) } else { String::new() };
         format!(
-            "complexity_router_config:\n{classifier}  tier_boundaries: {{simple_medium: {simple_medium:?}, \
+            "{head}{classifier}{indent}tier_boundaries: {{simple_medium: {simple_medium:?}, \
              medium_complex: {medium_complex:?}, complex_reasoning: {complex_reasoning:?}}}\n"
         )
     }

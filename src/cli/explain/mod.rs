@@ -24,6 +24,7 @@ use signalbox::routing::explain::{Explanation, explain, firsts};
 use signalbox::state::{Seen, Standing, from_json};
 
 use super::configuration::{self, WRONG};
+use super::stdout;
 
 /// The moment of the decision, Unix milliseconds. Any would do: times in files are relative.
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -132,8 +133,8 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     let refused = explanation.decision.as_ref().err().map(answer);
     let report =
         Report { config, seen: &seen, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };
-    print!("{}", if args.json { json::of(&report) } else { text::of(&report) });
-    Ok(if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let text = if args.json { json::of(&report) } else { text::of(&report) };
+    Ok(stdout::print(&text, if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }))
 }
 
 /// Which path the request is for, by what it holds.

@@ -51,8 +51,8 @@ fn scoring(out: &mut String, decision: &Decision, settings: &ComplexityConfig) {
             let _ = writeln!(out, "{}", line.trim_end());
         }
     }
-    if scored.cause.is_scored() {
-        let _ = writeln!(out, "  {:<28} {:>31.4}", "score", scored.score);
+    if let Some(score) = scored.figure() {
+        let _ = writeln!(out, "  {:<28} {:>31}", "score", shown(score, settings));
         let _ = writeln!(out, "  {}", boundaries(settings));
     }
     if let Some(matched) = &decision.matched {
@@ -62,6 +62,13 @@ fn scoring(out: &mut String, decision: &Decision, settings: &ComplexityConfig) {
         let _ = writeln!(out, "  escalation keyword: {wish}");
     }
     out.push('\n');
+}
+
+/// Four decimals, or all where rounding would put the score into another tier.
+fn shown(score: f64, settings: &ComplexityConfig) -> String {
+    let tier = |score: f64| settings.tier_boundaries.tier(score);
+    let short = format!("{score:.4}");
+    if short.parse().is_ok_and(|rounded| tier(rounded) == tier(score)) { short } else { score.to_string() }
 }
 
 fn boundaries(settings: &ComplexityConfig) -> String {

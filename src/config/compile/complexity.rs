@@ -127,7 +127,15 @@ fn tiers(field: &Field<'_>, notes: &mut Notes) -> Vec<(Tier, Vec<TierModel>)> {
     let mut tiers: Vec<(Tier, Vec<TierModel>)> = Vec::new();
     for (name, field) in known(field, &names, notes) {
         let Some(tier) = Tier::named(name) else { continue };
-        let items = if matches!(field.node.value, Value::Seq(_)) { field.items(notes) } else { vec![field] };
+        let items = if matches!(field.node.value, Value::Seq(_)) { field.items(notes) } else { vec![field.clone()] };
+        if items.is_empty() {
+            field.warning(
+                notes,
+                "this tier has no group, as if it were not written",
+                "write a group's name, or take it out",
+            );
+            continue;
+        }
         let mut models: Vec<TierModel> = Vec::new();
         for item in items {
             let Some(model) = model(&item, notes) else { continue };
@@ -227,6 +235,7 @@ fn weights(field: &Field<'_>, notes: &mut Notes) -> DimensionWeights {
 fn rules(field: &Field<'_>, notes: &mut Notes) -> Vec<KeywordTierRule> {
     let mut rules = Vec::new();
     for item in field.items(notes) {
+        let before = notes.mistakes.len();
         let (mut keywords, mut named) = (None, None);
         for (name, field) in known(&item, &["keywords", "tier"], notes) {
             match name {
@@ -238,7 +247,8 @@ fn rules(field: &Field<'_>, notes: &mut Notes) -> Vec<KeywordTierRule> {
             (Some(keywords), Some(Some(tier))) if !keywords.is_empty() => {
                 rules.push(KeywordTierRule { keywords, tier })
             }
-            (Some(_), Some(None)) => {}
+            // What is wrong with a part of it is said already.
+            _ if notes.mistakes.len() > before => {}
             _ => item.mistake(notes, "a rule needs keywords and a tier", "write `{keywords: [invoice], tier: SIMPLE}`"),
         }
     }

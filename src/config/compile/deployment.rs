@@ -5,8 +5,10 @@
 use super::environment::PREFIX;
 use super::facts;
 use super::field::{Field, Notes};
+use super::names::nearest;
 use super::{budgets, endpoint, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex, Key};
+use crate::config::task::Task;
 use crate::config::tree::Value;
 use crate::provider::Provider;
 
@@ -80,15 +82,32 @@ fn supports(field: &Field<'_>, notes: &mut Notes) -> Vec<String> {
     for item in field.items(notes) {
         let Some(name) = item.text(notes) else { continue };
         if is_task(name) {
+            known(name, &item, notes);
             found.push(name.to_owned());
             continue;
         }
         let fits = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let meant: String = name.trim().chars().map(fits).collect();
-        let remedy = if is_task(&meant) { format!("write `{meant}`") } else { "write for example `code`".to_owned() };
+        let remedy = if is_task(&meant) { format!("write `{meant}`") } else { "write for example `math`".to_owned() };
         item.mistake(notes, format!("{} cannot name a task (only a-z 0-9 _)", item.shown()), remedy);
     }
     found
+}
+
+/// Notes a name that no router will ever ask for.
+fn known(name: &str, item: &Field<'_>, notes: &mut Notes) {
+    let names = Task::ALL.map(Task::name);
+    if names.contains(&name) {
+        return;
+    }
+    match nearest(name, names) {
+        Some(meant) => item.mistake(notes, format!("there is no task `{name}`"), format!("did you mean `{meant}`?")),
+        None => item.warning(
+            notes,
+            format!("there is no task `{name}`, so it has no effect"),
+            format!("the tasks are {}", names.join(", ")),
+        ),
+    }
 }
 
 /// Where the key comes from. Without an `api_key` the provider's usual variable serves its usual host; another host gets no key

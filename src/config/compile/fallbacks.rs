@@ -50,6 +50,8 @@ pub(super) struct Names<'a> {
     pub(super) routers: &'a [&'a str],
     /// Other names of routers; `group` is the router's number.
     pub(super) router_aliases: &'a [Alias],
+    /// Providers that have a budget.
+    pub(super) with_budget: &'a [&'static str],
 }
 
 /// Reads all four keys. `fallbacks: [{"*": […]}]` is LiteLLM's other way of writing `default_fallbacks`.

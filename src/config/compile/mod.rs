@@ -58,17 +58,29 @@ pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
         .map_err(|mistakes| mistakes.iter().map(|mistake| mistake.line("config", "")).collect::<Vec<_>>().join("; "))
 }
 
-/// Reads the complexity router of a configuration, the first where there are several, and nothing else of it.
+/// A complexity router alone.
+#[derive(Debug, Clone)]
+pub struct OneComplexity {
+    /// Its settings.
+    pub config: ComplexityConfig,
+    /// Where they stand, if that is under `signalbox.routers`.
+    pub own: Option<String>,
+    /// What is probably not meant.
+    pub warnings: Vec<Notice>,
+}
+
+/// Reads a complexity router of a configuration, the one of that name or the first, and nothing else of it.
 ///
 /// # Errors
 /// Every mistake in it, in the order of the text; or that there is none.
-pub fn complexity_router(root: &Node) -> Result<(ComplexityConfig, Vec<Notice>), Vec<Notice>> {
+pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Vec<Notice>> {
     let root = Field::root(root);
     let mut notes = Notes::default();
-    let config = routers::first_complexity(&root, &mut notes);
+    let (config, own) = routers::one_complexity(&root, name, &mut notes);
     notes.mistakes.sort_by_key(|notice| notice.place);
     notes.warnings.sort_by_key(|notice| notice.place);
-    if notes.mistakes.is_empty() { Ok((config, notes.warnings)) } else { Err(notes.mistakes) }
+    let warnings = notes.warnings;
+    if notes.mistakes.is_empty() { Ok(OneComplexity { config, own, warnings }) } else { Err(notes.mistakes) }
 }
 
 /// Compiles a configuration. `env` reads an environment variable.
@@ -91,12 +103,14 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     let found = routers::find(&root, &mut notes);
     let router_names: Vec<&str> = found.iter().map(|router| router.name).collect();
     let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut notes);
+    let with_budget: Vec<&str> = router.provider_budgets.iter().map(|(provider, _)| *provider).collect();
     let names = Names {
         groups: &groups,
         deployments: &deployments,
         aliases: &aliases,
         routers: &router_names,
         router_aliases: &of_routers,
+        with_budget: &with_budget,
     };
     let mut routers = routers::read(&found, &names, &mut notes);
     let fallbacks = fallbacks::read(&root, &names, &mut notes);

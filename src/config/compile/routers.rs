@@ -50,11 +50,15 @@ pub(super) fn find<'a>(root: &Field<'a>, notes: &mut Notes) -> Vec<Found<'a>> {
         let by_task = field.at("tasks").is_some();
         let classifier = (!by_task).then_some(ClassifierType::Signalbox);
         if !by_task && field.at("tiers").is_none() {
-            field.mistake(
-                notes,
-                format!("the router `{name}` has neither `tiers` nor `tasks`"),
-                "write `tiers: {SIMPLE: group, COMPLEX: group}`, or `tasks: {}` for `model_info.supports` to say",
-            );
+            let written = field.entries(&mut Notes::default());
+            let slip = written.iter().find_map(|(key, field)| Some((field, nearest(key, ["tiers", "tasks"])?)));
+            let problem = format!("the router `{name}` has neither `tiers` nor `tasks`");
+            let remedy =
+                "write `tiers: {SIMPLE: group, COMPLEX: group}`, or `tasks: {}` for `model_info.supports` to say";
+            match slip {
+                Some((slip, meant)) => slip.mistake(notes, problem, format!("did you mean `{meant}`?")),
+                None => field.mistake(notes, problem, remedy),
+            }
             continue;
         }
         found.push(Found { name, place: field.clone(), config: Some(field), params: None, classifier });
@@ -101,14 +105,38 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, notes: &mut Notes) ->
     routers
 }
 
-/// Reads the settings of the first complexity router, and nothing else.
-pub(super) fn first_complexity(root: &Field<'_>, notes: &mut Notes) -> ComplexityConfig {
-    let found = find(root, notes);
-    let Some((one, classifier)) = found.iter().find_map(|one| Some((one, one.classifier?))) else {
-        root.mistake(notes, "it has no complexity router", format!("write `model: {COMPLEXITY}`"));
-        return ComplexityConfig::default();
+/// Reads the settings of one complexity router, the one of that name or the first, and nothing else. Also where they stand, if that
+/// is under `signalbox.routers`.
+pub(super) fn one_complexity(
+    root: &Field<'_>,
+    name: Option<&str>,
+    notes: &mut Notes,
+) -> (ComplexityConfig, Option<String>) {
+    let mut others = Notes::default();
+    let found = find(root, &mut others);
+    let mut complexity = found.iter().filter_map(|one| Some((one, one.classifier?)));
+    let named = complexity.clone().find(|(one, _)| name.is_none_or(|name| one.name == name));
+    // What is wrong with other routers is no affair of whoever asks for one; without that one it may be the reason.
+    if name.is_none() || named.is_none() {
+        notes.mistakes.append(&mut others.mistakes);
+    }
+    if let Some((one, classifier)) = named {
+        let own = one.params.is_none().then(|| one.place.path.clone());
+        return (one.complexity(classifier, notes), own);
+    }
+    let (problem, remedy) = match (name, complexity.next()) {
+        (Some(name), Some((first, _))) => {
+            let meant = nearest(name, complexity.map(|(one, _)| one.name).chain([first.name]));
+            let remedy = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the first one is `{}`", first.name),
+            };
+            (format!("it has no complexity router `{name}`"), remedy)
+        }
+        _ => ("it has no complexity router".to_owned(), format!("write `model: {COMPLEXITY}`")),
     };
-    one.complexity(classifier, notes)
+    root.mistake(notes, problem, remedy);
+    (ComplexityConfig::default(), None)
 }
 
 fn check_name<'f>(
@@ -183,7 +211,29 @@ impl Reader<'_, '_> {
         if self.found.params.is_none() && config.default_model.is_none() {
             fill(&mut tiers);
         }
+        if config.budget_lowering.is_some() {
+            self.check_budgets(&tiers, &default, notes);
+        }
         (RouterKind::Complexity(Box::new(config), tiers), default)
+    }
+
+    /// A tier gives way where all of its deployments have spent their budgets; the easiest one has nowhere to go.
+    fn check_budgets(&self, tiers: &[(Tier, Vec<Target>)], default: &[Target], notes: &mut Notes) {
+        let has_budget = |index: &usize| {
+            let found = self.names.deployments.get(*index);
+            found.is_some_and(|of| of.budget.is_some() || self.names.with_budget.contains(&of.provider.name))
+        };
+        let group = |target: &Target| self.names.groups.get(target.group);
+        let ends = |target: &Target| group(target).is_some_and(|group| group.deployments.iter().all(has_budget));
+        let of = |tier: Tier| tiers.iter().find(|(known, targets)| *known == tier && !targets.is_empty());
+        let mut harder = Tier::ALL.into_iter().skip_while(|tier| of(*tier).is_none()).skip(1);
+        let gives_way = |tier: Tier| of(tier).map_or(default, |(_, targets)| targets.as_slice()).iter().all(ends);
+        let field = self.found.config.as_ref().and_then(|config| config.at("budget_lowering"));
+        if let (false, Some(field)) = (harder.any(gives_way), field) {
+            let problem = "of no tier above the easiest all deployments have a budget, so that none is ever lowered";
+            let remedy = "write `max_budget` and `budget_duration` at them, or `provider_budget_config`";
+            field.warning(notes, problem, remedy);
+        }
     }
 
     /// Without `tiers` LiteLLM's own hold: whether their groups are there.

@@ -104,7 +104,7 @@ impl<'c> Scene<'c, '_> {
         let choice = Choice {
             router,
             label: Label::Tier(way.tier),
-            score: scored.filter(|scored| scored.cause.is_scored()).map(|scored| scored.score),
+            score: scored.and_then(complexity::Scored::figure),
             classifier: self.settings.classifier_type.as_str(),
             cause: way.cause,
             shadow: self.settings.shadow,
@@ -194,8 +194,10 @@ impl<'c> Scene<'c, '_> {
     /// Whether every deployment of a group has a budget, and has nearly spent it.
     fn is_nearly_spent(&self, group: GroupIndex) -> bool {
         let Some(limit) = self.settings.budget_lowering else { return false };
-        let share =
-            |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| f64::from(seen.budget_share));
+        // The share is kept in single precision, where 0.9 is a little less than 0.9.
+        #[allow(clippy::cast_possible_truncation, reason = "a number from 0 to 1")]
+        let limit = limit as f32;
+        let share = |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| seen.budget_share);
         self.deployments(group).all(|(index, _)| share(index) >= limit)
     }
 }

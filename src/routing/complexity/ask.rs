@@ -54,10 +54,10 @@ pub(super) fn human<'t>(text: &'t str, markers: &[(&str, &str)]) -> Cow<'t, str>
     let mut blocks: Vec<(usize, usize)> = Vec::new();
     for (open, close) in markers {
         let mut from = 0;
-        while let Some(start) = find(text, open, from) {
-            let Some(end) = find(text, close, start + open.len()) else { break };
-            from = end + close.len();
-            blocks.push((start, from));
+        while let Some((start, inner)) = find(text, open, from) {
+            let Some((_, end)) = find(text, close, inner) else { break };
+            from = end;
+            blocks.push((start, end));
         }
     }
     if blocks.is_empty() {
@@ -73,12 +73,35 @@ pub(super) fn human<'t>(text: &'t str, markers: &[(&str, &str)]) -> Cow<'t, str>
     Cow::Owned(kept.join(" "))
 }
 
-/// Where a mark stands from a byte on, in any case of ASCII's letters.
-fn find(text: &str, mark: &str, from: usize) -> Option<usize> {
+/// Where a mark begins and ends from a byte on, in any case.
+fn find(text: &str, mark: &str, from: usize) -> Option<(usize, usize)> {
+    if !mark.is_ascii() {
+        let mut places = text.get(from..)?.char_indices().map(|(at, _)| from + at);
+        return places.find_map(|at| Some((at, at + begins(text.get(at..)?, mark)?)));
+    }
     let (bytes, mark) = (text.as_bytes(), mark.as_bytes());
     let first = *mark.first()?;
     let is_here = |at: &usize| bytes.get(*at..*at + mark.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(mark));
-    memchr2_iter(first, first.to_ascii_uppercase(), bytes.get(from..)?).map(|at| from + at).find(is_here)
+    memchr2_iter(first, first.to_ascii_uppercase(), bytes.get(from..)?)
+        .map(|at| from + at)
+        .find(is_here)
+        .map(|at| (at, at + mark.len()))
+}
+
+/// How many bytes of a text's beginning are the mark, which is in lower case; `None` where it does not begin so.
+fn begins(text: &str, mark: &str) -> Option<usize> {
+    // Lower case of a whole text knows where a word ends, of a character it does not.
+    let plain = |c: char| if c == 'ς' { 'σ' } else { c };
+    let mut wanted = mark.chars().map(plain).peekable();
+    for (at, c) in text.char_indices() {
+        if wanted.peek().is_none() {
+            return Some(at);
+        }
+        if !c.to_lowercase().all(|c| wanted.next() == Some(plain(c))) {
+            return None;
+        }
+    }
+    wanted.peek().is_none().then_some(text.len())
 }
 
 #[cfg(test)]
@@ -99,6 +122,16 @@ mod tests {
         assert_eq!(cut("a</system-reminder><system-reminder>b</system-reminder>c"), "a</system-reminder> c");
         let nested = "a <environment_context>x<system-reminder>y</system-reminder>z</environment_context> b";
         assert_eq!(human(nested, MARKERS), "a b");
+    }
+
+    #[test]
+    fn marks_of_any_script_are_found_in_any_case() {
+        let marks = [("[änderung]", "[/änderung]"), ("<τελος>", "<στοπ>"), ("注<", ">注")];
+        let cut = |text| human(text, &marks);
+        assert_eq!(cut("a [ÄNDERUNG]x[/Änderung] b [änderung]y[/änderung]"), "a b");
+        assert_eq!(cut("<ΤΕΛΟΣ>x<ΣΤΟΠ>a<τελος>x<στοπ>"), "a");
+        assert_eq!(cut("注<x>注 b 注<y"), "b 注<y");
+        assert_eq!(cut("[Ä"), "[Ä");
     }
 
     #[test]
@@ -124,5 +157,7 @@ mod tests {
     fn many_unclosed_marks_cost_no_more_than_their_length() {
         let text = "<system-reminder>".repeat(100_000);
         assert_eq!(cut(&text).len(), text.len());
+        let text = "[Ä]".repeat(100_000);
+        assert_eq!(human(&text, &[("[ä]", "[/ä]")]).len(), text.len());
     }
 }

@@ -86,7 +86,7 @@ impl Heuristic {
         } else {
             (self.boundaries.tier(score), Cause::HeuristicScorer)
         };
-        let mut scored = Scored { tier, score, cause, signals: Vec::new(), dimensions: Vec::new() };
+        let mut scored = Scored { tier, score, asked: true, cause, signals: Vec::new(), dimensions: Vec::new() };
         if explain {
             let details = self.details(tokens, &found, &steps);
             scored.signals = details.iter().filter(|detail| !detail.is_empty()).cloned().collect();

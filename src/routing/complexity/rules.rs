@@ -166,13 +166,16 @@ impl Decision {
     fn raise(&mut self, tier: Option<Tier>, signal: &str) {
         if let Some(tier) = tier {
             self.scored.tier = tier;
-            self.scored.signals.push(signal.to_owned());
+            // LiteLLM has no signals beside a keyword of the configuration.
+            if self.scored.cause != Cause::LiteralKeywordMatch {
+                self.scored.signals.push(signal.to_owned());
+            }
         }
     }
 }
 
 fn decided(tier: Tier, cause: Cause, matched: Option<&str>) -> Decision {
-    let scored = Scored { tier, score: 0.0, cause, signals: Vec::new(), dimensions: Vec::new() };
+    let scored = Scored { tier, score: 0.0, asked: false, cause, signals: Vec::new(), dimensions: Vec::new() };
     Decision { scored, classified: tier, matched: matched.map(str::to_owned), escalation_keyword: None }
 }
 

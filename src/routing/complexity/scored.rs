@@ -38,7 +38,7 @@ impl Cause {
         }
     }
 
-    /// Whether a scorer gave the score, so that the score says something.
+    /// Whether the scorer had the last word.
     #[must_use]
     pub const fn is_scored(self) -> bool {
         matches!(self, Self::HeuristicScorer | Self::ReasoningOverride | Self::SignalboxScorer)
@@ -52,12 +52,22 @@ pub struct Scored {
     pub tier: Tier,
     /// The sum of the contributions; its scale is the classifier's own.
     pub score: f64,
+    /// Whether a scorer was asked, so that the score says something; a rule may have had the last word all the same.
+    pub asked: bool,
     /// The rule that had the last word.
     pub cause: Cause,
     /// What was noticed, in words. Empty in the hot path: written only where somebody will read it.
     pub signals: Vec<String>,
     /// What each dimension contributed, in the order of the sum. Empty in the hot path.
     pub dimensions: Vec<Dimension>,
+}
+
+impl Scored {
+    /// The score, where a scorer was asked.
+    #[must_use]
+    pub fn figure(&self) -> Option<f64> {
+        self.asked.then_some(self.score)
+    }
 }
 
 /// One feature of a conversation and its part in the score.

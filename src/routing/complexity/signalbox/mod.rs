@@ -130,7 +130,7 @@ impl Signalbox {
         let score = bent(sum);
         let tier = self.boundaries.tier(score);
         let dimensions = if explain { dimensions(values, score - sum) } else { Vec::new() };
-        Scored { tier, score, cause: Cause::SignalboxScorer, signals: signals(&dimensions), dimensions }
+        Scored { tier, score, asked: true, cause: Cause::SignalboxScorer, signals: signals(&dimensions), dimensions }
     }
 }
 
