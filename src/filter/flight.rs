@@ -99,6 +99,8 @@ pub struct Flight {
     pub(super) preset: Option<(Place, u64)>,
     /// When the latest attempt began, Unix milliseconds.
     pub(super) attempt_started_ms: u64,
+    /// When it was sent, Unix milliseconds: later, where it was held back first.
+    pub(super) sent_ms: u64,
     /// When something was heard of it last, Unix milliseconds.
     pub(super) heard_ms: u64,
     /// When its first token came, Unix milliseconds; only for streams.
@@ -241,14 +243,14 @@ impl Flight {
 
     fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
         let Some(candidate) = self.plan.candidate(place) else { return };
-        let since_start = |at_ms: u64| at_ms.saturating_sub(self.attempt_started_ms);
+        let since_sent = |at_ms: u64| at_ms.saturating_sub(self.sent_ms);
         self.events.push(Event::Ended(Ending {
             deployment: candidate.deployment,
             outcome,
             cost: usage.and_then(|usage| self.cost(place, &usage)),
             usage,
-            took_ms: since_start(self.heard_ms),
-            first_token_ms: self.first_token_ms.map(since_start),
+            took_ms: since_sent(self.heard_ms),
+            first_token_ms: self.first_token_ms.map(since_sent),
         }));
     }
 

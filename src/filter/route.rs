@@ -179,6 +179,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         causes: Vec::new(),
         preset: Some((Place { stage: 0, candidate: 0 }, 0)),
         attempt_started_ms: moment.now_ms,
+        sent_ms: moment.now_ms,
         heard_ms: moment.now_ms,
         first_token_ms: None,
         is_impatient: false,

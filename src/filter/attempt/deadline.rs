@@ -38,7 +38,9 @@ impl Attempt {
         let limit_ms = self.first_token_ms?;
         let flight = self.flight.borrow();
         let awaited = flight.first_token_ms.is_none() && flight.has_alternative(&late(limit_ms));
-        awaited.then_some(self.started_ms + limit_ms)
+        let late_ms = flight.sent_ms.saturating_add(limit_ms);
+        drop(flight);
+        awaited.then(|| late_ms.min(self.before_envoy_ms()))
     }
 
     /// When a stream has been silent for too long, once it began.

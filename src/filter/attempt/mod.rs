@@ -83,6 +83,7 @@ impl Attempt {
         };
         this.begin(place);
         this.attempt_started_ms = now_ms;
+        this.sent_ms = now_ms.saturating_add(wait_ms);
         this.heard_ms = now_ms;
         this.first_token_ms = None;
         this.choose(&Failure::local(FailureClass::Reset, ""));
