@@ -363,6 +363,23 @@ fn a_wait_that_leaves_no_time_for_an_answer_is_not_begun() {
 }
 
 #[test]
+fn an_answer_whose_body_does_not_come_is_a_timeout_and_not_asked_for_again_at_the_same_place() {
+    for status in [200, 500] {
+        let flight = depart(&config(), "claude", false, 1);
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(status, false);
+        shell.body(b"  ", false);
+        assert_eq!(flight.borrow().next_cluster(), "claude-1", "a lost connection is made again");
+        assert_eq!(shell.attempt.deadline_ms(), Some(60_700));
+        shell.wake();
+        assert!(flight.borrow().next_cluster().starts_with("open"), "{status}");
+        assert_eq!(shell.attempt.deadline_ms(), None);
+        shell.body(if status == 200 { CLAUDE_ANSWER } else { b"{}" }, true);
+        assert_eq!(shell.state, if status == 200 { State::Passed } else { State::Retried }, "it came after all");
+    }
+}
+
+#[test]
 fn a_client_that_leaves_after_the_last_word_was_served() {
     for (model, stream) in [("lone", OPENAI_STREAM), ("lone-claude", CLAUDE_STREAM)] {
         // The last word is whole a line before its end.

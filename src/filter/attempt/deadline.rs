@@ -17,8 +17,8 @@ impl Attempt {
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
-            Phase::Head if self.flight.borrow().preset_moves() => None,
-            Phase::Head => Some(self.before_envoy_ms()),
+            _ if self.is_awaited() && self.flight.borrow().preset_moves() => None,
+            _ if self.is_awaited() => Some(self.before_envoy_ms()),
             Phase::Held(..) => {
                 let all = [self.late_ms(), self.silent_ms()];
                 Some(all.into_iter().flatten().fold(self.before_envoy_ms(), u64::min))
@@ -26,6 +26,11 @@ impl Attempt {
             Phase::Flowing(..) => self.silent_ms(),
             _ => None,
         }
+    }
+
+    /// Whether nothing of the answer can be judged yet. Providers send a head at once and nothing after it, too.
+    const fn is_awaited(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Failing(..) | Phase::Whole)
     }
 
     /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts a stream that is still held.
@@ -55,7 +60,7 @@ impl Attempt {
     pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
         let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         match self.phase {
-            Phase::Head => {
+            Phase::Head | Phase::Failing(..) | Phase::Whole => {
                 let mut flight = self.flight.borrow_mut();
                 let timeout = flight.lost(flight.per_try_ms);
                 flight.choose(&timeout);
