@@ -253,6 +253,29 @@ fn whole_answers_and_errors_are_the_same_however_they_are_cut() {
 }
 
 #[test]
+fn a_document_in_place_of_a_stream_is_judged_as_a_whole_however_it_is_cut() {
+    let spent = br#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+    for (model, text) in [("lone", &spent[..]), ("lone", b"[1]"), ("lone", b"<html>busy</html>")] {
+        let (state, said, endings) = steady(model, true, 200, text);
+        assert_ne!(state, State::Waiting, "{model}: {said}");
+        let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
+        assert_eq!(failure.class.as_str() == "quota", text == spent, "{model}: {failure:?}");
+    }
+    let flight = depart(&config(), "claude", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"{\"error", false);
+    shell.wake();
+    assert_eq!(shell.state, State::Retried, "what does not come to its end is late like any first token");
+    let flight = depart(&config(), "lone", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"{\"error", false);
+    shell.wake();
+    assert_eq!((shell.state, flight.borrow().next_cluster()), (State::Waiting, ""), "Envoy ends it");
+}
+
+#[test]
 fn an_answer_too_large_to_hold_passes_unread_where_it_can() {
     let long = format!("{{\"x\":\"{}\"}}", "y".repeat(300_000));
     let pieces: Vec<&[u8]> = long.as_bytes().chunks(16_384).collect();

@@ -60,12 +60,7 @@ impl Attempt {
     pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
         let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         match self.phase {
-            Phase::Head | Phase::Failing(..) | Phase::Whole => {
-                let mut flight = self.flight.borrow_mut();
-                let timeout = flight.lost(flight.per_try_ms);
-                flight.choose(&timeout);
-                None
-            }
+            Phase::Head | Phase::Failing(..) | Phase::Whole => self.fear_timeout(),
             Phase::Held(..) if due(self.late_ms()) => Some(self.failed(late(self.first_token_ms.unwrap_or_default()))),
             Phase::Held(..) if due(self.silent_ms()) => Some(self.failed(stalled(self.idle_ms()))),
             Phase::Held(..) if self.before_envoy_ms() <= now_ms => self.let_go(),
@@ -79,6 +74,14 @@ impl Attempt {
         }
     }
 
+    /// Envoy's timer strikes next: chooses where that leads.
+    fn fear_timeout(&self) -> Option<Verdict> {
+        let mut flight = self.flight.borrow_mut();
+        let timeout = flight.lost(flight.per_try_ms);
+        flight.choose(&timeout);
+        None
+    }
+
     fn idle_ms(&self) -> u64 {
         self.flight.borrow().config.signalbox.stream_idle_timeout_ms.unwrap_or_default()
     }
@@ -86,6 +89,9 @@ impl Attempt {
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
         let Phase::Held(stream, held) = &mut self.phase else { return None };
+        if stream.is_none() && !held.is_empty() {
+            return self.fear_timeout();
+        }
         let held = std::mem::take(held);
         let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
         self.phase = Phase::Flowing(stream, held);

@@ -40,7 +40,7 @@ enum Phase {
     Failing(u16, HeaderMap),
     /// A whole answer is awaited.
     Whole,
-    /// A stream is held; what the client shall see of it so far.
+    /// A stream is held; what the client shall see of it so far. Without a stream: a document that came in its place, so far.
     Held(Option<Box<dyn AnswerStream>>, Vec<u8>),
     /// A committed stream.
     Flowing(Box<dyn AnswerStream>, Vec<u8>),
