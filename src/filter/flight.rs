@@ -105,6 +105,8 @@ pub struct Flight {
     pub(super) heard_ms: u64,
     /// When its first token came, Unix milliseconds; only for streams.
     pub(super) first_token_ms: Option<u64>,
+    /// The tokens that its stream has told of so far.
+    pub(super) told_usage: Option<Usage>,
     /// It is the caller that does not wait longer for the first token, not the configuration.
     pub(super) is_impatient: bool,
     /// What the preset is for.
@@ -296,13 +298,13 @@ impl Flight {
     }
 
     /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the
-    /// provider in mid-answer.
+    /// provider in mid-answer. What an abandoned stream told of its tokens counts: a provider bills a prompt that it has read.
     pub fn finish(&mut self, reset: bool) {
         if reset {
             self.fail(Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
         }
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Abandoned, None);
+            self.end(place, Outcome::Abandoned, self.told_usage);
         }
     }
 

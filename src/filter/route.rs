@@ -182,6 +182,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         sent_ms: moment.now_ms,
         heard_ms: moment.now_ms,
         first_token_ms: None,
+        told_usage: None,
         is_impatient: false,
         feared: None,
         open: false,

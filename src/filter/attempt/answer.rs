@@ -74,6 +74,7 @@ impl Attempt {
         if stream.facts().meaningful {
             self.flight.borrow_mut().first_token();
         }
+        self.flight.borrow_mut().told_usage = stream.facts().usage;
         let over = ends || stream.facts().done;
         if !over && held.len() < self.max_held_bytes(stream.facts().meaningful) {
             self.phase = Phase::Held(Some(stream), held);
@@ -117,6 +118,7 @@ impl Attempt {
             self.flight.borrow_mut().fail(failure.clone());
             self.phase = Phase::Cut;
         } else {
+            self.flight.borrow_mut().told_usage = stream.facts().usage;
             self.flow(stream, ends);
         }
         Verdict::Continue(edit)

@@ -85,7 +85,7 @@ impl Attempt {
         this.attempt_started_ms = now_ms;
         this.sent_ms = now_ms.saturating_add(wait_ms);
         this.heard_ms = now_ms;
-        this.first_token_ms = None;
+        (this.first_token_ms, this.told_usage) = (None, None);
         this.choose(&Failure::local(FailureClass::Reset, ""));
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
