@@ -82,9 +82,9 @@ impl Worker {
         let config = &setup.config;
         self.now_ms = now_ms;
         self.ledger.configure(accounts(config), store, now_ms);
-        self.gauges = Gauges::default();
         self.limits_read_ms = vec![0; config.deployments.len()];
         if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
+            self.gauges.leave(&former, &mut self.tally, config);
             self.decisions.leave(&former);
         }
         Ok(setup)
