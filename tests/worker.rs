@@ -206,3 +206,18 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
         ]
     );
 }
+
+#[test]
+fn a_probe_whose_end_is_never_told_is_given_back() {
+    let (store, mut worker) = (Memory::default(), Worker::new(1));
+    worker.configure(&of(&["a"], r#","signalbox":{"health_check":{"timeout":2}}"#), &store, 1_000).unwrap();
+    worker.probing(&store, 7, 0);
+    for (now_ms, in_flight) in [(1_050, 1), (3_950, 1), (4_000, 0)] {
+        worker.tick(&store, now_ms);
+        let told = told(&mut worker);
+        let changed = told.iter().find(|told| told.contains("in_flight"));
+        let wanted = (now_ms != 3_950).then(|| format!("signalbox.in_flight.deployment.a Set({in_flight})"));
+        assert_eq!(changed, wanted.as_ref(), "{now_ms}");
+    }
+    worker.probed(&store, 7, None, 4_100);
+}
