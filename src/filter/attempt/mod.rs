@@ -198,6 +198,12 @@ impl Attempt {
         matches!(self.phase, Phase::Held(..))
     }
 
+    /// Whether nothing of the answer's body was let go yet, nor the attempt given up.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Failing(..) | Phase::Whole | Phase::Held(..))
+    }
+
     /// The body came, as far as [`Self::wants_body`] asked for it.
     pub fn on_body(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         match std::mem::replace(&mut self.phase, Phase::Cut) {
