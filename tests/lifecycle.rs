@@ -253,6 +253,29 @@ fn whole_answers_and_errors_are_the_same_however_they_are_cut() {
 }
 
 #[test]
+fn a_document_in_place_of_a_stream_is_judged_as_a_whole_however_it_is_cut() {
+    let spent = br#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+    for (model, text) in [("lone", &spent[..]), ("lone", b"[1]"), ("lone", b"<html>busy</html>")] {
+        let (state, said, endings) = steady(model, true, 200, text);
+        assert_ne!(state, State::Waiting, "{model}: {said}");
+        let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
+        assert_eq!(failure.class.as_str() == "quota", text == spent, "{model}: {failure:?}");
+    }
+    let flight = depart(&config(), "claude", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"{\"error", false);
+    shell.wake();
+    assert_eq!(shell.state, State::Retried, "what does not come to its end is late like any first token");
+    let flight = depart(&config(), "lone", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"{\"error", false);
+    shell.wake();
+    assert_eq!((shell.state, flight.borrow().next_cluster()), (State::Waiting, ""), "Envoy ends it");
+}
+
+#[test]
 fn an_answer_too_large_to_hold_passes_unread_where_it_can() {
     let long = format!("{{\"x\":\"{}\"}}", "y".repeat(300_000));
     let pieces: Vec<&[u8]> = long.as_bytes().chunks(16_384).collect();
@@ -317,6 +340,68 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     assert_eq!((shell.state, shell.client.as_slice()), (State::Passed, OPENAI_STREAM));
 }
 
+/// Refuses the first attempt, which is asked for a wait of so many seconds.
+fn refuse(flight: &Rc<RefCell<Flight>>, wait_s: &str) {
+    let (mut shell, _) = Shell::start(flight, 1_000).unwrap();
+    let headers = vec![("retry-after".to_owned(), wait_s.as_bytes().to_vec())];
+    let verdict = shell.attempt.on_headers(429, &|| headers.clone(), false);
+    shell.carry_out(verdict);
+    shell.body(b"{}", true);
+    assert_eq!(shell.state, State::Retried);
+}
+
+#[test]
+fn what_was_waited_before_an_attempt_is_not_its_deployments_time() {
+    let flight = depart(&complete(), "claude", true, 1);
+    refuse(&flight, "4");
+    let (mut shell, outgoing) = Shell::start(&flight, 2_000).unwrap();
+    assert_eq!(outgoing.wait_ms, 4_000);
+    shell.attempt.hear(6_500);
+    shell.headers(200, false);
+    assert_eq!(shell.attempt.deadline_ms(), Some(11_000), "five seconds from when it was sent");
+    shell.attempt.hear(7_000);
+    shell.body(CLAUDE_STREAM, true);
+    let endings = endings_of(&flight);
+    assert!(served(&endings[1..]), "{endings:?}");
+    assert_eq!((endings[1].first_token_ms, endings[1].took_ms), (Some(1_000), 1_000));
+}
+
+#[test]
+fn a_wait_that_leaves_no_time_for_an_answer_is_not_begun() {
+    for (timeout_s, next, wait_ms) in [(60, "claude-1", 4_000), (8, "claude-1", 4_000), (7, "open", 0), (2, "open", 0)]
+    {
+        let mut brief = (*config().config).clone();
+        brief.router.timeout_ms = Some(timeout_s * 1_000);
+        let flight = depart(&Rc::new(Setup::new(brief).unwrap()), "claude", false, 1);
+        refuse(&flight, "4");
+        assert!(flight.borrow().next_cluster().starts_with(next), "{timeout_s} s");
+        assert_eq!(Shell::start(&flight, 2_000).unwrap().1.wait_ms, wait_ms, "{timeout_s} s");
+    }
+    let mut brief = (*config().config).clone();
+    brief.router.timeout_ms = Some(600);
+    let flight = depart(&Rc::new(Setup::new(brief).unwrap()), "lone", false, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(500, true);
+    assert_eq!(Shell::start(&flight, 1_100).unwrap().1.wait_ms, 300, "a backoff is as long as there is time for it");
+}
+
+#[test]
+fn an_answer_whose_body_does_not_come_is_a_timeout_and_not_asked_for_again_at_the_same_place() {
+    for status in [200, 500] {
+        let flight = depart(&config(), "claude", false, 1);
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(status, false);
+        shell.body(b"  ", false);
+        assert_eq!(flight.borrow().next_cluster(), "claude-1", "a lost connection is made again");
+        assert_eq!(shell.attempt.deadline_ms(), Some(60_700));
+        shell.wake();
+        assert!(flight.borrow().next_cluster().starts_with("open"), "{status}");
+        assert_eq!(shell.attempt.deadline_ms(), None);
+        shell.body(if status == 200 { CLAUDE_ANSWER } else { b"{}" }, true);
+        assert_eq!(shell.state, if status == 200 { State::Passed } else { State::Retried }, "it came after all");
+    }
+}
+
 #[test]
 fn a_client_that_leaves_after_the_last_word_was_served() {
     for (model, stream) in [("lone", OPENAI_STREAM), ("lone-claude", CLAUDE_STREAM)] {
@@ -327,7 +412,11 @@ fn a_client_that_leaves_after_the_last_word_was_served() {
             shell.headers(200, false);
             shell.body(&stream[..at], false);
             flight.borrow_mut().finish(false);
-            assert_eq!(endings_of(&flight)[0].outcome, Outcome::Abandoned, "{model} at {at}");
+            let endings = endings_of(&flight);
+            assert_eq!(endings[0].outcome, Outcome::Abandoned, "{model} at {at}");
+            // Anthropic tells of the prompt first, and bills it.
+            let told = model == "lone-claude" && stream[..at].windows(2).any(|ends| ends == b"\n\n");
+            assert!(!told || endings[0].cost.is_some(), "{model} at {at}");
         }
         let flight = depart(&config(), model, true, 1);
         let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();

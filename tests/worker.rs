@@ -166,3 +166,58 @@ fn nothing_stays_booked_however_requests_end() {
     }
     assert!(refused < 20 * 60, "most are served");
 }
+
+/// A configuration of one group, of deployments with these ids.
+fn of(ids: &[&str], more: &str) -> String {
+    let of_one = |id: &&str| {
+        format!(
+            r#"{{"model_name":"m","litellm_params":{{"model":"openai/x","api_base":"http://h/v1"}},"model_info":{{"id":"{id}"}}}}"#
+        )
+    };
+    format!(r#"{{"model_list":[{}]{more}}}"#, ids.iter().map(of_one).collect::<Vec<_>>().join(","))
+}
+
+/// What is told, as text.
+fn told(worker: &mut Worker) -> Vec<String> {
+    let told = worker.statistics().into_iter();
+    told.map(|told| format!("{} {:?}", told.name, told.change)).collect()
+}
+
+#[test]
+fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests() {
+    let (store, mut worker) = (Memory::default(), Worker::new(1));
+    let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
+    let body = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
+    let flight = worker.depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new() }).unwrap();
+    let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+    worker.record(&store, &flight, &|| 1_000);
+    worker.tick(&store, 1_050);
+    assert!(told(&mut worker).contains(&"signalbox.in_flight.deployment.a Set(1)".to_owned()));
+    fails(&mut attempt, 401);
+    worker.record(&store, &flight, &|| 1_060);
+    worker.configure(&of(&["b", "c"], ""), &store, 1_070).unwrap();
+    assert_eq!(
+        told(&mut worker)[..4],
+        [
+            "signalbox.attempts.outcome.auth.deployment.a Add(1)",
+            "signalbox.cooldowns.deployment.a Add(1)",
+            "signalbox.in_flight.deployment.a Set(0)",
+            "signalbox.cooling.deployment.a Set(0)",
+        ]
+    );
+}
+
+#[test]
+fn a_probe_whose_end_is_never_told_is_given_back() {
+    let (store, mut worker) = (Memory::default(), Worker::new(1));
+    worker.configure(&of(&["a"], r#","signalbox":{"health_check":{"timeout":2}}"#), &store, 1_000).unwrap();
+    worker.probing(&store, 7, 0);
+    for (now_ms, in_flight) in [(1_050, 1), (3_950, 1), (4_000, 0)] {
+        worker.tick(&store, now_ms);
+        let told = told(&mut worker);
+        let changed = told.iter().find(|told| told.contains("in_flight"));
+        let wanted = (now_ms != 3_950).then(|| format!("signalbox.in_flight.deployment.a Set({in_flight})"));
+        assert_eq!(changed, wanted.as_ref(), "{now_ms}");
+    }
+    worker.probed(&store, 7, None, 4_100);
+}

@@ -55,6 +55,13 @@ impl Flight {
     }
 
     fn next(&self, failure: &Failure, chance: u64) -> Next {
-        failover::next(&self.plan, &self.tried, failure, &Rules::of(&self.config.signalbox), chance)
+        // Envoy's time for an attempt passes while it is held back: what is left must do for an answer.
+        let longest_ms = self.per_try_ms / 2;
+        let rules = Rules::of(&self.config.signalbox);
+        let rules = Rules { max_wait_ms: rules.max_wait_ms.min(longest_ms), ..rules };
+        match failover::next(&self.plan, &self.tried, failure, &rules, chance) {
+            Next::Try(place, wait_ms) => Next::Try(place, wait_ms.min(longest_ms)),
+            Next::GiveUp => Next::GiveUp,
+        }
     }
 }

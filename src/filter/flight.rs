@@ -99,10 +99,14 @@ pub struct Flight {
     pub(super) preset: Option<(Place, u64)>,
     /// When the latest attempt began, Unix milliseconds.
     pub(super) attempt_started_ms: u64,
+    /// When it was sent, Unix milliseconds: later, where it was held back first.
+    pub(super) sent_ms: u64,
     /// When something was heard of it last, Unix milliseconds.
     pub(super) heard_ms: u64,
     /// When its first token came, Unix milliseconds; only for streams.
     pub(super) first_token_ms: Option<u64>,
+    /// The tokens that its stream has told of so far.
+    pub(super) told_usage: Option<Usage>,
     /// It is the caller that does not wait longer for the first token, not the configuration.
     pub(super) is_impatient: bool,
     /// What the preset is for.
@@ -241,14 +245,14 @@ impl Flight {
 
     fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
         let Some(candidate) = self.plan.candidate(place) else { return };
-        let since_start = |at_ms: u64| at_ms.saturating_sub(self.attempt_started_ms);
+        let since_sent = |at_ms: u64| at_ms.saturating_sub(self.sent_ms);
         self.events.push(Event::Ended(Ending {
             deployment: candidate.deployment,
             outcome,
             cost: usage.and_then(|usage| self.cost(place, &usage)),
             usage,
-            took_ms: since_start(self.heard_ms),
-            first_token_ms: self.first_token_ms.map(since_start),
+            took_ms: since_sent(self.heard_ms),
+            first_token_ms: self.first_token_ms.map(since_sent),
         }));
     }
 
@@ -294,13 +298,13 @@ impl Flight {
     }
 
     /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the
-    /// provider in mid-answer.
+    /// provider in mid-answer. What an abandoned stream told of its tokens counts: a provider bills a prompt that it has read.
     pub fn finish(&mut self, reset: bool) {
         if reset {
             self.fail(Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
         }
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
-            self.end(place, Outcome::Abandoned, None);
+            self.end(place, Outcome::Abandoned, self.told_usage);
         }
     }
 

@@ -27,7 +27,11 @@ pub enum Change {
 
 /// The gauges as they were told last.
 #[derive(Debug, Default)]
-pub struct Gauges(HashMap<usize, (u32, u64)>);
+pub struct Gauges {
+    told: HashMap<usize, (u32, u64)>,
+    /// Of configurations that are in force no more.
+    left: Vec<Told>,
+}
 
 impl Gauges {
     /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
@@ -36,21 +40,36 @@ impl Gauges {
         let count = |(index, measure, by): (usize, Measure, u64)| {
             Some(Told { name: measure.name(id(index)?), change: Change::Add(by) })
         };
-        let mut told: Vec<Told> = tally.take().filter_map(count).collect();
+        let mut told = std::mem::take(&mut self.left);
+        told.extend(tally.take().filter_map(count));
         for (index, seen) in seen.iter().enumerate() {
             let Some(id) = id(index) else { continue };
             let now = (seen.in_flight, standing(seen.standing));
-            let before = self.0.insert(index, now);
-            let mut set = |what: &str, value, before: Option<u64>| {
+            let before = self.told.insert(index, now);
+            let mut tell = |what: &str, value, before: Option<u64>| {
                 if before != Some(value) {
-                    told.push(Told { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) });
+                    told.push(set(what, id, value));
                 }
             };
-            set("in_flight", u64::from(now.0), before.map(|before| u64::from(before.0)));
-            set("cooling", now.1, before.map(|before| before.1));
+            tell("in_flight", u64::from(now.0), before.map(|before| u64::from(before.0)));
+            tell("cooling", now.1, before.map(|before| before.1));
         }
         told
     }
+
+    /// Another configuration comes into force: its deployments have other numbers, and nobody will tell of those that are gone.
+    pub(super) fn leave(&mut self, former: &RouterConfig, tally: &mut Tally, now: &RouterConfig) {
+        let mut left = self.told(former, tally, &[]);
+        let stays = |id: &str| now.deployments.iter().any(|deployment| deployment.id == id);
+        for gone in former.deployments.iter().filter(|deployment| !stays(&deployment.id)) {
+            left.extend(["in_flight", "cooling"].map(|what| set(what, &gone.id, 0)));
+        }
+        *self = Self { told: HashMap::new(), left };
+    }
+}
+
+fn set(what: &str, id: &str, value: u64) -> Told {
+    Told { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) }
 }
 
 /// 0 well, 1 half-open, 2 cooling.

@@ -23,6 +23,9 @@ use crate::state::{
     Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn, to_json,
 };
 
+/// After its time, a probe's end is told within so many milliseconds, or never.
+const LATE_MS: u64 = 1_000;
+
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
 
@@ -47,7 +50,8 @@ pub struct Worker {
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
-    probes: HashMap<u32, Booking>,
+    /// Probes on their way, by the host's number, and when their time is over.
+    probes: HashMap<u32, (Booking, u64)>,
     now_ms: u64,
     random: Random,
 }
@@ -82,9 +86,9 @@ impl Worker {
         let config = &setup.config;
         self.now_ms = now_ms;
         self.ledger.configure(accounts(config), store, now_ms);
-        self.gauges = Gauges::default();
         self.limits_read_ms = vec![0; config.deployments.len()];
         if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
+            self.gauges.leave(&former, &mut self.tally, config);
             self.decisions.leave(&former);
         }
         Ok(setup)
@@ -93,6 +97,7 @@ impl Worker {
     /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
     pub fn tick(&mut self, store: &dyn StateStore, now_ms: u64) {
         self.now_ms = now_ms;
+        self.forget_probes(store);
         self.ledger.sync(store, now_ms);
     }
 
@@ -288,7 +293,19 @@ impl Worker {
     /// A probe is on its way, under the host's number for it.
     pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
         let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
-        self.probes.insert(call, booking);
+        let check = self.setup.as_ref().and_then(|setup| setup.signalbox.health_check.as_ref());
+        let over_ms = self.now_ms.saturating_add(check.map_or(0, |check| check.timeout_ms)).saturating_add(LATE_MS);
+        if let Some((former, _)) = self.probes.insert(call, (booking, over_ms)) {
+            self.ledger.cancel(store, former, self.now_ms);
+        }
+    }
+
+    /// Gives back what probes hold whose answer never comes: the host forgets its calls with the listener that made them.
+    fn forget_probes(&mut self, store: &dyn StateStore) {
+        let now_ms = self.now_ms;
+        for (_, (booking, _)) in self.probes.extract_if(|_, (_, over_ms)| *over_ms <= now_ms) {
+            self.ledger.end(store, booking, &Ended::with(Outcome::Abandoned), now_ms);
+        }
     }
 
     /// A probe's answer came; `None`: none did.
@@ -299,7 +316,7 @@ impl Worker {
         answer: Option<(u16, HeaderMap, Vec<u8>)>,
         now_ms: u64,
     ) {
-        let Some(booking) = self.probes.remove(&call) else { return };
+        let Some((booking, _)) = self.probes.remove(&call) else { return };
         let outcome = match answer.map(|(status, headers, body)| probe::verdict(status, &headers, &body)) {
             Some(None) => Outcome::Served,
             Some(Some(failure)) => Outcome::Failed(failure),

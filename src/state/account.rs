@@ -22,6 +22,8 @@ pub struct Account {
     pub max_parallel: Option<u32>,
     /// Its latencies are.
     pub latency: bool,
+    /// It serves many models, each with limits of its own: what its provider says beside one answer is not said of all.
+    pub is_wild: bool,
     /// What may be spent on it: keys in shared data, and how much.
     pub budgets: Vec<(String, Budget)>,
 }
@@ -48,10 +50,11 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
     let ranked_by = |strategies: &[StrategyName]| groups().any(|group| strategies.contains(&group.strategy));
     // These skip who is over its limit, in LiteLLM too; the others take limits for weights.
     let binding = router.enforce_rate_limits || ranked_by(&[UsageBased, LatencyBased, CostBased]);
+    let is_wild = groups().any(|group| is_pattern(&group.name));
     let mut account = Account {
         id: deployment.id.clone(),
         rules: CooldownRules {
-            never: router.disable_cooldowns || groups().any(|group| is_pattern(&group.name)),
+            never: router.disable_cooldowns || is_wild,
             own: Allowed {
                 fails: deployment.allowed_fails,
                 policy: deployment.allowed_fails_policy.unwrap_or_default(),
@@ -65,6 +68,7 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
         tpm: deployment.tpm.filter(|_| binding),
         max_parallel: deployment.max_parallel,
         latency: ranked_by(&[LatencyBased]),
+        is_wild,
         budgets: deployment
             .budget
             .map(|budget| (format!("spend/deployment/{}", deployment.id), budget))
@@ -145,9 +149,11 @@ mod tests {
 
     #[test]
     fn wildcards_and_disabled_cooldowns_never_cool() {
-        assert!(of("", &[("*", "")])[0].rules.never);
+        let wild = &of("", &[("*", "")])[0];
+        assert!(wild.rules.never && wild.is_wild);
         let off = of(r#""disable_cooldowns":true,"allowed_fails":2"#, &[("m", r#","cooldown_time":9"#)]);
         let rules = off[0].rules;
+        assert!(!off[0].is_wild);
         assert_eq!((rules.never, rules.router.fails, rules.own_cooldown_ms), (true, Some(2), Some(9_000)));
     }
 }

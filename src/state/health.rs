@@ -100,7 +100,7 @@ impl Health {
         }
         let until_ms = now_ms.saturating_add(rules.duration_ms(failure, self.streak));
         if self.cooling_until_ms > now_ms {
-            let told = rules.own_cooldown_ms.is_none() && failure.retry_after_ms.is_some();
+            let told = rules.own_cooldown_ms.is_none() && failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
             let longer = told && until_ms > self.cooling_until_ms;
             self.cooling_until_ms = if longer { until_ms } else { self.cooling_until_ms };
             return longer;
@@ -306,6 +306,15 @@ mod tests {
         assert!(own.failed(&told(30_000), &rules, 1_000, 1_000));
         assert_eq!(own.cooling_until_ms, 2_000, "a deployment's own time is not overridden");
         assert!(!own.failed(&told(30_000), &rules, 1_000, 1_500), "nor made longer");
+    }
+
+    #[test]
+    fn a_crowd_that_is_told_to_come_again_at_once_cools_once_and_not_for_longer() {
+        let mut health = Health::default();
+        let at_once = Failure { retry_after_ms: Some(0), ..failure(FailureClass::RateLimit) };
+        let cools = [0; 20].map(|_| health.failed(&at_once, &rules(), 1_000, 1_000));
+        assert_eq!(cools.iter().filter(|cools| **cools).count(), 1);
+        assert_eq!((health.cooling_until_ms, health.streak), (6_000, 1));
     }
 
     #[test]

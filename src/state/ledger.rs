@@ -193,7 +193,7 @@ impl Ledger {
 
     /// What a provider said of its limits beside an answer.
     pub fn told(&mut self, store: &dyn StateStore, booking: &Booking, limits: &RateLimits, now_ms: u64) {
-        let Some(book) = book(&mut self.books, booking.book) else { return };
+        let Some(book) = book(&mut self.books, booking.book).filter(|book| !book.account.is_wild) else { return };
         let news = |health: &mut Health| match limits.full_for_ms() {
             Some(wait_ms) => health.fill(now_ms.saturating_add(wait_ms), now_ms),
             None => limits.have_room() && health.make_room(booking.began_ms, now_ms),
@@ -550,6 +550,11 @@ mod tests {
         two.sync(&store, NOW_MS + 8_000);
         assert_eq!(two.seen()[0].full_until_ms, 0, "its window says so");
         one.cancel(&store, booking, NOW_MS);
+        let mut wild = ledger(3, &[Account { is_wild: true, ..account("openai/*") }], &store);
+        let booking = wild.begin(&store, 0, 0, NOW_MS);
+        wild.told(&store, &booking, &limits(window(0, 8_000)), NOW_MS);
+        assert_eq!(wild.seen()[0].full_until_ms, 0, "of many models one has no room");
+        wild.cancel(&store, booking, NOW_MS);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub type Version = u32;
 
 /// The version to expect where there was no value. The host writes a missing key whatever version is expected, and hands out
 /// versions from 1 upwards, so this one loses against whoever wrote the key first.
-const NEVER: Version = Version::MAX;
+pub(super) const NEVER: Version = Version::MAX;
 
 /// How often a lost race is run again. Each loss is another worker's success.
 const MAX_RACES: u32 = 32;

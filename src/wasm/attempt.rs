@@ -54,6 +54,7 @@ pub struct AttemptFilter {
     pub context_id: u32,
     pub attempt: Option<Rc<RefCell<Attempt>>>,
     pub body: Option<Edit>,
+    pub has_buffer: bool,
 }
 
 impl AttemptFilter {
@@ -188,6 +189,14 @@ impl HttpContext for AttemptFilter {
         } else {
             attempt.borrow().unread()
         };
-        self.judge(verdict, length)
+        let action = self.judge(verdict, length);
+        self.has_buffer = action == Action::Pause;
+        action
+    }
+
+    /// The end of a body that did not say so itself. What lies in Envoy's buffer is all of it.
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        let is_held = self.has_buffer && self.attempt.as_ref().is_some_and(|attempt| attempt.borrow().is_held());
+        if is_held { self.on_http_response_body(u32::MAX as usize, true) } else { Action::Continue }
     }
 }

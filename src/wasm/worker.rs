@@ -8,8 +8,7 @@ use std::rc::Rc;
 use super::host::{self, SharedData};
 use proxy_wasm::types::{BufferType, MapType};
 
-use crate::filter::probe::Probe;
-use crate::filter::{Change, Flight, Setup, Told, Worker};
+use crate::filter::{Change, Flight, Setup, Told, Worker, probe::Probe};
 
 thread_local! {
     static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED)));

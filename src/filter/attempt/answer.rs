@@ -1,7 +1,9 @@
 //! The answer of one try: held until it is known to be one, then let go.
 
+use serde::de::IgnoredAny;
+
 use super::super::verdict::{Edit, Verdict};
-use super::{Attempt, MAX_HELD_BYTES, Phase};
+use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::{self, AnswerStream, Passed};
 use crate::config::model::StreamCommit;
@@ -39,9 +41,18 @@ impl Attempt {
         bytes: &[u8],
         ends: bool,
     ) -> Verdict {
-        if stream.is_none() && starts_like_json(bytes) {
+        if stream.is_none() && bytes.is_empty() && !ends {
+            self.phase = Phase::Held(None, held);
+            return Verdict::Hold;
+        }
+        if stream.is_none() && starts_like_json(if held.is_empty() { bytes } else { &held }) {
+            held.extend_from_slice(bytes);
+            if !ends && held.len() < MAX_ERROR_BYTES && is_begun_json(&held) {
+                self.phase = Phase::Held(None, held);
+                return Verdict::Hold;
+            }
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = codec::answer(self.dialect, bytes, &self.context()).err();
+            let disguised = codec::answer(self.dialect, &held, &self.context()).err();
             return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
         // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
@@ -63,6 +74,7 @@ impl Attempt {
         if stream.facts().meaningful {
             self.flight.borrow_mut().first_token();
         }
+        self.flight.borrow_mut().told_usage = stream.facts().usage;
         let over = ends || stream.facts().done;
         if !over && held.len() < self.max_held_bytes(stream.facts().meaningful) {
             self.phase = Phase::Held(Some(stream), held);
@@ -106,6 +118,7 @@ impl Attempt {
             self.flight.borrow_mut().fail(failure.clone());
             self.phase = Phase::Cut;
         } else {
+            self.flight.borrow_mut().told_usage = stream.facts().usage;
             self.flow(stream, ends);
         }
         Verdict::Continue(edit)
@@ -122,6 +135,11 @@ impl Attempt {
 
 pub(super) fn unreadable(what: &str) -> Failure {
     Failure::local(FailureClass::Upstream, what)
+}
+
+/// Whether more bytes may make JSON of these, which are none yet.
+fn is_begun_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_err_and(|error| error.is_eof())
 }
 
 fn starts_like_json(bytes: &[u8]) -> bool {

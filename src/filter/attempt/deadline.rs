@@ -17,8 +17,8 @@ impl Attempt {
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
-            Phase::Head if self.flight.borrow().preset_moves() => None,
-            Phase::Head => Some(self.before_envoy_ms()),
+            _ if self.is_awaited() && self.flight.borrow().preset_moves() => None,
+            _ if self.is_awaited() => Some(self.before_envoy_ms()),
             Phase::Held(..) => {
                 let all = [self.late_ms(), self.silent_ms()];
                 Some(all.into_iter().flatten().fold(self.before_envoy_ms(), u64::min))
@@ -26,6 +26,11 @@ impl Attempt {
             Phase::Flowing(..) => self.silent_ms(),
             _ => None,
         }
+    }
+
+    /// Whether nothing of the answer can be judged yet. Providers send a head at once and nothing after it, too.
+    const fn is_awaited(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Failing(..) | Phase::Whole)
     }
 
     /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts a stream that is still held.
@@ -38,7 +43,9 @@ impl Attempt {
         let limit_ms = self.first_token_ms?;
         let flight = self.flight.borrow();
         let awaited = flight.first_token_ms.is_none() && flight.has_alternative(&late(limit_ms));
-        awaited.then_some(self.started_ms + limit_ms)
+        let late_ms = flight.sent_ms.saturating_add(limit_ms);
+        drop(flight);
+        awaited.then(|| late_ms.min(self.before_envoy_ms()))
     }
 
     /// When a stream has been silent for too long, once it began.
@@ -53,12 +60,7 @@ impl Attempt {
     pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
         let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         match self.phase {
-            Phase::Head => {
-                let mut flight = self.flight.borrow_mut();
-                let timeout = flight.lost(flight.per_try_ms);
-                flight.choose(&timeout);
-                None
-            }
+            Phase::Head | Phase::Failing(..) | Phase::Whole => self.fear_timeout(),
             Phase::Held(..) if due(self.late_ms()) => Some(self.failed(late(self.first_token_ms.unwrap_or_default()))),
             Phase::Held(..) if due(self.silent_ms()) => Some(self.failed(stalled(self.idle_ms()))),
             Phase::Held(..) if self.before_envoy_ms() <= now_ms => self.let_go(),
@@ -72,6 +74,14 @@ impl Attempt {
         }
     }
 
+    /// Envoy's timer strikes next: chooses where that leads.
+    fn fear_timeout(&self) -> Option<Verdict> {
+        let mut flight = self.flight.borrow_mut();
+        let timeout = flight.lost(flight.per_try_ms);
+        flight.choose(&timeout);
+        None
+    }
+
     fn idle_ms(&self) -> u64 {
         self.flight.borrow().config.signalbox.stream_idle_timeout_ms.unwrap_or_default()
     }
@@ -79,6 +89,9 @@ impl Attempt {
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
         let Phase::Held(stream, held) = &mut self.phase else { return None };
+        if stream.is_none() && !held.is_empty() {
+            return self.fear_timeout();
+        }
         let held = std::mem::take(held);
         let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
         self.phase = Phase::Flowing(stream, held);

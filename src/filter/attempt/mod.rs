@@ -40,7 +40,7 @@ enum Phase {
     Failing(u16, HeaderMap),
     /// A whole answer is awaited.
     Whole,
-    /// A stream is held; what the client shall see of it so far.
+    /// A stream is held; what the client shall see of it so far. Without a stream: a document that came in its place, so far.
     Held(Option<Box<dyn AnswerStream>>, Vec<u8>),
     /// A committed stream.
     Flowing(Box<dyn AnswerStream>, Vec<u8>),
@@ -83,8 +83,9 @@ impl Attempt {
         };
         this.begin(place);
         this.attempt_started_ms = now_ms;
+        this.sent_ms = now_ms.saturating_add(wait_ms);
         this.heard_ms = now_ms;
-        this.first_token_ms = None;
+        (this.first_token_ms, this.told_usage) = (None, None);
         this.choose(&Failure::local(FailureClass::Reset, ""));
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
@@ -195,6 +196,12 @@ impl Attempt {
     #[must_use]
     pub const fn drains(&self) -> bool {
         matches!(self.phase, Phase::Held(..))
+    }
+
+    /// Whether nothing of the answer's body was let go yet, nor the attempt given up.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Failing(..) | Phase::Whole | Phase::Held(..))
     }
 
     /// The body came, as far as [`Self::wants_body`] asked for it.
