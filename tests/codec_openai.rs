@@ -343,6 +343,26 @@ fn the_model_alone_is_replaced() {
     assert_eq!(openai::splice(body, 5..9999, "m", true), (0, Vec::new()));
 }
 
+#[test]
+fn usage_is_asked_for_among_the_options_that_are_there() {
+    let asked = |options: &str| {
+        let body = format!(r#"{{"model":"m","stream_options":{options},"temperature":1e2}}"#);
+        assert!(Head::read(body.as_bytes()).unwrap().stream_options, "{options}");
+        String::from_utf8(openai::with_usage_asked(body.as_bytes())).unwrap()
+    };
+    let with = |options: &str| format!(r#"{{"model":"m","stream_options":{options},"temperature":1e2}}"#);
+    for (given, expected) in [
+        ("null", r#"{"include_usage":true}"#),
+        ("{}", r#"{"include_usage":true}"#),
+        (r#"{"include_usage":false}"#, r#"{"include_usage":true}"#),
+        (r#"{"include_obfuscation": false}"#, r#"{"include_obfuscation":false,"include_usage":true}"#),
+        ("[1]", "[1]"),
+    ] {
+        assert_eq!(asked(given), with(expected), "{given}");
+    }
+    assert_eq!(openai::with_usage_asked(b"[]"), b"[]");
+}
+
 fn message(role: Role, content: Content<'static>) -> Message<'static> {
     Message { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None, thinking_blocks: None }
 }

@@ -79,7 +79,7 @@ pub struct Flight {
     pub stream: bool,
     /// Whether a stream ends with usage.
     pub include_usage: bool,
-    /// Whether the client said anything of how it wants its stream.
+    /// Whether the client said anything of how it wants its stream, be it `null`.
     pub stream_options: bool,
     /// When it came, Unix milliseconds.
     pub started_ms: u64,
@@ -152,7 +152,7 @@ impl Flight {
 
     /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
     pub(super) fn asks_usage(&self, deployment: &Deployment) -> bool {
-        self.stream && !self.stream_options && self.api != Api::Embeddings && self.config.needs_usage(deployment)
+        self.stream && !self.include_usage && self.api != Api::Embeddings && self.config.needs_usage(deployment)
     }
 
     /// The next attempt begins.

@@ -77,6 +77,23 @@ def test_a_streams_cost_is_in_the_log_and_the_metric_not_in_a_header(provider, g
     assert logged(envoy, OF_MINI)
 
 
+def test_a_stream_through_a_wildcard_has_its_models_price(provider, gateway):
+    envoy = gateway(deployment("openai/*", provider(a_stream()), "openai/*", id="wild"))
+    assert list(ask(envoy, "openai/gpt-4o-mini", stream=True).parse())
+    assert nanodollars(envoy, "wild") == 750_000
+
+
+@pytest.mark.parametrize("options", [{"include_usage": False}, {"include_obfuscation": False}, None])
+def test_a_client_cannot_talk_its_way_past_the_books(provider, gateway, options):
+    upstream = provider(a_stream())
+    envoy = gateway(deployment("m", upstream, "openai/gpt-4o-mini", id="mini"))
+    got = ask(envoy, stream=True, extra_body={"stream_options": options})
+    assert not [event for event in got.parse() if event.usage], "it is not shown what it did not ask for"
+    assert upstream.requests[0].json["stream_options"] == (options or {}) | {"include_usage": True}
+    assert upstream.requests[0].body.count(b"stream_options") == 1
+    assert nanodollars(envoy, "mini") == 750_000
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_a_deployment_that_has_spent_its_budget_is_left_alone(provider, gateway, is_stream):
     behaviour = a_stream() if is_stream else whole("x", usage=USAGE)

@@ -56,7 +56,9 @@ impl RouterConfig {
         let by_tokens = matches!(strategy, Some(StrategyName::LatencyBased | StrategyName::UsageBased));
         let budgets = deployment.budget.is_some()
             || self.router.provider_budgets.iter().any(|(provider, _)| *provider == deployment.provider.name);
-        let has_use = by_tokens || budgets || deployment.tpm.is_some() || deployment.facts.price.is_some();
+        // What a wildcard is asked for may have a price.
+        let priced = deployment.facts.price.is_some() || deployment.model.contains('*');
+        let has_use = by_tokens || budgets || deployment.tpm.is_some() || priced;
         self.signalbox.stream_usage && has_use
     }
 }

@@ -19,6 +19,14 @@ pub(super) fn encode(
         if model == flight.asked && !flight.stripped && !ask_usage {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }
+        if ask_usage && flight.stream_options {
+            let asking = codec::openai::with_usage_asked(&flight.body);
+            let head = openai::head::Head::read(&asking).map_err(|error| Reply::error(&error))?;
+            let (end, mut body) = codec::openai::splice(&asking, head.model_span, model, false);
+            body.extend_from_slice(asking.get(end..).unwrap_or_default());
+            let length = body.len();
+            return Ok((Edit::Whole(body), length, Vec::new()));
+        }
         let (end, mut prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model, ask_usage);
         let rest = flight.body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();

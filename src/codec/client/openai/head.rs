@@ -32,7 +32,7 @@ pub struct Head<'a> {
     pub stream: bool,
     /// Whether a stream shall end with its usage.
     pub include_usage: bool,
-    /// Whether there are `stream_options` at all.
+    /// Whether there are `stream_options` at all, be they `null`.
     pub stream_options: bool,
     /// The conversation, raw; none for other endpoints than chat.
     pub messages: Option<&'a RawValue>,
@@ -125,7 +125,7 @@ impl<'a> Head<'a> {
             model_span: start..start + model.get().len(),
             stream: is_true(members.stream),
             include_usage: inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
-            stream_options: members.stream_options.is_some(),
+            stream_options: members.has_stream_options,
             messages: members.messages,
             tools: is_filled(members.tools) || is_filled(members.functions),
             raw_tools: members.tools,

@@ -19,6 +19,8 @@ pub struct Members<'a> {
     pub messages: Option<&'a RawValue>,
     pub stream: Option<&'a RawValue>,
     pub stream_options: Option<&'a RawValue>,
+    /// It is there, `null` included.
+    pub has_stream_options: bool,
     pub tools: Option<&'a RawValue>,
     pub functions: Option<&'a RawValue>,
     pub n: Option<&'a RawValue>,
@@ -85,7 +87,10 @@ impl<'a> Members<'a> {
             }
             Name::Messages => &mut self.messages,
             Name::Stream => &mut self.stream,
-            Name::StreamOptions => &mut self.stream_options,
+            Name::StreamOptions => {
+                self.has_stream_options = true;
+                &mut self.stream_options
+            }
             Name::Tools => &mut self.tools,
             Name::Functions => &mut self.functions,
             Name::N => &mut self.n,
