@@ -138,17 +138,22 @@ impl Attempt {
         self.flight.borrow_mut().heard_ms = now_ms;
     }
 
-    /// What the answer needs to know of its request. Made when it is read, because most answers do not need it.
+    /// What the answer needs to know of its request. Made when it is read; OpenAI's dialect, whose answers pass as they are, needs next to
+    /// nothing.
     fn context(&self) -> AnswerContext {
         let flight = self.flight.borrow();
         let place = flight.tried.last().and_then(|place| flight.deployment(*place));
+        if self.dialect == Dialect::OpenAi {
+            let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
+            return AnswerContext { hide_usage, ..AnswerContext::default() };
+        }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
         AnswerContext {
             model: model.cloned().unwrap_or_default(),
             now_s: self.started_ms / 1000,
             fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
             include_usage: flight.include_usage,
-            hide_usage: place.is_some_and(|(_, deployment)| flight.asks_usage(deployment)),
+            hide_usage: false,
             thinking_blocks: true,
         }
     }
