@@ -273,3 +273,34 @@ fn every_target_of_the_manual_is_in_the_makefile() {
         }
     }
 }
+
+#[test]
+fn every_code_of_a_refusal_is_in_the_manual() {
+    let code = read("src/filter/refusal.rs");
+    let code = code.split("#[cfg(test)]").next().unwrap();
+    let page = read("docs/routing.md");
+    let quoted = |call: &str| {
+        let calls = code.split(call).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        calls.collect::<Vec<_>>()
+    };
+    let codes: Vec<_> =
+        ["invalid(400, \"", "limited(\"", "code: Some(\""].iter().flat_map(|call| quoted(call)).collect();
+    assert!(codes.len() > 6, "only {codes:?} found");
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "docs/routing.md does not tell of {code}");
+    }
+}
+
+#[test]
+fn the_simulator_s_help_has_every_fault() {
+    let sim = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_signalbox")).arg("sim").args(arguments).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let (help, told) = (sim(&["--help"]), sim(&["--fault", "nothing=1"]));
+    let known: Vec<_> = told.split_once("known: ").unwrap().1.trim().split(", ").collect();
+    assert!(known.len() > 20, "{known:?}");
+    for fault in known {
+        assert!(words(&help, fault).contains(fault), "{fault}");
+    }
+}
