@@ -50,6 +50,15 @@ fn boundaries_for_a_team_are_found() {
     }
 }
 
+#[test]
+fn the_manual_shows_what_calibrate_prints() {
+    let manual = include_str!("../docs/calibration.md");
+    let command = manual.lines().find_map(|line| line.strip_prefix("    signalbox ")).unwrap();
+    let (code, out, _) = run(&command.split_whitespace().collect::<Vec<_>>(), b"");
+    assert_eq!(code, Some(0));
+    assert!(manual.contains(&out), "docs/calibration.md shows another output than of its command");
+}
+
 /// The tiers that `signalbox score` gives with a router of these boundaries: how many prompts each.
 fn counts(router: &str, classifier: &str, snippet: &str) -> Vec<usize> {
     let indented: String = snippet.lines().map(|line| format!("    {line}\n")).collect();

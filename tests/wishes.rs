@@ -71,7 +71,8 @@ fn a_rehearsal_that_leads_nowhere_is_told_as_the_failure_it_is() {
     ] {
         let reply = decided(&config, &format!(r#""{member}":true"#)).unwrap_err();
         assert_eq!(reply.status, status, "{}", text(&reply));
-        assert!(reply.headers.contains(&("x-signalbox-error", class.to_owned())), "{:?}", reply.headers);
+        let told: Vec<_> = reply.headers.iter().filter(|(name, _)| *name == "x-signalbox-error").collect();
+        assert_eq!(told, [&("x-signalbox-error", class.to_owned())]);
         assert!(text(&reply).contains(member), "{}", text(&reply));
     }
 }
@@ -82,6 +83,8 @@ fn without_leave_there_is_no_rehearsal() {
     let told = text(&reply);
     assert_eq!(reply.status, 400);
     assert!(told.contains("mock_testing: true") && told.contains("mock_testing_not_allowed"), "{told}");
+    let code = ("x-signalbox-error", "mock_testing_not_allowed".to_owned());
+    assert!(reply.headers.contains(&code), "the log says why, too: {:?}", reply.headers);
     assert!(decided(&config(CHAINS, ""), r#""mock_testing_fallbacks":false"#).is_ok());
 }
 

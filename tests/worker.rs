@@ -194,7 +194,8 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
     worker.tick(&store, 1_050);
     assert!(told(&mut worker).contains(&"signalbox.in_flight.deployment.a Set(1)".to_owned()));
     fails(&mut attempt, 401);
-    worker.record(&store, &flight, &|| 1_060);
+    let logged = worker.record(&store, &flight, &|| 1_060);
+    assert_eq!(logged.as_deref(), Some("a is cooling for 5 s: auth, status 401"));
     worker.configure(&of(&["b", "c"], ""), &store, 1_070).unwrap();
     assert_eq!(
         told(&mut worker)[..4],

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::reply::ERROR_HEADER;
 use super::{Api, Reply};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
@@ -191,9 +192,7 @@ impl Flight {
         self.fail(self.lost(elapsed_ms));
         self.answered = true;
         let (error, failure) = self.final_error();
-        let mut reply = Reply::error(&error);
-        reply.headers.extend(self.told(now_ms, failure));
-        reply
+        Reply::failure(&error, self.told(now_ms, failure))
     }
 
     /// Whether an attempt's answer, or our own error, went to the client.
@@ -383,7 +382,7 @@ impl Flight {
 
 /// What an error's headers say of its cause.
 pub(super) fn of_failure(failure: &Failure) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("x-signalbox-error", failure.class.as_str().to_owned())];
+    let mut headers = vec![(ERROR_HEADER, failure.class.as_str().to_owned())];
     headers.extend(failure.retry_after_ms.map(|wait_ms| ("retry-after", wait_ms.div_ceil(1000).to_string())));
     headers
 }

@@ -67,8 +67,6 @@ impl Flight {
             return Ok(self);
         }
         let (error, cause) = self.final_error();
-        let mut reply = Reply::error(&error);
-        reply.headers.extend(cause.map(super::flight::of_failure).unwrap_or_default());
-        Err(reply)
+        Err(Reply::failure(&error, cause.map(super::flight::of_failure).unwrap_or_default()))
     }
 }

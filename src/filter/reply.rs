@@ -7,6 +7,9 @@ use crate::chat::ApiError;
 use crate::codec::client::openai::error;
 use crate::config::model::{RouterConfig, is_pattern};
 
+/// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
+pub(super) const ERROR_HEADER: &str = "x-signalbox-error";
+
 /// A whole answer that never reaches a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -19,10 +22,20 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An error in OpenAI's shape. The SDK is told not to try again: what can be retried was.
+    /// A refusal of our own, in OpenAI's shape. Its code stands in a header too, and so in the access log.
     #[must_use]
     pub fn error(error: &ApiError) -> Self {
-        let headers = vec![("content-type", "application/json".to_owned()), ("x-should-retry", "false".to_owned())];
+        Self::failure(error, Vec::new())
+    }
+
+    /// An error in OpenAI's shape, with what is told of the failure behind it. The SDK is told not to try again: what can be retried was.
+    #[must_use]
+    pub fn failure(error: &ApiError, told: Vec<(&'static str, String)>) -> Self {
+        let mut headers = vec![("content-type", "application/json".to_owned()), ("x-should-retry", "false".to_owned())];
+        headers.extend(told);
+        if headers.iter().all(|(name, _)| *name != ERROR_HEADER) {
+            headers.push((ERROR_HEADER, error.code.clone().unwrap_or_else(|| error.kind.to_owned())));
+        }
         Self { status: error.status, headers, body: error::body(error) }
     }
 

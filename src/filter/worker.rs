@@ -12,6 +12,7 @@ use super::gauges::{Gauges, Told};
 use super::probe::{self, Probe};
 use super::route::{self, Admission, Moment, RequestHead};
 use super::{Api, Ending, Event, Flight, HeaderMap, Reply, Setup};
+use crate::chat::Failure;
 use crate::codec::limits;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
@@ -203,8 +204,8 @@ impl Worker {
         }
     }
 
-    /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns the id
-    /// of a deployment that began to cool.
+    /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
+    /// logged of a deployment that began to cool: who, for how long, and why.
     pub fn record(
         &mut self,
         store: &dyn StateStore,
@@ -224,15 +225,17 @@ impl Worker {
                 Event::Ended(ending) => {
                     let Some(booking) = flight.booking.take() else { continue };
                     let index = self.index(&flight, ending.deployment);
-                    let failed = matches!(ending.outcome, Outcome::Failed(_));
-                    let now_ms = if failed { exact_ms() } else { self.now_ms };
+                    let failure = if let Outcome::Failed(failure) = &ending.outcome { Some(failure) } else { None };
+                    let now_ms = if failure.is_some() { exact_ms() } else { self.now_ms };
                     let cools = self.ledger.end(store, booking, &ended(&ending), now_ms);
                     let Some(index) = index else { continue };
                     ending.count(&mut self.tally, index);
                     if cools {
                         self.tally.add(index, Measure::Cooldowns, 1);
                         let deployment = flight.config.deployments.get(ending.deployment);
-                        cooled = deployment.map(|deployment| deployment.id.clone()).or(cooled);
+                        let standing = self.ledger.seen().get(index).map(|seen| seen.standing);
+                        let rest = deployment.zip(failure).zip(standing);
+                        cooled = rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)).or(cooled);
                     }
                 }
             }
@@ -324,6 +327,14 @@ impl Worker {
         };
         self.ledger.end(store, booking, &Ended::with(outcome), now_ms);
     }
+}
+
+/// `smart-1 is cooling for 5 s: rate_limit, status 429`. Not the provider's own words: they may hold the prompt's.
+fn rests(id: &str, why: &Failure, standing: Standing, now_ms: u64) -> String {
+    let until_ms = if let Standing::Cooling { until_ms } = standing { until_ms } else { now_ms };
+    let seconds = until_ms.saturating_sub(now_ms) as f64 / 1000.0;
+    let status = if why.status == 0 { String::new() } else { format!(", status {}", why.status) };
+    format!("{id} is cooling for {seconds} s: {}{status}", why.class.as_str())
 }
 
 fn ended(ending: &Ending) -> Ended {

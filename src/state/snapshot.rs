@@ -189,6 +189,13 @@ mod tests {
     const IDS: [&str; 3] = ["gpt-4o-1", "gpt-4o-2", "claude-1"];
 
     #[test]
+    fn every_key_is_in_the_manual() {
+        let manual = include_str!("../../docs/routing.md");
+        let rows: String = manual.lines().filter(|line| line.starts_with("| `")).collect();
+        assert!(KEYS.iter().all(|key| rows.contains(&format!("`{key}`"))), "docs/routing.md has no row for a key");
+    }
+
+    #[test]
     fn a_file_is_read_and_written_back_as_it_was() {
         let text = r#"{"deployments":{
             "gpt-4o-1":{"cooling_for":12.5,"full_for":60.0,"in_flight":3,"latency":[0.021,1000.0]},

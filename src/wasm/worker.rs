@@ -68,7 +68,7 @@ pub fn now_ms() -> u64 {
 
 /// Brings what happened in a flight to the books.
 pub fn record(flight: &RefCell<Flight>) {
-    if let Some(id) = with(|worker| worker.record(&SharedData, flight, &host::now_ms)) {
-        log::info!("signalbox: {id} is cooling down");
+    if let Some(news) = with(|worker| worker.record(&SharedData, flight, &host::now_ms)) {
+        log::info!("signalbox: {news}");
     }
 }

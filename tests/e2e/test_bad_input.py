@@ -95,3 +95,4 @@ def test_the_sdk_raises_its_own_class_for_an_unknown_model(envoy):
         envoy.client().chat.completions.create(model="nope", messages=[])
     assert refused.value.code == "model_not_found"
     assert refused.value.response.headers["x-should-retry"] == "false"
+    assert refused.value.response.headers["x-signalbox-error"] == "model_not_found", "for the access log"

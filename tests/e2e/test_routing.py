@@ -104,6 +104,7 @@ def test_a_cooled_deployment_is_left_alone_for_its_time(provider, gateway):
         envoy.client().chat.completions.create(model="m", messages=HELLO)
     assert len(bad.requests) == 2
     assert len(good.requests) == 20
+    assert envoy.log.count("signalbox: m-1 is cooling for 60 s: upstream, status 500") == 1, envoy.log[-4000:]
 
 
 def test_explicit_chains_are_followed_in_their_order(provider, gateway):

@@ -5,7 +5,7 @@
 use super::field::{Field, Notes};
 use super::names::nearest;
 use super::router_settings::setting;
-use crate::config::model::{Alias, GroupIndex, ModelGroup};
+use crate::config::model::{Alias, GroupIndex, ModelGroup, is_pattern};
 use crate::config::tree::Value;
 
 /// Reads the aliases: those of groups, and those of routers, with the router's number in place of the group's.
@@ -63,16 +63,23 @@ fn group_index(field: &Field<'_>, groups: &[ModelGroup], names: &[&str], notes: 
     found
 }
 
-/// Notes that no group has this name, with the nearest one.
+/// Notes that no group has this name, with the nearest one. A wildcard is no name to write instead, unless one was meant.
 pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], notes: &mut Notes) {
     let problem = format!("no `model_name` is `{name}`");
-    let remedy = match nearest(name, groups.iter().map(|group| group.name.as_str())) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None if groups.is_empty() => "write a `model_list` first".to_owned(),
-        None => {
-            let some: Vec<_> = groups.iter().take(8).map(|group| format!("`{}`", group.name)).collect();
-            format!("write one of {}{}", some.join(", "), if groups.len() > 8 { ", …" } else { "" })
-        }
+    let names = || groups.iter().map(|group| group.name.as_str());
+    let begins_so = |pattern: &str| pattern.split('*').next().is_some_and(|beginning| name.starts_with(beginning));
+    let mut plain = names().filter(|known| !is_pattern(known) || is_pattern(name)).peekable();
+    let remedy = if let Some(meant) = nearest(name, plain.clone()) {
+        format!("did you mean `{meant}`?")
+    } else if let Some(pattern) = names().find(|known| is_pattern(known) && begins_so(known)) {
+        format!(
+            "it cannot be filled into `{pattern}` here: write a `model_list` entry for the very model, and name that"
+        )
+    } else if plain.peek().is_none() {
+        "write a `model_list` entry of that name first".to_owned()
+    } else {
+        let some: Vec<_> = plain.by_ref().take(8).map(|name| format!("`{name}`")).collect();
+        format!("write one of {}{}", some.join(", "), if plain.peek().is_some() { ", …" } else { "" })
     };
     field.mistake(notes, problem, remedy);
 }

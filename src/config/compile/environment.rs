@@ -15,20 +15,34 @@ pub(super) const PREFIX: &str = "os.environ/";
 /// Keys whose value stays a reference.
 const LEFT: &[&str] = &["api_key", "secret_files"];
 
+/// Reads environment variables, and tells how to mend one that is not set.
+pub(super) struct Environment<'a> {
+    /// The environment.
+    pub(super) read: &'a dyn Fn(&str) -> Option<String>,
+    /// LiteLLM's `environment_variables`, which it would set itself.
+    pub(super) of_litellm: Option<&'a Node>,
+}
+
 /// Replaces every reference in the tree.
-pub(super) fn put_in(root: &mut Node, env: &dyn Fn(&str) -> Option<String>, notes: &mut Notes) {
+pub(super) fn put_in(root: &mut Node, env: &Environment<'_>, notes: &mut Notes) {
     walk(root, "", env, notes);
 }
 
-fn walk(node: &mut Node, path: &str, env: &dyn Fn(&str) -> Option<String>, notes: &mut Notes) {
+fn walk(node: &mut Node, path: &str, env: &Environment<'_>, notes: &mut Notes) {
     match &mut node.value {
         Value::Str(text) => {
             let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
-            match env(&name) {
+            match (env.read)(&name) {
                 Some(value) => *text = value,
                 None => {
                     let problem = format!("the environment variable `{name}` is not set");
-                    Field { node, path: path.to_owned() }.mistake(notes, problem, "set it, or write the value itself");
+                    let remedy = match env.of_litellm.and_then(|section| section.entry(&name)) {
+                        Some(_) => {
+                            "`environment_variables` has no effect here: set it outside, or write the value itself"
+                        }
+                        None => "set it, or write the value itself",
+                    };
+                    Field { node, path: path.to_owned() }.mistake(notes, problem, remedy);
                     // Null reads as absent: nothing else shall complain about the reference.
                     node.value = Value::Null;
                 }

@@ -16,6 +16,10 @@ pub(super) fn check(root: &Node, notes: &mut Notes) {
     let root = Field::root(root);
     ROOT.check(&root, notes);
     general_settings(root.node, notes);
+    if let Some(include) = root.at("include") {
+        let remedy = "bring what stands in them into this file";
+        include.mistake(notes, "Signalbox reads one file, and none of those that `include` names", remedy);
+    }
 }
 
 /// One word about the whole section, whatever it holds, and one about the key that opens LiteLLM's door.

@@ -91,7 +91,8 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     let mut notes = Notes::default();
     keys::check(root, &mut notes);
     let mut tree = keys::keep_known(root);
-    environment::put_in(&mut tree, env, &mut notes);
+    let env = environment::Environment { read: env, of_litellm: root.entry("environment_variables") };
+    environment::put_in(&mut tree, &env, &mut notes);
     let root = Field::root(&tree);
 
     let router = router_settings::read(&root, &mut notes);

@@ -291,3 +291,65 @@ fn names(words: &str, name: &str) -> bool {
         None => name == word,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const MANUAL: &str = include_str!("../../../docs/configuration.md");
+    /// Where the manual's page leads to: prices and capabilities, tasks, the policies by class of failure.
+    const FURTHER: [&str; 3] = [
+        include_str!("../../../docs/models.md"),
+        include_str!("../../../docs/task-routing.md"),
+        include_str!("../../../docs/health.md"),
+    ];
+    const SECTIONS: [&Section; 16] = [
+        &ROOT,
+        &GENERAL,
+        &ENTRY,
+        &MARKER,
+        &PARAMS,
+        &INFO,
+        &ROUTER,
+        &LITELLM,
+        &ROUTING_GROUP,
+        &STRATEGY_ARGS,
+        &RETRY,
+        &ALLOWED_FAILS,
+        &BUDGET,
+        &SIGNALBOX,
+        &AFFINITY,
+        &HEALTH_CHECK,
+    ];
+
+    /// The words that stand as code.
+    fn words(page: &str) -> BTreeSet<&str> {
+        let code = page.split('`').skip(1).step_by(2);
+        let words = code.flat_map(|code| code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+        words.filter(|word| !word.is_empty()).collect()
+    }
+
+    #[test]
+    fn every_key_is_in_the_manual() {
+        let told: BTreeSet<&str> = [MANUAL].iter().chain(&FURTHER).flat_map(|page| words(page)).collect();
+        let lost: Vec<_> = SECTIONS.iter().flat_map(|it| it.words()).filter(|word| !told.contains(word)).collect();
+        assert!(lost.is_empty(), "the manual does not tell of {lost:?}");
+    }
+
+    #[test]
+    fn every_key_of_the_manual_s_tables_is_known() {
+        let is_known = |key: &str| SECTIONS.iter().any(|section| section.knows(key));
+        let mut keys = 0;
+        for heading in ["model_list", "router_settings", "signalbox"] {
+            let (_, after) = MANUAL.split_once(&format!("## `{heading}`\n")).unwrap();
+            let table = after.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+            for key in table.flat_map(|line| words(line.split(" | ").next().unwrap())) {
+                assert!(is_known(key), "the manual tells of `{key}`, which is no key");
+                keys += 1;
+            }
+        }
+        assert!(keys > 70, "only {keys} keys found");
+    }
+}

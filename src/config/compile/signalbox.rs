@@ -146,7 +146,8 @@ fn bytes(field: &Field<'_>, notes: &mut Notes) -> Option<u64> {
 fn path(field: &Field<'_>, notes: &mut Notes) -> Option<String> {
     let text = field.text(notes)?;
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
-    if !plain || !text.starts_with('/') || text.starts_with("/v1/") || text.ends_with('/') {
+    let is_ours = text.starts_with("/v1/") || text == "/models" || text.starts_with("/models/");
+    if !plain || !text.starts_with('/') || is_ours || text.ends_with('/') {
         let problem = format!("{} is no path that is free", field.shown());
         field.mistake(notes, problem, "write for example `/signalbox/state`");
         return None;

@@ -107,3 +107,18 @@ pub(super) fn check(field: &Field<'_>, notes: &mut Notes) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_manual() {
+        let manual = include_str!("../../../../docs/configuration.md");
+        let beside = include_str!("../../../../docs/litellm.md");
+        for key in KNOWN {
+            let told = format!("`{key}`");
+            assert!(manual.contains(&told) || beside.contains(&told), "the manual does not tell of {told}");
+        }
+    }
+}
