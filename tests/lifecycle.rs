@@ -340,6 +340,25 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     assert_eq!((shell.state, shell.client.as_slice()), (State::Passed, OPENAI_STREAM));
 }
 
+#[test]
+fn a_held_stream_that_stalls_is_its_deployments_fault_however_impatient_the_caller() {
+    for (begun, is_callers) in [(&OPENAI_STREAM[..OPENAI_STREAM.len() / 2], false), (b": ping\n\n", true)] {
+        let body = br#"{"model":"open","stream":true,"timeout":4,"messages":[{"role":"user","content":"hi"}]}"#;
+        let moment = Moment { now_ms: 1_000, seed: 1, ..Moment::default() };
+        let mut brief = (*complete().config).clone();
+        brief.signalbox.stream_idle_timeout_ms = Some(2_000);
+        let flight = route::decide(&Setup::new(brief).unwrap(), Api::Chat, body.to_vec(), &moment).unwrap();
+        let flight = Rc::new(RefCell::new(flight));
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(200, false);
+        shell.body(begun, false);
+        shell.wake();
+        assert_eq!(shell.state, State::Retried);
+        let endings = endings_of(&flight);
+        assert_eq!(endings[0].outcome == Outcome::Abandoned, is_callers, "{endings:?}");
+    }
+}
+
 /// Refuses the first attempt, which is asked for a wait of so many seconds.
 fn refuse(flight: &Rc<RefCell<Flight>>, wait_s: &str) {
     let (mut shell, _) = Shell::start(flight, 1_000).unwrap();
