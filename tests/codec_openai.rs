@@ -175,6 +175,19 @@ fn json_of_an_unknown_form_passes() {
     }
 }
 
+/// Some providers cut an emoji in two, and clients put it together again.
+#[test]
+fn half_an_emoji_is_no_fault() {
+    for odd in [r#"{"content":"\ud83d"}"#, r#"{"content":"a","reasoning":1e999}"#] {
+        let text = format!("{}{}{}{DONE}", delta(odd), delta(r#"{"content":"\ude00"}"#), finish(0));
+        let outcome = steady(&text);
+        assert_eq!((outcome.text, outcome.facts.dropped_events), (text, 0), "{odd}");
+        assert!(steady(delta(odd)).facts.meaningful, "{odd}");
+    }
+    let alone = data(r#"{"choices":[{"index":0,"delta":{"content":"\ud83d"},"finish_reason":"stop"}]}"#);
+    assert!(steady(alone).facts.complete);
+}
+
 /// S08: the stream ends in the middle.
 #[test]
 fn a_stream_cut_off_never_looks_complete() {

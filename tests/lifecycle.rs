@@ -261,6 +261,29 @@ fn a_document_in_place_of_a_stream_is_judged_as_a_whole_however_it_is_cut() {
         let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
         assert_eq!(failure.class.as_str() == "quota", text == spent, "{model}: {failure:?}");
     }
+    let spent =
+        br#"{"type":"error","error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+    for before in ["\n\n", " \r\n", "\u{feff}", "\u{feff}\n"] {
+        let text = [before.as_bytes(), spent].concat();
+        for (model, stream) in [("lone", true), ("lone", false), ("lone-claude", true), ("lone-claude", false)] {
+            let (_, said, endings) = steady(model, stream, 200, &text);
+            let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
+            assert_eq!(failure.class.as_str(), "quota", "{model}, {before:?}: {said}");
+        }
+        let text = [before.as_bytes(), OPENAI_STREAM].concat();
+        let (state, said, endings) = replay("lone", true, 200, &[before.as_bytes(), OPENAI_STREAM]);
+        assert_eq!((state, said.as_bytes()), (State::Passed, text.as_slice()), "a stream loses nothing: {before:?}");
+        assert!(served(&endings));
+        let text = [before.as_bytes(), OPENAI_ANSWER].concat();
+        let (state, said, endings) = steady("lone", false, 200, &text);
+        assert_eq!((state, said.as_bytes()), (State::Passed, text.as_slice()), "nor does an answer: {before:?}");
+        assert!(served(&endings));
+    }
+    let flight = depart(&config(), "claude", true, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"\n{\"error\":{}}", false);
+    assert_eq!(shell.state, State::Retried, "and nobody waits for its end");
     let flight = depart(&config(), "claude", true, 1);
     let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
     shell.headers(200, false);
@@ -273,6 +296,24 @@ fn a_document_in_place_of_a_stream_is_judged_as_a_whole_however_it_is_cut() {
     shell.body(b"{\"error", false);
     shell.wake();
     assert_eq!((shell.state, flight.borrow().next_cluster()), (State::Waiting, ""), "Envoy ends it");
+}
+
+#[test]
+fn an_answer_compressed_unasked_is_said_to_be_so() {
+    let compressed = b"\x1F\x8B\x08\0\0\0\0\0\0\x03\xAB\x56\n\n\xCA\x4B";
+    for (model, stream) in [("lone", true), ("lone", false), ("lone-claude", true), ("lone-claude", false)] {
+        let (_, _, endings) = steady(model, stream, 200, compressed);
+        let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
+        assert!(failure.message.contains("compressed"), "{model}: {failure:?}");
+        let flight = depart(&config(), model, stream, 1);
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(200, false);
+        shell.body(compressed, false);
+        assert_eq!(shell.state == State::Waiting, !stream, "a stream's end is not awaited");
+        let (_, _, endings) = steady(model, stream, 429, compressed);
+        let Outcome::Failed(failure) = &endings[0].outcome else { panic!("{endings:?}") };
+        assert_eq!((failure.class.as_str(), failure.message.as_str()), ("rate_limit", ""), "no bytes of it");
+    }
 }
 
 #[test]
@@ -338,6 +379,25 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     shell.headers(200, false);
     shell.body(OPENAI_STREAM, true);
     assert_eq!((shell.state, shell.client.as_slice()), (State::Passed, OPENAI_STREAM));
+}
+
+#[test]
+fn a_held_stream_that_stalls_is_its_deployments_fault_however_impatient_the_caller() {
+    for (begun, is_callers) in [(&OPENAI_STREAM[..OPENAI_STREAM.len() / 2], false), (b": ping\n\n", true)] {
+        let body = br#"{"model":"open","stream":true,"timeout":4,"messages":[{"role":"user","content":"hi"}]}"#;
+        let moment = Moment { now_ms: 1_000, seed: 1, ..Moment::default() };
+        let mut brief = (*complete().config).clone();
+        brief.signalbox.stream_idle_timeout_ms = Some(2_000);
+        let flight = route::decide(&Setup::new(brief).unwrap(), Api::Chat, body.to_vec(), &moment).unwrap();
+        let flight = Rc::new(RefCell::new(flight));
+        let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+        shell.headers(200, false);
+        shell.body(begun, false);
+        shell.wake();
+        assert_eq!(shell.state, State::Retried);
+        let endings = endings_of(&flight);
+        assert_eq!(endings[0].outcome == Outcome::Abandoned, is_callers, "{endings:?}");
+    }
 }
 
 /// Refuses the first attempt, which is asked for a wait of so many seconds.

@@ -11,7 +11,7 @@ pub mod limits;
 pub mod loss;
 pub mod openai;
 
-use crate::chat::{ApiError, ChatRequest, Failure, Usage};
+use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};
 use crate::provider::Dialect;
 
 /// What a request needs besides its content when it is encoded for a provider.
@@ -109,11 +109,31 @@ pub fn request(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) 
     }
 }
 
+/// What some put before a document in UTF-8, though it means nothing there.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A document without the byte order mark before it.
+#[must_use]
+pub fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document)
+}
+
+/// Whether a body is compressed by gzip, which no provider is asked for.
+#[must_use]
+pub fn is_compressed(body: &[u8]) -> bool {
+    body.starts_with(b"\x1F\x8B")
+}
+
 /// Translates a whole answer with a 2xx status for the client.
 ///
 /// # Errors
 /// A [`Failure`] where the body is an error in disguise, or cannot be read.
 pub fn answer(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+    if is_compressed(body) {
+        let message = "the provider's answer is compressed, which was not asked for";
+        return Err(failure::own(FailureClass::Upstream, "unreadable_answer", message));
+    }
+    let body = without_mark(body);
     match dialect {
         Dialect::OpenAi => openai::answer(body, context),
         Dialect::Anthropic => anthropic::answer(body, context),

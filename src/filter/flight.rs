@@ -180,6 +180,8 @@ impl Flight {
     /// deployment.
     fn is_callers(&self, failure: &Failure) -> bool {
         match failure.class {
+            // A stream that began and then stalled was not too slow for its caller alone.
+            FailureClass::Timeout if self.first_token_ms.is_some() => false,
             FailureClass::Timeout => self.patience_ms.is_some() && failure.status == 0 && !self.answered,
             FailureClass::FirstToken => self.is_impatient,
             _ => false,

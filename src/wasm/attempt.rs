@@ -38,15 +38,11 @@ pub fn wake(now_ms: u64) {
 fn wake_attempt(context_id: u32, attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
     let verdict = attempt.borrow_mut().on_deadline(now_ms);
     worker::record(attempt.borrow().flight());
-    match verdict {
-        None => choose(attempt.borrow().flight()),
-        Some(Verdict::CutOff) => drop(hostcalls::reset_http_response()),
-        Some(verdict) => {
-            let _ = carry_out(verdict, 0, attempt);
-            let _ = hostcalls::resume_http_response();
-            await_answer(context_id, attempt);
-        }
+    let Some(verdict) = verdict else { return choose(attempt.borrow().flight()) };
+    if carry_out(verdict, 0, attempt) == Action::Continue {
+        let _ = hostcalls::resume_http_response();
     }
+    await_answer(context_id, attempt);
 }
 
 /// One try of a request.
@@ -58,9 +54,13 @@ pub struct AttemptFilter {
 }
 
 impl AttemptFilter {
-    fn judge(&self, verdict: Verdict, length: usize) -> Action {
+    /// Carries a verdict out. Without a `length` there is no body in Envoy's hands that could be replaced.
+    fn judge(&self, verdict: Verdict, length: Option<usize>) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
-        let action = carry_out(verdict, length, attempt);
+        let action = match (&verdict, length) {
+            (Verdict::Pass(commit, Edit::Whole(body)), None) => send(&commit.reply(body)),
+            _ => carry_out(verdict, length.unwrap_or_default(), attempt),
+        };
         await_answer(self.context_id, attempt);
         attempt.borrow().flight().borrow().cost_logged().iter().for_each(|cost| host::log_cost(cost));
         worker::record(attempt.borrow().flight());
@@ -82,31 +82,26 @@ fn choose(flight: &RefCell<Flight>) {
 
 fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Action {
     const BODY: BufferType = BufferType::HttpResponseBody;
+    let action = if matches!(verdict, Verdict::Hold | Verdict::CutOff) { Action::Pause } else { Action::Continue };
     match verdict {
-        Verdict::Hold => {
-            if length > 0 && attempt.borrow().drains() {
-                host::edit_body(BODY, length, &Edit::Whole(Vec::new()));
-            }
-            return Action::Pause;
+        Verdict::Hold if length > 0 && attempt.borrow().drains() => {
+            host::edit_body(BODY, length, &Edit::Whole(Vec::new()));
         }
+        Verdict::Hold => {}
         Verdict::Retry => {
             choose(attempt.borrow().flight());
-            let (name, value) = RETRY_HEADER;
-            host::set_header(MapType::HttpResponseHeaders, name, Some(value));
+            host::set_header(MapType::HttpResponseHeaders, RETRY_HEADER.0, Some(RETRY_HEADER.1));
         }
         Verdict::Pass(commit, edit) => {
-            for name in commit.remove {
-                host::set_header(MapType::HttpResponseHeaders, name, None);
-            }
-            for (name, value) in &commit.set {
-                host::set_header(MapType::HttpResponseHeaders, name, Some(value));
+            for (name, value) in commit.changes() {
+                host::set_header(MapType::HttpResponseHeaders, name, value);
             }
             host::edit_body(BODY, length, &edit);
         }
         Verdict::Continue(edit) => host::edit_body(BODY, length, &edit),
-        Verdict::CutOff => {}
+        Verdict::CutOff => _ = hostcalls::reset_http_response(),
     }
-    Action::Continue
+    action
 }
 
 impl Context for AttemptFilter {}
@@ -116,7 +111,6 @@ impl Drop for AttemptFilter {
         ALARMS.with_borrow_mut(|alarms| alarms.forget(self.context_id));
         if let Some(attempt) = self.attempt.take().filter(|attempt| attempt.borrow().ends(&host::could_not_connect)) {
             choose(attempt.borrow().flight());
-            worker::record(attempt.borrow().flight());
         }
     }
 }
@@ -124,10 +118,7 @@ impl Drop for AttemptFilter {
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
-        let (cluster, id) = match flight_of(&client) {
-            Some(id) => (None, Some(id)),
-            None => host::chosen().unzip(),
-        };
+        let (cluster, id) = flight_of(&client).map_or_else(|| host::chosen().unzip(), |id| (None, Some(id)));
         let Some(flight) = id.and_then(|id| worker::with(|worker| worker.flight(id))) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
             return send(&route::not_ready());
@@ -165,6 +156,11 @@ impl HttpContext for AttemptFilter {
         if ALARMS.with_borrow(|alarms| alarms.holds_back(self.context_id)) { Action::Pause } else { Action::Continue }
     }
 
+    /// The end of a body that did not say so itself.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.on_http_request_body(u32::MAX as usize, true)
+    }
+
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
         let status = host::header(MapType::HttpResponseHeaders, ":status").and_then(|status| status.parse().ok());
@@ -172,11 +168,7 @@ impl HttpContext for AttemptFilter {
         attempt.borrow().hear(clock(attempt.borrow().flight())());
         let verdict = attempt.borrow_mut().on_headers(status.unwrap_or(502), &headers, ends);
         worker::with(|worker| worker.hear_limits(&SharedData, attempt.borrow().flight(), &headers));
-        if let (true, Verdict::Pass(commit, Edit::Whole(body))) = (ends, &verdict) {
-            worker::record(attempt.borrow().flight());
-            return send(&commit.reply(body));
-        }
-        self.judge(verdict, 0)
+        self.judge(verdict, (!ends).then_some(0))
     }
 
     fn on_http_response_body(&mut self, length: usize, ends: bool) -> Action {
@@ -189,14 +181,18 @@ impl HttpContext for AttemptFilter {
         } else {
             attempt.borrow().unread()
         };
-        let action = self.judge(verdict, length);
+        let action = self.judge(verdict, Some(length));
         self.has_buffer = action == Action::Pause;
         action
     }
 
     /// The end of a body that did not say so itself. What lies in Envoy's buffer is all of it.
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        let is_held = self.has_buffer && self.attempt.as_ref().is_some_and(|attempt| attempt.borrow().is_held());
-        if is_held { self.on_http_response_body(u32::MAX as usize, true) } else { Action::Continue }
+        let Some(attempt) = &self.attempt else { return Action::Continue };
+        if self.has_buffer && attempt.borrow().is_held() {
+            return self.on_http_response_body(u32::MAX as usize, true);
+        }
+        let verdict = attempt.borrow_mut().on_trailers();
+        self.judge(verdict, None)
     }
 }

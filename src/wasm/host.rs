@@ -101,10 +101,8 @@ pub fn set_header(map: MapType, name: &str, value: Option<&str>) {
 
 /// Reads a body from its beginning.
 pub fn body(buffer: BufferType, length: usize) -> Vec<u8> {
-    if length == 0 {
-        return Vec::new();
-    }
-    hostcalls::get_buffer(buffer, 0, length).ok().flatten().unwrap_or_default()
+    let read = || hostcalls::get_buffer(buffer, 0, length).ok()?;
+    if length > 0 { read().unwrap_or_default() } else { Vec::new() }
 }
 
 /// Carries out an edit of a body of which `length` bytes lie in the host's buffer.

@@ -14,7 +14,8 @@ use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Rep
 /// One request of a client.
 pub struct RouteFilter {
     config: Rc<Setup>,
-    awaited: Option<Api>,
+    /// What is asked, and how many bytes of its body have come, until that has ended.
+    awaited: Option<(Api, usize)>,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
@@ -60,23 +61,23 @@ impl HttpContext for RouteFilter {
         match worker::with(|worker| worker.admit(&self.config, head)) {
             Admission::Reply(reply) => send(&reply),
             Admission::Await(api) => {
-                self.awaited = Some(api);
+                self.awaited = Some((api, 0));
                 Action::Pause
             }
         }
     }
 
     fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
-        let Some(api) = self.awaited else { return Action::Continue };
+        let Some((api, _)) = self.awaited else { return Action::Continue };
         let limit = self.config.signalbox.max_request_bytes;
         if length as u64 > limit {
             // Still awaited: Envoy may have prepared an answer of its own, which then goes out in place of this one.
             return send(&route::too_large(limit));
         }
+        self.awaited = (!ends).then_some((api, length));
         if !ends {
             return Action::Pause;
         }
-        self.awaited = None;
         let body = host::body(BufferType::HttpRequestBody, length);
         match self.depart(api, body) {
             Ok(()) => Action::Continue,
@@ -87,7 +88,14 @@ impl HttpContext for RouteFilter {
         }
     }
 
+    /// The end of a body that did not say so itself. Trailers are for nobody.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        host::replace_headers(MapType::HttpRequestTrailers, &Vec::new());
+        self.on_http_request_body(self.awaited.map_or(0, |(_, length)| length), true)
+    }
+
     fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let status = || host::header(MapType::HttpResponseHeaders, ":status");
         let reply = match self.flight.and_then(|id| worker::with(|worker| worker.flight(id))) {
             // No attempt let this answer go: it is Envoy's own, in plain text.
             Some(flight) if !flight.borrow().is_answered() => {
@@ -97,9 +105,7 @@ impl HttpContext for RouteFilter {
                 reply
             }
             // Envoy's buffer was full before the filter was asked.
-            None if self.awaited.take().is_some()
-                && host::header(MapType::HttpResponseHeaders, ":status").as_deref() == Some("413") =>
-            {
+            None if self.awaited.take().is_some() && status().as_deref() == Some("413") => {
                 route::too_large(self.config.signalbox.max_request_bytes)
             }
             _ => return Action::Continue,

@@ -2,11 +2,12 @@
 
 import json
 
+import httpx
 import openai
 import pytest
 from anthropic_wire import message
 from gateway import Gateway, deployment
-from provider import tokens, whole
+from provider import chunk, stream, tokens, whole
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -71,3 +72,53 @@ def test_an_error_with_trailers_is_told_by_what_it_says(heard, provider, gateway
     with pytest.raises(openai.RateLimitError) as failed:
         envoy.client(timeout=5).chat.completions.create(model="lone", messages=HELLO)
     assert failed.value.code == "insufficient_quota"
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_head_and_trailers_without_a_body_are_a_failure_like_any_other(heard, provider, gateway, status, is_stream):
+    envoy = gateway(
+        deployment("m", provider(trailed(status=status))),
+        deployment("n", provider(stream(*tokens(3)) if is_stream else whole("rescued"))),
+        deployment("lone", provider(trailed(status=status))),
+        router={"fallbacks": [{"m": ["n"]}], "num_retries": 0},
+    )
+    client = envoy.client(timeout=5)
+    got = client.chat.completions.with_raw_response.create(model="m", messages=HELLO, stream=is_stream)
+    assert got.headers["x-signalbox-fallbacks"] == "1"
+    with pytest.raises(openai.InternalServerError) as failed:
+        client.chat.completions.create(model="lone", messages=HELLO, stream=is_stream)
+    assert failed.value.response.json()["error"]["message"]
+    assert failed.value.response.headers["x-signalbox-error"] == ("upstream" if status == 200 else "overloaded")
+    assert failed.value.response.headers["x-should-retry"] == "false"
+
+
+def test_a_stream_that_trailers_end_early_is_never_a_short_answer(heard, provider, gateway):
+    envoy = gateway(deployment("m", provider(trailed(*tokens(60)[:41], kind="text/event-stream"))))
+    with pytest.raises((openai.APIError, httpx.HTTPError)):
+        list(envoy.client(timeout=5).chat.completions.create(model="m", messages=HELLO, stream=True))
+    assert envoy.settles("wasmcustom.signalbox.attempts.outcome.upstream.deployment.m-1", 1)
+
+
+@pytest.mark.parametrize("commit", ["first_token", "complete"])
+def test_a_stream_whose_last_word_is_trailers_is_whole_without_done(heard, provider, gateway, commit):
+    envoy = gateway(deployment("m", provider(trailed(*tokens(5)[:-1], kind="text/event-stream"))), signalbox={"stream_commit": commit})
+    chunks = list(envoy.client(timeout=5).chat.completions.create(model="m", messages=HELLO, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "0 1 2 3 4 "
+    assert envoy.settles("wasmcustom.signalbox.attempts.outcome.served.deployment.m-1", 1)
+
+
+def test_a_held_stream_that_trailers_end_moves_on(heard, provider, gateway):
+    role = chunk({"role": "assistant", "content": ""})
+    envoy = gateway(
+        deployment("m", provider(trailed(role, kind="text/event-stream"))),
+        deployment("n", provider(stream(*tokens(3)))),
+        deployment("lone", provider(trailed(role, kind="text/event-stream"))),
+        router={"fallbacks": [{"m": ["n"]}], "num_retries": 0},
+    )
+    client = envoy.client(timeout=5)
+    got = client.chat.completions.with_raw_response.create(model="m", messages=HELLO, stream=True)
+    assert got.headers["x-signalbox-fallbacks"] == "1"
+    with pytest.raises(openai.InternalServerError) as failed:
+        client.chat.completions.create(model="lone", messages=HELLO, stream=True)
+    assert failed.value.response.json()["error"]["code"] == "stream_truncated"

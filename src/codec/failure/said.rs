@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{clean, pattern, time};
+use crate::codec::{is_compressed, without_mark};
 
 /// How much of a body's text is searched, in bytes.
 const LOOK: usize = 64 << 10;
@@ -36,6 +37,10 @@ impl Said {
     /// Reads a body.
     pub fn read(body: &[u8]) -> Self {
         let mut said = Self::default();
+        if is_compressed(body) {
+            return said;
+        }
+        let body = without_mark(body);
         let Ok(tree) = serde_json::from_slice::<Value>(body) else {
             let text = String::from_utf8_lossy(body.get(..LOOK).unwrap_or(body));
             said.message = text.trim().to_owned();

@@ -10,6 +10,8 @@
 
 use std::borrow::Cow;
 
+use crate::codec::without_mark;
+
 /// The longest frame, in bytes; one that is longer is refused.
 pub const LIMIT: usize = 16 << 20;
 
@@ -161,7 +163,7 @@ impl Cutter {
 
     /// Reads a frame, past a byte order mark where it is the first.
     fn frame<'a>(&mut self, raw: &'a [u8]) -> Frame<'a> {
-        let text = if self.begun { raw } else { raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw) };
+        let text = if self.begun { raw } else { without_mark(raw) };
         self.begun = true;
         Frame { raw, ..Frame::read(text) }
     }

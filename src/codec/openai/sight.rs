@@ -50,6 +50,8 @@ pub fn read(bytes: &[u8], look: bool) -> Option<Sight> {
             serde_json::from_str::<IgnoredAny>(text).ok()?;
             text.trim_start().starts_with('{').then(Sight::default)
         }
+        // Half an emoji (a lone surrogate) or a number out of range: nothing for a closer look, but clients read on.
+        Err(_) if look => read(bytes, false).map(|sight| Sight { meaningful: true, ..sight }),
         Err(_) => None,
     }
 }

@@ -1,11 +1,13 @@
 //! The answer of one try: held until it is known to be one, then let go.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
 use super::super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
-use crate::codec::{self, AnswerStream, Passed};
+use crate::codec::{self, AnswerStream, BYTE_ORDER_MARK, Passed, is_compressed, without_mark};
 use crate::config::model::StreamCommit;
 use crate::provider::Dialect;
 
@@ -37,27 +39,41 @@ impl Attempt {
     pub(super) fn held(
         &mut self,
         stream: Option<Box<dyn AnswerStream>>,
-        mut held: Vec<u8>,
+        held: Vec<u8>,
         bytes: &[u8],
         ends: bool,
     ) -> Verdict {
-        if stream.is_none() && bytes.is_empty() && !ends {
-            self.phase = Phase::Held(None, held);
+        let Some(stream) = stream else { return self.begun(held, bytes, ends) };
+        self.streamed(stream, held, bytes, ends, false)
+    }
+
+    /// Something came where a stream is awaited: held until it is known to be one.
+    fn begun(&mut self, held: Vec<u8>, bytes: &[u8], ends: bool) -> Verdict {
+        let is_all = held.is_empty();
+        let begun: Cow<'_, [u8]> = if is_all { bytes.into() } else { [&held, bytes].concat().into() };
+        let may_grow = !ends && begun.len() < MAX_ERROR_BYTES;
+        let is_document = is_document(&begun);
+        if may_grow && is_document.is_none_or(|is_one| is_one && is_begun_json(&begun)) {
+            self.phase = Phase::Held(None, begun.into_owned());
             return Verdict::Hold;
         }
-        if stream.is_none() && starts_like_json(if held.is_empty() { bytes } else { &held }) {
-            held.extend_from_slice(bytes);
-            if !ends && held.len() < MAX_ERROR_BYTES && is_begun_json(&held) {
-                self.phase = Phase::Held(None, held);
-                return Verdict::Hold;
-            }
+        if is_document == Some(true) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = codec::answer(self.dialect, &held, &self.context()).err();
+            let disguised = codec::answer(self.dialect, &begun, &self.context()).err();
             return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
-        // What lies in Envoy's buffer is just what the client shall see, as long as nothing was taken out of it before.
-        let mut verbatim = stream.is_none();
-        let mut stream = stream.unwrap_or_else(|| codec::stream(self.dialect, self.context()));
+        self.streamed(codec::stream(self.dialect, self.context()), Vec::new(), &begun, ends, is_all)
+    }
+
+    /// More of a stream that is held. `verbatim`: what lies in Envoy's buffer is all that came of it.
+    fn streamed(
+        &mut self,
+        mut stream: Box<dyn AnswerStream>,
+        mut held: Vec<u8>,
+        bytes: &[u8],
+        ends: bool,
+        mut verbatim: bool,
+    ) -> Verdict {
         if stream.push(bytes, &mut held) == Passed::Unchanged {
             held.extend_from_slice(bytes);
         } else {
@@ -139,9 +155,17 @@ pub(super) fn unreadable(what: &str) -> Failure {
 
 /// Whether more bytes may make JSON of these, which are none yet.
 fn is_begun_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_err_and(|error| error.is_eof())
+    serde_json::from_slice::<IgnoredAny>(without_mark(bytes)).is_err_and(|error| error.is_eof())
 }
 
-fn starts_like_json(bytes: &[u8]) -> bool {
-    matches!(bytes.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | b'<'))
+/// Whether something begins like a document, which no stream of events does. `None`: too little has come.
+pub(super) fn is_document(begun: &[u8]) -> Option<bool> {
+    if is_compressed(begun) {
+        return Some(true);
+    }
+    if BYTE_ORDER_MARK.starts_with(begun) || begun == b"\x1F" {
+        return None;
+    }
+    let first = without_mark(begun).trim_ascii_start().first()?;
+    Some(matches!(first, b'{' | b'[' | b'<'))
 }

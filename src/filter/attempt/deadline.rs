@@ -7,6 +7,7 @@
 //! error. (An error event cannot be sent: outside of a callback for a body, the host takes no bytes.)
 
 use super::super::verdict::{Edit, Verdict};
+use super::answer::is_document;
 use super::{Attempt, MARGIN_MS, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::codec;
@@ -89,7 +90,7 @@ impl Attempt {
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
         let Phase::Held(stream, held) = &mut self.phase else { return None };
-        if stream.is_none() && !held.is_empty() {
+        if stream.is_none() && is_document(held) == Some(true) {
             return self.fear_timeout();
         }
         let held = std::mem::take(held);

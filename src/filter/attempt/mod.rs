@@ -229,6 +229,18 @@ impl Attempt {
         }
     }
 
+    /// Trailers ended the answer, and nothing of its body lies in Envoy's buffer: now the host takes no bytes of ours. A stream whose end
+    /// is missing, or whose beginning is still owed to the client, is cut off.
+    pub fn on_trailers(&mut self) -> Verdict {
+        let is_owed = match &self.phase {
+            Phase::Flowing(_, owed) => !owed.is_empty(),
+            _ if self.is_held() => return self.on_body(b"", true),
+            _ => return Verdict::Continue(Edit::Keep),
+        };
+        let _ = self.on_body(b"", true);
+        if is_owed || matches!(self.phase, Phase::Cut) { Verdict::CutOff } else { Verdict::Continue(Edit::Keep) }
+    }
+
     fn commit(&mut self, edit: Edit) -> Verdict {
         let mut flight = self.flight.borrow_mut();
         flight.answered = true;
