@@ -48,6 +48,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "signalbox",
         "codec_type": "AUTO",
+        // nginx speaks HTTP/1.0 to what is behind it unless it is told otherwise.
+        "http_protocol_options": { "accept_http_10": true, "default_host_for_http_10": "signalbox" },
         "normalize_path": true,
         "merge_slashes": true,
         "use_remote_address": false,

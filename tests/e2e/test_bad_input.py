@@ -7,7 +7,7 @@ import socket
 import openai
 import pytest
 from gateway import deployment
-from provider import whole
+from provider import stream, tokens, whole
 from raw import post
 
 
@@ -96,3 +96,16 @@ def test_the_sdk_raises_its_own_class_for_an_unknown_model(envoy):
     assert refused.value.code == "model_not_found"
     assert refused.value.response.headers["x-should-retry"] == "false"
     assert refused.value.response.headers["x-signalbox-error"] == "model_not_found", "for the access log"
+
+
+@pytest.mark.parametrize("host", [b"host: gateway\r\n", b""])
+def test_a_proxy_that_speaks_http_1_0_is_served(provider, gateway, host):
+    envoy = gateway(deployment("m", provider(whole("fine"), stream(*tokens(3)))))
+    for more, expected in ((b"", b'"content": "fine"'), (b',"stream":true', b"data: [DONE]")):
+        body = GOOD[:-1] + more + b"}"
+        with socket.create_connection(("127.0.0.1", envoy.port), timeout=5) as connection:
+            connection.sendall(b"POST /v1/chat/completions HTTP/1.0\r\n" + host + b"content-length: %d\r\n\r\n" % len(body) + body)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))  # to its end, which is the connection's
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0] and b"chunked" not in head.lower(), head
+        assert expected in rest, rest
