@@ -220,6 +220,8 @@ fn a_missing_done_is_added() {
 
 #[test]
 fn all_choices_must_end() {
+    let unnumbered = data(r#"{"choices":[{"index":null,"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#);
+    assert!(steady(unnumbered).facts.complete, "without a number it is the first");
     let two = format!("{}{}", delta(HI), data(r#"{"choices":[{"index":1,"delta":{"content":"Ho"}}]}"#));
     assert!(steady(format!("{two}{}", finish(0))).facts.failure.is_some());
     let outcome = steady(format!("{two}{}{}", finish(1), finish(0)));

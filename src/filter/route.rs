@@ -50,15 +50,15 @@ pub enum Admission {
 /// Admits a request by its head.
 #[must_use]
 pub fn admit(config: &RouterConfig, head: RequestHead<'_>) -> Admission {
+    // Envoy sends the head alone where that is all that was asked for.
+    let reads = matches!(head.method, "GET" | "HEAD");
     let api = match asked(head.path) {
-        Asked::Models if head.method == "GET" => return Admission::Reply(models(config)),
-        Asked::Model(id) if head.method == "GET" => return Admission::Reply(one_model(config, id)),
+        Asked::Models if reads => return Admission::Reply(models(config)),
+        Asked::Model(id) if reads => return Admission::Reply(one_model(config, id)),
         Asked::Api(api) if head.method == "POST" => api,
         Asked::Nothing => return refuse(404, "not_found", unknown_path(head.path)),
-        _ => {
-            let method: String = head.method.chars().take(20).collect();
-            return refuse(405, "method_not_allowed", format!("Method {method} is not allowed here."));
-        }
+        Asked::Api(_) => return not_allowed(head.method, "POST"),
+        Asked::Models | Asked::Model(_) => return not_allowed(head.method, "GET, HEAD"),
     };
     if head.ends {
         return refuse(400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
@@ -68,6 +68,14 @@ pub fn admit(config: &RouterConfig, head: RequestHead<'_>) -> Admission {
 
 fn refuse(status: u16, code: &str, message: String) -> Admission {
     Admission::Reply(Reply::error(&invalid(status, code, None, message)))
+}
+
+fn not_allowed(method: &str, allowed: &str) -> Admission {
+    let method: String = method.chars().take(20).collect();
+    let message = format!("Method {method} is not allowed here: use {allowed}.");
+    let mut reply = Reply::error(&invalid(405, "method_not_allowed", None, message));
+    reply.headers.push(("allow", allowed.to_owned()));
+    Admission::Reply(reply)
 }
 
 fn unknown_path(path: &str) -> String {

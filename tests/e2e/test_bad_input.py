@@ -1,6 +1,7 @@
 """F10 and its kin: whatever comes in, the client gets a clear error in OpenAI's shape or correct service."""
 
 import gzip
+import http.client
 import json
 import socket
 
@@ -88,6 +89,12 @@ def test_other_paths_and_methods_are_refused_in_openais_shape(envoy):
     assert post(envoy, GOOD, path=b"/")[0] == 404
     assert post(envoy, b"", path=b"/v1/chat/completions", method=b"GET")[0] == 405
     assert post(envoy, b"", path=b"/v1/models/nope", method=b"GET")[0] == 404
+    for method, path, status, allowed in (("HEAD", "/v1/models", 200, None), ("DELETE", "/v1/models", 405, "GET, HEAD"), ("GET", "/v1/embeddings", 405, "POST")):
+        connection = http.client.HTTPConnection("127.0.0.1", envoy.port, timeout=5)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("allow")) == (status, allowed), method
+        connection.close()
 
 
 def test_the_sdk_raises_its_own_class_for_an_unknown_model(envoy):

@@ -275,7 +275,7 @@ impl<'de> Visitor<'de> for Choice<'_> {
         let (mut index, mut finish) = (0_u32, Glimpse::Nothing);
         while let Some(name) = members.next_key()? {
             match name {
-                ChoiceName::Index => index = members.next_value()?,
+                ChoiceName::Index => index = members.next_value::<Option<u32>>()?.unwrap_or_default(),
                 ChoiceName::FinishReason => finish = members.next_value()?,
                 ChoiceName::Delta if look => sight.meaningful |= members.next_value::<Delta>()?.meaningful,
                 ChoiceName::Text if look => sight.meaningful |= members.next_value::<Glimpse>()?.is_something(),
