@@ -33,7 +33,6 @@ struct Traffic {
     now_ms: u64,
     random: Random,
     gauges: HashMap<String, u64>,
-    refused: u32,
 }
 
 impl Traffic {
@@ -42,7 +41,7 @@ impl Traffic {
         let mut workers = [Worker::new(seed), Worker::new(seed + 1_000)];
         let configs = [0, 1].map(|n: usize| workers[n].configure(CONFIG, &store, now_ms).unwrap());
         let (random, gauges) = (Random::new(seed), HashMap::new());
-        Self { workers, configs, store, running: Vec::new(), now_ms, random, gauges, refused: 0 }
+        Self { workers, configs, store, running: Vec::new(), now_ms, random, gauges }
     }
 
     fn below(&mut self, bound: u64) -> u64 {
@@ -53,13 +52,9 @@ impl Traffic {
         let n = usize::from(self.below(2) == 1);
         let body = br#"{"model":"main","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
         let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
-        match self.workers[n].depart(&self.store, &self.configs[n], asked) {
-            Ok(flight) => self.running.push((n, flight, None)),
-            Err(reply) => {
-                assert_eq!(reply.status, 429, "{}", String::from_utf8_lossy(&reply.body));
-                self.refused += 1;
-            }
-        }
+        let flight = self.workers[n].depart(&self.store, &self.configs[n], asked);
+        let flight = flight.unwrap_or_else(|reply| panic!("`other` has room for all: {}", reply.status));
+        self.running.push((n, flight, None));
     }
 
     /// Something happens to one of the requests on their way.
@@ -140,7 +135,6 @@ fn fails(attempt: &mut Attempt, status: u16) -> Verdict {
 
 #[test]
 fn nothing_stays_booked_however_requests_end() {
-    let mut refused = 0;
     for seed in 1..=20 {
         let mut traffic = Traffic::new(seed);
         for _ in 0..600 {
@@ -162,9 +156,7 @@ fn nothing_stays_booked_however_requests_end() {
         let in_flight: Vec<_> = traffic.gauges.iter().filter(|(name, _)| name.contains("in_flight")).collect();
         assert_eq!(in_flight.len(), 4);
         assert!(in_flight.iter().all(|(_, value)| **value == 0), "seed {seed}: {in_flight:?}");
-        refused += traffic.refused;
     }
-    assert!(refused < 20 * 60, "most are served");
 }
 
 /// A configuration of one group, of deployments with these ids.
