@@ -293,3 +293,40 @@ fn depth_is_no_danger() {
     let encoded = codec::request(Dialect::Anthropic, &chat, target).unwrap();
     assert!(encoded.body.len() > schema.len(), "a tool's schema is carried, however deep");
 }
+
+/// Anthropic's own streams do neither; servers that speak its dialect do.
+#[test]
+fn a_call_may_come_whole_and_what_is_not_said_may_be_null() {
+    let event = |json: &str| format!("data: {json}\n\n");
+    let call = |input: &str, piece: &str| {
+        let start = format!(
+            r#"{{"type":"content_block_start","index":0,"content_block":{{"type":"tool_use","id":"t","name":"f","text":null,"input":{input}}}}}"#
+        );
+        let piece = format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"input_json_delta","partial_json":{piece},"signature":null}}}}"#
+        );
+        let events = [
+            r#"{"type":"message_start","message":{"id":"m","model":null,"usage":{"input_tokens":1,"output_tokens":1}}}"#,
+            &start,
+            &piece,
+            r#"{"type":"content_block_stop","index":0}"#,
+            r#"{"type":"message_delta","delta":{"type":null,"stop_reason":"tool_use"},"usage":{"output_tokens":2}}"#,
+            r#"{"type":"message_stop"}"#,
+        ];
+        let mut stream = codec::stream(Dialect::Anthropic, AnswerContext::default());
+        let mut out = Vec::new();
+        stream.push(events.map(event).concat().as_bytes(), &mut out);
+        assert!(stream.facts().complete && stream.facts().failure.is_none());
+        let out = String::from_utf8(out).unwrap();
+        let chunks =
+            out.split("\n\n").filter_map(|event| serde_json::from_str::<Value>(event.strip_prefix("data: ")?).ok());
+        let parts = chunks.filter_map(|chunk| {
+            Some(chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()?.to_owned())
+        });
+        parts.collect::<String>()
+    };
+    assert_eq!(call("{}", r#""{\"a\":1}""#), r#"{"a":1}"#, "as Anthropic does");
+    assert_eq!(call(r#"{"a": 1}"#, "null"), r#"{"a": 1}"#);
+    assert_eq!(call(r#"{"a":1}"#, r#""{\"a\":1}""#), r#"{"a":1}"#, "not twice");
+    assert_eq!(call("null", r#""""#), "{}", "no argument is an empty object");
+}

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::JSON_TOOL;
@@ -75,7 +75,8 @@ enum Open {
         thinking: String,
         signature: String,
     },
-    Call(usize),
+    /// Its number among calls, and its arguments as they stood at its beginning, until a piece of them comes.
+    Call(usize, Option<String>),
     /// The tool whose input is the answer.
     Answer,
 }
@@ -107,25 +108,35 @@ struct Start<'a> {
     usage: Option<&'a RawValue>,
 }
 
+/// A text, and none for `null`, with which some compatible servers fill what they do not say.
+fn or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    Ok(Option::<Text<'de>>::deserialize(deserializer)?.map(|text| text.0).unwrap_or_default())
+}
+
 /// A block that begins, a piece of one, or the end of the message.
 #[derive(Deserialize)]
 struct Piece<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     r#type: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     id: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     name: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     text: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     thinking: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     signature: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     data: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_null")]
     partial_json: Cow<'a, str>,
+    /// Of a call, where all of it comes at once.
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
     #[serde(borrow, default)]
     stop_reason: Option<Cow<'a, str>>,
 }
@@ -214,9 +225,10 @@ impl Reading {
                 self.answered = true;
                 self.open.insert(index, Open::Answer);
             }
-            // Its `input` is an empty object here, and no argument.
+            // Anthropic's own `input` is an empty object here, and the arguments follow; compatible servers may say all of them here.
             "tool_use" => {
-                self.open.insert(index, Open::Call(self.calls));
+                let whole = block.input.map(RawValue::get).filter(|input| !is_empty(input)).map(str::to_owned);
+                self.open.insert(index, Open::Call(self.calls, whole));
                 self.tell(ChatEvent::ToolStart { index: self.calls, id: block.id, name: block.name }, out);
                 self.calls += 1;
             }
@@ -229,8 +241,10 @@ impl Reading {
         match delta.r#type.as_ref() {
             "text_delta" => self.text(delta.text, out),
             "thinking_delta" | "signature_delta" => self.thought(index, delta, out),
-            "input_json_delta" => match self.open.get(&index) {
-                Some(&Open::Call(index)) => {
+            "input_json_delta" => match self.open.get_mut(&index) {
+                Some(Open::Call(index, whole)) => {
+                    let index = *index;
+                    *whole = whole.take().filter(|_| delta.partial_json.is_empty());
                     self.writer.write(ChatEvent::ToolArguments { index, part: delta.partial_json }, out);
                 }
                 Some(Open::Answer) => self.text(delta.partial_json, out),
@@ -258,13 +272,22 @@ impl Reading {
     }
 
     fn stop(&mut self, index: u64, out: &mut Vec<u8>) {
-        if let Some(Open::Thinking { thinking, signature }) = self.open.remove(&index)
-            && !signature.is_empty()
-        {
-            let block = ThinkingBlock::Thinking(thinking.into(), signature.into());
-            self.tell(ChatEvent::Thinking(block), out);
+        match self.open.remove(&index) {
+            Some(Open::Thinking { thinking, signature }) if !signature.is_empty() => {
+                let block = ThinkingBlock::Thinking(thinking.into(), signature.into());
+                self.tell(ChatEvent::Thinking(block), out);
+            }
+            Some(Open::Call(index, Some(whole))) => {
+                self.writer.write(ChatEvent::ToolArguments { index, part: whole.into() }, out);
+            }
+            _ => {}
         }
     }
+}
+
+/// Whether it is an object without members, or `null`.
+fn is_empty(input: &str) -> bool {
+    input.bytes().all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'{' | b'}')) || input == "null"
 }
 
 fn parsed<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
