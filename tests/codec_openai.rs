@@ -8,7 +8,7 @@ use signalbox::chat::{
     ChatRequest, Content, FailureClass, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice,
     ToolUse, Usage,
 };
-use signalbox::codec::client::openai::head::Head;
+use signalbox::codec::client::openai::{fill::with_usage_asked, head::Head};
 use signalbox::codec::{self, AnswerContext, AnswerStream, Passed, StreamFacts, Target, openai};
 use signalbox::provider::Dialect;
 #[cfg(target_arch = "wasm32")]
@@ -363,7 +363,7 @@ fn usage_is_asked_for_among_the_options_that_are_there() {
     let asked = |options: &str| {
         let body = format!(r#"{{"model":"m","stream_options":{options},"temperature":1e2}}"#);
         assert!(Head::read(body.as_bytes()).unwrap().stream_options, "{options}");
-        String::from_utf8(openai::with_usage_asked(body.as_bytes())).unwrap()
+        String::from_utf8(with_usage_asked(body.as_bytes())).unwrap()
     };
     let with = |options: &str| format!(r#"{{"model":"m","stream_options":{options},"temperature":1e2}}"#);
     for (given, expected) in [
@@ -375,7 +375,7 @@ fn usage_is_asked_for_among_the_options_that_are_there() {
     ] {
         assert_eq!(asked(given), with(expected), "{given}");
     }
-    assert_eq!(openai::with_usage_asked(b"[]"), b"[]");
+    assert_eq!(with_usage_asked(b"[]"), b"[]");
 }
 
 fn message(role: Role, content: Content<'static>) -> Message<'static> {

@@ -12,6 +12,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use signalbox::config::compile::Compiled;
+use signalbox::config::model::is_pattern;
 use signalbox::generate::directory::BOOTSTRAP;
 use signalbox::generate::keys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,7 +248,7 @@ fn find_envoy(given: Option<&Path>) -> Result<PathBuf, String> {
 fn greeting(compiled: &Compiled) -> String {
     let settings = &compiled.config.signalbox;
     let reachable = settings.listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-    let model = compiled.config.groups.iter().map(|group| group.name.as_str()).find(|name| !name.contains('*'));
+    let model = compiled.config.groups.iter().map(|group| group.name.as_str()).find(|name| !is_pattern(name));
     let body = serde_json::json!({
         "model": model.unwrap_or("MODEL"),
         "messages": [{"role": "user", "content": "Say hello."}],

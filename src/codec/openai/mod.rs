@@ -7,11 +7,7 @@ mod sight;
 mod stream;
 mod usage;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
-
-use serde_json::value::RawValue;
 
 pub use request::request;
 pub use stream::Stream;
@@ -38,24 +34,6 @@ pub fn answer(body: &[u8], _context: &AnswerContext) -> Result<Answer, Failure> 
 
 /// A member after the model's: the wish for a last chunk that holds the usage.
 const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
-
-/// The body with `include_usage` among the `stream_options` that it has; everything else keeps its very bytes. A body that is no object stays
-/// as it is, and so does one whose `stream_options` are none: the provider will say so.
-#[must_use]
-pub fn with_usage_asked(body: &[u8]) -> Vec<u8> {
-    type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-    let asking = |body: &[u8]| -> serde_json::Result<Vec<u8>> {
-        let mut members: Object<'_> = serde_json::from_slice(body)?;
-        let wish: &RawValue = serde_json::from_str("true")?;
-        let given = members.get("stream_options").map_or("null", |given| given.get());
-        let mut options = serde_json::from_str::<Option<Object<'_>>>(given)?.unwrap_or_default();
-        options.insert(Cow::Borrowed("include_usage"), wish);
-        let options = serde_json::value::to_raw_value(&options)?;
-        members.insert(Cow::Borrowed("stream_options"), &options);
-        serde_json::to_vec(&members)
-    };
-    asking(body).unwrap_or_else(|_| body.to_vec())
-}
 
 fn unreadable(message: &str) -> Failure {
     failure::own(FailureClass::Upstream, "unreadable_answer", message)

@@ -57,7 +57,7 @@ impl RouterConfig {
         let budgets = deployment.budget.is_some()
             || self.router.provider_budgets.iter().any(|(provider, _)| *provider == deployment.provider.name);
         // What a wildcard is asked for may have a price.
-        let priced = deployment.facts.price.is_some() || deployment.model.contains('*');
+        let priced = deployment.facts.price.is_some() || is_pattern(&deployment.model);
         let has_use = by_tokens || budgets || deployment.tpm.is_some() || priced;
         self.signalbox.stream_usage && has_use
     }

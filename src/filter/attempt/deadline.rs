@@ -18,8 +18,7 @@ impl Attempt {
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
-            _ if self.is_awaited() && self.flight.borrow().preset_moves() => None,
-            _ if self.is_awaited() => Some(self.before_envoy_ms()),
+            _ if self.is_awaited() => (!self.flight.borrow().preset_moves()).then(|| self.before_envoy_ms()),
             Phase::Held(..) => {
                 let all = [self.late_ms(), self.silent_ms()];
                 Some(all.into_iter().flatten().fold(self.before_envoy_ms(), u64::min))

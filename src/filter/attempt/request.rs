@@ -3,7 +3,7 @@
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
 use crate::codec;
-use crate::codec::client::openai;
+use crate::codec::client::openai::{self, fill::with_usage_asked, head::Head};
 use crate::config::model::Deployment;
 use crate::provider::Dialect;
 
@@ -19,18 +19,17 @@ pub(super) fn encode(
         if model == flight.asked && !flight.stripped && !ask_usage {
             return Ok((Edit::Keep, flight.body.len(), Vec::new()));
         }
-        if ask_usage && flight.stream_options {
-            let asking = codec::openai::with_usage_asked(&flight.body);
-            let head = openai::head::Head::read(&asking).map_err(|error| Reply::error(&error))?;
-            let (end, mut body) = codec::openai::splice(&asking, head.model_span, model, false);
-            body.extend_from_slice(asking.get(end..).unwrap_or_default());
-            let length = body.len();
-            return Ok((Edit::Whole(body), length, Vec::new()));
-        }
-        let (end, mut prefix) = codec::openai::splice(&flight.body, flight.model_span.clone(), model, ask_usage);
-        let rest = flight.body.get(end..).unwrap_or_default();
+        // The wish stands beside the model, unless there is a place for it already.
+        let has_place = ask_usage && flight.stream_options;
+        let asking = has_place.then(|| with_usage_asked(&flight.body));
+        let (body, model_span) = match &asking {
+            Some(asking) => (asking, Head::read(asking).map_err(|error| Reply::error(&error))?.model_span),
+            None => (&flight.body, flight.model_span.clone()),
+        };
+        let (end, mut prefix) = codec::openai::splice(body, model_span, model, ask_usage && !has_place);
+        let rest = body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();
-        if flight.stripped {
+        if flight.stripped || asking.is_some() {
             prefix.extend_from_slice(rest);
             return Ok((Edit::Whole(prefix), length, Vec::new()));
         }

@@ -1,4 +1,5 @@
-//! What the gateway adds to a client's body: members that the client left out, and a bound for the length of the answer.
+//! What the gateway adds to a client's body: members that the client left out, a bound for the length of the answer, the wish for a
+//! stream's usage.
 //!
 //! **Invariant:** what the client said stays, save for the length where that is asked for; every other member keeps its very bytes.
 
@@ -7,6 +8,15 @@ use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+
+/// The members of an object, each with its very bytes.
+pub(super) type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+
+/// Reads an object, to be changed and written again. `None`: it is none.
+pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(json).ok()?;
+    Some(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect())
+}
 
 /// The two names of one thing; the newer one first.
 const LENGTH: [&str; 2] = ["max_completion_tokens", "max_tokens"];
@@ -23,16 +33,9 @@ pub enum Ceiling {
 /// The body with the gaps filled. `None`: nothing was to be done, or the body is no object.
 #[must_use]
 pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<Ceiling>) -> Option<Vec<u8>> {
-    let mut members: BTreeMap<Cow<'_, str>, Cow<'_, RawValue>> =
-        serde_json::from_slice::<BTreeMap<Cow<'_, str>, &RawValue>>(body)
-            .ok()?
-            .into_iter()
-            .map(|(name, value)| (name, Cow::Borrowed(value)))
-            .collect();
+    let mut members = object(body)?;
     let mut changed = false;
-    let is_there = |members: &BTreeMap<Cow<'_, str>, Cow<'_, RawValue>>, name: &str| {
-        members.get(name).is_some_and(|value| value.get() != "null")
-    };
+    let is_there = |members: &Object<'_>, name: &str| members.get(name).is_some_and(|value| value.get() != "null");
     for (name, value) in gaps {
         let has_length = LENGTH.contains(&name.as_str()) && LENGTH.iter().any(|name| is_there(&members, name));
         if !has_length && !is_there(&members, name) {
@@ -64,6 +67,26 @@ pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<Ceiling>) 
         }
     }
     changed.then(|| serde_json::to_vec(&members).ok()).flatten()
+}
+
+/// The body with `include_usage` among the `stream_options` that it has. A body that is no object stays as it is, and so does one whose
+/// `stream_options` are none: the provider will say so.
+#[must_use]
+pub fn with_usage_asked(body: &[u8]) -> Vec<u8> {
+    asking_usage(body).unwrap_or_else(|| body.to_vec())
+}
+
+fn asking_usage(body: &[u8]) -> Option<Vec<u8>> {
+    const OPTIONS: &str = "stream_options";
+    let mut members = object(body)?;
+    let mut options = match members.get(OPTIONS).map(|given| given.get()) {
+        None | Some("null") => Object::new(),
+        Some(given) => object(given.as_bytes())?,
+    };
+    options.insert(Cow::Borrowed("include_usage"), Cow::Owned(to_raw_value(&true).ok()?));
+    let options = to_raw_value(&options).ok()?;
+    members.insert(Cow::Borrowed(OPTIONS), Cow::Owned(options));
+    serde_json::to_vec(&members).ok()
 }
 
 #[cfg(test)]

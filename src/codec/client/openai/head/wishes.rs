@@ -3,12 +3,10 @@
 //!
 //! **Invariant:** a wish of the wrong form is no wish, and is taken out as well.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::fill::object;
 use super::members::Members;
 use super::{Head, inside, is_true};
 
@@ -119,12 +117,11 @@ fn has_tags(metadata: &RawValue) -> bool {
 /// object stays as it is.
 #[must_use]
 pub fn without_wishes(body: &[u8]) -> Vec<u8> {
-    let members: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(body);
-    let kept = members.map(|mut members| {
+    let kept = object(body).map(|mut members| {
         members.retain(|name, value| !(WISHES.contains(&&**name) || name == "metadata" && has_tags(value)));
         members
     });
-    kept.ok().and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())
+    kept.and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())
 }
 
 #[cfg(test)]
