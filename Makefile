@@ -25,6 +25,12 @@ dist/signalbox.wasm: $(SOURCES) tools/trim.py
 	@mkdir -p dist && python3 tools/trim.py target/wasm32-wasip1/release/signalbox.wasm $@
 	@echo "$@: $$(($$(stat -c %s $@) / 1024)) KiB"
 
+.PHONY: wasm-quick
+wasm-quick: ## The filter for trying out: built in seconds, slower at its work
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	cargo build --profile quick --lib --target wasm32-wasip1
+	@mkdir -p dist && python3 tools/trim.py target/wasm32-wasip1/quick/signalbox.wasm dist/signalbox.wasm
+
 dist/signalbox: $(SOURCES)
 	cargo build --profile cli --features cli --bin signalbox
 	@mkdir -p dist && cp target/cli/signalbox $@
