@@ -294,19 +294,19 @@ mod read {
 
     use signalbox::config::compile::complexity_router;
     use signalbox::config::complexity::{ClassifierType, MaxTokens};
-    use signalbox::config::notice::Notice;
+    use signalbox::config::diagnostic::Diagnostic;
     use signalbox::config::yaml;
 
     use super::*;
 
-    fn notes(notices: &[Notice]) -> String {
-        notices.iter().map(|notice| notice.line("config.yaml", "") + "\n").collect()
+    fn notes(diagnostics: &[Diagnostic]) -> String {
+        diagnostics.iter().map(|diagnostic| diagnostic.line("config.yaml", "") + "\n").collect()
     }
 
     #[test]
     fn every_key_is_read() {
         let root = yaml::read(include_str!("golden/complexity/router.yaml")).unwrap();
-        let found = complexity_router(&root, None).unwrap_or_else(|mistakes| panic!("{}", notes(&mistakes)));
+        let found = complexity_router(&root, None).unwrap_or_else(|errors| panic!("{}", notes(&errors)));
         let (config, warnings) = (found.config, found.warnings);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].problem.starts_with("`deployment_affinity` has no effect here"), "{}", notes(&warnings));
@@ -343,7 +343,7 @@ mod read {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_place() {
+    fn every_error_is_told_with_its_place() {
         let root = yaml::read(include_str!("golden/complexity/mistakes.yaml")).unwrap();
         let told = notes(&complexity_router(&root, None).unwrap_err());
         golden::assert("complexity/mistakes.txt", &told);

@@ -19,14 +19,15 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn compiled(text: &str) -> Compiled {
-    let lines =
-        |n: Vec<_>| n.iter().map(|n: &signalbox::config::notice::Notice| n.line("f", "") + "\n").collect::<String>();
-    yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_or_else(|mistakes| panic!("{}", lines(mistakes)))
+    let lines = |n: Vec<_>| {
+        n.iter().map(|n: &signalbox::config::diagnostic::Diagnostic| n.line("f", "") + "\n").collect::<String>()
+    };
+    yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_or_else(|errors| panic!("{}", lines(errors)))
 }
 
-fn mistakes(text: &str) -> Vec<String> {
-    let mistakes = yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_err();
-    mistakes.iter().map(|notice| notice.line("f", "")).collect()
+fn errors(text: &str) -> Vec<String> {
+    let errors = yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_err();
+    errors.iter().map(|diagnostic| diagnostic.line("f", "")).collect()
 }
 
 /// A configuration of one deployment with these parameters.
@@ -115,7 +116,7 @@ fn keys_stay_where_they_belong() {
 fn the_environment_fills_any_text_but_keys() {
     let deployment = one("model: openai/x, api_base: os.environ/BASE, rpm: os.environ/RPM, api_key: os.environ/GONE");
     assert_eq!((deployment.endpoint.authority(), deployment.rpm), ("10.0.0.1:8000".to_owned(), Some(30)));
-    let found = mistakes("model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/GONE}}]");
+    let found = errors("model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: os.environ/GONE}}]");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("`GONE` is not set"), "{found:?}");
 }
@@ -191,12 +192,12 @@ signalbox: {secret_files: {SECRET: /run/SECRET}, first_token_timeout: 2.5, fallb
 }
 
 #[test]
-fn a_warning_is_no_mistake() {
+fn a_warning_is_no_error() {
     let text = "
 model_list: [{model_name: m, litellm_params: {model: openai/x, tag_regex: [a], shoe_size: 44, mock_response: hi}}]
 general_settings: {master_key: sk-SECRET}
 ";
-    let warnings: Vec<_> = compiled(text).warnings.iter().map(|notice| notice.line("f", "")).collect();
+    let warnings: Vec<_> = compiled(text).warnings.iter().map(|diagnostic| diagnostic.line("f", "")).collect();
     let about = |word: &str| warnings.iter().any(|warning| warning.contains(word));
     assert_eq!(warnings.len(), 5, "{warnings:#?}");
     assert!(
@@ -209,7 +210,7 @@ general_settings: {master_key: sk-SECRET}
 #[test]
 fn an_empty_file_is_told_what_to_hold() {
     for text in ["", "[]", "model_list: []", "model_list: {}", "- a"] {
-        let found = mistakes(text);
+        let found = errors(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
     }
 }

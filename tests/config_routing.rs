@@ -7,21 +7,21 @@ mod golden;
 
 use serde_json::{Value as Json, json};
 use signalbox::config::compile::{Compiled, compile, compile_json};
+use signalbox::config::diagnostic::Diagnostic;
 use signalbox::config::model::{
     Affinity, AllowedFails, Budget, HealthCheck, RetryPolicy, RouterConfig, StrategyArgs, StrategyName, StreamCommit,
 };
-use signalbox::config::notice::Notice;
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
 const DAY_MS: u64 = 86_400_000;
 
-fn outcome(text: &str) -> Result<Compiled, Vec<Notice>> {
+fn outcome(text: &str) -> Result<Compiled, Vec<Diagnostic>> {
     yaml::read(text).and_then(|root| compile(&root, &|_| None))
 }
 
 fn compiled(text: &str) -> Compiled {
-    outcome(text).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    outcome(text).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
 /// Groups `a` (two deployments), `b` and `c`, and these settings.
@@ -34,8 +34,8 @@ fn settings(more: &str) -> RouterConfig {
     compiled(&groups(more)).config
 }
 
-fn mistakes(more: &str) -> Vec<String> {
-    outcome(&groups(more)).unwrap_err().iter().map(|notice| notice.line("f", "")).collect()
+fn errors(more: &str) -> Vec<String> {
+    outcome(&groups(more)).unwrap_err().iter().map(|diagnostic| diagnostic.line("f", "")).collect()
 }
 
 fn everything() -> Compiled {
@@ -249,7 +249,7 @@ fn the_filter_gets_all_of_it_and_no_general_setting() {
         let found = compiled(&groups(&format!("general_settings: {general}")));
         let json = found.filter.to_json();
         assert!(!json.to_string().contains("SECRET"), "{json}");
-        let lines: String = found.warnings.iter().map(|notice| notice.line("f", "")).collect();
+        let lines: String = found.warnings.iter().map(|diagnostic| diagnostic.line("f", "")).collect();
         assert!(!lines.contains("SECRET"), "{lines}");
         let kept = json.get("general_settings").unwrap();
         let wanted = if general.contains(&format!("{allowed}: ")) { json!({allowed: true}) } else { json!({}) };
@@ -263,7 +263,7 @@ fn the_filter_gets_all_of_it_and_no_general_setting() {
 }
 
 #[test]
-fn one_slip_is_one_mistake() {
+fn one_slip_is_one_error() {
     for slip in [
         "router_settings: {routing_groups: [{group_name: p, models: [zzzz], routing_strategy: least-busy}], \
          model_group_alias: {x: p}, fallbacks: [{a: [p]}]}",
@@ -276,7 +276,7 @@ fn one_slip_is_one_mistake() {
         "router_settings: {optional_pre_call_checks: enforce_model_rate_limits}",
         "signalbox: {affinity: yes please}",
     ] {
-        let found = mistakes(slip);
+        let found = errors(slip);
         assert_eq!(found.len(), 1, "{slip}: {found:#?}");
     }
 }
@@ -336,9 +336,9 @@ fn no_tree_brings_the_compiler_down() {
                         );
                         assert!(found.config.aliases.iter().all(|alias| alias.group < groups));
                     }
-                    Err(mistakes) => {
+                    Err(errors) => {
                         wrong += 1;
-                        assert!(!mistakes.is_empty(), "{way}: {value}");
+                        assert!(!errors.is_empty(), "{way}: {value}");
                     }
                 }
             }

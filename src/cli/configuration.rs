@@ -1,13 +1,13 @@
 //! Reads and compiles a configuration file, and prints what there is to say about it.
 //!
-//! **Invariant:** mistakes and warnings go to stderr as `file:line:column: path: problem; remedy`, nothing else of a file's
+//! **Invariant:** errors and warnings go to stderr as `file:line:column: path: problem; remedy`, nothing else of a file's
 //! content does.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use signalbox::config::compile::{self, Compiled, OneComplexity, compile};
-use signalbox::config::notice::Notice;
+use signalbox::config::diagnostic::Diagnostic;
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
@@ -34,20 +34,20 @@ pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<OneComplexit
     Ok(found)
 }
 
-fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Vec<Notice>>) -> Result<T, ExitCode> {
+fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Vec<Diagnostic>>) -> Result<T, ExitCode> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         eprintln!("signalbox: cannot read {}: {error}", path.display());
         ExitCode::from(WRONG)
     })?;
-    yaml::read(&text).and_then(|root| compile(&root)).map_err(|mistakes| {
-        print(path, "", &mistakes);
-        let s = if mistakes.len() == 1 { "" } else { "s" };
-        eprintln!("signalbox: {} mistake{s} in {}", mistakes.len(), path.display());
+    yaml::read(&text).and_then(|root| compile(&root)).map_err(|errors| {
+        print(path, "", &errors);
+        let s = if errors.len() == 1 { "" } else { "s" };
+        eprintln!("signalbox: {} error{s} in {}", errors.len(), path.display());
         ExitCode::from(WRONG)
     })
 }
 
-fn print(path: &Path, level: &str, notices: &[Notice]) {
+fn print(path: &Path, level: &str, diagnostics: &[Diagnostic]) {
     let file = path.display().to_string();
-    notices.iter().for_each(|notice| eprintln!("{}", notice.line(&file, level)));
+    diagnostics.iter().for_each(|diagnostic| eprintln!("{}", diagnostic.line(&file, level)));
 }

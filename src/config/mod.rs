@@ -1,5 +1,5 @@
 //! LiteLLM's `config.yaml` to a configuration that cannot be wrong, in two stages: a tree with places
-//! ([`tree`]) is compiled ([`compile`]) into the [`model`], and every mistake is reported at once, each with its place.
+//! ([`tree`]) is compiled ([`compile`]) into the [`model`], and every error is reported at once, each with its place.
 //!
 //! The command line reads YAML; the filter reads JSON that [`crate::generate`] made from the same tree, so both
 //! compile the same configuration with the same code.
@@ -8,9 +8,9 @@
 
 pub mod compile;
 pub mod complexity;
+pub mod diagnostic;
 pub mod json;
 pub mod model;
-pub mod notice;
 pub mod task;
 pub mod tree;
 #[cfg(feature = "cli")]

@@ -1,7 +1,7 @@
 //! The configuration as it was written: a small tree in which every node may know its place.
 //!
 //! YAML and JSON both become this tree, so that the command line (a YAML file, with places) and the filter (JSON, without)
-//! compile the very same thing. It is no `serde_json::Value` because a mistake must name its line, and a key its own.
+//! compile the very same thing. It is no `serde_json::Value` because an error must name its line, and a key its own.
 //!
 //! **Invariant:** the order of keys is the order of the text.
 

@@ -10,20 +10,20 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::notice::Notice;
+use super::diagnostic::Diagnostic;
 use super::tree::{Key, Node, Place, Value};
 
 /// Reads one YAML document. An empty text is null.
 ///
 /// # Errors
 /// A syntax error, or every key that stands twice in one map.
-pub fn read(text: &str) -> Result<Node, Vec<Notice>> {
+pub fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
-                builder.notices.push(Notice::new(
+                builder.diagnostics.push(Diagnostic::new(
                     Some(place(error.marker())),
                     "",
                     format!("this is not YAML ({})", error.info()),
@@ -33,7 +33,11 @@ pub fn read(text: &str) -> Result<Node, Vec<Notice>> {
             }
         }
     }
-    if builder.notices.is_empty() { Ok(builder.root.unwrap_or(Node::new(Value::Null))) } else { Err(builder.notices) }
+    if builder.diagnostics.is_empty() {
+        Ok(builder.root.unwrap_or(Node::new(Value::Null)))
+    } else {
+        Err(builder.diagnostics)
+    }
 }
 
 /// A list or map that is still open.
@@ -49,7 +53,7 @@ struct Builder {
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
-    notices: Vec<Notice>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Builder {
@@ -98,7 +102,7 @@ impl Builder {
                 entries.retain(|(known, _)| known.name != name || known.place.is_some());
                 if let Some((first, _)) = entries.iter().find(|(known, _)| known.name == name) {
                     let line = first.place.map_or(0, |place| place.line);
-                    self.notices.push(Notice::new(
+                    self.diagnostics.push(Diagnostic::new(
                         node.place,
                         &format!("{path}{name}"),
                         format!("`{name}` already stands in line {line} of the same map"),
@@ -200,17 +204,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_written_twice_is_a_mistake_with_its_place() {
-        let notices = read("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n").unwrap_err();
-        let places: Vec<_> = notices.iter().map(|notice| notice.place.map(|p| (p.line, p.column))).collect();
+    fn a_key_written_twice_is_a_error_with_its_place() {
+        let diagnostics = read("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n").unwrap_err();
+        let places: Vec<_> =
+            diagnostics.iter().map(|diagnostic| diagnostic.place.map(|p| (p.line, p.column))).collect();
         assert_eq!(places, [Some((4, 3)), Some((5, 1))]);
-        assert_eq!(notices[0].path, "b.c");
+        assert_eq!(diagnostics[0].path, "b.c");
     }
 
     #[test]
     fn broken_yaml_names_its_place() {
-        let notices = read("a:\n  - b\n c: [\n").unwrap_err();
-        assert_eq!(notices.len(), 1);
-        assert!(notices[0].place.unwrap().line >= 3);
+        let diagnostics = read("a:\n  - b\n c: [\n").unwrap_err();
+        assert_eq!(diagnostics.len(), 1);
+        assert!(diagnostics[0].place.unwrap().line >= 3);
     }
 }

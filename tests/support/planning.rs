@@ -13,8 +13,8 @@ use signalbox::state::{Samples, Seen, Standing};
 pub const NOW: u64 = 1_000_000;
 
 pub fn config(text: &str) -> RouterConfig {
-    let tree = yaml::read(text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    compile::compile(&tree, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes:?}")).config
+    let tree = yaml::read(text).unwrap_or_else(|errors| panic!("{errors:?}"));
+    compile::compile(&tree, &|_| None).unwrap_or_else(|errors| panic!("{errors:?}")).config
 }
 
 /// Groups of one deployment each, whose id is the group's name with `-1`, and more settings.

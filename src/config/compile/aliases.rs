@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** an alias leads straight to a group, never to another alias.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::router_settings::setting;
 use crate::config::model::{Alias, GroupIndex, ModelGroup, is_pattern};
@@ -13,20 +13,20 @@ pub(super) fn read(
     root: &Field<'_>,
     groups: &[ModelGroup],
     routers: &[&str],
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> (Vec<Alias>, Vec<Alias>) {
     let (mut of_groups, mut of_routers) = (Vec::new(), Vec::new());
-    let entries = setting(root, "model_group_alias").map(|field| field.entries(notes)).unwrap_or_default();
+    let entries = setting(root, "model_group_alias").map(|field| field.entries(diagnostics)).unwrap_or_default();
     let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
     for (name, field) in &entries {
-        let Some((target, hidden)) = target(name, field, notes) else { continue };
+        let Some((target, hidden)) = target(name, field, diagnostics) else { continue };
         let is_group = groups.iter().any(|group| target.node.value == Value::Str(group.name.clone()));
         let router = routers.iter().position(|router| target.node.value == Value::Str((*router).to_owned()));
         let router = router.filter(|_| !is_group);
         let name = (*name).to_owned();
         if let Some(group) = router {
             of_routers.push(Alias { name, group, hidden });
-        } else if let Some(group) = group_index(&target, groups, &names, notes) {
+        } else if let Some(group) = group_index(&target, groups, &names, diagnostics) {
             of_groups.push(Alias { name, group, hidden });
         }
     }
@@ -34,37 +34,42 @@ pub(super) fn read(
 }
 
 /// What an alias stands for, and whether it is hidden.
-fn target<'a>(name: &str, field: &Field<'a>, notes: &mut Notes) -> Option<(Field<'a>, bool)> {
+fn target<'a>(name: &str, field: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<(Field<'a>, bool)> {
     match &field.node.value {
         Value::Map(_) => {
             let Some(model) = field.at("model") else {
-                field.mistake(
-                    notes,
+                field.error(
+                    diagnostics,
                     format!("the alias `{name}` has no `model`"),
                     "write `model: ` and a group's name",
                 );
                 return None;
             };
-            Some((model, field.at("hidden").and_then(|flag| flag.flag(notes)).unwrap_or(false)))
+            Some((model, field.at("hidden").and_then(|flag| flag.flag(diagnostics)).unwrap_or(false)))
         }
         _ => Some((field.clone(), false)),
     }
 }
 
 /// The group that a field names.
-fn group_index(field: &Field<'_>, groups: &[ModelGroup], names: &[&str], notes: &mut Notes) -> Option<GroupIndex> {
-    let name = field.text(notes)?;
+fn group_index(
+    field: &Field<'_>,
+    groups: &[ModelGroup],
+    names: &[&str],
+    diagnostics: &mut Diagnostics,
+) -> Option<GroupIndex> {
+    let name = field.text(diagnostics)?;
     let found = groups.iter().position(|group| group.name == name);
     if found.is_none() && names.contains(&name) {
-        field.mistake(notes, format!("`{name}` is an alias itself"), "write the name of its group");
+        field.error(diagnostics, format!("`{name}` is an alias itself"), "write the name of its group");
     } else if found.is_none() {
-        no_group(field, name, groups, notes);
+        no_group(field, name, groups, diagnostics);
     }
     found
 }
 
 /// Notes that no group has this name, with the nearest one. A wildcard is no name to write instead, unless one was meant.
-pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], notes: &mut Notes) {
+pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], diagnostics: &mut Diagnostics) {
     let problem = format!("no `model_name` is `{name}`");
     let names = || groups.iter().map(|group| group.name.as_str());
     let begins_so = |pattern: &str| pattern.split('*').next().is_some_and(|beginning| name.starts_with(beginning));
@@ -81,5 +86,5 @@ pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], not
         let some: Vec<_> = plain.by_ref().take(8).map(|name| format!("`{name}`")).collect();
         format!("write one of {}{}", some.join(", "), if plain.peek().is_some() { ", …" } else { "" })
     };
-    field.mistake(notes, problem, remedy);
+    field.error(diagnostics, problem, remedy);
 }

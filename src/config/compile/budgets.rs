@@ -1,10 +1,10 @@
 //! What may be spent: `provider_budget_config`, and `max_budget` with `budget_duration` of a deployment.
 //!
-//! An amount of 0 limits nothing in LiteLLM and looks as if it limited all, so it is a mistake here.
+//! An amount of 0 limits nothing in LiteLLM and looks as if it limited all, so it is an error here.
 //!
 //! **Invariant:** a budget has an amount and a time; one without the other limits nothing, as in LiteLLM, and is told of.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::router_settings::setting;
 use crate::config::model::Budget;
@@ -17,30 +17,30 @@ const MOST_DOLLARS: f64 = 1e9;
 const MOST_SECONDS: u64 = 1_000_000_000;
 
 /// A deployment's own budget.
-pub(super) fn deployment(params: &Field<'_>, notes: &mut Notes) -> Option<Budget> {
-    budget(params.at("max_budget"), params.at("budget_duration"), "`max_budget`", "`budget_duration`", notes)
+pub(super) fn deployment(params: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Budget> {
+    budget(params.at("max_budget"), params.at("budget_duration"), "`max_budget`", "`budget_duration`", diagnostics)
 }
 
 /// The providers' budgets, by the providers' names.
-pub(super) fn providers(root: &Field<'_>, notes: &mut Notes) -> Vec<(&'static str, Budget)> {
-    let entries = setting(root, "provider_budget_config").map(|field| field.entries(notes)).unwrap_or_default();
+pub(super) fn providers(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<(&'static str, Budget)> {
+    let entries = setting(root, "provider_budget_config").map(|field| field.entries(diagnostics)).unwrap_or_default();
     let read = |(name, field): &(&str, Field<'_>)| {
-        let provider = provider_name(name, field, notes);
-        if !field.is_map(notes) {
+        let provider = provider_name(name, field, diagnostics);
+        if !field.is_map(diagnostics) {
             return None;
         }
         let (limit, time) = ("`budget_limit`", "`time_period`");
         let amount = field.at("budget_limit").or_else(|| field.at("max_budget"));
         let period = field.at("time_period").or_else(|| field.at("budget_duration"));
         if amount.is_none() && period.is_none() {
-            field.mistake(notes, "there is no budget here", format!("write {limit} and {time}"));
+            field.error(diagnostics, "there is no budget here", format!("write {limit} and {time}"));
         }
-        Some((provider?, budget(amount, period, limit, time, notes)?))
+        Some((provider?, budget(amount, period, limit, time, diagnostics)?))
     };
     entries.iter().filter_map(read).collect()
 }
 
-fn provider_name(name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static str> {
+fn provider_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static str> {
     if let Some(provider) = provider::by_name(name) {
         return Some(provider.name);
     }
@@ -49,7 +49,7 @@ fn provider_name(name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'s
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("write one of {}, or take it out", names().collect::<Vec<_>>().join(", ")),
     };
-    field.mistake(notes, format!("there is no provider `{name}`"), remedy);
+    field.error(diagnostics, format!("there is no provider `{name}`"), remedy);
     None
 }
 
@@ -58,7 +58,7 @@ fn budget(
     period: Option<Field<'_>>,
     amount_key: &str,
     period_key: &str,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Budget> {
     let alone = match (&amount, &period) {
         (Some(amount), None) => Some((amount, period_key)),
@@ -67,31 +67,31 @@ fn budget(
     };
     if let Some((field, missing)) = alone {
         let problem = format!("without {missing} this limits nothing, as in LiteLLM");
-        field.warning(notes, problem, format!("write {missing} too, or take this out"));
+        field.warning(diagnostics, problem, format!("write {missing} too, or take this out"));
     }
-    let max_nanos = amount.and_then(|field| nanos(&field, notes));
-    let period_ms = period.and_then(|field| duration_ms(&field, notes));
+    let max_nanos = amount.and_then(|field| nanos(&field, diagnostics));
+    let period_ms = period.and_then(|field| duration_ms(&field, diagnostics));
     Some(Budget { max_nanos: max_nanos?, period_ms: period_ms? })
 }
 
 /// US dollars, as billionths; never none.
-fn nanos(field: &Field<'_>, notes: &mut Notes) -> Option<u64> {
+fn nanos(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<u64> {
     let fits = |dollars: f64| dollars > 0.0 && dollars <= MOST_DOLLARS;
     let remedy = "write US dollars above 0, for example 100; `model_info.blocked: true` pauses a deployment";
-    let dollars = field.real(notes, fits, remedy)?;
+    let dollars = field.real(diagnostics, fits, remedy)?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 0, and at most 1e18")]
     Some(((dollars * 1e9).round() as u64).max(1))
 }
 
 /// `30s`, `10m`, `1h`, `7d`, `1w`, `1mo`, and LiteLLM's words for some.
-fn duration_ms(field: &Field<'_>, notes: &mut Notes) -> Option<u64> {
+fn duration_ms(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<u64> {
     let found = match &field.node.value {
         crate::config::tree::Value::Str(text) => seconds(text),
         _ => None,
     };
     if found.is_none() {
         let remedy = "write a number and a unit (s, m, h, d, w, mo), for example `30d`";
-        field.mistake(notes, format!("{} is no time", field.shown()), remedy);
+        field.error(diagnostics, format!("{} is no time", field.shown()), remedy);
     }
     found.map(|seconds| seconds * 1000)
 }

@@ -2,33 +2,33 @@
 //!
 //! **Invariant:** no user name, password or query is in an endpoint, so it may stand in logs and generated files.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use crate::config::model::Endpoint;
 use crate::provider::Provider;
 
 /// The endpoint of a deployment: its `api_base`, else the provider's own.
-pub(super) fn read(params: &Field<'_>, provider: &Provider, notes: &mut Notes) -> Option<Endpoint> {
+pub(super) fn read(params: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Endpoint> {
     let Some(field) = params.at("api_base") else {
         if provider.api_base.is_empty() {
             let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
-            params.mistake(notes, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+            params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
             return None;
         }
         return parse(provider.api_base, provider).ok();
     };
-    let url = field.text(notes)?;
+    let url = field.text(diagnostics)?;
     match parse(url, provider) {
         Ok(endpoint) => Some(endpoint),
         Err((problem, remedy)) => {
             // What stands before an `@` may be a password.
             let shown = if url.contains('@') { "this URL".to_owned() } else { field.shown() };
-            field.mistake(notes, format!("{shown} {problem}"), remedy);
+            field.error(diagnostics, format!("{shown} {problem}"), remedy);
             None
         }
     }
 }
 
-/// What a deployment has that lost its endpoint to a mistake.
+/// What a deployment has that lost its endpoint to an error.
 pub(super) const fn nowhere() -> Endpoint {
     Endpoint { tls: false, host: String::new(), port: 0, path: String::new() }
 }

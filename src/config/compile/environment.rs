@@ -1,12 +1,12 @@
 //! `os.environ/NAME`: the environment put into the tree.
 //!
 //! LiteLLM walks the whole tree, and so does this, save for keys: they stay names, since Envoy reads them itself. LiteLLM takes a
-//! missing variable for an absent key; here it is a mistake, because a router that silently loses its `api_base` would send
+//! missing variable for an absent key; here it is an error, because a router that silently loses its `api_base` would send
 //! prompts somewhere else.
 //!
 //! **Invariant:** the value of an `api_key` is never read.
 
-use super::field::{Field, Notes, below};
+use super::field::{Diagnostics, Field, below};
 use crate::config::tree::{Node, Value};
 
 /// What a reference starts with.
@@ -24,11 +24,11 @@ pub(super) struct Environment<'a> {
 }
 
 /// Replaces every reference in the tree.
-pub(super) fn put_in(root: &mut Node, env: &Environment<'_>, notes: &mut Notes) {
-    walk(root, "", env, notes);
+pub(super) fn put_in(root: &mut Node, env: &Environment<'_>, diagnostics: &mut Diagnostics) {
+    walk(root, "", env, diagnostics);
 }
 
-fn walk(node: &mut Node, path: &str, env: &Environment<'_>, notes: &mut Notes) {
+fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Diagnostics) {
     match &mut node.value {
         Value::Str(text) => {
             let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
@@ -42,7 +42,7 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, notes: &mut Notes) {
                         }
                         None => "set it, or write the value itself",
                     };
-                    Field { node, path: path.to_owned() }.mistake(notes, problem, remedy);
+                    Field { node, path: path.to_owned() }.error(diagnostics, problem, remedy);
                     // Null reads as absent: nothing else shall complain about the reference.
                     node.value = Value::Null;
                 }
@@ -50,13 +50,13 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, notes: &mut Notes) {
         }
         Value::Seq(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                walk(item, &format!("{path}[{index}]"), env, notes);
+                walk(item, &format!("{path}[{index}]"), env, diagnostics);
             }
         }
         Value::Map(entries) => {
             for (key, item) in entries {
                 if !LEFT.contains(&key.name.as_str()) {
-                    walk(item, &below(path, &key.name), env, notes);
+                    walk(item, &below(path, &key.name), env, diagnostics);
                 }
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** a value that cannot be used is noted, and leaves what the table says.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use crate::catalogue::{Capability, Listed, ModelFacts, Usd, row_of};
 
 /// Dollars a token above this are taken for dollars a million tokens: no model costs 10,000 USD for a million.
@@ -17,26 +17,26 @@ pub(super) fn read(
     params: &Field<'_>,
     provider: &str,
     model: &str,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> ModelFacts {
     let info = entry.at("model_info");
     let in_info = |name: &str| info.as_ref().and_then(|info| info.at(name));
     let base = in_info("base_model").or_else(|| params.at("base_model"));
-    let base = base.and_then(|field| field.text(notes).map(|text| (field, text)));
+    let base = base.and_then(|field| field.text(diagnostics).map(|text| (field, text)));
     let row = row_of(provider, model, base.as_ref().map(|(_, text)| *text));
     if let Some((field, text)) = &base
         && row_of(provider, "", Some(text)).is_none()
     {
         let problem = format!("`{text}` is no model that Signalbox knows, and has no effect");
-        field.warning(notes, problem, "write one that `signalbox models` lists");
+        field.warning(diagnostics, problem, "write one that `signalbox models` lists");
     }
 
     let mut price = |name: &str| {
         let field = params.at(name).or_else(|| in_info(name))?;
-        let price = field.price(notes)?;
+        let price = field.price(diagnostics)?;
         if price > MOST {
             let problem = format!("{} USD a token is more than any model costs", field.shown());
-            field.warning(notes, problem, "write USD for one token: 0.0000025 is 2.50 for a million");
+            field.warning(diagnostics, problem, "write USD for one token: 0.0000025 is 2.50 for a million");
         }
         Some(price)
     };
@@ -53,13 +53,13 @@ pub(super) fn read(
         capabilities: row.map(|row| row.capabilities()).unwrap_or_default(),
     };
 
-    let mut limit = |name: &str| in_info(name).and_then(|field| field.tokens(notes));
-    // Every one is read, so that all mistakes show at once. `max_tokens` is LiteLLM's older name for the longest answer.
+    let mut limit = |name: &str| in_info(name).and_then(|field| field.tokens(diagnostics));
+    // Every one is read, so that all errors show at once. `max_tokens` is LiteLLM's older name for the longest answer.
     let (input, output, older) = (limit("max_input_tokens"), limit("max_output_tokens"), limit("max_tokens"));
     facts.limits.max_input_tokens = input.or(facts.limits.max_input_tokens);
     facts.limits.max_output_tokens = output.or(older).or(facts.limits.max_output_tokens);
     for one in Capability::ALL {
-        if let Some(has) = in_info(one.key()).and_then(|field| field.flag(notes)) {
+        if let Some(has) = in_info(one.key()).and_then(|field| field.flag(diagnostics)) {
             facts.capabilities = facts.capabilities.with(one, has);
         }
     }
@@ -80,10 +80,10 @@ mod tests {
     fn read_model(provider: &str, model: &str, params: &str, info: &str) -> (ModelFacts, Vec<String>) {
         let text = format!(r#"{{"litellm_params": {{{params}}}, "model_info": {{{info}}}}}"#);
         let node = Node::from_json_text(text.as_bytes()).unwrap();
-        let (entry, mut notes) = (Field::root(&node), Notes::default());
-        let facts = read(&entry, &entry.at("litellm_params").unwrap(), provider, model, &mut notes);
-        let warnings = notes.warnings.iter().map(|notice| notice.line("f", "warning: "));
-        (facts, notes.mistakes.iter().map(|notice| notice.line("f", "")).chain(warnings).collect())
+        let (entry, mut diagnostics) = (Field::root(&node), Diagnostics::default());
+        let facts = read(&entry, &entry.at("litellm_params").unwrap(), provider, model, &mut diagnostics);
+        let warnings = diagnostics.warnings.iter().map(|diagnostic| diagnostic.line("f", "warning: "));
+        (facts, diagnostics.errors.iter().map(|diagnostic| diagnostic.line("f", "")).chain(warnings).collect())
     }
 
     fn pico(facts: &ModelFacts) -> [u64; 4] {
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn the_table_fills_what_is_not_written() {
-        let (table, notes) = read_gpt("", "");
-        assert_eq!((table, notes), (facts("openai", "gpt-4o", None), Vec::new()));
+        let (table, diagnostics) = read_gpt("", "");
+        assert_eq!((table, diagnostics), (facts("openai", "gpt-4o", None), Vec::new()));
         let [input, cached, write, _] = pico(&table);
         let (one, _) =
             read_gpt(r#""output_cost_per_token": 0.000001"#, r#""max_output_tokens": 7, "supports_vision": false"#);
@@ -106,9 +106,10 @@ mod tests {
     #[test]
     fn a_price_may_stand_in_either_place_and_be_written_as_a_text() {
         let info = r#""input_cost_per_token": 0.5, "output_cost_per_token": "2e-6""#;
-        let (both, notes) = read_gpt(r#""input_cost_per_token": "1e-6", "cache_read_input_token_cost": 1e-7"#, info);
+        let (both, diagnostics) =
+            read_gpt(r#""input_cost_per_token": "1e-6", "cache_read_input_token_cost": 1e-7"#, info);
         assert_eq!(pico(&both), [1_000_000, 100_000, 1_000_000, 2_000_000]);
-        assert_eq!(notes, Vec::<String>::new(), "what does not count is not looked at");
+        assert_eq!(diagnostics, Vec::<String>::new(), "what does not count is not looked at");
     }
 
     #[test]
@@ -134,18 +135,18 @@ mod tests {
         let gpt = facts("openai", "gpt-4o", None);
         assert_eq!(read_model("azure", "mine", "", r#""base_model": "azure/gpt-4o""#), (gpt, Vec::new()));
         assert_eq!(read_model("azure", "mine", r#""base_model": "gpt-4o""#, "").0, gpt);
-        let (none, notes) = read_model("azure", "mine", "", r#""base_model": "gpt-4oo""#);
+        let (none, diagnostics) = read_model("azure", "mine", "", r#""base_model": "gpt-4oo""#);
         let said = "f: warning: model_info.base_model: `gpt-4oo` is no model that Signalbox knows, and has no effect; \
                     write one that `signalbox models` lists";
-        assert_eq!((none, notes), (ModelFacts::default(), vec![said.to_owned()]));
+        assert_eq!((none, diagnostics), (ModelFacts::default(), vec![said.to_owned()]));
     }
 
     #[test]
-    fn mistakes_name_their_place_and_remedy_and_leave_the_table() {
+    fn errors_name_their_place_and_remedy_and_leave_the_table() {
         let params =
             r#""input_cost_per_token": -1, "output_cost_per_token": "cheap", "cache_read_input_token_cost": true"#;
         let info = r#""max_input_tokens": 0, "max_output_tokens": 1.5, "supports_vision": "maybe", "base_model": 4"#;
-        let (facts, notes) = read_gpt(params, info);
+        let (facts, diagnostics) = read_gpt(params, info);
         assert_eq!(facts, crate::catalogue::facts("openai", "gpt-4o", None));
         let dollars = "write USD for one token from 0 up, for example 0.0000025 for 2.50 a million";
         let tokens = "write a whole number of tokens from 1 up, for example 128000";
@@ -158,14 +159,14 @@ mod tests {
             format!("model_info.max_output_tokens: `1.5` is no number of tokens; {tokens}"),
             "model_info.supports_vision: `maybe` is neither true nor false; write `true` or `false`".to_owned(),
         ];
-        assert_eq!(notes, wanted.map(|line| format!("f: {line}")));
+        assert_eq!(diagnostics, wanted.map(|line| format!("f: {line}")));
     }
 
     #[test]
     fn dollars_a_million_tokens_are_warned_of() {
-        let (_, notes) = read_gpt(r#""input_cost_per_token": 2.5"#, "");
+        let (_, diagnostics) = read_gpt(r#""input_cost_per_token": 2.5"#, "");
         let said = "f: warning: litellm_params.input_cost_per_token: `2.5` USD a token is more than any model costs; \
                     write USD for one token: 0.0000025 is 2.50 for a million";
-        assert_eq!(notes, [said]);
+        assert_eq!(diagnostics, [said]);
     }
 }

@@ -7,7 +7,7 @@
 //! **Invariant:** a fallback names a group that exists, is not the failed group itself, and can be asked without a wildcard.
 
 use super::aliases::no_group;
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::router_settings::{homes, setting};
 use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, StandIns, is_pattern};
 use crate::config::tree::Value;
@@ -55,13 +55,13 @@ pub(super) struct Names<'a> {
 }
 
 /// Reads all four keys. `fallbacks: [{"*": […]}]` is LiteLLM's other way of writing `default_fallbacks`.
-pub(super) fn read(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Fallbacks {
-    let List { by_group, by_router, any: mut default } = names.list(root, "fallbacks", notes).unwrap_or_default();
+pub(super) fn read(root: &Field<'_>, names: &Names<'_>, diagnostics: &mut Diagnostics) -> Fallbacks {
+    let List { by_group, by_router, any: mut default } = names.list(root, "fallbacks", diagnostics).unwrap_or_default();
     if let Some(field) = setting(root, "default_fallbacks") {
-        default.extend(names.targets(&field, None, notes));
+        default.extend(names.targets(&field, None, diagnostics));
     }
     let mut special = |key: &str| {
-        let List { mut by_group, by_router, any } = names.list(root, key, notes)?;
+        let List { mut by_group, by_router, any } = names.list(root, key, diagnostics)?;
         // Those of `*` stand in for every group without an entry of its own.
         for group in 0..names.groups.len() {
             let others: Vec<_> = any.iter().copied().filter(|target| *target != group).collect();
@@ -79,24 +79,24 @@ pub(super) fn read(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Fa
 
 impl Names<'_> {
     /// A list of fallbacks. `None` where there is none, or an empty one.
-    fn list(&self, root: &Field<'_>, key: &str, notes: &mut Notes) -> Option<List> {
+    fn list(&self, root: &Field<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<List> {
         let mut list = List::default();
-        let items = non_empty(root, key)?.items(notes);
-        for (from, targets) in items.iter().flat_map(|item| item.entries(notes)).collect::<Vec<_>>() {
+        let items = non_empty(root, key)?.items(diagnostics);
+        for (from, targets) in items.iter().flat_map(|item| item.entries(diagnostics)).collect::<Vec<_>>() {
             if from == "*" && self.group("*").is_none() {
-                list.any.extend(self.targets(&targets, None, notes));
+                list.any.extend(self.targets(&targets, None, diagnostics));
                 continue;
             }
             let (router, group) = (self.router(from), self.group(from));
             let Some(index) = router.or(group) else {
-                self.no_group(&targets, from, notes);
+                self.no_group(&targets, from, diagnostics);
                 continue;
             };
             let known = if router.is_some() { &mut list.by_router } else { &mut list.by_group };
-            let chain = self.targets(&targets, group.filter(|_| router.is_none()), notes);
+            let chain = self.targets(&targets, group.filter(|_| router.is_none()), diagnostics);
             if known.iter().any(|(known, _)| *known == index) {
                 let problem = format!("`{from}` has fallbacks already");
-                targets.mistake(notes, problem, "write all of them in one list, in order");
+                targets.error(diagnostics, problem, "write all of them in one list, in order");
             } else {
                 known.push((index, chain));
             }
@@ -120,8 +120,8 @@ impl Names<'_> {
     }
 
     /// Notes that no group has this name.
-    pub(super) fn no_group(&self, field: &Field<'_>, name: &str, notes: &mut Notes) {
-        no_group(field, name, self.groups, notes);
+    pub(super) fn no_group(&self, field: &Field<'_>, name: &str, diagnostics: &mut Diagnostics) {
+        no_group(field, name, self.groups, diagnostics);
     }
 
     /// The group of that name or alias.
@@ -130,16 +130,16 @@ impl Names<'_> {
         by_name.or_else(|| self.aliases.iter().find(|alias| alias.name == name).map(|alias| alias.group))
     }
 
-    fn targets(&self, field: &Field<'_>, from: Option<GroupIndex>, notes: &mut Notes) -> Vec<GroupIndex> {
+    fn targets(&self, field: &Field<'_>, from: Option<GroupIndex>, diagnostics: &mut Diagnostics) -> Vec<GroupIndex> {
         if let Value::Str(name) = &field.node.value {
-            field.mistake(notes, "fallbacks are a list", format!("write `[{name}]`"));
+            field.error(diagnostics, "fallbacks are a list", format!("write `[{name}]`"));
             return Vec::new();
         }
         let mut chain = Vec::new();
-        for item in field.items(notes) {
-            let Some(group) = self.target(&item, from, notes) else { continue };
+        for item in field.items(diagnostics) {
+            let Some(group) = self.target(&item, from, diagnostics) else { continue };
             if chain.contains(&group) {
-                item.mistake(notes, format!("{} stands in this list already", item.shown()), "take it out");
+                item.error(diagnostics, format!("{} stands in this list already", item.shown()), "take it out");
             } else {
                 chain.push(group);
             }
@@ -147,7 +147,7 @@ impl Names<'_> {
         chain
     }
 
-    fn target(&self, item: &Field<'_>, from: Option<GroupIndex>, notes: &mut Notes) -> Option<GroupIndex> {
+    fn target(&self, item: &Field<'_>, from: Option<GroupIndex>, diagnostics: &mut Diagnostics) -> Option<GroupIndex> {
         // LiteLLM takes a request's parameters here; `model` alone is the same as the name.
         let alone = |entries: &[_]| entries.len() == 1;
         let item = &match &item.node.value {
@@ -155,29 +155,29 @@ impl Names<'_> {
                 Some(model) => model,
                 None => {
                     let problem = "a fallback with parameters of its own is not supported yet";
-                    item.mistake(notes, problem, "write a group's name alone");
+                    item.error(diagnostics, problem, "write a group's name alone");
                     return None;
                 }
             },
             _ => item.clone(),
         };
-        let name = item.text(notes)?;
+        let name = item.text(diagnostics)?;
         if self.router(name).is_some() {
             let problem = format!("`{name}` is a router, which nothing can fall back to");
-            item.mistake(notes, problem, "write the name of a group");
+            item.error(diagnostics, problem, "write the name of a group");
             return None;
         }
         let Some(group) = self.group(name) else {
-            self.no_group(item, name, notes);
+            self.no_group(item, name, diagnostics);
             return None;
         };
         if from == Some(group) {
-            item.mistake(notes, format!("`{name}` falls back to itself"), "name another group, or take it out");
+            item.error(diagnostics, format!("`{name}` falls back to itself"), "name another group, or take it out");
             return None;
         }
         if self.is_wild(group) {
             let remedy = "write a `model_list` entry for the very model, and name that";
-            item.mistake(notes, format!("`{name}` holds a `*`, which a fallback cannot fill"), remedy);
+            item.error(diagnostics, format!("`{name}` holds a `*`, which a fallback cannot fill"), remedy);
             return None;
         }
         Some(group)

@@ -3,16 +3,16 @@
 //! **Invariant:** a value that is not what was asked for is noted once, and `None` comes back.
 
 use crate::catalogue::Usd;
-use crate::config::notice::Notice;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::{Node, Value};
 
 /// What was found so far.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct Diagnostics {
     /// What makes the configuration unusable.
-    pub(super) mistakes: Vec<Notice>,
+    pub(super) errors: Vec<Diagnostic>,
     /// What does not.
-    pub(super) warnings: Vec<Notice>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// A node and the way to it.
@@ -36,10 +36,10 @@ impl<'a> Field<'a> {
     }
 
     /// A map's entries.
-    pub(super) fn entries(&self, notes: &mut Notes) -> Vec<(&'a str, Self)> {
+    pub(super) fn entries(&self, diagnostics: &mut Diagnostics) -> Vec<(&'a str, Self)> {
         let Value::Map(entries) = &self.node.value else {
-            self.mistake(
-                notes,
+            self.error(
+                diagnostics,
                 format!("this is {}, not a map", self.node.kind()),
                 "write `key: value` lines below it",
             );
@@ -52,9 +52,9 @@ impl<'a> Field<'a> {
     }
 
     /// A list's items.
-    pub(super) fn items(&self, notes: &mut Notes) -> Vec<Self> {
+    pub(super) fn items(&self, diagnostics: &mut Diagnostics) -> Vec<Self> {
         let Value::Seq(items) = &self.node.value else {
-            self.mistake(notes, format!("this is {}, not a list", self.node.kind()), "write `- ` before each item");
+            self.error(diagnostics, format!("this is {}, not a list", self.node.kind()), "write `- ` before each item");
             return Vec::new();
         };
         let item = |(index, node)| Self { node, path: format!("{}[{index}]", self.path) };
@@ -62,30 +62,34 @@ impl<'a> Field<'a> {
     }
 
     /// Whether this is a map; noted where it is none.
-    pub(super) fn is_map(&self, notes: &mut Notes) -> bool {
-        let before = notes.mistakes.len();
-        self.entries(notes);
-        notes.mistakes.len() == before
+    pub(super) fn is_map(&self, diagnostics: &mut Diagnostics) -> bool {
+        let before = diagnostics.errors.len();
+        self.entries(diagnostics);
+        diagnostics.errors.len() == before
     }
 
     /// A text.
-    pub(super) fn text(&self, notes: &mut Notes) -> Option<&'a str> {
+    pub(super) fn text(&self, diagnostics: &mut Diagnostics) -> Option<&'a str> {
         if let Value::Str(text) = &self.node.value {
             return Some(text);
         }
-        self.mistake(notes, format!("this is {}, not a text", self.node.kind()), "put it in quotes or write a name");
+        self.error(
+            diagnostics,
+            format!("this is {}, not a text", self.node.kind()),
+            "put it in quotes or write a name",
+        );
         None
     }
 
     /// `true` or `false`, also as a text.
-    pub(super) fn flag(&self, notes: &mut Notes) -> Option<bool> {
+    pub(super) fn flag(&self, diagnostics: &mut Diagnostics) -> Option<bool> {
         match &self.node.value {
             Value::Bool(flag) => return Some(*flag),
             Value::Str(text) if text.eq_ignore_ascii_case("true") => return Some(true),
             Value::Str(text) if text.eq_ignore_ascii_case("false") => return Some(false),
             _ => {}
         }
-        self.mistake(notes, format!("{} is neither true nor false", self.shown()), "write `true` or `false`");
+        self.error(diagnostics, format!("{} is neither true nor false", self.shown()), "write `true` or `false`");
         None
     }
 
@@ -102,45 +106,49 @@ impl<'a> Field<'a> {
     }
 
     /// A number that fits; `remedy` says which do.
-    pub(super) fn real(&self, notes: &mut Notes, fits: impl Fn(f64) -> bool, remedy: &str) -> Option<f64> {
+    pub(super) fn real(&self, diagnostics: &mut Diagnostics, fits: impl Fn(f64) -> bool, remedy: &str) -> Option<f64> {
         let number = self.number().filter(|number| fits(*number));
         if number.is_none() {
-            self.mistake(notes, format!("{} will not do here", self.shown()), remedy);
+            self.error(diagnostics, format!("{} will not do here", self.shown()), remedy);
         }
         number
     }
 
     /// A number that is not negative.
-    pub(super) fn weight(&self, notes: &mut Notes) -> Option<f64> {
+    pub(super) fn weight(&self, diagnostics: &mut Diagnostics) -> Option<f64> {
         let number = self.number().filter(|number| *number >= 0.0);
         if number.is_none() {
-            self.mistake(notes, format!("{} is no weight", self.shown()), "write a number from 0 up, for example 2");
+            self.error(
+                diagnostics,
+                format!("{} is no weight", self.shown()),
+                "write a number from 0 up, for example 2",
+            );
         }
         number
     }
 
     /// US dollars for one token.
-    pub(super) fn price(&self, notes: &mut Notes) -> Option<Usd> {
+    pub(super) fn price(&self, diagnostics: &mut Diagnostics) -> Option<Usd> {
         let price = self.number().and_then(Usd::from_dollars);
         if price.is_none() {
             let remedy = "write USD for one token from 0 up, for example 0.0000025 for 2.50 a million";
-            self.mistake(notes, format!("{} is no price", self.shown()), remedy);
+            self.error(diagnostics, format!("{} is no price", self.shown()), remedy);
         }
         price
     }
 
     /// A number of tokens, at least one.
-    pub(super) fn tokens(&self, notes: &mut Notes) -> Option<u64> {
-        let tokens = self.whole(&mut Notes::default(), 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
+    pub(super) fn tokens(&self, diagnostics: &mut Diagnostics) -> Option<u64> {
+        let tokens = self.whole(&mut Diagnostics::default(), 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
         if tokens.is_none() {
             let remedy = "write a whole number of tokens from 1 up, for example 128000";
-            self.mistake(notes, format!("{} is no number of tokens", self.shown()), remedy);
+            self.error(diagnostics, format!("{} is no number of tokens", self.shown()), remedy);
         }
         tokens
     }
 
     /// A whole number within bounds.
-    pub(super) fn whole(&self, notes: &mut Notes, least: i64, most: i64) -> Option<i64> {
+    pub(super) fn whole(&self, diagnostics: &mut Diagnostics, least: i64, most: i64) -> Option<i64> {
         #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
         let whole = match self.node.value {
             Value::Int(whole) => Some(whole),
@@ -153,37 +161,37 @@ impl<'a> Field<'a> {
                 (_, i64::MAX) => format!("write a whole number from {least} up"),
                 _ => format!("write a whole number from {least} to {most}"),
             };
-            self.mistake(notes, format!("{} will not do here", self.shown()), remedy);
+            self.error(diagnostics, format!("{} will not do here", self.shown()), remedy);
         }
         whole
     }
 
     /// A whole number of things, from 0.
-    pub(super) fn count(&self, notes: &mut Notes) -> Option<u64> {
-        self.whole(notes, 0, i64::MAX).and_then(|whole| u64::try_from(whole).ok())
+    pub(super) fn count(&self, diagnostics: &mut Diagnostics) -> Option<u64> {
+        self.whole(diagnostics, 0, i64::MAX).and_then(|whole| u64::try_from(whole).ok())
     }
 
     /// A small whole number of things, from 0 to 1000.
-    pub(super) fn few(&self, notes: &mut Notes) -> Option<u32> {
-        self.whole(notes, 0, 1000).and_then(|whole| u32::try_from(whole).ok())
+    pub(super) fn few(&self, diagnostics: &mut Diagnostics) -> Option<u32> {
+        self.whole(diagnostics, 0, 1000).and_then(|whole| u32::try_from(whole).ok())
     }
 
     /// A whole number of things that may be many, from `least` up.
-    pub(super) fn many(&self, notes: &mut Notes, least: i64) -> Option<u32> {
-        self.whole(notes, least, i64::from(u32::MAX)).and_then(|whole| u32::try_from(whole).ok())
+    pub(super) fn many(&self, diagnostics: &mut Diagnostics, least: i64) -> Option<u32> {
+        self.whole(diagnostics, least, i64::from(u32::MAX)).and_then(|whole| u32::try_from(whole).ok())
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self, notes: &mut Notes) -> Vec<String> {
-        self.items(notes).iter().filter_map(|item| item.text(notes).map(str::to_owned)).collect()
+    pub(super) fn texts(&self, diagnostics: &mut Diagnostics) -> Vec<String> {
+        self.items(diagnostics).iter().filter_map(|item| item.text(diagnostics).map(str::to_owned)).collect()
     }
 
     /// Seconds, as milliseconds. Zero only where it means something.
-    pub(super) fn seconds(&self, notes: &mut Notes, zero: bool) -> Option<u64> {
+    pub(super) fn seconds(&self, diagnostics: &mut Diagnostics, zero: bool) -> Option<u64> {
         let fits = |s: &f64| *s < MAX_SECONDS && (*s > 0.0 || (zero && *s == 0.0));
         let Some(seconds) = self.number().filter(fits) else {
             let remedy = if zero { "from 0 up, for example 60" } else { "above 0, for example 30 or 0.5" };
-            self.mistake(notes, format!("{} is no time", self.shown()), format!("write seconds {remedy}"));
+            self.error(diagnostics, format!("{} is no time", self.shown()), format!("write seconds {remedy}"));
             return None;
         };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded above, and not negative")]
@@ -191,13 +199,13 @@ impl<'a> Field<'a> {
     }
 
     /// Notes that this cannot stay.
-    pub(super) fn mistake(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
-        notes.mistakes.push(Notice::new(self.node.place, &self.path, problem, remedy));
+    pub(super) fn error(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        diagnostics.errors.push(Diagnostic::new(self.node.place, &self.path, problem, remedy));
     }
 
     /// Notes what may stay, but is probably not meant.
-    pub(super) fn warning(&self, notes: &mut Notes, problem: impl Into<String>, remedy: impl Into<String>) {
-        notes.warnings.push(Notice::new(self.node.place, &self.path, problem, remedy));
+    pub(super) fn warning(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        diagnostics.warnings.push(Diagnostic::new(self.node.place, &self.path, problem, remedy));
     }
 
     /// The value for a sentence, cut to a sane length. Never asked of a key.

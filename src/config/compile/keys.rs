@@ -1,87 +1,87 @@
 //! Which keys mean something here, which only to LiteLLM, and which are slips of the pen.
 //!
 //! LiteLLM ignores what it does not know, and a misspelt `rpm` is then a silent surprise. Here a key that is nearly one of ours is
-//! a mistake, one that only LiteLLM knows is a warning, and so is one that nobody knows.
+//! an error, one that only LiteLLM knows is a warning, and so is one that nobody knows.
 //!
 //! **Invariant:** what no section lists as known is in no compiled configuration, and so never in the filter's.
 
-use super::field::{Field, Notes, below};
+use super::field::{Diagnostics, Field, below};
 use super::names::nearest;
 use super::sections::{self, FOR_ENVOY, Others, ROOT, Section, Shape};
-use crate::config::notice::Notice;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::{Key, Node, Place, Value};
 
 /// Looks at every key of every section.
-pub(super) fn check(root: &Node, notes: &mut Notes) {
+pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     let root = Field::root(root);
-    ROOT.check(&root, notes);
-    general_settings(root.node, notes);
+    ROOT.check(&root, diagnostics);
+    general_settings(root.node, diagnostics);
     if let Some(include) = root.at("include") {
         let remedy = "bring what stands in them into this file";
-        include.mistake(notes, "Signalbox reads one file, and none of those that `include` names", remedy);
+        include.error(diagnostics, "Signalbox reads one file, and none of those that `include` names", remedy);
     }
 }
 
 /// One word about the whole section, whatever it holds, and one about the key that opens LiteLLM's door.
-fn general_settings(root: &Node, notes: &mut Notes) {
+fn general_settings(root: &Node, diagnostics: &mut Diagnostics) {
     let Value::Map(entries) = &root.value else { return };
     for (Key { name, place }, value) in entries.iter().filter(|(key, _)| key.name == "general_settings") {
         let Value::Map(settings) = &value.value else { continue };
         if settings.iter().any(|(key, _)| !sections::GENERAL.knows(&key.name)) {
             let problem =
                 format!("`{name}` has no effect here, only in LiteLLM, but for `{}`", sections::GENERAL.known);
-            notes.warnings.push(Notice::new(*place, name, problem, "leave it or take it out"));
+            diagnostics.warnings.push(Diagnostic::new(*place, name, problem, "leave it or take it out"));
         }
         if let Some((Key { name: key, .. }, value)) = settings.iter().find(|(key, _)| key.name == "master_key") {
             let problem = "LiteLLM's clients must show this key, here they need none";
             let remedy = "keep `signalbox.listen` on loopback, or let Envoy or a proxy before it ask for keys";
-            notes.warnings.push(Notice::new(value.place, &below(name, key), problem, remedy));
+            diagnostics.warnings.push(Diagnostic::new(value.place, &below(name, key), problem, remedy));
         }
     }
 }
 
 impl Section {
-    fn check(&self, field: &Field<'_>, notes: &mut Notes) {
+    fn check(&self, field: &Field<'_>, diagnostics: &mut Diagnostics) {
         let Value::Map(entries) = &field.node.value else { return };
         if self.others != Others::Silent {
             for (Key { name, place }, value) in entries.iter().filter(|(key, _)| !self.knows(&key.name)) {
-                self.unknown(field, name, place.or(value.place), notes);
+                self.unknown(field, name, place.or(value.place), diagnostics);
             }
         }
         for (name, shape, section) in self.inside {
             let Some(inner) = field.at(name) else { continue };
             match shape {
-                Shape::One | Shape::Marked(_) => section.fitting(*shape, inner.node).check(&inner, notes),
+                Shape::One | Shape::Marked(_) => section.fitting(*shape, inner.node).check(&inner, diagnostics),
                 // What has the wrong shape is told by whoever reads it.
                 Shape::Each if matches!(inner.node.value, Value::Seq(_)) => {
-                    inner.items(&mut Notes::default()).iter().for_each(|item| section.check(item, notes));
+                    inner.items(&mut Diagnostics::default()).iter().for_each(|item| section.check(item, diagnostics));
                 }
                 Shape::Each => {
-                    let entries = inner.entries(&mut Notes::default());
-                    entries.iter().for_each(|(_, entry)| section.check(entry, notes));
+                    let entries = inner.entries(&mut Diagnostics::default());
+                    entries.iter().for_each(|(_, entry)| section.check(entry, diagnostics));
                 }
             }
         }
     }
 
-    fn unknown(&self, field: &Field<'_>, name: &str, place: Option<Place>, notes: &mut Notes) {
+    fn unknown(&self, field: &Field<'_>, name: &str, place: Option<Place>, diagnostics: &mut Diagnostics) {
         let path = below(&field.path, name);
-        let note = |problem: String, remedy: String| Notice::new(place, &path, problem, remedy);
+        let note = |problem: String, remedy: String| Diagnostic::new(place, &path, problem, remedy);
         if self.ignores(name) {
             let problem = format!("`{name}` has no effect here, only in LiteLLM");
-            notes.warnings.push(note(problem, "leave it or take it out".to_owned()));
+            diagnostics.warnings.push(note(problem, "leave it or take it out".to_owned()));
         } else if self.others == Others::ElseRouter && sections::is_router_setting(name) {
             let problem = format!("`{name}` has no effect here, in LiteLLM neither");
-            notes.warnings.push(note(problem, "move it to `router_settings`".to_owned()));
+            diagnostics.warnings.push(note(problem, "move it to `router_settings`".to_owned()));
         } else if let Some(meant) = nearest(name, self.words()) {
-            notes.mistakes.push(note(format!("`{name}` is not a key"), format!("did you mean `{meant}`?")));
-        } else if self.others == Others::Mistake {
+            diagnostics.errors.push(note(format!("`{name}` is not a key"), format!("did you mean `{meant}`?")));
+        } else if self.others == Others::Error {
             let problem = format!("`{name}` is not a key of `{}`", field.path);
             let words: Vec<_> = self.words().collect();
-            notes.mistakes.push(note(problem, format!("its keys are {}", words.join(", "))));
+            diagnostics.errors.push(note(problem, format!("its keys are {}", words.join(", "))));
         } else {
             let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
-            notes.warnings.push(note(problem, "look for a slip, or take it out".to_owned()));
+            diagnostics.warnings.push(note(problem, "look for a slip, or take it out".to_owned()));
         }
     }
 

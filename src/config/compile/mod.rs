@@ -1,9 +1,9 @@
-//! A tree to a [`RouterConfig`], and every mistake on the way.
+//! A tree to a [`RouterConfig`], and every error on the way.
 //!
 //! Four steps: look at every key ([`keys`]), keep those that mean something, put in the environment ([`environment`]), then
-//! read section by section. A section that finds a mistake notes it and goes on, so that one run tells all.
+//! read section by section. A section that finds an error notes it and goes on, so that one run tells all.
 //!
-//! **Invariant:** a [`RouterConfig`] comes out only where no mistake was noted.
+//! **Invariant:** a [`RouterConfig`] comes out only where no error was noted.
 
 mod aliases;
 mod budgets;
@@ -29,11 +29,11 @@ mod strategy;
 mod task;
 
 use super::complexity::ComplexityConfig;
+use super::diagnostic::Diagnostic;
 use super::model::RouterConfig;
-use super::notice::Notice;
 use super::tree::Node;
 use fallbacks::Names;
-use field::{Field, Notes};
+use field::{Diagnostics, Field};
 pub(crate) use names::nearest;
 
 /// A configuration that is right.
@@ -42,7 +42,7 @@ pub struct Compiled {
     /// What the router works with.
     pub config: RouterConfig,
     /// What is not wrong, but probably not meant.
-    pub warnings: Vec<Notice>,
+    pub warnings: Vec<Diagnostic>,
     /// The tree that the filter compiles again: only keys that mean something, the environment put in, no secret.
     pub filter: Node,
 }
@@ -50,12 +50,12 @@ pub struct Compiled {
 /// Compiles the filter's own configuration, which [`compile`] made of the file: JSON, without secrets, the environment put in.
 ///
 /// # Errors
-/// The mistakes, in one line.
+/// The errors, in one line.
 pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
     let compiled = compile(&Node::from_json_text(json.as_bytes())?, &|_| None);
     compiled
         .map(|compiled| compiled.config)
-        .map_err(|mistakes| mistakes.iter().map(|mistake| mistake.line("config", "")).collect::<Vec<_>>().join("; "))
+        .map_err(|errors| errors.iter().map(|error| error.line("config", "")).collect::<Vec<_>>().join("; "))
 }
 
 /// A complexity router alone.
@@ -66,44 +66,44 @@ pub struct OneComplexity {
     /// Where they stand, if that is under `signalbox.routers`.
     pub own: Option<String>,
     /// What is probably not meant.
-    pub warnings: Vec<Notice>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads a complexity router of a configuration, the one of that name or the first, and nothing else of it.
 ///
 /// # Errors
-/// Every mistake in it, in the order of the text; or that there is none.
-pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Vec<Notice>> {
+/// Every error in it, in the order of the text; or that there is none.
+pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Vec<Diagnostic>> {
     let root = Field::root(root);
-    let mut notes = Notes::default();
-    let (config, own) = routers::one_complexity(&root, name, &mut notes);
-    notes.mistakes.sort_by_key(|notice| notice.place);
-    notes.warnings.sort_by_key(|notice| notice.place);
-    let warnings = notes.warnings;
-    if notes.mistakes.is_empty() { Ok(OneComplexity { config, own, warnings }) } else { Err(notes.mistakes) }
+    let mut diagnostics = Diagnostics::default();
+    let (config, own) = routers::one_complexity(&root, name, &mut diagnostics);
+    diagnostics.errors.sort_by_key(|diagnostic| diagnostic.place);
+    diagnostics.warnings.sort_by_key(|diagnostic| diagnostic.place);
+    let warnings = diagnostics.warnings;
+    if diagnostics.errors.is_empty() { Ok(OneComplexity { config, own, warnings }) } else { Err(diagnostics.errors) }
 }
 
 /// Compiles a configuration. `env` reads an environment variable.
 ///
 /// # Errors
-/// Every mistake, in the order of the text.
-pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Vec<Notice>> {
-    let mut notes = Notes::default();
-    keys::check(root, &mut notes);
+/// Every error, in the order of the text.
+pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut diagnostics = Diagnostics::default();
+    keys::check(root, &mut diagnostics);
     let mut tree = keys::keep_known(root);
     let env = environment::Environment { read: env, of_litellm: root.entry("environment_variables") };
-    environment::put_in(&mut tree, &env, &mut notes);
+    environment::put_in(&mut tree, &env, &mut diagnostics);
     let root = Field::root(&tree);
 
-    let router = router_settings::read(&root, &mut notes);
-    let (mut groups, deployments) = model_list::read(&root, &mut notes);
+    let router = router_settings::read(&root, &mut diagnostics);
+    let (mut groups, deployments) = model_list::read(&root, &mut diagnostics);
     for group in &mut groups {
         (group.strategy, group.strategy_args) = (router.strategy, router.strategy_args);
     }
-    routing_groups::read(&root, &mut groups, &deployments, &mut notes);
-    let found = routers::find(&root, &mut notes);
+    routing_groups::read(&root, &mut groups, &deployments, &mut diagnostics);
+    let found = routers::find(&root, &mut diagnostics);
     let router_names: Vec<&str> = found.iter().map(|router| router.name).collect();
-    let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut notes);
+    let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut diagnostics);
     let with_budget: Vec<&str> = router.provider_budgets.iter().map(|(provider, _)| *provider).collect();
     let names = Names {
         groups: &groups,
@@ -113,22 +113,22 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         router_aliases: &of_routers,
         with_budget: &with_budget,
     };
-    let mut routers = routers::read(&found, &names, &mut notes);
-    let fallbacks = fallbacks::read(&root, &names, &mut notes);
+    let mut routers = routers::read(&found, &names, &mut diagnostics);
+    let fallbacks = fallbacks::read(&root, &names, &mut diagnostics);
     for (index, router) in routers.iter_mut().enumerate() {
         let own = of_routers.iter().filter(|alias| alias.group == index);
         router.aliases = own.map(|alias| (alias.name.clone(), alias.hidden)).collect();
         router.stand_ins = fallbacks.of_router(index);
     }
-    let policies = policies::by_group(&root, &names, &mut notes);
+    let policies = policies::by_group(&root, &names, &mut diagnostics);
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
-    let signalbox = signalbox::read(&root, &mut notes);
+    let signalbox = signalbox::read(&root, &mut diagnostics);
 
-    let (mut mistakes, mut warnings) = (notes.mistakes, notes.warnings);
-    mistakes.sort_by_key(|notice| notice.place);
-    warnings.sort_by_key(|notice| notice.place);
-    if !mistakes.is_empty() {
-        return Err(mistakes);
+    let (mut errors, mut warnings) = (diagnostics.errors, diagnostics.warnings);
+    errors.sort_by_key(|diagnostic| diagnostic.place);
+    warnings.sort_by_key(|diagnostic| diagnostic.place);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let config = RouterConfig {
         groups,

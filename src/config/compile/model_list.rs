@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::deployment;
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::router_settings::setting;
 use super::routers::is_router;
 use crate::config::model::{Deployment, ModelGroup};
@@ -15,31 +15,31 @@ use crate::config::tree::Value;
 /// Cluster names that the generated configuration needs itself.
 const RESERVED: &str = "signalbox-none";
 
-/// Reads every entry. An entry with a mistake is left out, its group stays known.
-pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec<Deployment>) {
+/// Reads every entry. An entry with an error is left out, its group stays known.
+pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> (Vec<ModelGroup>, Vec<Deployment>) {
     let (mut groups, mut deployments) = (Vec::<ModelGroup>::new(), Vec::new());
     let Some(list) = root.at("model_list") else {
-        root.mistake(notes, "there is no `model_list`", "write one with at least one `- model_name:` entry");
+        root.error(diagnostics, "there is no `model_list`", "write one with at least one `- model_name:` entry");
         return (groups, deployments);
     };
-    let entries = list.items(notes);
+    let entries = list.items(diagnostics);
     if entries.is_empty() && matches!(list.node.value, Value::Seq(_)) {
-        list.mistake(notes, "`model_list` is empty", "write at least one `- model_name:` entry");
+        list.error(diagnostics, "`model_list` is empty", "write at least one `- model_name:` entry");
     }
     let mut taken = HashSet::from([RESERVED.to_owned()]);
     let entries: Vec<_> = entries.into_iter().filter(|entry| !is_router(entry)).collect();
-    let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, notes)).collect();
+    let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, diagnostics)).collect();
     let drop_params = root.at("litellm_settings").and_then(|settings| settings.at("drop_params"));
-    let drop_params = drop_params.and_then(|flag| flag.flag(notes)).unwrap_or(false);
-    let max_parallel = setting(root, "default_max_parallel_requests").and_then(|field| field.many(notes, 1));
+    let drop_params = drop_params.and_then(|flag| flag.flag(diagnostics)).unwrap_or(false);
+    let max_parallel = setting(root, "default_max_parallel_requests").and_then(|field| field.many(diagnostics, 1));
 
     for (entry, id) in entries.iter().zip(ids) {
-        let Some(name) = group_name(entry, notes) else { continue };
+        let Some(name) = group_name(entry, diagnostics) else { continue };
         let group = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
             groups.push(ModelGroup::named(name));
             groups.len() - 1
         });
-        let Some(mut deployment) = deployment::read(entry, group, name, notes) else { continue };
+        let Some(mut deployment) = deployment::read(entry, group, name, diagnostics) else { continue };
         deployment.drop_params |= drop_params;
         deployment.max_parallel = deployment.max_parallel.or(max_parallel);
         let Some(members) = groups.get_mut(group).map(|group| &mut group.deployments) else { continue };
@@ -50,41 +50,41 @@ pub(super) fn read(root: &Field<'_>, notes: &mut Notes) -> (Vec<ModelGroup>, Vec
     (groups, deployments)
 }
 
-fn group_name<'a>(entry: &Field<'a>, notes: &mut Notes) -> Option<&'a str> {
+fn group_name<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<&'a str> {
     let Value::Map(_) = entry.node.value else {
         let problem = format!("this is {}, not a deployment", entry.node.kind());
-        entry.mistake(notes, problem, "write `model_name:` and `litellm_params:` below it");
+        entry.error(diagnostics, problem, "write `model_name:` and `litellm_params:` below it");
         return None;
     };
     let Some(name) = entry.at("model_name") else {
-        entry.mistake(notes, "`model_name` is missing", "write the name that clients ask for");
+        entry.error(diagnostics, "`model_name` is missing", "write the name that clients ask for");
         return None;
     };
-    name.text(notes).filter(|text| {
+    name.text(diagnostics).filter(|text| {
         if text.is_empty() {
-            name.mistake(notes, "`model_name` is empty", "write the name that clients ask for");
+            name.error(diagnostics, "`model_name` is empty", "write the name that clients ask for");
         }
         !text.is_empty()
     })
 }
 
 /// `model_info.id`, where it may be the name of an Envoy cluster.
-fn explicit_id(entry: &Field<'_>, taken: &mut HashSet<String>, notes: &mut Notes) -> Option<String> {
+fn explicit_id(entry: &Field<'_>, taken: &mut HashSet<String>, diagnostics: &mut Diagnostics) -> Option<String> {
     let field = entry.at("model_info")?.at("id")?;
     let id = match &field.node.value {
         Value::Int(number) => number.to_string(),
-        _ => field.text(notes)?.to_owned(),
+        _ => field.text(diagnostics)?.to_owned(),
     };
     let safe = safe(&id);
     if id != safe || id.is_empty() {
         let remedy =
             if safe.is_empty() { "write a name or leave it out".to_owned() } else { format!("write `{safe}`") };
-        field.mistake(notes, format!("`{id}` cannot name an Envoy cluster (only A-Z a-z 0-9 . _ -)"), remedy);
+        field.error(diagnostics, format!("`{id}` cannot name an Envoy cluster (only A-Z a-z 0-9 . _ -)"), remedy);
         return None;
     }
     if !taken.insert(id.clone()) {
         let why = if id == RESERVED { "is kept for Signalbox itself" } else { "names another deployment already" };
-        field.mistake(notes, format!("the id `{id}` {why}"), "give each deployment its own");
+        field.error(diagnostics, format!("the id `{id}` {why}"), "give each deployment its own");
         return None;
     }
     Some(id)

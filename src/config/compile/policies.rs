@@ -3,23 +3,27 @@
 //! **Invariant:** a policy names a group that exists, and a group has one policy.
 
 use super::fallbacks::Names;
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::router_settings::setting;
 use crate::config::model::{AllowedFails, GroupIndex, RetryPolicy};
 
 /// A policy for each group: its own, else the router's.
-pub(super) fn by_group(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -> Vec<Option<RetryPolicy>> {
-    let common = setting(root, "retry_policy").and_then(|field| retries(&field, notes));
+pub(super) fn by_group(root: &Field<'_>, names: &Names<'_>, diagnostics: &mut Diagnostics) -> Vec<Option<RetryPolicy>> {
+    let common = setting(root, "retry_policy").and_then(|field| retries(&field, diagnostics));
     let mut own: Vec<(GroupIndex, Option<RetryPolicy>)> = Vec::new();
-    let entries = setting(root, "model_group_retry_policy").map(|field| field.entries(notes)).unwrap_or_default();
+    let entries = setting(root, "model_group_retry_policy").map(|field| field.entries(diagnostics)).unwrap_or_default();
     for (name, field) in entries {
-        let policy = retries(&field, notes);
+        let policy = retries(&field, diagnostics);
         let Some(group) = names.group(name) else {
-            names.no_group(&field, name, notes);
+            names.no_group(&field, name, diagnostics);
             continue;
         };
         if own.iter().any(|(known, _)| *known == group) {
-            field.mistake(notes, format!("the group of `{name}` has a policy already"), "write one, under one name");
+            field.error(
+                diagnostics,
+                format!("the group of `{name}` has a policy already"),
+                "write one, under one name",
+            );
         }
         own.push((group, policy));
     }
@@ -27,11 +31,11 @@ pub(super) fn by_group(root: &Field<'_>, names: &Names<'_>, notes: &mut Notes) -
     (0..names.groups.len()).map(policy).collect()
 }
 
-fn retries(field: &Field<'_>, notes: &mut Notes) -> Option<RetryPolicy> {
-    if !field.is_map(notes) {
+fn retries(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<RetryPolicy> {
+    if !field.is_map(diagnostics) {
         return None;
     }
-    let mut at = |name: &str| field.at(name).and_then(|field| field.few(notes));
+    let mut at = |name: &str| field.at(name).and_then(|field| field.few(diagnostics));
     Some(RetryPolicy {
         bad_request: at("BadRequestErrorRetries"),
         authentication: at("AuthenticationErrorRetries"),
@@ -46,11 +50,11 @@ fn retries(field: &Field<'_>, notes: &mut Notes) -> Option<RetryPolicy> {
 }
 
 /// How many failures of each class are let pass.
-pub(super) fn allowed_fails(field: &Field<'_>, notes: &mut Notes) -> Option<AllowedFails> {
-    if !field.is_map(notes) {
+pub(super) fn allowed_fails(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<AllowedFails> {
+    if !field.is_map(diagnostics) {
         return None;
     }
-    let mut at = |name: &str| field.at(name).and_then(|field| field.many(notes, 0));
+    let mut at = |name: &str| field.at(name).and_then(|field| field.many(diagnostics, 0));
     Some(AllowedFails {
         bad_request: at("BadRequestErrorAllowedFails"),
         authentication: at("AuthenticationErrorAllowedFails"),

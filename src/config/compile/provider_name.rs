@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a provider is guessed only where LiteLLM guesses the same one.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use crate::provider::{self, PROVIDERS, Provider};
 
@@ -17,26 +17,26 @@ const NOT_YET: &str = "\
     vertex_ai vertex_ai_beta vllm volcengine voyage watsonx watsonx_text xinference zai";
 
 /// The provider of a deployment, and the model as the provider names it.
-pub(super) fn read<'a>(params: &Field<'a>, notes: &mut Notes) -> Option<(&'static Provider, &'a str)> {
+pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<(&'static Provider, &'a str)> {
     let Some(field) = params.at("model") else {
-        params.mistake(notes, "`model` is missing", "write `model: provider/name`, for example `openai/gpt-4o`");
+        params.error(diagnostics, "`model` is missing", "write `model: provider/name`, for example `openai/gpt-4o`");
         return None;
     };
-    let model = field.text(notes)?;
+    let model = field.text(diagnostics)?;
     let (provider, name) = match params.at("custom_llm_provider") {
         Some(custom) => {
-            let provider = by_name(custom.text(notes)?, &custom, notes)?;
+            let provider = by_name(custom.text(diagnostics)?, &custom, diagnostics)?;
             let prefixed = model.strip_prefix(provider.name).and_then(|rest| rest.strip_prefix('/'));
             (provider, prefixed.unwrap_or(model))
         }
         None => match model.split_once('/') {
-            Some((prefix, name)) => (by_name(prefix, &field, notes)?, name),
-            None => (guess(model, &field, notes)?, model),
+            Some((prefix, name)) => (by_name(prefix, &field, diagnostics)?, name),
+            None => (guess(model, &field, diagnostics)?, model),
         },
     };
     if name.is_empty() {
-        field.mistake(
-            notes,
+        field.error(
+            diagnostics,
             format!("`{model}` names no model"),
             format!("write `{}/` and the model's name", provider.name),
         );
@@ -45,7 +45,7 @@ pub(super) fn read<'a>(params: &Field<'a>, notes: &mut Notes) -> Option<(&'stati
     Some((provider, name))
 }
 
-fn by_name(name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static Provider> {
+fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static Provider> {
     if let Some(provider) = provider::by_name(name) {
         return Some(provider);
     }
@@ -53,22 +53,26 @@ fn by_name(name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static 
     let known = || names().collect::<Vec<_>>().join(", ");
     if name == "auto_router" {
         let remedy = "name the group that shall serve it in `model_group_alias`, or a deployment";
-        field.mistake(notes, format!("{}: LiteLLM's automatic routers are not supported yet", field.shown()), remedy);
+        field.error(
+            diagnostics,
+            format!("{}: LiteLLM's automatic routers are not supported yet", field.shown()),
+            remedy,
+        );
     } else if NOT_YET.split(' ').any(|known| known == name) {
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
         let remedy = format!("use {}; or `openai/` with an `api_base` if it speaks OpenAI's API", known());
-        field.mistake(notes, problem, remedy);
+        field.error(diagnostics, problem, remedy);
     } else if let Some(meant) = nearest(name, names()) {
-        field.mistake(notes, format!("there is no provider `{name}`"), format!("did you mean `{meant}`?"));
+        field.error(diagnostics, format!("there is no provider `{name}`"), format!("did you mean `{meant}`?"));
     } else {
         let remedy = format!("write one of {} before the `/`; `openai/` serves any compatible server", known());
-        field.mistake(notes, format!("there is no provider `{name}`"), remedy);
+        field.error(diagnostics, format!("there is no provider `{name}`"), remedy);
     }
     None
 }
 
 /// The provider of a well-known name.
-fn guess(model: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static Provider> {
+fn guess(model: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static Provider> {
     const FAMILIES: &[(&str, &str)] = &[
         ("gpt-", "openai"),
         ("chatgpt-", "openai"),
@@ -81,7 +85,7 @@ fn guess(model: &str, field: &Field<'_>, notes: &mut Notes) -> Option<&'static P
     let family = FAMILIES.iter().find(|(prefix, _)| model.starts_with(prefix));
     if family.is_none() {
         let remedy = format!("write `provider/{model}`, for example `openai/{model}`");
-        field.mistake(notes, format!("`{model}` does not say which provider runs it"), remedy);
+        field.error(diagnostics, format!("`{model}` does not say which provider runs it"), remedy);
     }
     family.and_then(|(_, name)| provider::by_name(name))
 }

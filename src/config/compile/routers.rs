@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::aliases::no_group;
 use super::fallbacks::Names;
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::sections::{GAPS, MARK};
 use super::{complexity, task};
@@ -40,24 +40,24 @@ pub(super) fn is_router(entry: &Field<'_>) -> bool {
 }
 
 /// Finds all, in file order.
-pub(super) fn find<'a>(root: &Field<'a>, notes: &mut Notes) -> Vec<Found<'a>> {
-    let silent = &mut Notes::default();
+pub(super) fn find<'a>(root: &Field<'a>, diagnostics: &mut Diagnostics) -> Vec<Found<'a>> {
+    let silent = &mut Diagnostics::default();
     let entries = root.at("model_list").map(|list| list.items(silent)).unwrap_or_default();
     let mut found: Vec<Found<'a>> =
-        entries.iter().filter(|entry| is_router(entry)).filter_map(|entry| marked(entry, notes)).collect();
+        entries.iter().filter(|entry| is_router(entry)).filter_map(|entry| marked(entry, diagnostics)).collect();
     let own = root.at("signalbox").and_then(|section| section.at("routers"));
-    for (name, field) in own.map(|own| own.entries(notes)).unwrap_or_default() {
+    for (name, field) in own.map(|own| own.entries(diagnostics)).unwrap_or_default() {
         let by_task = field.at("tasks").is_some();
         let classifier = (!by_task).then_some(ClassifierType::Signalbox);
         if !by_task && field.at("tiers").is_none() {
-            let written = field.entries(&mut Notes::default());
+            let written = field.entries(&mut Diagnostics::default());
             let slip = written.iter().find_map(|(key, field)| Some((field, nearest(key, ["tiers", "tasks"])?)));
             let problem = format!("the router `{name}` has neither `tiers` nor `tasks`");
             let remedy =
                 "write `tiers: {SIMPLE: group, COMPLEX: group}`, or `tasks: {}` for `model_info.supports` to say";
             match slip {
-                Some((slip, meant)) => slip.mistake(notes, problem, format!("did you mean `{meant}`?")),
-                None => field.mistake(notes, problem, remedy),
+                Some((slip, meant)) => slip.error(diagnostics, problem, format!("did you mean `{meant}`?")),
+                None => field.error(diagnostics, problem, remedy),
             }
             continue;
         }
@@ -66,14 +66,14 @@ pub(super) fn find<'a>(root: &Field<'a>, notes: &mut Notes) -> Vec<Found<'a>> {
     found
 }
 
-fn marked<'a>(entry: &Field<'a>, notes: &mut Notes) -> Option<Found<'a>> {
+fn marked<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Found<'a>> {
     let params = entry.at("litellm_params")?;
     let field = params.at("model")?;
     let Some(place) = entry.at("model_name") else {
-        entry.mistake(notes, "`model_name` is missing", "write the name that clients ask for");
+        entry.error(diagnostics, "`model_name` is missing", "write the name that clients ask for");
         return None;
     };
-    let (config, classifier) = match field.text(notes)? {
+    let (config, classifier) = match field.text(diagnostics)? {
         COMPLEXITY => ("complexity_router_config", Some(ClassifierType::Heuristic)),
         TASK => ("task_router_config", None),
         other => {
@@ -81,23 +81,23 @@ fn marked<'a>(entry: &Field<'a>, notes: &mut Notes) -> Option<Found<'a>> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("write `{COMPLEXITY}` or `{TASK}`, or take the entry out"),
             };
-            field.mistake(notes, format!("`{other}` is no automatic router that Signalbox has"), remedy);
+            field.error(diagnostics, format!("`{other}` is no automatic router that Signalbox has"), remedy);
             return None;
         }
     };
-    let name = place.text(notes)?;
+    let name = place.text(diagnostics)?;
     Some(Found { name, place, config: params.at(config), params: Some(params), classifier })
 }
 
 /// Reads what was found. Aliases and stand-ins are given by those who read them.
-pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, notes: &mut Notes) -> Vec<Router> {
+pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, diagnostics: &mut Diagnostics) -> Vec<Router> {
     let mut routers = Vec::new();
     for (index, one) in found.iter().enumerate() {
-        check_name(one, found.iter().take(index), names, notes);
-        let reader = Reader { found: one, names, params: one.gaps(), before: notes.mistakes.len() };
+        check_name(one, found.iter().take(index), names, diagnostics);
+        let reader = Reader { found: one, names, params: one.gaps(), before: diagnostics.errors.len() };
         let (kind, default) = match one.classifier {
-            Some(classifier) => reader.complexity(classifier, notes),
-            None => reader.task(notes),
+            Some(classifier) => reader.complexity(classifier, diagnostics),
+            None => reader.task(diagnostics),
         };
         let name = one.name.to_owned();
         routers.push(Router { name, aliases: Vec::new(), kind, default, stand_ins: StandIns::default() });
@@ -110,19 +110,19 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, notes: &mut Notes) ->
 pub(super) fn one_complexity(
     root: &Field<'_>,
     name: Option<&str>,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> (ComplexityConfig, Option<String>) {
-    let mut others = Notes::default();
+    let mut others = Diagnostics::default();
     let found = find(root, &mut others);
     let mut complexity = found.iter().filter_map(|one| Some((one, one.classifier?)));
     let named = complexity.clone().find(|(one, _)| name.is_none_or(|name| one.name == name));
     // What is wrong with other routers is no affair of whoever asks for one; without that one it may be the reason.
     if name.is_none() || named.is_none() {
-        notes.mistakes.append(&mut others.mistakes);
+        diagnostics.errors.append(&mut others.errors);
     }
     if let Some((one, classifier)) = named {
         let own = one.params.is_none().then(|| one.place.path.clone());
-        return (one.complexity(classifier, notes), own);
+        return (one.complexity(classifier, diagnostics), own);
     }
     let (problem, remedy) = match (name, complexity.next()) {
         (Some(name), Some((first, _))) => {
@@ -135,7 +135,7 @@ pub(super) fn one_complexity(
         }
         _ => ("it has no complexity router".to_owned(), format!("write `model: {COMPLEXITY}`")),
     };
-    root.mistake(notes, problem, remedy);
+    root.error(diagnostics, problem, remedy);
     (ComplexityConfig::default(), None)
 }
 
@@ -143,7 +143,7 @@ fn check_name<'f>(
     one: &Found<'_>,
     mut before: impl Iterator<Item = &'f Found<'f>>,
     names: &Names<'_>,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) {
     let name = one.name;
     let taken = if before.any(|other| other.name == name) {
@@ -155,12 +155,12 @@ fn check_name<'f>(
     } else if names.deployments.iter().any(|deployment| deployment.id == name) {
         "a deployment's id"
     } else if name.is_empty() || is_pattern(name) {
-        one.place.mistake(notes, format!("`{name}` cannot name a router"), "write the name that clients ask for");
+        one.place.error(diagnostics, format!("`{name}` cannot name a router"), "write the name that clients ask for");
         return;
     } else {
         return;
     };
-    one.place.mistake(notes, format!("`{name}` is {taken} already"), "give the router a name of its own");
+    one.place.error(diagnostics, format!("`{name}` is {taken} already"), "give the router a name of its own");
 }
 
 impl Found<'_> {
@@ -170,11 +170,11 @@ impl Found<'_> {
         GAPS.iter().filter_map(|name| Some(((*name).to_owned(), params.at(name)?.node.to_json()))).collect()
     }
 
-    fn complexity(&self, classifier: ClassifierType, notes: &mut Notes) -> ComplexityConfig {
-        let read = self.config.as_ref().map(|field| complexity::read(field, classifier, notes));
+    fn complexity(&self, classifier: ClassifierType, diagnostics: &mut Diagnostics) -> ComplexityConfig {
+        let read = self.config.as_ref().map(|field| complexity::read(field, classifier, diagnostics));
         let mut config = read.unwrap_or_default();
         if let Some(field) = self.params.as_ref().and_then(|params| params.at("complexity_router_default_model")) {
-            config.default_model = field.text(notes).map(str::to_owned);
+            config.default_model = field.text(diagnostics).map(str::to_owned);
         }
         config
     }
@@ -184,41 +184,42 @@ struct Reader<'f, 'n> {
     found: &'f Found<'f>,
     names: &'f Names<'n>,
     params: Map<String, Json>,
-    /// How many mistakes there were before this router.
+    /// How many errors there were before this router.
     before: usize,
 }
 
 impl Reader<'_, '_> {
-    fn complexity(&self, classifier: ClassifierType, notes: &mut Notes) -> (RouterKind, Vec<Target>) {
-        let config = self.found.complexity(classifier, notes);
+    fn complexity(&self, classifier: ClassifierType, diagnostics: &mut Diagnostics) -> (RouterKind, Vec<Target>) {
+        let config = self.found.complexity(classifier, diagnostics);
         let written = self.found.config.as_ref().and_then(|config| config.at("tiers"));
         let mut tiers: Vec<(Tier, Vec<Target>)> = Vec::new();
-        let lost = written.is_none() && !self.has_litellms_groups(&config, notes);
+        let lost = written.is_none() && !self.has_litellms_groups(&config, diagnostics);
         for (tier, models) in config.tiers.iter().filter(|_| !lost) {
             let place = written.as_ref().and_then(|tiers| tiers.at(tier.as_str()));
             let place = place.unwrap_or_else(|| self.found.place.clone());
-            tiers.push((*tier, models.iter().filter_map(|model| self.tier_model(model, &place, notes)).collect()));
+            tiers
+                .push((*tier, models.iter().filter_map(|model| self.tier_model(model, &place, diagnostics)).collect()));
         }
         let of = |wanted: Tier| tiers.iter().find(|(tier, models)| *tier == wanted && !models.is_empty());
-        let default = match self.default_model(config.default_model.as_deref(), notes) {
+        let default = match self.default_model(config.default_model.as_deref(), diagnostics) {
             Some(default) => default,
             None => of(Tier::Medium).or_else(|| of(Tier::Simple)).map(|(_, models)| models.clone()).unwrap_or_default(),
         };
-        if default.is_empty() && notes.mistakes.len() == self.before {
+        if default.is_empty() && diagnostics.errors.len() == self.before {
             let problem = "nothing serves where no tier is chosen";
-            self.found.place.mistake(notes, problem, "name a group as `default_model`, or a tier MEDIUM or SIMPLE");
+            self.found.place.error(diagnostics, problem, "name a group as `default_model`, or a tier MEDIUM or SIMPLE");
         }
         if self.found.params.is_none() && config.default_model.is_none() {
             fill(&mut tiers);
         }
         if config.budget_lowering.is_some() {
-            self.check_budgets(&tiers, &default, notes);
+            self.check_budgets(&tiers, &default, diagnostics);
         }
         (RouterKind::Complexity(Box::new(config), tiers), default)
     }
 
     /// A tier gives way where all of its deployments have spent their budgets; the easiest one has nowhere to go.
-    fn check_budgets(&self, tiers: &[(Tier, Vec<Target>)], default: &[Target], notes: &mut Notes) {
+    fn check_budgets(&self, tiers: &[(Tier, Vec<Target>)], default: &[Target], diagnostics: &mut Diagnostics) {
         let has_budget = |index: &usize| {
             let found = self.names.deployments.get(*index);
             found.is_some_and(|of| of.budget.is_some() || self.names.with_budget.contains(&of.provider.name))
@@ -232,24 +233,24 @@ impl Reader<'_, '_> {
         if let (false, Some(field)) = (harder.any(gives_way), field) {
             let problem = "of no tier above the easiest all deployments have a budget, so that none is ever lowered";
             let remedy = "write `max_budget` and `budget_duration` at them, or `provider_budget_config`";
-            field.warning(notes, problem, remedy);
+            field.warning(diagnostics, problem, remedy);
         }
     }
 
     /// Without `tiers` LiteLLM's own hold: whether their groups are there.
-    fn has_litellms_groups(&self, config: &ComplexityConfig, notes: &mut Notes) -> bool {
+    fn has_litellms_groups(&self, config: &ComplexityConfig, diagnostics: &mut Diagnostics) -> bool {
         let models = config.tiers.iter().flat_map(|(_, models)| models).map(|model| model.group.as_str());
         let mut missing: Vec<&str> = models.filter(|name| self.names.group(name).is_none()).collect();
         missing.dedup();
         if !missing.is_empty() {
             let problem = format!("it has no `tiers`, and LiteLLM's own need the groups {}", missing.join(", "));
-            self.found.place.mistake(notes, problem, "write `tiers: {SIMPLE: group, COMPLEX: group}`");
+            self.found.place.error(diagnostics, problem, "write `tiers: {SIMPLE: group, COMPLEX: group}`");
         }
         missing.is_empty()
     }
 
-    fn tier_model(&self, model: &TierModel, place: &Field<'_>, notes: &mut Notes) -> Option<Target> {
-        let mut target = self.target(&model.group, &naming(place, &model.group), notes)?;
+    fn tier_model(&self, model: &TierModel, place: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Target> {
+        let mut target = self.target(&model.group, &naming(place, &model.group), diagnostics)?;
         // The tier's own word is the nearer one.
         if let Json::Object(own) = &model.params {
             target.params.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -257,30 +258,30 @@ impl Reader<'_, '_> {
         Some(target)
     }
 
-    fn task(&self, notes: &mut Notes) -> (RouterKind, Vec<Target>) {
-        let config = self.found.config.as_ref().map(|field| task::read(field, notes)).unwrap_or_default();
+    fn task(&self, diagnostics: &mut Diagnostics) -> (RouterKind, Vec<Target>) {
+        let config = self.found.config.as_ref().map(|field| task::read(field, diagnostics)).unwrap_or_default();
         let written = self.found.config.as_ref().and_then(|config| config.at("tasks"));
         let mut tasks: Vec<(Task, Vec<Target>)> = Vec::new();
         for (task, groups) in &config.tasks {
             let place = written.as_ref().and_then(|tasks| tasks.at(task.name()));
             let place = place.unwrap_or_else(|| self.found.place.clone());
-            let target = |group: &String| self.target(group, &naming(&place, group), notes);
+            let target = |group: &String| self.target(group, &naming(&place, group), diagnostics);
             tasks.push((*task, groups.iter().filter_map(target).collect()));
         }
         let supporting = self.supporting();
         if tasks.is_empty() {
-            if supporting.is_empty() && notes.mistakes.len() == self.before {
+            if supporting.is_empty() && diagnostics.errors.len() == self.before {
                 let problem = "no task has a group";
                 let remedy = "write `tasks`, or `model_info.supports` at the deployments";
-                self.found.place.mistake(notes, problem, remedy);
+                self.found.place.error(diagnostics, problem, remedy);
             }
             tasks = supporting;
         }
         let general = tasks.iter().find(|(task, _)| *task == Task::General).map(|(_, targets)| targets.clone());
-        let default = self.default_model(config.default_model.as_deref(), notes).or(general).unwrap_or_default();
-        if default.is_empty() && notes.mistakes.len() == self.before {
+        let default = self.default_model(config.default_model.as_deref(), diagnostics).or(general).unwrap_or_default();
+        if default.is_empty() && diagnostics.errors.len() == self.before {
             let problem = "nothing serves a request of another task";
-            self.found.place.mistake(notes, problem, "name a group as `default_model`, or for the task `general`");
+            self.found.place.error(diagnostics, problem, "name a group as `default_model`, or for the task `general`");
         }
         (RouterKind::Task(config, tasks), default)
     }
@@ -298,27 +299,27 @@ impl Reader<'_, '_> {
         Task::ALL.map(|task| (task, targets(task))).into_iter().filter(|(_, targets)| !targets.is_empty()).collect()
     }
 
-    fn default_model(&self, name: Option<&str>, notes: &mut Notes) -> Option<Vec<Target>> {
+    fn default_model(&self, name: Option<&str>, diagnostics: &mut Diagnostics) -> Option<Vec<Target>> {
         let name = name?;
         let param = self.found.params.as_ref().and_then(|params| params.at("complexity_router_default_model"));
         let field = param.or_else(|| self.found.config.as_ref()?.at("default_model"));
         let field = field.unwrap_or_else(|| self.found.place.clone());
-        Some(self.target(name, &field, notes).into_iter().collect())
+        Some(self.target(name, &field, diagnostics).into_iter().collect())
     }
 
-    fn target(&self, name: &str, field: &Field<'_>, notes: &mut Notes) -> Option<Target> {
+    fn target(&self, name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Target> {
         if self.names.router(name).is_some() {
             let problem = format!("`{name}` is a router, and a router chooses among groups");
-            field.mistake(notes, problem, "write the name of a group");
+            field.error(diagnostics, problem, "write the name of a group");
             return None;
         }
         let Some(group) = self.names.group(name) else {
-            no_group(field, name, self.names.groups, notes);
+            no_group(field, name, self.names.groups, diagnostics);
             return None;
         };
         if self.names.is_wild(group) {
             let remedy = "write a `model_list` entry for the very model, and name that";
-            field.mistake(notes, format!("`{name}` holds a `*`, which a router cannot fill"), remedy);
+            field.error(diagnostics, format!("`{name}` holds a `*`, which a router cannot fill"), remedy);
             return None;
         }
         Some(Target { group, params: self.params.clone() })
@@ -337,7 +338,7 @@ fn fill(tiers: &mut Vec<(Tier, Vec<Target>)>) {
 /// Where a name stands within a tier: a text, an item of a list, or a `model_name`.
 fn naming<'a>(field: &Field<'a>, name: &str) -> Field<'a> {
     let items = match &field.node.value {
-        Value::Seq(_) => field.items(&mut Notes::default()),
+        Value::Seq(_) => field.items(&mut Diagnostics::default()),
         _ => vec![field.clone()],
     };
     let says = |field: &Field<'_>| matches!(&field.node.value, Value::Str(text) if text == name);

@@ -9,7 +9,7 @@
 //! name without a `*` could not fill.
 
 use super::aliases::no_group;
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::router_settings::setting;
 use super::strategy;
@@ -32,64 +32,77 @@ struct Reader<'a> {
 }
 
 /// Gives the groups their routing group's strategy, and adds the routing groups to them.
-pub(super) fn read(root: &Field<'_>, groups: &mut Vec<ModelGroup>, deployments: &[Deployment], notes: &mut Notes) {
+pub(super) fn read(
+    root: &Field<'_>,
+    groups: &mut Vec<ModelGroup>,
+    deployments: &[Deployment],
+    diagnostics: &mut Diagnostics,
+) {
     let Some(field) = setting(root, "routing_groups") else { return };
-    let aliases = setting(root, "model_group_alias").map(|field| field.entries(&mut Notes::default()));
+    let aliases = setting(root, "model_group_alias").map(|field| field.entries(&mut Diagnostics::default()));
     let aliases = aliases.unwrap_or_default().into_iter().map(|(name, _)| name).collect();
-    let items = field.items(notes);
+    let items = field.items(diagnostics);
     let mut reader = Reader { models: groups, deployments, aliases, owners: Vec::new(), taken: Vec::new() };
-    let added: Vec<_> = items.iter().filter_map(|item| reader.group(item, notes)).collect();
+    let added: Vec<_> = items.iter().filter_map(|item| reader.group(item, diagnostics)).collect();
     groups.extend(added);
 }
 
 impl<'a> Reader<'a> {
-    /// One routing group, also with a mistake in it, so that who names it is not told that there is none; `None` where it
+    /// One routing group, also with an error in it, so that who names it is not told that there is none; `None` where it
     /// cannot be called.
-    fn group(&mut self, item: &Field<'a>, notes: &mut Notes) -> Option<ModelGroup> {
-        if !item.is_map(notes) {
+    fn group(&mut self, item: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<ModelGroup> {
+        if !item.is_map(diagnostics) {
             return None;
         }
         let written = item.at("routing_strategy");
         let priority = matches!(&written, Some(field) if field.node.value == Value::Str(PRIORITY.to_owned()));
-        let name = self.name(item, priority, notes);
-        let models = self.members(item, notes);
+        let name = self.name(item, priority, diagnostics);
+        let models = self.members(item, diagnostics);
         if written.is_none() {
-            item.mistake(notes, "`routing_strategy` is missing", "write the strategy of this group");
+            item.error(diagnostics, "`routing_strategy` is missing", "write the strategy of this group");
         }
         let mut group = ModelGroup::named(name.unwrap_or_default());
         group.deployments = self.deployments_of(&models);
         if priority {
-            group.priorities = self.priorities(item, &models, notes);
+            group.priorities = self.priorities(item, &models, diagnostics);
             if let Some(args) = item.at("routing_strategy_args").filter(is_filled) {
-                args.mistake(notes, "`priority` takes no arguments", "take them out; `model_priorities` says it all");
+                args.error(
+                    diagnostics,
+                    "`priority` takes no arguments",
+                    "take them out; `model_priorities` says it all",
+                );
             }
         } else {
-            let chosen = written.and_then(|field| strategy::name(&field, notes)).unwrap_or_default();
-            let args = strategy::args(item.at("routing_strategy_args"), chosen, notes);
+            let chosen = written.and_then(|field| strategy::name(&field, diagnostics)).unwrap_or_default();
+            let args = strategy::args(item.at("routing_strategy_args"), chosen, diagnostics);
             (group.strategy, group.strategy_args) = (chosen, args);
-            self.claim(&models, item, chosen, args, notes);
+            self.claim(&models, item, chosen, args, diagnostics);
             if let Some(field) = item.at("model_priorities").filter(is_filled) {
                 let remedy = format!("write `routing_strategy: {PRIORITY}`, or take them out");
-                field.mistake(notes, format!("priorities are for the strategy `{PRIORITY}`"), remedy);
+                field.error(diagnostics, format!("priorities are for the strategy `{PRIORITY}`"), remedy);
             }
         }
         name.is_some().then_some(group)
     }
 
     /// The name it can be called by.
-    fn name(&mut self, item: &Field<'a>, priority: bool, notes: &mut Notes) -> Option<&'a str> {
+    fn name(&mut self, item: &Field<'a>, priority: bool, diagnostics: &mut Diagnostics) -> Option<&'a str> {
         let Some(field) = item.at("group_name") else {
-            item.mistake(notes, "`group_name` is missing", "write a name of its own for this group");
+            item.error(diagnostics, "`group_name` is missing", "write a name of its own for this group");
             return None;
         };
-        let name = field.text(notes)?;
+        let name = field.text(diagnostics)?;
         let remedy = "write another name";
         if name.is_empty() || name == "default" {
-            field.mistake(notes, format!("a group cannot be called `{name}`"), remedy);
+            field.error(diagnostics, format!("a group cannot be called `{name}`"), remedy);
         } else if is_pattern(name) {
-            field.mistake(notes, format!("`{name}` holds a `*`, which means nothing here"), "write a name without it");
+            field.error(
+                diagnostics,
+                format!("`{name}` holds a `*`, which means nothing here"),
+                "write a name without it",
+            );
         } else if self.taken.contains(&name) {
-            field.mistake(notes, format!("there is a routing group `{name}` already"), remedy);
+            field.error(diagnostics, format!("there is a routing group `{name}` already"), remedy);
         } else {
             self.taken.push(name);
             let is_alias = self.aliases.contains(&name);
@@ -98,42 +111,42 @@ impl<'a> Reader<'a> {
             }
             let problem = format!("`{name}` is {} too", if is_alias { "an alias" } else { "a `model_name`" });
             if priority {
-                field.mistake(notes, problem, remedy);
+                field.error(diagnostics, problem, remedy);
             } else {
                 let problem = format!("{problem}, which is what clients get; the strategy still holds for the models");
-                field.warning(notes, problem, "write another name to make the group callable");
+                field.warning(diagnostics, problem, "write another name to make the group callable");
             }
         }
         None
     }
 
     /// The groups it is made of.
-    fn members(&self, item: &Field<'a>, notes: &mut Notes) -> Vec<(GroupIndex, Field<'a>)> {
+    fn members(&self, item: &Field<'a>, diagnostics: &mut Diagnostics) -> Vec<(GroupIndex, Field<'a>)> {
         let Some(field) = item.at("models") else {
-            item.mistake(notes, "`models` is missing", "write a list of `model_name`s");
+            item.error(diagnostics, "`models` is missing", "write a list of `model_name`s");
             return Vec::new();
         };
-        let items = field.items(notes);
+        let items = field.items(diagnostics);
         if items.is_empty() && matches!(field.node.value, Value::Seq(_)) {
-            field.mistake(notes, "`models` is empty", "write a list of `model_name`s");
+            field.error(diagnostics, "`models` is empty", "write a list of `model_name`s");
         }
         let mut found = Vec::<(GroupIndex, Field<'a>)>::new();
         for item in items {
-            let Some(name) = item.text(notes) else { continue };
+            let Some(name) = item.text(diagnostics) else { continue };
             let Some(group) = self.models.iter().position(|group| group.name == name) else {
                 if self.aliases.contains(&name) {
-                    item.mistake(notes, format!("`{name}` is an alias"), "write the name of its group");
+                    item.error(diagnostics, format!("`{name}` is an alias"), "write the name of its group");
                 } else {
-                    no_group(&item, name, self.models, notes);
+                    no_group(&item, name, self.models, diagnostics);
                 }
                 continue;
             };
             let wild = |deployment: &Deployment| deployment.group == group && is_pattern(&deployment.model);
             if found.iter().any(|(known, _)| *known == group) {
-                item.mistake(notes, format!("`{name}` stands in this list already"), "take it out");
+                item.error(diagnostics, format!("`{name}` stands in this list already"), "take it out");
             } else if self.deployments.iter().any(wild) {
                 let remedy = "write a `model_list` entry for the very model, and name that";
-                item.mistake(notes, format!("`{name}` holds a `*`, which a group's name cannot fill"), remedy);
+                item.error(diagnostics, format!("`{name}` holds a `*`, which a group's name cannot fill"), remedy);
             } else {
                 found.push((group, item));
             }
@@ -153,7 +166,7 @@ impl<'a> Reader<'a> {
         item: &Field<'a>,
         strategy: StrategyName,
         args: StrategyArgs,
-        notes: &mut Notes,
+        diagnostics: &mut Diagnostics,
     ) {
         let own = match item.at("group_name").map(|field| &field.node.value) {
             Some(Value::Str(name)) => name.as_str(),
@@ -162,7 +175,7 @@ impl<'a> Reader<'a> {
         for (index, field) in models {
             if let Some((_, owner)) = self.owners.iter().find(|(known, _)| known == index) {
                 let problem = format!("{} belongs to the routing group `{owner}` already", field.shown());
-                field.mistake(notes, problem, "leave it in one of them");
+                field.error(diagnostics, problem, "leave it in one of them");
                 continue;
             }
             self.owners.push((*index, own));
@@ -177,18 +190,22 @@ impl<'a> Reader<'a> {
         &self,
         item: &Field<'_>,
         models: &[(GroupIndex, Field<'_>)],
-        notes: &mut Notes,
+        diagnostics: &mut Diagnostics,
     ) -> Vec<(DeploymentIndex, i64)> {
         let Some(field) = item.at("model_priorities") else {
-            item.mistake(notes, "`model_priorities` is missing", "write `model: 1` for the first, `model: 2` after it");
+            item.error(
+                diagnostics,
+                "`model_priorities` is missing",
+                "write `model: 1` for the first, `model: 2` after it",
+            );
             return Vec::new();
         };
         let member =
             |name: &str| models.iter().filter_map(|(index, _)| self.models.get(*index)).find(|g| g.name == name);
         let mut found = Vec::new();
-        let entries = field.entries(notes);
+        let entries = field.entries(diagnostics);
         for (name, entry) in &entries {
-            let priority = entry.whole(notes, 1, LAST_PRIORITY);
+            let priority = entry.whole(diagnostics, 1, LAST_PRIORITY);
             if let Some(group) = member(name) {
                 found.extend(group.deployments.iter().filter_map(|deployment| Some((*deployment, priority?))));
             } else {
@@ -198,14 +215,14 @@ impl<'a> Reader<'a> {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => "take it out, or add it to `models`".to_owned(),
                 };
-                entry.mistake(notes, format!("`{name}` is not among `models`"), remedy);
+                entry.error(diagnostics, format!("`{name}` is not among `models`"), remedy);
             }
         }
         for (_, model) in models {
             let named = |(name, _): &(&str, Field<'_>)| model.node.value == Value::Str((*name).to_owned());
             if matches!(field.node.value, Value::Map(_)) && !entries.iter().any(named) {
-                field.mistake(
-                    notes,
+                field.error(
+                    diagnostics,
                     format!("{} has no priority", model.shown()),
                     "give each of `models` one, from 1 up",
                 );

@@ -21,12 +21,12 @@ pub(super) struct Section {
 /// What to say to a key that neither we nor LiteLLM know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
-    /// A warning, or a mistake where a known key is near.
+    /// A warning, or an error where a known key is near.
     Doubtful,
     /// The same, but a key of `router_settings` is told where it belongs.
     ElseRouter,
-    /// Nobody else writes here: a mistake.
-    Mistake,
+    /// Nobody else writes here: an error.
+    Error,
     /// Nothing, and what is no map is dropped unseen.
     Silent,
 }
@@ -242,14 +242,14 @@ const SIGNALBOX: Section = Section {
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
         stream_usage affinity health_check mock_testing state_path routers",
     ignored: "",
-    others: Others::Mistake,
+    others: Others::Error,
     inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],
 };
 
 const AFFINITY: Section =
-    Section { known: "min_prefix_tokens tenant_header", ignored: "", others: Others::Mistake, inside: &[] };
+    Section { known: "min_prefix_tokens tenant_header", ignored: "", others: Others::Error, inside: &[] };
 
-const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Mistake, inside: &[] };
+const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** arguments that a strategy has no use for are told of, never taken in silence.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use crate::config::model::{StrategyArgs, StrategyName};
 
@@ -18,8 +18,8 @@ const STRATEGIES: [StrategyName; 5] = [
 const DEPRECATED: &str = "usage-based-routing";
 
 /// Reads a strategy's name.
-pub(super) fn name(field: &Field<'_>, notes: &mut Notes) -> Option<StrategyName> {
-    let text = field.text(notes)?;
+pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<StrategyName> {
+    let text = field.text(diagnostics)?;
     if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.as_str() == text) {
         return Some(strategy);
     }
@@ -28,7 +28,7 @@ pub(super) fn name(field: &Field<'_>, notes: &mut Notes) -> Option<StrategyName>
     let (problem, remedy) = match text {
         DEPRECATED => {
             let problem = format!("`{DEPRECATED}` is deprecated, and means `usage-based-routing-v2` here");
-            field.warning(notes, problem, "write `usage-based-routing-v2`");
+            field.warning(diagnostics, problem, "write `usage-based-routing-v2`");
             return Some(StrategyName::UsageBased);
         }
         "provider-budget-routing" => (
@@ -42,31 +42,33 @@ pub(super) fn name(field: &Field<'_>, notes: &mut Notes) -> Option<StrategyName>
             None => (format!("there is no strategy {}", field.shown()), one_of()),
         },
     };
-    field.mistake(notes, problem, remedy);
+    field.error(diagnostics, problem, remedy);
     None
 }
 
 /// Reads the arguments for a strategy.
-pub(super) fn args(field: Option<Field<'_>>, strategy: StrategyName, notes: &mut Notes) -> StrategyArgs {
+pub(super) fn args(field: Option<Field<'_>>, strategy: StrategyName, diagnostics: &mut Diagnostics) -> StrategyArgs {
     let defaults = StrategyArgs::default();
-    let Some(field) = field.filter(|field| field.is_map(notes)) else { return defaults };
-    if strategy != StrategyName::LatencyBased && !field.entries(notes).is_empty() {
+    let Some(field) = field.filter(|field| field.is_map(diagnostics)) else { return defaults };
+    if strategy != StrategyName::LatencyBased && !field.entries(diagnostics).is_empty() {
         let problem = format!("`{}` takes no arguments here, only `latency-based-routing` does", strategy.as_str());
-        field.warning(notes, problem, "leave them or take them out");
+        field.warning(diagnostics, problem, "leave them or take them out");
     }
     let at = |name: &str| field.at(name);
     StrategyArgs {
-        ttl_ms: at("ttl").and_then(|ttl| ttl.seconds(notes, false)).unwrap_or(defaults.ttl_ms),
+        ttl_ms: at("ttl").and_then(|ttl| ttl.seconds(diagnostics, false)).unwrap_or(defaults.ttl_ms),
         buffer: at("lowest_latency_buffer")
-            .and_then(|buffer| buffer.real(notes, |share| share >= 0.0, "write a share from 0 up, for example 0.2"))
+            .and_then(|buffer| {
+                buffer.real(diagnostics, |share| share >= 0.0, "write a share from 0 up, for example 0.2")
+            })
             .unwrap_or(defaults.buffer),
         samples: at("max_latency_list_size")
-            .and_then(|size| size.whole(notes, 1, 10))
+            .and_then(|size| size.whole(diagnostics, 1, 10))
             .and_then(|size| u32::try_from(size).ok())
             .unwrap_or(defaults.samples),
         ttft_percentile: at("ttft_percentile").and_then(|percentile| {
             percentile.real(
-                notes,
+                diagnostics,
                 |share| share > 0.0 && share <= 1.0,
                 "write a share above 0 up to 1, for example 0.95",
             )

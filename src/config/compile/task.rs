@@ -2,9 +2,9 @@
 //!
 //! Groups stay names here: whether they exist is known only when the whole `model_list` is read.
 //!
-//! **Invariant:** every key is looked at; one that nobody knows is a mistake, as nobody but us writes here.
+//! **Invariant:** every key is looked at; one that nobody knows is an error, as nobody but us writes here.
 
-use super::field::{Field, Notes};
+use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use crate::config::task::{Task, TaskRouterConfig};
 use crate::config::tree::Value;
@@ -13,47 +13,47 @@ const KEYS: [&str; 6] =
     ["tasks", "default_model", "long_context_tokens", "min_confidence", "shadow", "session_affinity"];
 
 /// Reads the key, with defaults.
-pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> TaskRouterConfig {
+pub(super) fn read(field: &Field<'_>, diagnostics: &mut Diagnostics) -> TaskRouterConfig {
     let mut config = TaskRouterConfig::default();
-    for (name, field) in field.entries(notes) {
+    for (name, field) in field.entries(diagnostics) {
         if field.node.value != Value::Null {
-            read_one(&mut config, name, &field, notes);
+            read_one(&mut config, name, &field, diagnostics);
         }
     }
     config
 }
 
-fn read_one(config: &mut TaskRouterConfig, name: &str, field: &Field<'_>, notes: &mut Notes) {
+fn read_one(config: &mut TaskRouterConfig, name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) {
     match name {
-        "tasks" => config.tasks = tasks(field, notes),
-        "default_model" => config.default_model = group(field, notes),
+        "tasks" => config.tasks = tasks(field, diagnostics),
+        "default_model" => config.default_model = group(field, diagnostics),
         "long_context_tokens" => {
-            let tokens = field.whole(notes, 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
+            let tokens = field.whole(diagnostics, 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
             config.long_context_tokens = tokens.unwrap_or(config.long_context_tokens);
         }
-        "min_confidence" => config.min_confidence = share(field, notes).unwrap_or(config.min_confidence),
-        "shadow" => config.shadow = field.flag(notes).unwrap_or_default(),
-        "session_affinity" => config.session_affinity = field.flag(notes).unwrap_or_default(),
+        "min_confidence" => config.min_confidence = share(field, diagnostics).unwrap_or(config.min_confidence),
+        "shadow" => config.shadow = field.flag(diagnostics).unwrap_or_default(),
+        "session_affinity" => config.session_affinity = field.flag(diagnostics).unwrap_or_default(),
         _ => {
             let remedy = match nearest(name, KEYS) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("its keys are {}", KEYS.join(", ")),
             };
-            field.mistake(notes, format!("`{name}` is not a key of `task_router_config`"), remedy);
+            field.error(diagnostics, format!("`{name}` is not a key of `task_router_config`"), remedy);
         }
     }
 }
 
-fn tasks(field: &Field<'_>, notes: &mut Notes) -> Vec<(Task, Vec<String>)> {
+fn tasks(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<(Task, Vec<String>)> {
     let mut tasks: Vec<(Task, Vec<String>)> = Vec::new();
-    for (name, field) in field.entries(notes) {
+    for (name, field) in field.entries(diagnostics) {
         let Some(task) = Task::from_name(name) else {
-            no_task(&field, name, notes);
+            no_task(&field, name, diagnostics);
             continue;
         };
-        let groups = groups(&field, notes);
+        let groups = groups(&field, diagnostics);
         if tasks.iter().any(|(known, _)| *known == task) {
-            field.mistake(notes, format!("`{name}` stands here already"), "write all of its groups in one list");
+            field.error(diagnostics, format!("`{name}` stands here already"), "write all of its groups in one list");
         } else if !groups.is_empty() {
             tasks.push((task, groups));
         }
@@ -62,16 +62,16 @@ fn tasks(field: &Field<'_>, notes: &mut Notes) -> Vec<(Task, Vec<String>)> {
 }
 
 /// One name, or a list of them.
-fn groups(field: &Field<'_>, notes: &mut Notes) -> Vec<String> {
-    let Value::Seq(items) = &field.node.value else { return group(field, notes).into_iter().collect() };
+fn groups(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let Value::Seq(items) = &field.node.value else { return group(field, diagnostics).into_iter().collect() };
     if items.is_empty() {
-        field.mistake(notes, "this task has no group", "write a group's name, or take the task out");
+        field.error(diagnostics, "this task has no group", "write a group's name, or take the task out");
     }
     let mut groups = Vec::new();
-    for item in field.items(notes) {
-        let Some(group) = group(&item, notes) else { continue };
+    for item in field.items(diagnostics) {
+        let Some(group) = group(&item, diagnostics) else { continue };
         if groups.contains(&group) {
-            item.mistake(notes, format!("{} stands in this list already", item.shown()), "take it out");
+            item.error(diagnostics, format!("{} stands in this list already", item.shown()), "take it out");
         } else {
             groups.push(group);
         }
@@ -79,17 +79,17 @@ fn groups(field: &Field<'_>, notes: &mut Notes) -> Vec<String> {
     groups
 }
 
-fn group(field: &Field<'_>, notes: &mut Notes) -> Option<String> {
-    let name = field.text(notes)?;
+fn group(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let name = field.text(diagnostics)?;
     if name.trim().is_empty() {
-        field.mistake(notes, "this name is empty", "write a group's name");
+        field.error(diagnostics, "this name is empty", "write a group's name");
         return None;
     }
     Some(name.to_owned())
 }
 
 /// A number from 0 to 1.
-fn share(field: &Field<'_>, notes: &mut Notes) -> Option<f64> {
+fn share(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
     let number = match &field.node.value {
         #[allow(clippy::cast_precision_loss, reason = "only 0 and 1 pass")]
         Value::Int(whole) => Some(*whole as f64),
@@ -100,19 +100,19 @@ fn share(field: &Field<'_>, notes: &mut Notes) -> Option<f64> {
     let share = number.filter(|number| (0.0..=1.0).contains(number));
     if share.is_none() {
         let problem = format!("{} is no confidence", field.shown());
-        field.mistake(notes, problem, "write a number from 0 to 1, for example 0.4");
+        field.error(diagnostics, problem, "write a number from 0 to 1, for example 0.4");
     }
     share
 }
 
 /// Notes that no task has this name, with the nearest one.
-fn no_task(field: &Field<'_>, name: &str, notes: &mut Notes) {
+fn no_task(field: &Field<'_>, name: &str, diagnostics: &mut Diagnostics) {
     let names = Task::ALL.map(Task::name);
     let remedy = match nearest(name, names) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the tasks are {}", names.join(", ")),
     };
-    field.mistake(notes, format!("there is no task `{name}`"), remedy);
+    field.error(diagnostics, format!("there is no task `{name}`"), remedy);
 }
 
 #[cfg(test)]
@@ -121,9 +121,9 @@ mod tests {
     use crate::config::tree::Node;
 
     fn compiled(json: &str) -> (TaskRouterConfig, Vec<String>) {
-        let (node, mut notes) = (Node::from_json_text(json.as_bytes()).unwrap(), Notes::default());
-        let config = read(&Field { node: &node, path: "c".to_owned() }, &mut notes);
-        (config, notes.mistakes.iter().map(|mistake| mistake.line("f", "")).collect())
+        let (node, mut diagnostics) = (Node::from_json_text(json.as_bytes()).unwrap(), Diagnostics::default());
+        let config = read(&Field { node: &node, path: "c".to_owned() }, &mut diagnostics);
+        (config, diagnostics.errors.iter().map(|error| error.line("f", "")).collect())
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let (config, mistakes) = compiled(
+        let (config, errors) = compiled(
             r#"{"tasks": {"debugging": "coder", "translation": ["a", "b"]}, "default_model": "rest",
                 "long_context_tokens": "64000", "min_confidence": 1, "shadow": true, "session_affinity": "True"}"#,
         );
@@ -149,12 +149,12 @@ mod tests {
             shadow: true,
             session_affinity: true,
         };
-        assert_eq!((config, mistakes), (wanted, Vec::new()));
+        assert_eq!((config, errors), (wanted, Vec::new()));
     }
 
     #[test]
-    fn every_mistake_has_its_place_and_remedy() {
-        let (config, mistakes) = compiled(
+    fn every_error_has_its_place_and_remedy() {
+        let (config, errors) = compiled(
             r#"{"tasks": {"debuging": "x", "poetry": "x", "math": [], "general": ["a", "a", 7], "translation": {"a": 1}},
                 "default_model": " ", "long_context_tokens": 0, "min_confidence": 1.5, "shadow": "perhaps",
                 "min_confidense": 0.5, "colour": 1}"#,
@@ -176,13 +176,13 @@ mod tests {
             "f: c.colour: `colour` is not a key of `task_router_config`; its keys are tasks, default_model, \
              long_context_tokens, min_confidence, shadow, session_affinity",
         ];
-        assert_eq!(mistakes, wanted);
+        assert_eq!(errors, wanted);
         assert_eq!(config.tasks, [(Task::General, vec!["a".to_owned()])]);
         assert_eq!(config.min_confidence, 0.4);
     }
 
     #[test]
-    fn what_is_no_map_is_a_mistake() {
+    fn what_is_no_map_is_a_error() {
         assert_eq!(compiled("[]").1, ["f: c: this is a list, not a map; write `key: value` lines below it"]);
     }
 }

@@ -1,10 +1,10 @@
 //! The keys of `complexity_router_config`: which mean something here, which only in LiteLLM, and which are slips of the pen.
 //!
-//! **Invariant:** a key that would change the tier, and cannot here, is a mistake: it would otherwise be a silent surprise.
+//! **Invariant:** a key that would change the tier, and cannot here, is an error: it would otherwise be a silent surprise.
 
-use super::super::field::{Field, Notes, below};
+use super::super::field::{Diagnostics, Field, below};
 use super::super::names::nearest;
-use crate::config::notice::Notice;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::{Key, Value};
 
 const KNOWN: &[&str] = &[
@@ -37,7 +37,7 @@ const KNOWN: &[&str] = &[
     "allow_client_tier",
 ];
 
-/// Keys of LiteLLM's that change the tier in a way that does not exist here: a mistake unless they are off.
+/// Keys of LiteLLM's that change the tier in a way that does not exist here: an error unless they are off.
 const NOT_HERE: &[&str] = &[
     "custom_dimensions",
     "enable_non_reasoning_tier",
@@ -77,11 +77,11 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Looks at every key.
-pub(super) fn check(field: &Field<'_>, notes: &mut Notes) {
+pub(super) fn check(field: &Field<'_>, diagnostics: &mut Diagnostics) {
     let Value::Map(entries) = &field.node.value else { return };
     for (Key { name, place }, value) in entries.iter().filter(|(key, _)| !KNOWN.contains(&key.name.as_str())) {
         let path = below(&field.path, name);
-        let note = |problem: String, remedy: &str| Notice::new(place.or(value.place), &path, problem, remedy);
+        let note = |problem: String, remedy: &str| Diagnostic::new(place.or(value.place), &path, problem, remedy);
         let is_off = match &value.value {
             Value::Null | Value::Bool(false) => true,
             Value::Seq(items) => items.is_empty(),
@@ -93,17 +93,17 @@ pub(super) fn check(field: &Field<'_>, notes: &mut Notes) {
         });
         if NOT_HERE.contains(&name.as_str()) {
             if !is_off {
-                notes.mistakes.push(note(format!("`{name}` is not supported here"), "take it out"));
+                diagnostics.errors.push(note(format!("`{name}` is not supported here"), "take it out"));
             }
         } else if let Some(meant) = nearest(name, KNOWN.iter().copied()) {
-            notes.mistakes.push(note(format!("`{name}` is not a key"), &format!("did you mean `{meant}`?")));
+            diagnostics.errors.push(note(format!("`{name}` is not a key"), &format!("did you mean `{meant}`?")));
         } else if ignored {
-            notes
+            diagnostics
                 .warnings
                 .push(note(format!("`{name}` has no effect here, only in LiteLLM"), "leave it or take it out"));
         } else {
             let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
-            notes.warnings.push(note(problem, "look for a slip, or take it out"));
+            diagnostics.warnings.push(note(problem, "look for a slip, or take it out"));
         }
     }
 }

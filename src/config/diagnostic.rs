@@ -1,12 +1,12 @@
-//! A mistake or a warning: where, what is wrong, and what to write instead.
+//! An error or a warning: where, what is wrong, and what to write instead.
 //!
-//! **Invariant:** a notice never holds the value of a key or secret, only names.
+//! **Invariant:** a diagnostic never holds the value of a key or secret, only names.
 
 use super::tree::Place;
 
 /// One thing to tell the author of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct Diagnostic {
     /// Where it stands, where that is known.
     pub place: Option<Place>,
     /// The way to it: `model_list[0].litellm_params.rpm`. Empty for the whole text.
@@ -17,7 +17,7 @@ pub struct Notice {
     pub remedy: String,
 }
 
-impl Notice {
+impl Diagnostic {
     /// Puts one together.
     #[must_use]
     pub fn new(place: Option<Place>, path: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -25,7 +25,7 @@ impl Notice {
     }
 }
 
-impl Notice {
+impl Diagnostic {
     /// A line for a terminal: `file:line:column: path: what is wrong; what to write instead`. `level` stands before the path
     /// (`warning: `), or is empty.
     #[must_use]
