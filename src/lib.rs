@@ -8,6 +8,7 @@
 //! | [`provider`] | who runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`codec`] | one dialect a room, bytes to `chat` and back |
+//! | [`failure`] | whose fault it is: a provider's status, headers and words to a [`chat::Failure`] |
 //! | [`config`] | LiteLLM's `config.yaml` to a [`config::model::RouterConfig`] that cannot be wrong |
 //! | [`state`] | what is remembered between requests |
 //! | [`routing`] | which deployments may serve a request, in which order |
@@ -29,6 +30,7 @@ pub mod codec;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod demo;
+pub mod failure;
 pub mod filter;
 pub mod generate;
 pub mod provider;

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, Usage};
 use signalbox::codec::client::openai;
-use signalbox::codec::{self, AnswerContext, StreamFacts, Target, failure};
+use signalbox::codec::{self, AnswerContext, StreamFacts, Target};
+use signalbox::failure;
 use signalbox::provider::Dialect;
 
 const NOW_S: u64 = 1_763_600_000;

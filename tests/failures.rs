@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, FailureClass};
 use signalbox::codec::client::openai::error;
-use signalbox::codec::failure::{api_error, classify};
+use signalbox::failure::{api_error, classify};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 

@@ -28,9 +28,10 @@ mod task;
 
 use serde_json::Value;
 use signalbox::codec::client::openai::{self, head::Head};
-use signalbox::codec::{self, AnswerContext, Target, failure};
+use signalbox::codec::{self, AnswerContext, Target};
 use signalbox::config::compile::compile;
 use signalbox::config::tree::Node;
+use signalbox::failure;
 use signalbox::provider::Dialect;
 use signalbox::routing::{Ask, Claim, Inputs, plan};
 #[cfg(target_arch = "wasm32")]

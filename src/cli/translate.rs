@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::builder::PossibleValuesParser;
 use signalbox::chat::ApiError;
 use signalbox::codec::client::{self, openai::head::Head};
-use signalbox::codec::{self, AnswerContext, AnswerStream, Encoded, Passed, Target, failure};
+use signalbox::codec::{self, AnswerContext, AnswerStream, Encoded, Passed, Target};
+use signalbox::failure;
 use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
 
 /// Arguments of `signalbox translate`.

@@ -1,17 +1,17 @@
 //! One dialect a room, bytes to [`crate::chat`] and back. No host, no configuration, no clock.
 //!
 //! A codec has three parts: it encodes a neutral request ([`request`]), reads a whole answer ([`answer`]), and reads a stream
-//! ([`AnswerStream`]). [`failure::classify`] reads what went wrong, for every provider. What clients speak lives in [`client`].
+//! ([`AnswerStream`]). What went wrong is read in [`crate::failure`], for every provider. What clients speak lives in [`client`].
 
 pub mod anthropic;
 pub mod client;
-pub mod failure;
 pub mod framing;
-pub mod limits;
 pub mod loss;
 pub mod openai;
 
 use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};
+use crate::failure;
+use crate::failure::{is_compressed, without_mark};
 use crate::provider::Dialect;
 
 /// What a request needs besides its content when it is encoded for a provider.
@@ -107,21 +107,6 @@ pub fn request(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) 
         Dialect::OpenAi => openai::request(request, target),
         Dialect::Anthropic => anthropic::request(request, target),
     }
-}
-
-/// What some put before a document in UTF-8, though it means nothing there.
-pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// A document without the byte order mark before it.
-#[must_use]
-pub fn without_mark(document: &[u8]) -> &[u8] {
-    document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document)
-}
-
-/// Whether a body is compressed by gzip, which no provider is asked for.
-#[must_use]
-pub fn is_compressed(body: &[u8]) -> bool {
-    body.starts_with(b"\x1F\x8B")
 }
 
 /// Translates a whole answer with a 2xx status for the client.

@@ -10,8 +10,9 @@
 use super::headers::{OutgoingHeaders, to_provider};
 use super::{Api, HeaderMap};
 use crate::chat::{Failure, FailureClass};
-use crate::codec::{self, Target, client::openai, failure};
+use crate::codec::{self, Target, client::openai};
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
+use crate::failure;
 
 /// One question to one deployment.
 #[derive(Debug)]

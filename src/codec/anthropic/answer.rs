@@ -13,7 +13,8 @@ use super::JSON_TOOL;
 use super::usage::{Counts, finish_reason};
 use crate::chat::{ChatResponse, Choice, Failure, FailureClass, FinishReason, ThinkingBlock, ToolCall, Usage};
 use crate::codec::client::openai;
-use crate::codec::{Answer, AnswerContext, failure};
+use crate::codec::{Answer, AnswerContext};
+use crate::failure;
 
 #[derive(Deserialize)]
 struct Message<'a> {

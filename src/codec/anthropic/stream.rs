@@ -16,7 +16,8 @@ use super::usage::{Counts, finish_reason};
 use crate::chat::{ChatEvent, Failure, FailureClass, FinishReason, ThinkingBlock};
 use crate::codec::client::openai::chunk::ChunkWriter;
 use crate::codec::framing::sse;
-use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts, failure};
+use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts};
+use crate::failure;
 
 /// Starts reading a streamed answer.
 #[must_use]

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::without_mark;
+use crate::failure::without_mark;
 
 /// The longest frame, in bytes; one that is longer is refused.
 pub const LIMIT: usize = 16 << 20;

@@ -12,8 +12,9 @@ use std::ops::Range;
 pub use request::request;
 pub use stream::Stream;
 
-use super::{Answer, AnswerContext, failure};
+use super::{Answer, AnswerContext};
 use crate::chat::{Failure, FailureClass};
+use crate::failure;
 
 /// Reads a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`. The provider's bytes may pass.
 ///

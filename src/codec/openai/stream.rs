@@ -8,9 +8,9 @@
 use super::sight::{self, Sight};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::error;
-use crate::codec::failure;
 use crate::codec::framing::sse::{Cutter, Frame};
 use crate::codec::{AnswerStream, Passed, StreamFacts};
+use crate::failure;
 
 /// A streamed answer of an OpenAI-compatible provider.
 #[derive(Debug, Default)]

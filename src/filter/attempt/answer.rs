@@ -7,8 +7,9 @@ use serde::de::IgnoredAny;
 use super::super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
-use crate::codec::{self, AnswerStream, BYTE_ORDER_MARK, Passed, is_compressed, without_mark};
+use crate::codec::{self, AnswerStream, Passed};
 use crate::config::model::StreamCommit;
+use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
 use crate::provider::Dialect;
 
 impl Attempt {

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::answer::{ThinkingBody, UsageBody, given};
 use super::error;
 use crate::chat::{ChatEvent, FinishReason, Usage};
-use crate::codec::{AnswerContext, failure};
+use crate::codec::AnswerContext;
+use crate::failure;
 
 /// Writes events as chunks.
 pub struct ChunkWriter {

@@ -4,9 +4,9 @@
 //!
 //! **Invariant:** never more than [`CAP_MS`].
 
+use super::limits;
 use super::time::{http_date, scaled};
 use crate::chat::FailureClass;
-use crate::codec::limits;
 
 /// The longest wait that is believed: one hour, in milliseconds.
 pub const CAP_MS: u64 = 3_600_000;

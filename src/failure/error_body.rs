@@ -6,8 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{clean, pattern, time};
-use crate::codec::{is_compressed, without_mark};
+use super::{is_compressed, phrases, redact, time, without_mark};
 
 /// How much of a body's text is searched, in bytes.
 const LOOK: usize = 64 << 10;
@@ -25,7 +24,7 @@ pub struct Said {
     pub param: Option<String>,
     /// An HTTP status of an error, where the body names one.
     pub status: Option<u16>,
-    /// Everything it says, in [`pattern::plain`] form.
+    /// Everything it says, in [`phrases::plain`] form.
     pub text: String,
     /// A moderator flagged the input.
     pub flagged: bool,
@@ -44,12 +43,12 @@ impl Said {
         let Ok(tree) = serde_json::from_slice::<Value>(body) else {
             let text = String::from_utf8_lossy(body.get(..LOOK).unwrap_or(body));
             said.message = text.trim().to_owned();
-            said.text = pattern::plain(&text);
+            said.text = phrases::plain(&text);
             return said;
         };
         let mut text = String::new();
         said.gather(&tree, &mut text);
-        said.text = pattern::plain(&text);
+        said.text = phrases::plain(&text);
         let root = tree.get(0).unwrap_or(&tree);
         let error = root.get("error").filter(|error| error.is_object()).unwrap_or(root);
         said.message = message(root).unwrap_or_else(|| root.to_string());
@@ -76,17 +75,17 @@ impl Said {
     /// The message, fit for a client.
     pub fn message(&self) -> String {
         let html = |text: &str| ["<html", "<!doctype", "<?xml"].iter().any(|tag| text.contains(tag));
-        if html(&clean::cut(&self.message, LOOK).to_lowercase()) {
+        if html(&redact::cut(&self.message, LOOK).to_lowercase()) {
             return "the provider answered with a web page instead of an API error".into();
         }
-        clean::message(&self.message)
+        redact::message(&self.message)
     }
 
     /// Walks the tree: text to search, words to look up, a status, a delay. Leaves out what quotes the request.
     fn gather(&mut self, value: &Value, text: &mut String) {
         match value {
             Value::String(string) if text.len() < LOOK => {
-                text.push_str(clean::cut(string, LOOK));
+                text.push_str(redact::cut(string, LOOK));
                 text.push('\n');
             }
             Value::Array(items) => items.iter().for_each(|item| self.gather(item, text)),
@@ -136,7 +135,7 @@ fn exception(text: &str) -> &str {
 }
 
 fn normal(word: &str) -> String {
-    clean::cut(word, 100).to_ascii_lowercase().replace('-', "_")
+    redact::cut(word, 100).to_ascii_lowercase().replace('-', "_")
 }
 
 /// The sentence meant for people, wherever it stands.

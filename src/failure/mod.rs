@@ -7,17 +7,20 @@
 //!
 //! **Invariant:** any bytes give a failure; nothing that looks like a key and nothing of unbounded length gets into it.
 
-mod clean;
-mod pattern;
-mod reply;
-mod said;
-pub(super) mod time;
-pub(super) mod wait;
+mod bytes;
+mod client_error;
+mod error_body;
+pub mod limits;
+mod phrases;
+mod redact;
+mod retry_after;
+mod time;
 
-pub use reply::api_error;
+pub use bytes::{BYTE_ORDER_MARK, is_compressed, without_mark};
+pub use client_error::api_error;
 
 use crate::chat::{Failure, FailureClass};
-use said::Said;
+use error_body::Said;
 
 /// Reads a failure from an answer's status, headers (looked up by lower-case name) and body. Also for an error that came inside
 /// a 2xx answer: then the class and the status are those which the error itself names, and `Upstream` where it names none.
@@ -33,9 +36,9 @@ pub fn classify(status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8
         class,
         status,
         message: said.message(),
-        code: said.code.as_deref().map(clean::name),
-        param: said.param.as_deref().map(clean::name),
-        retry_after_ms: wait::retry_after_ms(header, said.retry_ms, class),
+        code: said.code.as_deref().map(redact::name),
+        param: said.param.as_deref().map(redact::name),
+        retry_after_ms: retry_after::retry_after_ms(header, said.retry_ms, class),
     }
 }
 
@@ -46,10 +49,10 @@ pub fn own(class: FailureClass, code: &str, message: &str) -> Failure {
 }
 
 fn class(status: u16, said: &Said) -> FailureClass {
-    if status != 429 && (said.flagged || pattern::found(pattern::POLICY, &said.text)) {
+    if status != 429 && (said.flagged || phrases::found(phrases::POLICY, &said.text)) {
         return FailureClass::ContentPolicy;
     }
-    if status == 402 || pattern::found(pattern::QUOTA, &said.text) {
+    if status == 402 || phrases::found(phrases::QUOTA, &said.text) {
         return FailureClass::Quota;
     }
     let by_word = said.words.iter().find_map(|word| by_word(word));
@@ -58,7 +61,7 @@ fn class(status: u16, said: &Said) -> FailureClass {
         return by_word.unwrap_or(FailureClass::RateLimit);
     }
     let too_long_a_field = said.words.iter().any(|word| word == "string_above_max_length");
-    if !too_long_a_field && pattern::found(pattern::CONTEXT, &said.text) {
+    if !too_long_a_field && phrases::found(phrases::CONTEXT, &said.text) {
         return FailureClass::ContextWindow;
     }
     by_word.or_else(|| by_wording(status, said)).unwrap_or_else(|| by_status(status))

@@ -14,8 +14,8 @@
 //!
 //! **Invariant:** any headers are read; no reset is further away than an hour, and none is past.
 
-use super::failure::time::{duration_ms, http_date, rfc3339, scaled};
-use super::failure::wait::CAP_MS;
+use super::retry_after::CAP_MS;
+use super::time::{duration_ms, http_date, rfc3339, scaled};
 use crate::chat::{RateLimits, Window};
 
 /// What is limited.
