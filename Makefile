@@ -57,7 +57,7 @@ demo: build envoy ## The same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench routerbench
+.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions routerbench
 check: ## Format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -105,9 +105,17 @@ faults: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## A scorecard of provi
 golden: ## Rewrite the golden files; read the diff
 	GOLDEN=write cargo test --features cli
 
-bench: build envoy ## CPU per request: plain Envoy, ai_protocol_manager, Signalbox
+.PHONY: load
+load:
 	cargo build --profile cli --features cli --example load
+
+bench: build envoy load ## CPU per request: plain Envoy, ai_protocol_manager, Signalbox
 	python3 bench/run.py --check
+
+# Counted under QEMU, so that a figure means the same on a busy machine.
+bench-instructions: build envoy load ## User instructions per request, held against bench/bounds.json
+	@command -v qemu-x86_64 >/dev/null || { echo "installing qemu-user ..."; apt-get update -qq && apt-get install -y -qq qemu-user; } >/dev/null
+	python3 bench/instructions.py --check
 
 # Any Python does, but only the tests' own has LiteLLM, whose cases are a part of the result.
 routerbench: $(DEBUG_BIN) $(PYTHON) ## How well the complexity scorers route; writes docs/routing-quality.md

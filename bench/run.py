@@ -114,10 +114,9 @@ def write_body(workload):
 
 
 def start(running, command, cores, **kwargs):
-    """Starts a process on these cores; it ends with `running`."""
-    process = subprocess.Popen(
-        [str(part) for part in command], preexec_fn=lambda: os.sched_setaffinity(0, cores), text=True, **kwargs
-    )
+    """Starts a process on these cores, or on any; it ends with `running`."""
+    pinned = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    process = subprocess.Popen([str(part) for part in command], preexec_fn=pinned, text=True, **kwargs)
 
     def end():
         process.send_signal(signal.SIGTERM)
@@ -143,7 +142,8 @@ def start_simulator(running, args, cores):
 class Gateway:
     """A running Envoy: its process, and where it listens."""
 
-    def __init__(self, running, args, name, provider, cores):
+    def __init__(self, running, args, name, provider, cores, under=(), more=()):
+        """`under`: a program that runs Envoy, and its arguments; `more`: further arguments for Envoy."""
         self.name = name
         self.url, self.admin = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
         listen, admin = port(self.url), port(self.admin)
@@ -155,13 +155,13 @@ class Gateway:
             config = OUT / f"envoy-{name}.json"
             config.write_text(json.dumps(bootstrap(name, port(provider), listen, admin), indent=2))
         self.log = OUT / f"envoy-{name}.log"
-        command = [args.envoy, "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level", "error"]
+        command = [*under, args.envoy, "-c", config, "--concurrency", 1, "--disable-hot-restart", "--log-level", "error", *more]
         with open(self.log, "w") as log:
             self.process = start(running, command, cores, stdout=subprocess.DEVNULL, stderr=log, env=environment)
         self.wait_until_ready()
 
     def wait_until_ready(self):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 if fetch(f"{self.admin}/ready") == b"LIVE\n":
@@ -306,9 +306,10 @@ def prove_work(gateway, provider, bodies):
     say(f"{gateway.name}: does its work")
 
 
-def load(args, gateway, body, requests, cores):
-    command = [args.load, "--url", f"{gateway.url}/v1/chat/completions", "--body", body, "--connections", CONNECTIONS]
-    command += ["--requests", requests, "--warmup", requests // 10, "--pid", gateway.process.pid]
+def load(args, gateway, body, requests, cores, connections=CONNECTIONS, warmup=None):
+    command = [args.load, "--url", f"{gateway.url}/v1/chat/completions", "--body", body, "--connections", connections]
+    warmup = requests // 10 if warmup is None else warmup
+    command += ["--requests", requests, "--warmup", warmup, "--pid", gateway.process.pid]
     with contextlib.ExitStack() as running:
         process = start(running, command, cores, stdout=subprocess.PIPE)
         out, _ = process.communicate(timeout=120)
