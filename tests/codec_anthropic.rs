@@ -232,9 +232,56 @@ fn nothing_is_meaningful_before_something_of_the_answer_came() {
     let mut stream = codec::stream(Dialect::Anthropic, case.context());
     let mut out = Vec::new();
     stream.push(&bytes[..thinking], &mut out);
-    assert_eq!((stream.facts().meaningful, out.len()), (false, 0));
+    assert!(!stream.facts().meaningful);
+    assert_eq!(String::from_utf8_lossy(&out), ": ping\n\n", "B4: a ping is a comment, and nothing else came");
     stream.push(&bytes[thinking..], &mut out);
     assert!(stream.facts().meaningful && stream.facts().complete);
+}
+
+/// B4, S7: pings, comments and empty deltas are no progress; each ping reaches the client as a comment.
+#[test]
+fn progress_is_what_moves_the_answer_on() {
+    let mut stream = codec::stream(Dialect::Anthropic, AnswerContext::default());
+    let mut push = |text: &str| {
+        let mut out = Vec::new();
+        stream.push(text.as_bytes(), &mut out);
+        (stream.progressed(), String::from_utf8(out).unwrap())
+    };
+    let event = |json: &str| format!("data: {json}\n\n");
+    let delta = |kind: &str, member: &str| {
+        event(&format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{kind}",{member}}}}}"#))
+    };
+    let block = |kind: &str| {
+        event(&format!(r#"{{"type":"content_block_start","index":0,"content_block":{{"type":"{kind}","text":""}}}}"#))
+    };
+    assert!(push(&event(r#"{"type":"message_start","message":{"usage":{"input_tokens":3}}}"#)).0, "usage");
+    for before_or_after_the_first_token in 0..2 {
+        for ping in [": keep-alive\n\n", "event: ping\ndata: {\"type\":\"ping\"}\n\n"] {
+            assert_eq!(push(ping), (false, ": ping\n\n".to_owned()), "{before_or_after_the_first_token}");
+        }
+        for idle in [
+            block("text"),
+            delta("text_delta", r#""text":"""#),
+            delta("input_json_delta", r#""partial_json":"""#),
+            delta("thinking_delta", r#""thinking":"""#),
+            event(r#"{"type":"content_block_stop","index":7}"#),
+            event(r#"{"type":"message_delta","delta":{"stop_reason":null},"usage":{"input_tokens":3}}"#),
+        ] {
+            assert_eq!(push(&idle), (false, String::new()), "{before_or_after_the_first_token} {idle}");
+        }
+        for moved in [
+            block("thinking"),
+            block("server_tool_use"),
+            delta("text_delta", r#""text":"Hi""#),
+            delta("thinking_delta", r#""thinking":"Hm""#),
+            delta("input_json_delta", r#""partial_json":"{""#),
+            delta("citations_delta", r#""citation":{}"#),
+        ] {
+            assert!(push(&moved).0, "{moved}");
+        }
+    }
+    assert!(push(&event(r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#)).0);
+    assert!(push(&event(r#"{"type":"message_stop"}"#)).0);
 }
 
 #[test]

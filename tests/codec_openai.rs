@@ -148,6 +148,35 @@ fn meaningful_is_what_a_caller_waits_for() {
     assert!(steady(finish(0)).facts.meaningful, "an end");
 }
 
+/// B4, S7: comments and empty deltas are no progress, however often they come; and no push speaks for another.
+#[test]
+fn progress_is_what_moves_the_answer_on() {
+    let mut stream = openai::stream(AnswerContext::default());
+    let mut push = |text: &str| {
+        stream.push(text.as_bytes(), &mut Vec::new());
+        stream.progressed()
+    };
+    let usage = data(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#);
+    let used = data(r#"{"choices":[{"index":0,"delta":{"content":""}}],"usage":{"prompt_tokens":1}}"#);
+    for before_or_after_the_first_token in 0..2 {
+        for idle in [": keep-alive\n\n", ": OPENROUTER PROCESSING\n\n", &delta(r#"{"role":"assistant"}"#)] {
+            assert!(!push(idle), "{before_or_after_the_first_token} {idle}");
+        }
+        for idle in [delta("{}"), delta(r#"{"content":""}"#), delta(r#"{"content":null,"tool_calls":[]}"#)] {
+            assert!(!push(&idle), "{before_or_after_the_first_token} {idle}");
+        }
+        for moved in [HI, r#"{"reasoning":"Hm"}"#, r#"{"tool_calls":[{"index":0}]}"#, r#"{"audio":{"data":"A"}}"#] {
+            assert!(push(&delta(moved)), "{moved}");
+        }
+    }
+    assert!(push(&usage), "usage");
+    assert!(!push(&used) && !push(&usage), "the same usage again");
+    assert!(push(&format!("{}{}", delta(HI), delta("{}"))), "something and nothing in one push");
+    assert!(!push(&delta(HI)[..20]) && push(&delta(HI)[20..]), "half an event is none yet");
+    assert!(push(&finish(0)));
+    assert!(push(DONE));
+}
+
 /// S10: one event of a good stream is not JSON.
 #[test]
 fn an_event_that_is_not_json_is_left_out() {

@@ -125,6 +125,8 @@ pub enum ChatEvent<'a> {
         /// The piece.
         part: Cow<'a, str>,
     },
+    /// The provider is still there, and says nothing.
+    Ping,
     /// The answer is complete. Usage may still follow.
     Finish(FinishReason),
     /// Tokens used so far; the last one counts.

@@ -34,6 +34,7 @@ pub struct Stream {
 impl AnswerStream for Stream {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
         let Self { frames, reading } = self;
+        reading.progressed = false;
         if !reading.over() && frames.push(bytes, |frame| reading.frame(&frame, out)).is_err() {
             reading.fail(
                 failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long"),
@@ -45,6 +46,7 @@ impl AnswerStream for Stream {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         let Self { frames, reading } = self;
+        reading.progressed = false;
         frames.end(|frame| reading.frame(&frame, out));
         if !reading.over() {
             reading.fail(
@@ -57,6 +59,10 @@ impl AnswerStream for Stream {
     fn facts(&self) -> &StreamFacts {
         &self.reading.facts
     }
+
+    fn progressed(&self) -> bool {
+        self.reading.progressed
+    }
 }
 
 /// What events mean, one after the other.
@@ -68,6 +74,8 @@ struct Reading {
     /// Whether the tool whose input is the answer was called.
     answered: bool,
     counts: Counts,
+    /// An event since the last push began moved the answer on.
+    progressed: bool,
 }
 
 /// A block that has begun.
@@ -142,6 +150,18 @@ struct Piece<'a> {
     stop_reason: Option<Cow<'a, str>>,
 }
 
+impl Piece<'_> {
+    /// Whether it adds nothing to its block. Of a kind that is not known here, it may.
+    fn is_empty(&self) -> bool {
+        match self.r#type.as_ref() {
+            "text_delta" => self.text.is_empty(),
+            "thinking_delta" | "signature_delta" => self.thinking.is_empty() && self.signature.is_empty(),
+            "input_json_delta" => self.partial_json.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 impl Reading {
     fn new(context: AnswerContext) -> Self {
         Self {
@@ -151,6 +171,7 @@ impl Reading {
             calls: 0,
             answered: false,
             counts: Counts::default(),
+            progressed: false,
         }
     }
 
@@ -159,12 +180,21 @@ impl Reading {
     }
 
     fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.progressed = true;
         self.facts.failure = Some(failure.clone());
         self.writer.write(ChatEvent::Failed(failure), out);
     }
 
     fn frame(&mut self, frame: &sse::Frame<'_>, out: &mut Vec<u8>) {
-        let Some(data) = frame.data.as_deref().filter(|_| !self.over()) else { return };
+        if self.over() {
+            return;
+        }
+        let Some(data) = frame.data.as_deref() else {
+            if frame.is_comment() {
+                self.writer.write(ChatEvent::Ping, out);
+            }
+            return;
+        };
         let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
             self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
             return;
@@ -189,6 +219,7 @@ impl Reading {
                 self.tell(ChatEvent::End, out);
                 (self.facts.complete, self.facts.done) = (true, true);
             }
+            "ping" => self.writer.write(ChatEvent::Ping, out),
             "error" => self.fail(failure::classify(200, &|_| None, data), out),
             _ => {}
         }
@@ -196,7 +227,7 @@ impl Reading {
 
     /// Something that a caller waits for.
     fn tell(&mut self, event: ChatEvent<'_>, out: &mut Vec<u8>) {
-        self.facts.meaningful = true;
+        (self.facts.meaningful, self.progressed) = (true, true);
         self.writer.write(event, out);
     }
 
@@ -209,12 +240,16 @@ impl Reading {
     fn count(&mut self, usage: Option<&RawValue>, out: &mut Vec<u8>) {
         let Some(newer) = parsed::<Counts>(usage) else { return };
         self.counts.update(newer);
-        self.facts.usage = Some(self.counts.into());
+        let usage = Some(self.counts.into());
+        self.progressed |= usage != self.facts.usage;
+        self.facts.usage = usage;
         self.writer.write(ChatEvent::Usage(self.counts.into()), out);
     }
 
     fn block(&mut self, index: u64, block: Option<Piece<'_>>, out: &mut Vec<u8>) {
         let Some(block) = block else { return };
+        // Also one that is not the client's business: a tool that runs at the provider has begun, or has a result.
+        self.progressed |= block.r#type != "text";
         match block.r#type.as_ref() {
             "text" => self.text(block.text, out),
             "thinking" => {
@@ -239,6 +274,7 @@ impl Reading {
 
     fn delta(&mut self, index: u64, delta: Option<Piece<'_>>, out: &mut Vec<u8>) {
         let Some(delta) = delta else { return };
+        self.progressed |= !delta.is_empty();
         match delta.r#type.as_ref() {
             "text_delta" => self.text(delta.text, out),
             "thinking_delta" | "signature_delta" => self.thought(index, delta, out),

@@ -31,6 +31,12 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Whether it is a comment, with which a provider shows that it is still there.
+    #[must_use]
+    pub fn is_comment(&self) -> bool {
+        self.data.is_none() && without_mark(self.raw).trim_ascii_start().starts_with(b":")
+    }
+
     /// Reads the bytes of one frame.
     fn read(raw: &'a [u8]) -> Self {
         let mut frame = Self { raw, event: b"", data: None };

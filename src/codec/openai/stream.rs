@@ -31,6 +31,8 @@ struct Reader {
     finished: u128,
     /// The chunk that holds nothing but usage is for the gateway alone.
     hide_usage: bool,
+    /// An event since the last push began moved the answer on. The deltas that follow it are not looked into.
+    progressed: bool,
 }
 
 impl Stream {
@@ -75,12 +77,13 @@ impl Reader {
         self.begun = true;
         if data.trim_ascii_start().starts_with(b"[DONE]") {
             (self.facts.done, self.facts.complete, self.facts.meaningful) = (true, true, true);
+            self.progressed = true;
             return Fate::Pass;
         }
         if event == b"error" {
             return Fate::Fail(in_band(data));
         }
-        let Some(sight) = sight::read(data, !self.facts.meaningful) else {
+        let Some(sight) = sight::read(data, !self.progressed) else {
             self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
             return Fate::LeaveOut;
         };
@@ -95,6 +98,9 @@ impl Reader {
         self.finished |= sight.finished;
         self.facts.complete = self.finished != 0 && self.choices == self.finished;
         self.facts.meaningful |= sight.meaningful;
+        // Some repeat what was used in every chunk, also in empty ones.
+        let is_new_usage = sight.usage.is_some() && sight.usage != self.facts.usage;
+        self.progressed |= sight.meaningful || is_new_usage;
         self.facts.usage = sight.usage.or(self.facts.usage);
         if self.hide_usage && sight.usage.is_some() && sight.choices == 0 {
             return Fate::LeaveOut;
@@ -106,6 +112,7 @@ impl Reader {
     fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
         out.extend_from_slice(&error::event(&failure::api_error(&failure)));
         self.facts.failure = Some(failure);
+        self.progressed = true;
     }
 }
 
@@ -163,6 +170,7 @@ impl Way<'_> {
 impl AnswerStream for Stream {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
         let Self { cutter, reader } = self;
+        reader.progressed = false;
         if reader.facts.failure.is_some() {
             return Passed::Rewritten;
         }
@@ -178,6 +186,7 @@ impl AnswerStream for Stream {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         let Self { cutter, reader } = self;
+        reader.progressed = false;
         cutter.end(|frame| {
             let mut way = Way { bytes: &[], passed: 0, rewriting: true, out };
             if frame.data.is_some() {
@@ -202,6 +211,10 @@ impl AnswerStream for Stream {
 
     fn facts(&self) -> &StreamFacts {
         &self.reader.facts
+    }
+
+    fn progressed(&self) -> bool {
+        self.reader.progressed
     }
 }
 

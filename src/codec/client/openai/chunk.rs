@@ -128,6 +128,8 @@ impl ChunkWriter {
                 }
                 self.arguments(index, &part, out);
             }
+            // A comment: the dialect has no event that says nothing, and clients that count silence count it.
+            ChatEvent::Ping => out.extend_from_slice(b": ping\n\n"),
             ChatEvent::Finish(reason) => self.finish(reason, out),
             ChatEvent::Usage(usage) => self.usage = Some(usage),
             ChatEvent::Failed(failure) => {
