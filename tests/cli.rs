@@ -90,7 +90,7 @@ fn check_warns_of_what_has_no_effect() {
 fn check_tells_what_it_cannot_read() {
     let (code, _, err) = run(&["check", "absent.yaml"]);
     assert_eq!(code, Some(2));
-    assert!(err.starts_with("signalbox: cannot read absent.yaml: "), "{err}");
+    assert!(err.starts_with("error: cannot read absent.yaml: "), "{err}");
 
     let file = scratch("broken").join("broken.yaml");
     std::fs::write(&file, "model_list:\n  - model_name: a\n   litellm_params: {}\n").unwrap();

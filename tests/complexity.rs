@@ -294,21 +294,21 @@ mod read {
 
     use signalbox::config::compile::complexity_router;
     use signalbox::config::complexity::{ClassifierType, MaxTokens};
-    use signalbox::config::diagnostic::Diagnostic;
+    use signalbox::config::diagnostic::Diagnostics;
     use signalbox::config::yaml;
 
     use super::*;
 
-    fn notes(diagnostics: &[Diagnostic]) -> String {
-        diagnostics.iter().map(|diagnostic| diagnostic.line("config.yaml", "") + "\n").collect()
+    fn notes(diagnostics: &Diagnostics) -> String {
+        diagnostics.iter().map(|diagnostic| diagnostic.line("config.yaml") + "\n").collect()
     }
 
     #[test]
     fn every_key_is_read() {
         let root = yaml::read(include_str!("golden/complexity/router.yaml")).unwrap();
         let found = complexity_router(&root, None).unwrap_or_else(|errors| panic!("{}", notes(&errors)));
-        let (config, warnings) = (found.config, found.warnings);
-        assert_eq!(warnings.len(), 1);
+        let (config, warnings) = (found.config, found.diagnostics);
+        assert_eq!(warnings.len(), 1, "{}", notes(&warnings));
         assert!(warnings[0].problem.starts_with("`deployment_affinity` has no effect here"), "{}", notes(&warnings));
         let model = |group: &str, params: Value| TierModel { group: group.to_owned(), params };
         let wanted = ComplexityConfig {

@@ -19,15 +19,14 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn compiled(text: &str) -> Compiled {
-    let lines = |n: Vec<_>| {
-        n.iter().map(|n: &signalbox::config::diagnostic::Diagnostic| n.line("f", "") + "\n").collect::<String>()
-    };
+    let lines =
+        |n: signalbox::config::diagnostic::Diagnostics| n.iter().map(|n| n.line("f") + "\n").collect::<String>();
     yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_or_else(|errors| panic!("{}", lines(errors)))
 }
 
 fn errors(text: &str) -> Vec<String> {
     let errors = yaml::read(text).and_then(|root| compile(&root, &env)).unwrap_err();
-    errors.iter().map(|diagnostic| diagnostic.line("f", "")).collect()
+    errors.iter().map(|diagnostic| diagnostic.line("f")).collect()
 }
 
 /// A configuration of one deployment with these parameters.
@@ -46,7 +45,8 @@ fn settings(more: &str) -> RouterConfig {
 fn tutorials_compile_without_a_warning() {
     for number in 1..=3 {
         let text = std::fs::read_to_string(golden::path(&format!("config/tutorial-{number}.yaml"))).unwrap();
-        assert_eq!(compiled(&text).warnings, [], "tutorial {number}");
+        let found = compiled(&text).diagnostics;
+        assert!(found.is_empty(), "tutorial {number}: {found:?}");
     }
 }
 
@@ -182,7 +182,7 @@ signalbox: {secret_files: {SECRET: /run/SECRET}, first_token_timeout: 2.5, fallb
     let json = outside.filter.to_json().to_string();
     assert!(!json.contains("SECRET") && !json.contains("os.environ"), "{json}");
     let inside = compile(&Node::from_json_text(json.as_bytes()).unwrap(), &|_| None).unwrap();
-    assert_eq!(inside.warnings, []);
+    assert!(inside.diagnostics.is_empty(), "{:?}", inside.diagnostics);
     let mut wanted = outside.config;
     wanted.signalbox.secret_files.clear();
     for (wanted, found) in wanted.deployments.iter_mut().zip(&inside.config.deployments) {
@@ -197,7 +197,7 @@ fn a_warning_is_no_error() {
 model_list: [{model_name: m, litellm_params: {model: openai/x, tag_regex: [a], shoe_size: 44, mock_response: hi}}]
 general_settings: {master_key: sk-SECRET}
 ";
-    let warnings: Vec<_> = compiled(text).warnings.iter().map(|diagnostic| diagnostic.line("f", "")).collect();
+    let warnings: Vec<_> = compiled(text).diagnostics.iter().map(|diagnostic| diagnostic.line("f")).collect();
     let about = |word: &str| warnings.iter().any(|warning| warning.contains(word));
     assert_eq!(warnings.len(), 5, "{warnings:#?}");
     assert!(

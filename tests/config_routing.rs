@@ -7,7 +7,7 @@ mod golden;
 
 use serde_json::{Value as Json, json};
 use signalbox::config::compile::{Compiled, compile, compile_json};
-use signalbox::config::diagnostic::Diagnostic;
+use signalbox::config::diagnostic::Diagnostics;
 use signalbox::config::model::{
     Affinity, AllowedFails, Budget, HealthCheck, RetryPolicy, RouterConfig, StrategyArgs, StrategyName, StreamCommit,
 };
@@ -16,7 +16,7 @@ use signalbox::config::yaml;
 
 const DAY_MS: u64 = 86_400_000;
 
-fn outcome(text: &str) -> Result<Compiled, Vec<Diagnostic>> {
+fn outcome(text: &str) -> Result<Compiled, Diagnostics> {
     yaml::read(text).and_then(|root| compile(&root, &|_| None))
 }
 
@@ -35,7 +35,7 @@ fn settings(more: &str) -> RouterConfig {
 }
 
 fn errors(more: &str) -> Vec<String> {
-    outcome(&groups(more)).unwrap_err().iter().map(|diagnostic| diagnostic.line("f", "")).collect()
+    outcome(&groups(more)).unwrap_err().iter().map(|diagnostic| diagnostic.line("f")).collect()
 }
 
 fn everything() -> Compiled {
@@ -163,7 +163,7 @@ fn a_shadowed_routing_group_still_has_its_strategy() {
         let found = compiled(&groups(&format!("router_settings:\n  routing_groups: [{group}]{more}")));
         assert_eq!(found.config.groups.len(), 3);
         assert_eq!(found.config.groups[2].strategy, StrategyName::LeastBusy);
-        assert!(found.warnings[0].problem.contains("which is what clients get"), "{:?}", found.warnings);
+        assert!(found.diagnostics[0].problem.contains("which is what clients get"), "{:?}", found.diagnostics);
     }
 }
 
@@ -207,7 +207,7 @@ fn a_budget_needs_an_amount_and_a_time() {
         let text = format!("model_list: [{{model_name: m, litellm_params: {{model: openai/x, {half}}}}}]");
         let found = compiled(&text);
         assert_eq!(found.config.deployments[0].budget, None);
-        assert!(found.warnings[0].problem.contains("limits nothing, as in LiteLLM"), "{:?}", found.warnings);
+        assert!(found.diagnostics[0].problem.contains("limits nothing, as in LiteLLM"), "{:?}", found.diagnostics);
     }
     // The smallest amount is still a limit.
     let budget = "{openai: {budget_limit: 0.000000000001, time_period: weekly}}";
@@ -249,7 +249,7 @@ fn the_filter_gets_all_of_it_and_no_general_setting() {
         let found = compiled(&groups(&format!("general_settings: {general}")));
         let json = found.filter.to_json();
         assert!(!json.to_string().contains("SECRET"), "{json}");
-        let lines: String = found.warnings.iter().map(|diagnostic| diagnostic.line("f", "")).collect();
+        let lines: String = found.diagnostics.iter().map(|diagnostic| diagnostic.line("f")).collect();
         assert!(!lines.contains("SECRET"), "{lines}");
         let kept = json.get("general_settings").unwrap();
         let wanted = if general.contains(&format!("{allowed}: ")) { json!({allowed: true}) } else { json!({}) };

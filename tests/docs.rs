@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use signalbox::config::compile::{Compiled, compile};
-use signalbox::config::{diagnostic::Diagnostic, yaml};
+use signalbox::config::{diagnostic::Diagnostics, yaml};
 use signalbox::state::{Measure, from_json};
 
 fn root(path: &str) -> PathBuf {
@@ -115,7 +115,7 @@ fn every_example_of_a_configuration_compiles_without_a_warning() {
     for (path, page) in pages() {
         for example in blocks(&page, "yaml") {
             let lines =
-                |diagnostics: &[Diagnostic]| diagnostics.iter().map(|n| n.line(&path, "") + "\n").collect::<String>();
+                |diagnostics: &Diagnostics| diagnostics.iter().map(|n| n.line(&path) + "\n").collect::<String>();
             let tree = yaml::read(example).unwrap_or_else(|errors| panic!("{}\n{example}", lines(&errors)));
             let keys = ["model_list", "router_settings", "litellm_settings", "general_settings", "signalbox"];
             if keys.iter().all(|key| tree.entry(key).is_none()) {
@@ -123,8 +123,8 @@ fn every_example_of_a_configuration_compiles_without_a_warning() {
             }
             let tree = yaml::read(&completed(example)).unwrap();
             let outcome = compile(&tree, &|_| None);
-            let Compiled { warnings, .. } = outcome.unwrap_or_else(|errors| panic!("{}\n{example}", lines(&errors)));
-            assert!(warnings.is_empty(), "{}\n{example}", lines(&warnings));
+            let Compiled { diagnostics, .. } = outcome.unwrap_or_else(|errors| panic!("{}\n{example}", lines(&errors)));
+            assert!(diagnostics.is_empty(), "{}\n{example}", lines(&diagnostics));
             compiled += 1;
         }
     }

@@ -1,53 +1,62 @@
-//! Reads and compiles a configuration file, and prints what there is to say about it.
+//! Reads and compiles a configuration file, and prints what there is to say about it: the same way for every command.
 //!
-//! **Invariant:** errors and warnings go to stderr as `file:line:column: path: problem; remedy`, nothing else of a file's
-//! content does.
+//! **Invariant:** errors, warnings and notes go to stderr as `file:line:column: error: path: problem; remedy`, in the order of the
+//! text, what repeats once. Nothing else of a file's content goes there.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use signalbox::config::compile::{self, Compiled, OneComplexity, compile};
-use signalbox::config::diagnostic::Diagnostic;
+use signalbox::config::diagnostic::{Diagnostics, Severity};
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
 /// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
 pub const WRONG: u8 = 2;
 
-/// The compiled configuration of a file. Its warnings are printed.
+/// The compiled configuration of a file. What there is to say about it is printed.
 ///
 /// # Errors
 /// The exit code, after everything was printed.
 pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     let compiled = read(path, |root| compile(root, &|name| std::env::var(name).ok()))?;
-    print(path, "warning: ", &compiled.warnings);
+    print(path, &compiled.diagnostics);
     Ok(compiled)
 }
 
-/// The complexity router of this name in a file, or the first one. Its warnings are printed.
+/// The complexity router of this name in a file, or the first one. What there is to say about it is printed.
 ///
 /// # Errors
 /// The exit code, after everything was printed.
 pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<OneComplexity, ExitCode> {
     let found = read(path, |root| compile::complexity_router(root, name))?;
-    print(path, "warning: ", &found.warnings);
+    print(path, &found.diagnostics);
     Ok(found)
 }
 
-fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Vec<Diagnostic>>) -> Result<T, ExitCode> {
+fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Diagnostics>) -> Result<T, ExitCode> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        eprintln!("signalbox: cannot read {}: {error}", path.display());
+        eprintln!("error: cannot read {}: {error}", path.display());
         ExitCode::from(WRONG)
     })?;
-    yaml::read(&text).and_then(|root| compile(&root)).map_err(|errors| {
-        print(path, "", &errors);
-        let s = if errors.len() == 1 { "" } else { "s" };
-        eprintln!("signalbox: {} error{s} in {}", errors.len(), path.display());
+    yaml::read(&text).and_then(|root| compile(&root)).map_err(|found| {
+        print(path, &found);
+        eprintln!("error: {} in {}", counts(&found), path.display());
         ExitCode::from(WRONG)
     })
 }
 
-fn print(path: &Path, level: &str, diagnostics: &[Diagnostic]) {
-    let file = path.display().to_string();
-    diagnostics.iter().for_each(|diagnostic| eprintln!("{}", diagnostic.line(&file, level)));
+fn print(path: &Path, found: &Diagnostics) {
+    found.lines(&path.display().to_string()).iter().for_each(|line| eprintln!("{line}"));
+}
+
+/// How many there are of each severity: `6 errors, 2 warnings`.
+fn counts(found: &Diagnostics) -> String {
+    let count = |severity: Severity| {
+        let number = found.count(severity);
+        let s = if number == 1 { "" } else { "s" };
+        (number > 0).then(|| format!("{number} {}{s}", severity.as_str()))
+    };
+    let counts = [Severity::Error, Severity::Warning, Severity::Note].into_iter().filter_map(count);
+    counts.collect::<Vec<_>>().join(", ")
 }

@@ -10,25 +10,25 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::Diagnostics;
 use super::tree::{Key, Node, Place, Value};
 
 /// Reads one YAML document. An empty text is null.
 ///
 /// # Errors
 /// A syntax error, or every key that stands twice in one map.
-pub fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
+pub fn read(text: &str) -> Result<Node, Diagnostics> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
-                builder.diagnostics.push(Diagnostic::new(
+                builder.diagnostics.error(
                     Some(place(error.marker())),
                     "",
                     format!("this is not YAML ({})", error.info()),
                     "mend the indentation or the quotes there or just above",
-                ));
+                );
                 break;
             }
         }
@@ -53,7 +53,7 @@ struct Builder {
     open: Vec<Open>,
     root: Option<Node>,
     anchors: HashMap<usize, Node>,
-    diagnostics: Vec<Diagnostic>,
+    diagnostics: Diagnostics,
 }
 
 impl Builder {
@@ -102,12 +102,12 @@ impl Builder {
                 entries.retain(|(known, _)| known.name != name || known.place.is_some());
                 if let Some((first, _)) = entries.iter().find(|(known, _)| known.name == name) {
                     let line = first.place.map_or(0, |place| place.line);
-                    self.diagnostics.push(Diagnostic::new(
+                    self.diagnostics.error(
                         node.place,
                         &format!("{path}{name}"),
                         format!("`{name}` already stands in line {line} of the same map"),
                         "keep one of them",
-                    ));
+                    );
                 }
                 *key = Some(Key { name, place: node.place });
             }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_written_twice_is_a_error_with_its_place() {
+    fn a_key_written_twice_is_an_error_with_its_place() {
         let diagnostics = read("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n").unwrap_err();
         let places: Vec<_> =
             diagnostics.iter().map(|diagnostic| diagnostic.place.map(|p| (p.line, p.column))).collect();

@@ -14,7 +14,6 @@ use crate::config::complexity::{
     ClassifierType, ComplexityConfig, DimensionWeights, KeywordTierRule, MOST_KEYWORD_BYTES, MaxTokens, Tier,
     TierBoundaries, TierModel, TokenThresholds,
 };
-use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::Value;
 
 /// LiteLLM's classifiers that call another model, or bring one.
@@ -109,12 +108,7 @@ fn check_together(config: &ComplexityConfig, field: &Field<'_>, diagnostics: &mu
         && boundaries.medium_complex <= boundaries.complex_reasoning;
     if let (false, Some(field)) = (ascend, field.at("tier_boundaries")) {
         let problem = "the boundaries do not ascend, so that some tiers are never reached";
-        diagnostics.warnings.push(Diagnostic::new(
-            field.node.place,
-            &field.path,
-            problem,
-            "write them in ascending order",
-        ));
+        field.warning(diagnostics, problem, "write them in ascending order");
     }
 }
 
@@ -249,7 +243,7 @@ fn weights(field: &Field<'_>, diagnostics: &mut Diagnostics) -> DimensionWeights
 fn rules(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<KeywordTierRule> {
     let mut rules = Vec::new();
     for item in field.items(diagnostics) {
-        let before = diagnostics.errors.len();
+        let before = diagnostics.errors();
         let (mut keywords, mut named) = (None, None);
         for (name, field) in known(&item, &["keywords", "tier"], diagnostics) {
             match name {
@@ -262,7 +256,7 @@ fn rules(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<KeywordTierRul
                 rules.push(KeywordTierRule { keywords, tier })
             }
             // What is wrong with a part of it is said already.
-            _ if diagnostics.errors.len() > before => {}
+            _ if diagnostics.errors() > before => {}
             _ => item.error(
                 diagnostics,
                 "a rule needs keywords and a tier",

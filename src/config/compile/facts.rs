@@ -82,8 +82,7 @@ mod tests {
         let node = Node::from_json_text(text.as_bytes()).unwrap();
         let (entry, mut diagnostics) = (Field::root(&node), Diagnostics::default());
         let facts = read(&entry, &entry.at("litellm_params").unwrap(), provider, model, &mut diagnostics);
-        let warnings = diagnostics.warnings.iter().map(|diagnostic| diagnostic.line("f", "warning: "));
-        (facts, diagnostics.errors.iter().map(|diagnostic| diagnostic.line("f", "")).chain(warnings).collect())
+        (facts, diagnostics.iter().map(|diagnostic| diagnostic.line("f")).collect())
     }
 
     fn pico(facts: &ModelFacts) -> [u64; 4] {
@@ -159,7 +158,7 @@ mod tests {
             format!("model_info.max_output_tokens: `1.5` is no number of tokens; {tokens}"),
             "model_info.supports_vision: `maybe` is neither true nor false; write `true` or `false`".to_owned(),
         ];
-        assert_eq!(diagnostics, wanted.map(|line| format!("f: {line}")));
+        assert_eq!(diagnostics, wanted.map(|line| format!("f: error: {line}")));
     }
 
     #[test]

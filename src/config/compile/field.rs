@@ -3,17 +3,8 @@
 //! **Invariant:** a value that is not what was asked for is noted once, and `None` comes back.
 
 use crate::catalogue::Usd;
-use crate::config::diagnostic::Diagnostic;
+pub(super) use crate::config::diagnostic::Diagnostics;
 use crate::config::tree::{Node, Value};
-
-/// What was found so far.
-#[derive(Debug, Default)]
-pub(super) struct Diagnostics {
-    /// What makes the configuration unusable.
-    pub(super) errors: Vec<Diagnostic>,
-    /// What does not.
-    pub(super) warnings: Vec<Diagnostic>,
-}
 
 /// A node and the way to it.
 #[derive(Debug, Clone)]
@@ -63,9 +54,9 @@ impl<'a> Field<'a> {
 
     /// Whether this is a map; noted where it is none.
     pub(super) fn is_map(&self, diagnostics: &mut Diagnostics) -> bool {
-        let before = diagnostics.errors.len();
+        let before = diagnostics.errors();
         self.entries(diagnostics);
-        diagnostics.errors.len() == before
+        diagnostics.errors() == before
     }
 
     /// A text.
@@ -200,12 +191,12 @@ impl<'a> Field<'a> {
 
     /// Notes that this cannot stay.
     pub(super) fn error(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
-        diagnostics.errors.push(Diagnostic::new(self.node.place, &self.path, problem, remedy));
+        diagnostics.error(self.node.place, &self.path, problem, remedy);
     }
 
     /// Notes what may stay, but is probably not meant.
     pub(super) fn warning(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
-        diagnostics.warnings.push(Diagnostic::new(self.node.place, &self.path, problem, remedy));
+        diagnostics.warning(self.node.place, &self.path, problem, remedy);
     }
 
     /// The value for a sentence, cut to a sane length. Never asked of a key.

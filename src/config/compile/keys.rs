@@ -8,7 +8,6 @@
 use super::field::{Diagnostics, Field, below};
 use super::names::nearest;
 use super::sections::{self, FOR_ENVOY, Others, ROOT, Section, Shape};
-use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::{Key, Node, Place, Value};
 
 /// Looks at every key of every section.
@@ -30,12 +29,12 @@ fn general_settings(root: &Node, diagnostics: &mut Diagnostics) {
         if settings.iter().any(|(key, _)| !sections::GENERAL.knows(&key.name)) {
             let problem =
                 format!("`{name}` has no effect here, only in LiteLLM, but for `{}`", sections::GENERAL.known);
-            diagnostics.warnings.push(Diagnostic::new(*place, name, problem, "leave it or take it out"));
+            diagnostics.warning(*place, name, problem, "leave it or take it out");
         }
         if let Some((Key { name: key, .. }, value)) = settings.iter().find(|(key, _)| key.name == "master_key") {
             let problem = "LiteLLM's clients must show this key, here they need none";
             let remedy = "keep `signalbox.listen` on loopback, or let Envoy or a proxy before it ask for keys";
-            diagnostics.warnings.push(Diagnostic::new(value.place, &below(name, key), problem, remedy));
+            diagnostics.warning(value.place, &below(name, key), problem, remedy);
         }
     }
 }
@@ -66,22 +65,21 @@ impl Section {
 
     fn unknown(&self, field: &Field<'_>, name: &str, place: Option<Place>, diagnostics: &mut Diagnostics) {
         let path = below(&field.path, name);
-        let note = |problem: String, remedy: String| Diagnostic::new(place, &path, problem, remedy);
         if self.ignores(name) {
             let problem = format!("`{name}` has no effect here, only in LiteLLM");
-            diagnostics.warnings.push(note(problem, "leave it or take it out".to_owned()));
+            diagnostics.warning(place, &path, problem, "leave it or take it out");
         } else if self.others == Others::ElseRouter && sections::is_router_setting(name) {
             let problem = format!("`{name}` has no effect here, in LiteLLM neither");
-            diagnostics.warnings.push(note(problem, "move it to `router_settings`".to_owned()));
+            diagnostics.warning(place, &path, problem, "move it to `router_settings`");
         } else if let Some(meant) = nearest(name, self.words()) {
-            diagnostics.errors.push(note(format!("`{name}` is not a key"), format!("did you mean `{meant}`?")));
+            diagnostics.error(place, &path, format!("`{name}` is not a key"), format!("did you mean `{meant}`?"));
         } else if self.others == Others::Error {
             let problem = format!("`{name}` is not a key of `{}`", field.path);
             let words: Vec<_> = self.words().collect();
-            diagnostics.errors.push(note(problem, format!("its keys are {}", words.join(", "))));
+            diagnostics.error(place, &path, problem, format!("its keys are {}", words.join(", ")));
         } else {
             let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
-            diagnostics.warnings.push(note(problem, "look for a slip, or take it out".to_owned()));
+            diagnostics.warning(place, &path, problem, "look for a slip, or take it out");
         }
     }
 

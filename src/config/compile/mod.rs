@@ -29,11 +29,11 @@ mod strategy;
 mod task;
 
 use super::complexity::ComplexityConfig;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostics, Severity};
 use super::model::RouterConfig;
 use super::tree::Node;
 use fallbacks::Names;
-use field::{Diagnostics, Field};
+use field::Field;
 pub(crate) use names::nearest;
 
 /// A configuration that is right.
@@ -41,8 +41,8 @@ pub(crate) use names::nearest;
 pub struct Compiled {
     /// What the router works with.
     pub config: RouterConfig,
-    /// What is not wrong, but probably not meant.
-    pub warnings: Vec<Diagnostic>,
+    /// Warnings and notes, in the order of the text.
+    pub diagnostics: Diagnostics,
     /// The tree that the filter compiles again: only keys that mean something, the environment put in, no secret.
     pub filter: Node,
 }
@@ -55,7 +55,7 @@ pub fn compile_json(json: &str) -> Result<RouterConfig, String> {
     let compiled = compile(&Node::from_json_text(json.as_bytes())?, &|_| None);
     compiled
         .map(|compiled| compiled.config)
-        .map_err(|errors| errors.iter().map(|error| error.line("config", "")).collect::<Vec<_>>().join("; "))
+        .map_err(|found| found.of(Severity::Error).map(|error| error.line("config")).collect::<Vec<_>>().join("; "))
 }
 
 /// A complexity router alone.
@@ -65,29 +65,27 @@ pub struct OneComplexity {
     pub config: ComplexityConfig,
     /// Where they stand, if that is under `signalbox.routers`.
     pub own: Option<String>,
-    /// What is probably not meant.
-    pub warnings: Vec<Diagnostic>,
+    /// Warnings and notes.
+    pub diagnostics: Diagnostics,
 }
 
 /// Reads a complexity router of a configuration, the one of that name or the first, and nothing else of it.
 ///
 /// # Errors
-/// Every error in it, in the order of the text; or that there is none.
-pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Vec<Diagnostic>> {
+/// Everything there is to say, with at least one error, in the order of the text.
+pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Diagnostics> {
     let root = Field::root(root);
     let mut diagnostics = Diagnostics::default();
     let (config, own) = routers::one_complexity(&root, name, &mut diagnostics);
-    diagnostics.errors.sort_by_key(|diagnostic| diagnostic.place);
-    diagnostics.warnings.sort_by_key(|diagnostic| diagnostic.place);
-    let warnings = diagnostics.warnings;
-    if diagnostics.errors.is_empty() { Ok(OneComplexity { config, own, warnings }) } else { Err(diagnostics.errors) }
+    diagnostics.sort();
+    if diagnostics.errors() == 0 { Ok(OneComplexity { config, own, diagnostics }) } else { Err(diagnostics) }
 }
 
 /// Compiles a configuration. `env` reads an environment variable.
 ///
 /// # Errors
-/// Every error, in the order of the text.
-pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Vec<Diagnostic>> {
+/// Everything there is to say, with at least one error, in the order of the text: warnings and notes stand beside the errors.
+pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     keys::check(root, &mut diagnostics);
     let mut tree = keys::keep_known(root);
@@ -124,11 +122,9 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
     let signalbox = signalbox::read(&root, &mut diagnostics);
 
-    let (mut errors, mut warnings) = (diagnostics.errors, diagnostics.warnings);
-    errors.sort_by_key(|diagnostic| diagnostic.place);
-    warnings.sort_by_key(|diagnostic| diagnostic.place);
-    if !errors.is_empty() {
-        return Err(errors);
+    diagnostics.sort();
+    if diagnostics.errors() > 0 {
+        return Err(diagnostics);
     }
     let config = RouterConfig {
         groups,
@@ -142,5 +138,5 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
         router,
         signalbox,
     };
-    Ok(Compiled { config, warnings, filter: keys::without_secrets(&tree) })
+    Ok(Compiled { config, diagnostics, filter: keys::without_secrets(&tree) })
 }

@@ -94,7 +94,7 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, diagnostics: &mut Dia
     let mut routers = Vec::new();
     for (index, one) in found.iter().enumerate() {
         check_name(one, found.iter().take(index), names, diagnostics);
-        let reader = Reader { found: one, names, params: one.gaps(), before: diagnostics.errors.len() };
+        let reader = Reader { found: one, names, params: one.gaps(), before: diagnostics.errors() };
         let (kind, default) = match one.classifier {
             Some(classifier) => reader.complexity(classifier, diagnostics),
             None => reader.task(diagnostics),
@@ -118,7 +118,7 @@ pub(super) fn one_complexity(
     let named = complexity.clone().find(|(one, _)| name.is_none_or(|name| one.name == name));
     // What is wrong with other routers is no affair of whoever asks for one; without that one it may be the reason.
     if name.is_none() || named.is_none() {
-        diagnostics.errors.append(&mut others.errors);
+        diagnostics.append(others);
     }
     if let Some((one, classifier)) = named {
         let own = one.params.is_none().then(|| one.place.path.clone());
@@ -205,7 +205,7 @@ impl Reader<'_, '_> {
             Some(default) => default,
             None => of(Tier::Medium).or_else(|| of(Tier::Simple)).map(|(_, models)| models.clone()).unwrap_or_default(),
         };
-        if default.is_empty() && diagnostics.errors.len() == self.before {
+        if default.is_empty() && diagnostics.errors() == self.before {
             let problem = "nothing serves where no tier is chosen";
             self.found.place.error(diagnostics, problem, "name a group as `default_model`, or a tier MEDIUM or SIMPLE");
         }
@@ -270,7 +270,7 @@ impl Reader<'_, '_> {
         }
         let supporting = self.supporting();
         if tasks.is_empty() {
-            if supporting.is_empty() && diagnostics.errors.len() == self.before {
+            if supporting.is_empty() && diagnostics.errors() == self.before {
                 let problem = "no task has a group";
                 let remedy = "write `tasks`, or `model_info.supports` at the deployments";
                 self.found.place.error(diagnostics, problem, remedy);
@@ -279,7 +279,7 @@ impl Reader<'_, '_> {
         }
         let general = tasks.iter().find(|(task, _)| *task == Task::General).map(|(_, targets)| targets.clone());
         let default = self.default_model(config.default_model.as_deref(), diagnostics).or(general).unwrap_or_default();
-        if default.is_empty() && diagnostics.errors.len() == self.before {
+        if default.is_empty() && diagnostics.errors() == self.before {
             let problem = "nothing serves a request of another task";
             self.found.place.error(diagnostics, problem, "name a group as `default_model`, or for the task `general`");
         }

@@ -123,7 +123,7 @@ mod tests {
     fn compiled(json: &str) -> (TaskRouterConfig, Vec<String>) {
         let (node, mut diagnostics) = (Node::from_json_text(json.as_bytes()).unwrap(), Diagnostics::default());
         let config = read(&Field { node: &node, path: "c".to_owned() }, &mut diagnostics);
-        (config, diagnostics.errors.iter().map(|error| error.line("f", "")).collect())
+        (config, diagnostics.iter().map(|diagnostic| diagnostic.line("f")).collect())
     }
 
     #[test]
@@ -162,18 +162,18 @@ mod tests {
         let tasks =
             "code_generation, debugging, long_context, document_analysis, creative_writing, translation, math, general";
         let wanted = [
-            "f: c.tasks.debuging: there is no task `debuging`; did you mean `debugging`?",
-            &format!("f: c.tasks.poetry: there is no task `poetry`; the tasks are {tasks}"),
-            "f: c.tasks.math: this task has no group; write a group's name, or take the task out",
-            "f: c.tasks.general[1]: `a` stands in this list already; take it out",
-            "f: c.tasks.general[2]: this is a number, not a text; put it in quotes or write a name",
-            "f: c.tasks.translation: this is a map, not a text; put it in quotes or write a name",
-            "f: c.default_model: this name is empty; write a group's name",
-            "f: c.long_context_tokens: `0` will not do here; write a whole number from 1 up",
-            "f: c.min_confidence: `1.5` is no confidence; write a number from 0 to 1, for example 0.4",
-            "f: c.shadow: `perhaps` is neither true nor false; write `true` or `false`",
-            "f: c.min_confidense: `min_confidense` is not a key of `task_router_config`; did you mean `min_confidence`?",
-            "f: c.colour: `colour` is not a key of `task_router_config`; its keys are tasks, default_model, \
+            "f: error: c.tasks.debuging: there is no task `debuging`; did you mean `debugging`?",
+            &format!("f: error: c.tasks.poetry: there is no task `poetry`; the tasks are {tasks}"),
+            "f: error: c.tasks.math: this task has no group; write a group's name, or take the task out",
+            "f: error: c.tasks.general[1]: `a` stands in this list already; take it out",
+            "f: error: c.tasks.general[2]: this is a number, not a text; put it in quotes or write a name",
+            "f: error: c.tasks.translation: this is a map, not a text; put it in quotes or write a name",
+            "f: error: c.default_model: this name is empty; write a group's name",
+            "f: error: c.long_context_tokens: `0` will not do here; write a whole number from 1 up",
+            "f: error: c.min_confidence: `1.5` is no confidence; write a number from 0 to 1, for example 0.4",
+            "f: error: c.shadow: `perhaps` is neither true nor false; write `true` or `false`",
+            "f: error: c.min_confidense: `min_confidense` is not a key of `task_router_config`; did you mean `min_confidence`?",
+            "f: error: c.colour: `colour` is not a key of `task_router_config`; its keys are tasks, default_model, \
              long_context_tokens, min_confidence, shadow, session_affinity",
         ];
         assert_eq!(errors, wanted);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_is_a_error() {
-        assert_eq!(compiled("[]").1, ["f: c: this is a list, not a map; write `key: value` lines below it"]);
+    fn what_is_no_map_is_an_error() {
+        assert_eq!(compiled("[]").1, ["f: error: c: this is a list, not a map; write `key: value` lines below it"]);
     }
 }

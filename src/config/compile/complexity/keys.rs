@@ -4,7 +4,6 @@
 
 use super::super::field::{Diagnostics, Field, below};
 use super::super::names::nearest;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::tree::{Key, Value};
 
 const KNOWN: &[&str] = &[
@@ -81,7 +80,7 @@ pub(super) fn check(field: &Field<'_>, diagnostics: &mut Diagnostics) {
     let Value::Map(entries) = &field.node.value else { return };
     for (Key { name, place }, value) in entries.iter().filter(|(key, _)| !KNOWN.contains(&key.name.as_str())) {
         let path = below(&field.path, name);
-        let note = |problem: String, remedy: &str| Diagnostic::new(place.or(value.place), &path, problem, remedy);
+        let place = place.or(value.place);
         let is_off = match &value.value {
             Value::Null | Value::Bool(false) => true,
             Value::Seq(items) => items.is_empty(),
@@ -93,17 +92,16 @@ pub(super) fn check(field: &Field<'_>, diagnostics: &mut Diagnostics) {
         });
         if NOT_HERE.contains(&name.as_str()) {
             if !is_off {
-                diagnostics.errors.push(note(format!("`{name}` is not supported here"), "take it out"));
+                diagnostics.error(place, &path, format!("`{name}` is not supported here"), "take it out");
             }
         } else if let Some(meant) = nearest(name, KNOWN.iter().copied()) {
-            diagnostics.errors.push(note(format!("`{name}` is not a key"), &format!("did you mean `{meant}`?")));
+            diagnostics.error(place, &path, format!("`{name}` is not a key"), format!("did you mean `{meant}`?"));
         } else if ignored {
-            diagnostics
-                .warnings
-                .push(note(format!("`{name}` has no effect here, only in LiteLLM"), "leave it or take it out"));
+            let problem = format!("`{name}` has no effect here, only in LiteLLM");
+            diagnostics.warning(place, &path, problem, "leave it or take it out");
         } else {
             let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
-            diagnostics.warnings.push(note(problem, "look for a slip, or take it out"));
+            diagnostics.warning(place, &path, problem, "look for a slip, or take it out");
         }
     }
 }

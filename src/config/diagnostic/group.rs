@@ -1,0 +1,187 @@
+//! What repeats, told once: one unknown provider in two hundred entries is one message with two hundred places.
+//!
+//! Two diagnostics are of one kind where severity, path (but for indices and free names in it), problem and remedy are the same,
+//! or differ only by the name that the problem is about. With different names they are put together only where they are many,
+//! since each name is then listed with its line and loses its own remedy's words.
+//!
+//! **Invariant:** every diagnostic is in exactly one group, and groups stand in the order of their first one.
+
+use std::collections::HashMap;
+
+use super::{Diagnostic, Place};
+
+/// With different names, up to so many stand by themselves.
+const FEW: usize = 3;
+/// So many further places are listed.
+const LISTED: usize = 8;
+
+/// Diagnostics of one kind, at least one.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// The first one in the text, which stands for all.
+    pub first: &'a Diagnostic,
+    /// The others.
+    pub others: Vec<&'a Diagnostic>,
+}
+
+impl Group<'_> {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// A line for a terminal: the first one's, and where the others stand.
+    #[must_use]
+    pub fn line(&self, file: &str) -> String {
+        let line = self.first.line(file);
+        if self.others.is_empty() {
+            return line;
+        }
+        let same = self.others.iter().all(|other| other.problem == self.first.problem);
+        let mut listed: Vec<String> = self.others.iter().map(|other| self.place(other, same)).collect();
+        listed.dedup();
+        let word = match (same && self.first.place.is_some(), listed.len()) {
+            (false, _) => "",
+            (true, 1) => "line ",
+            (true, _) => "lines ",
+        };
+        let more = if listed.len() > LISTED { ", …" } else { "" };
+        listed.truncate(LISTED);
+        format!("{line} (and {} more: {word}{}{more})", self.others.len(), listed.join(", "))
+    }
+
+    /// Where one of the others stands: its line, after its own name where that differs.
+    fn place(&self, other: &Diagnostic, same: bool) -> String {
+        let line = other.place.map_or_else(|| other.path.clone(), |Place { line, .. }| line.to_string());
+        let (mine, its) = (names(&self.first.problem), names(&other.problem));
+        match mine.zip(its).find(|(mine, its)| mine != its) {
+            Some((_, name)) if !same => format!("`{name}` (line {line})"),
+            _ => line,
+        }
+    }
+}
+
+/// Puts together what is of one kind.
+pub(super) fn of(all: &[Diagnostic]) -> Vec<Group<'_>> {
+    let alone = all.iter().map(|first| Group { first, others: Vec::new() });
+    let exact = gather(alone, |first| kind(first, false));
+    let mut sizes = HashMap::<String, usize>::new();
+    exact.iter().for_each(|group| *sizes.entry(kind(group.first, true)).or_default() += 1);
+    let mut few = 0_usize;
+    gather(exact.into_iter(), |first| {
+        let kind = kind(first, true);
+        if sizes.get(&kind).is_some_and(|size| *size > FEW) {
+            return kind;
+        }
+        few += 1;
+        few.to_string()
+    })
+}
+
+/// Joins groups with the same key, each where the first one stands.
+fn gather<'a>(groups: impl Iterator<Item = Group<'a>>, mut key: impl FnMut(&Diagnostic) -> String) -> Vec<Group<'a>> {
+    let (mut found, mut places) = (Vec::<Group<'a>>::new(), HashMap::<String, usize>::new());
+    for group in groups {
+        let place = *places.entry(key(group.first)).or_insert(found.len());
+        match found.get_mut(place) {
+            Some(known) => known.others.extend(std::iter::once(group.first).chain(group.others)),
+            None => found.push(group),
+        }
+    }
+    found.iter_mut().for_each(|group| group.others.sort_by_key(|other| other.place));
+    found
+}
+
+/// What two diagnostics of one kind have in common; `nameless`, whatever name the problem is about.
+fn kind(of: &Diagnostic, nameless: bool) -> String {
+    let mut text = format!("{}\n{}\n{}\n{}", of.severity.as_str(), without_indices(&of.path), of.problem, of.remedy);
+    if nameless {
+        for name in names(&of.problem).filter(|name| !name.is_empty()) {
+            text = text.replace(name, "`");
+        }
+    }
+    text
+}
+
+/// What a text says in backticks.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// A path with `[]` for every `[7]`.
+fn without_indices(path: &str) -> String {
+    let mut inside = false;
+    let keep = |c: &char| {
+        inside = if *c == '[' { true } else { inside && c.is_ascii_digit() };
+        !(inside && c.is_ascii_digit())
+    };
+    path.chars().filter(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Diagnostics, Place};
+    use super::*;
+
+    fn at(line: usize) -> Option<Place> {
+        Some(Place { line, column: 3 })
+    }
+
+    #[test]
+    fn one_kind_is_one_message_with_all_its_places() {
+        let mut found = Diagnostics::default();
+        for entry in 0..200 {
+            let path = format!("model_list[{entry}].litellm_params.model");
+            found.error(at(entry * 4 + 1), &path, "there is no provider `opnai`", "did you mean `openai`?");
+        }
+        found.error(at(900), "model_list[7].model_name", "`model_name` is empty", "write one");
+        let lines = found.lines("f");
+        assert_eq!(
+            lines,
+            [
+                "f:1:3: error: model_list[0].litellm_params.model: there is no provider `opnai`; did you mean `openai`? \
+                 (and 199 more: lines 5, 9, 13, 17, 21, 25, 29, 33, …)",
+                "f:900:3: error: model_list[7].model_name: `model_name` is empty; write one",
+            ]
+        );
+        assert_eq!(found.groups().iter().map(Group::count).sum::<usize>(), 201);
+    }
+
+    #[test]
+    fn names_are_listed_where_they_are_many_and_keep_their_remedy() {
+        let told = |names: &[&str]| {
+            let mut found = Diagnostics::default();
+            for (index, name) in names.iter().enumerate() {
+                let path = format!("model_list[{index}].litellm_params.model");
+                let problem = format!("`{name}` does not say which provider runs it");
+                found.error(at(index + 1), &path, problem, format!("write `openai/{name}`"));
+            }
+            found.lines("f")
+        };
+        assert_eq!(told(&["a", "b", "c"]).len(), 3);
+        let lines = told(&["a1", "b2", "c3", "d4", "b2"]);
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].ends_with("(and 4 more: `b2` (line 2), `c3` (line 3), `d4` (line 4), `b2` (line 5))"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn another_remedy_severity_or_key_is_another_kind() {
+        let mut found = Diagnostics::default();
+        for index in 0..9 {
+            found.warning(at(index), &format!("a[{index}].x"), "odd", "mend it");
+            found.error(at(index), &format!("a[{index}].x"), "odd", "mend it");
+            found.warning(at(index), &format!("a[{index}].y"), "odd", "mend it");
+            found.warning(
+                at(index),
+                &format!("a[{index}].z{index}"),
+                format!("`z{index}` is no key"),
+                format!("did you mean `k{index}`?"),
+            );
+        }
+        assert_eq!(found.lines("f").len(), 3 + 9);
+    }
+}
