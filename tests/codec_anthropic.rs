@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, Usage};
 use signalbox::codec::client::openai;
 use signalbox::codec::{self, AnswerContext, StreamFacts, Target};
-use signalbox::failure;
+use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::Dialect;
 
 const NOW_S: u64 = 1_763_600_000;
@@ -76,6 +76,7 @@ impl Case {
 
     fn context(&self) -> AnswerContext {
         AnswerContext {
+            provider: "anthropic",
             model: "asked-model".to_owned(),
             now_s: NOW_S,
             fallback_id: "chatcmpl-fallback".to_owned(),
@@ -103,7 +104,11 @@ impl Case {
         }
         if let Some(body) = self.read("upstream_response.json") {
             let answer = match self.settings["status"].as_u64() {
-                Some(status) => Err(failure::classify(u16::try_from(status).unwrap(), &|_| None, &body)),
+                Some(status) => {
+                    let status = u16::try_from(status).unwrap();
+                    let (provider, header) = ("anthropic", |_: &str| None);
+                    Err(failure::classify(&ErrorAnswer { provider, status, header: &header, body: &body, now_ms: 0 }))
+                }
                 None => codec::answer(Dialect::Anthropic, &body, &self.context()),
             };
             match answer {

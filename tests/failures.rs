@@ -6,12 +6,13 @@
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, FailureClass};
 use signalbox::codec::client::openai::error;
-use signalbox::failure::{api_error, classify};
+use signalbox::failure::{ErrorAnswer, api_error, classify};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn read(status: u16, headers: &Value, body: &[u8]) -> Failure {
-    classify(status, &|name| headers.get(name).and_then(Value::as_str).map(str::to_owned), body)
+    let header = |name: &str| headers.get(name).and_then(Value::as_str).map(str::to_owned);
+    classify(&ErrorAnswer { provider: "", status, header: &header, body, now_ms: 0 })
 }
 
 /// A failure for a JSON body without headers.
@@ -162,14 +163,7 @@ fn nothing_secret_and_nothing_long_gets_out() {
 #[test]
 fn each_class_has_its_answer() {
     let answer = |class: FailureClass| {
-        let failure = Failure {
-            class,
-            status: 0,
-            message: String::new(),
-            code: Some("theirs".into()),
-            param: None,
-            retry_after_ms: None,
-        };
+        let failure = Failure { code: Some("theirs".into()), ..Failure::local(class, "") };
         let ApiError { status, kind, code, message, .. } = api_error(&failure);
         assert!(!message.is_empty());
         (status, kind, code.unwrap())

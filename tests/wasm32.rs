@@ -52,6 +52,7 @@ macro_rules! golden_pairs {
 
 fn context() -> AnswerContext {
     AnswerContext {
+        provider: "anthropic",
         model: "asked-model".to_owned(),
         now_s: 1_763_600_000,
         fallback_id: "chatcmpl-fallback".to_owned(),
@@ -165,8 +166,8 @@ fn depth_is_no_danger_on_a_small_stack() {
                 let _ = codec::request(Dialect::Anthropic, &chat, Target { model, drop_params: false });
             }
         }
-        let _ = failure::classify(400, &|_| None, format!(r#"{{"error":{nested}}}"#).as_bytes());
-        let _ = failure::classify(500, &|_| None, nested.as_bytes());
+        let _ = failure::in_band("openai", format!(r#"{{"error":{nested}}}"#).as_bytes());
+        let _ = failure::in_band("openai", nested.as_bytes());
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
             for answer in [nested.clone(), format!(r#"{{"choices":{nested},"content":{nested},"usage":{nested}}}"#)] {
                 let _ = codec::answer(dialect, answer.as_bytes(), &context());

@@ -34,7 +34,45 @@ pub enum FailureClass {
     BadRequest,
 }
 
+/// Whose fault a failure is. It says who suffers from it: what is a request's fault says nothing of the deployment, and what is the
+/// account's will meet every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The client's own: no provider takes such a request.
+    Client,
+    /// The request's: this deployment does not take it, another may.
+    Request,
+    /// The model's: it is unknown there, or no more.
+    Model,
+    /// The account's: its money, its credentials, its rights.
+    Account,
+    /// The deployment's: it has no room, or fails.
+    Deployment,
+    /// The network's, between here and there.
+    Network,
+}
+
+impl Fault {
+    /// Whether the request is at fault, so that the failure says nothing of the deployment: it never cools one.
+    #[must_use]
+    pub const fn is_of_request(self) -> bool {
+        matches!(self, Self::Client | Self::Request)
+    }
+}
+
 impl FailureClass {
+    /// Whose fault it is, where no word says otherwise.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        match self {
+            Self::Connect | Self::Reset => Fault::Network,
+            Self::Timeout | Self::FirstToken | Self::RateLimit | Self::Overloaded | Self::Upstream => Fault::Deployment,
+            Self::Quota | Self::Auth | Self::Permission => Fault::Account,
+            Self::NotFound => Fault::Model,
+            Self::ContextWindow | Self::ContentPolicy | Self::BadRequest => Fault::Request,
+        }
+    }
+
     /// The class as it stands in headers, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -62,6 +100,10 @@ impl FailureClass {
 pub struct Failure {
     /// What kind it is.
     pub class: FailureClass,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// The name of the provider that said so; empty where none did.
+    pub provider: &'static str,
     /// The provider's HTTP status, 0 where there was none.
     pub status: u16,
     /// The provider's own message, cut to a sane length, free of credentials.
@@ -78,7 +120,16 @@ impl Failure {
     /// A failure that no provider named: the connection or our own reading of the answer says so.
     #[must_use]
     pub fn local(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, status: 0, message: message.into(), code: None, param: None, retry_after_ms: None }
+        Self {
+            class,
+            fault: class.fault(),
+            provider: "",
+            status: 0,
+            message: message.into(),
+            code: None,
+            param: None,
+            retry_after_ms: None,
+        }
     }
 }
 

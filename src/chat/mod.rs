@@ -13,7 +13,7 @@ mod request;
 
 pub use answer::{ChatEvent, ChatResponse, Choice, FinishReason, ThinkingBlock, ToolCall, Usage};
 pub use conversation::{Conversation, Turn};
-pub use failure::{ApiError, Failure, FailureClass};
+pub use failure::{ApiError, Failure, FailureClass, Fault};
 pub use limits::{RateLimits, Window};
 pub use request::{
     ChatRequest, Content, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice, ToolUse,

@@ -11,7 +11,7 @@ use clap::builder::PossibleValuesParser;
 use signalbox::chat::ApiError;
 use signalbox::codec::client::{self, openai::head::Head};
 use signalbox::codec::{self, AnswerContext, AnswerStream, Encoded, Passed, Target};
-use signalbox::failure;
+use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
 
 /// Arguments of `signalbox translate`.
@@ -136,7 +136,13 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     let answer = if args.status < 400 {
         codec::answer(provider.dialect, &body, &context(&args.answer))
     } else {
-        Err(failure::classify(args.status, &|_| None, &body))
+        Err(failure::classify(&ErrorAnswer {
+            provider: provider.name,
+            status: args.status,
+            header: &|_| None,
+            body: &body,
+            now_ms: 0,
+        }))
     };
     match answer {
         Ok(answer) => output(answer.body.as_deref().unwrap_or(&body))?,
@@ -180,6 +186,7 @@ fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
 fn context(args: &AnswerArgs) -> AnswerContext {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     AnswerContext {
+        provider: provider::by_name(&args.from).map_or("", |provider| provider.name),
         model: args.model.clone(),
         now_s: args.now.unwrap_or_else(clock),
         fallback_id: "chatcmpl-signalbox".to_owned(),

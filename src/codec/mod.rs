@@ -35,6 +35,8 @@ pub struct Encoded {
 /// What an answer needs from its request when it is translated for the client.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerContext {
+    /// The name of the provider that answers.
+    pub provider: &'static str,
     /// The model to name where the provider does not echo one.
     pub model: String,
     /// Unix time in seconds, for `created`.

@@ -22,10 +22,26 @@ pub use client_error::api_error;
 use crate::chat::{Failure, FailureClass};
 use error_body::Said;
 
-/// Reads a failure from an answer's status, headers (looked up by lower-case name) and body. Also for an error that came inside
-/// a 2xx answer: then the class and the status are those which the error itself names, and `Upstream` where it names none.
+/// What a provider sent in place of an answer, and what is known about it.
+#[derive(Clone, Copy)]
+pub struct ErrorAnswer<'a> {
+    /// The provider's name; empty where it is not known.
+    pub provider: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Looks a header up by its lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// The body, or the event, as it came.
+    pub body: &'a [u8],
+    /// Now, Unix milliseconds, by which dates are measured; 0: not known, then the answer's own `date` must do.
+    pub now_ms: u64,
+}
+
+/// Reads a failure from an answer. Also for an error that came inside a 2xx answer: then the class and the status are those which
+/// the error itself names, and `Upstream` where it names none.
 #[must_use]
-pub fn classify(status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Failure {
+pub fn classify(answer: &ErrorAnswer<'_>) -> Failure {
+    let ErrorAnswer { provider, status, header, body, now_ms: _ } = *answer;
     let mut said = Said::read(body);
     if let Some(name) = header("x-amzn-errortype") {
         said.add_amazon(&name);
@@ -34,12 +50,20 @@ pub fn classify(status: u16, header: &dyn Fn(&str) -> Option<String>, body: &[u8
     let class = class(status, &said);
     Failure {
         class,
+        fault: class.fault(),
+        provider,
         status,
         message: said.message(),
         code: said.code.as_deref().map(redact::name),
         param: said.param.as_deref().map(redact::name),
         retry_after_ms: retry_after::retry_after_ms(header, said.retry_ms, class),
     }
+}
+
+/// Reads the failure of an error that came inside a good answer, or as an event of a stream.
+#[must_use]
+pub fn in_band(provider: &'static str, body: &[u8]) -> Failure {
+    classify(&ErrorAnswer { provider, status: 200, header: &|_| None, body, now_ms: 0 })
 }
 
 /// A failure that we see ourselves, where the provider said nothing: its class, and a sentence.

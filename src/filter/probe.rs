@@ -9,10 +9,10 @@
 
 use super::headers::{OutgoingHeaders, to_provider};
 use super::{Api, HeaderMap};
-use crate::chat::{Failure, FailureClass};
+use crate::chat::Failure;
 use crate::codec::{self, Target, client::openai};
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
-use crate::failure;
+use crate::failure::{self, ErrorAnswer};
 
 /// One question to one deployment.
 #[derive(Debug)]
@@ -44,10 +44,13 @@ impl Probe {
     }
 }
 
+/// An answer's status, headers and body.
+type Answer<'a> = (u16, &'a HeaderMap, &'a [u8]);
+
 /// What a probe's answer says of its deployment's health; `None`: it serves. One that only finds fault with the question (reasoning models do
 /// not like so few tokens) answers, and is well.
 #[must_use]
-pub fn verdict(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Failure> {
+pub fn verdict(provider: &'static str, (status, headers, body): Answer<'_>, now_ms: u64) -> Option<Failure> {
     if (200..300).contains(&status) {
         return None;
     }
@@ -55,18 +58,19 @@ pub fn verdict(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Failure>
         let (_, value) = headers.iter().find(|(found, _)| found == name)?;
         Some(String::from_utf8_lossy(value).into_owned())
     };
-    let is_well =
-        |class| matches!(class, FailureClass::BadRequest | FailureClass::ContextWindow | FailureClass::ContentPolicy);
-    Some(failure::classify(status, &header, body)).filter(|failure| !is_well(failure.class))
+    let answer = ErrorAnswer { provider, status, header: &header, body, now_ms };
+    Some(failure::classify(&answer)).filter(|failure| !failure.fault.is_of_request())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::FailureClass;
 
     #[test]
     fn who_answers_is_well_whatever_the_answer_to_the_question() {
-        let class = |status, body: &[u8]| verdict(status, &HeaderMap::new(), body).map(|failure| failure.class);
+        let class =
+            |status, body: &[u8]| verdict("openai", (status, &HeaderMap::new(), body), 0).map(|failure| failure.class);
         assert_eq!(class(200, b"{}"), None);
         assert_eq!(class(400, br#"{"error":{"message":"Could not finish: max_tokens was reached"}}"#), None);
         assert_eq!(class(401, b""), Some(FailureClass::Auth));

@@ -51,8 +51,8 @@ pub struct Worker {
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
-    /// Probes on their way, by the host's number, and when their time is over.
-    probes: HashMap<u32, (Booking, u64)>,
+    /// Probes on their way, by the host's number: when their time is over, and who was asked.
+    probes: HashMap<u32, (Booking, u64, &'static str)>,
     now_ms: u64,
     random: Random,
 }
@@ -297,8 +297,10 @@ impl Worker {
     pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
         let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
         let check = self.setup.as_ref().and_then(|setup| setup.signalbox.health_check.as_ref());
+        let asked = self.setup.as_ref().and_then(|setup| setup.deployments.get(deployment));
+        let provider = asked.map_or("", |asked| asked.provider.name);
         let over_ms = self.now_ms.saturating_add(check.map_or(0, |check| check.timeout_ms)).saturating_add(LATE_MS);
-        if let Some((former, _)) = self.probes.insert(call, (booking, over_ms)) {
+        if let Some((former, ..)) = self.probes.insert(call, (booking, over_ms, provider)) {
             self.ledger.cancel(store, former, self.now_ms);
         }
     }
@@ -306,7 +308,7 @@ impl Worker {
     /// Gives back what probes hold whose answer never comes: the host forgets its calls with the listener that made them.
     fn forget_probes(&mut self, store: &dyn StateStore) {
         let now_ms = self.now_ms;
-        for (_, (booking, _)) in self.probes.extract_if(|_, (_, over_ms)| *over_ms <= now_ms) {
+        for (_, (booking, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
             self.ledger.end(store, booking, &Ended::with(Outcome::Abandoned), now_ms);
         }
     }
@@ -319,8 +321,11 @@ impl Worker {
         answer: Option<(u16, HeaderMap, Vec<u8>)>,
         now_ms: u64,
     ) {
-        let Some((booking, _)) = self.probes.remove(&call) else { return };
-        let outcome = match answer.map(|(status, headers, body)| probe::verdict(status, &headers, &body)) {
+        let Some((booking, _, provider)) = self.probes.remove(&call) else { return };
+        let verdict = |(status, headers, body): (u16, HeaderMap, Vec<u8>)| {
+            probe::verdict(provider, (status, &headers, &body), now_ms)
+        };
+        let outcome = match answer.map(verdict) {
             Some(None) => Outcome::Served,
             Some(Some(failure)) => Outcome::Failed(failure),
             None => Outcome::Abandoned,

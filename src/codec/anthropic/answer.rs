@@ -81,7 +81,7 @@ struct Refusal<'a> {
 pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
     let kind = serde_json::from_slice::<Kind<'_>>(body);
     if kind.is_ok_and(|kind| kind.r#type == "error") {
-        return Err(failure::classify(200, &|_| None, body));
+        return Err(failure::in_band(context.provider, body));
     }
     let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
         return Err(failure::own(FailureClass::Upstream, "unreadable_answer", "the answer is no Anthropic message"));

@@ -67,6 +67,7 @@ impl AnswerStream for Stream {
 
 /// What events mean, one after the other.
 struct Reading {
+    provider: &'static str,
     writer: ChunkWriter,
     facts: StreamFacts,
     open: BTreeMap<u64, Open>,
@@ -165,6 +166,7 @@ impl Piece<'_> {
 impl Reading {
     fn new(context: AnswerContext) -> Self {
         Self {
+            provider: context.provider,
             writer: ChunkWriter::new(context),
             facts: StreamFacts::default(),
             open: BTreeMap::new(),
@@ -220,7 +222,7 @@ impl Reading {
                 (self.facts.complete, self.facts.done) = (true, true);
             }
             "ping" => self.writer.write(ChatEvent::Ping, out),
-            "error" => self.fail(failure::classify(200, &|_| None, data), out),
+            "error" => self.fail(failure::in_band(self.provider, data), out),
             _ => {}
         }
     }

@@ -20,11 +20,11 @@ use crate::failure;
 ///
 /// # Errors
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
-pub fn answer(body: &[u8], _context: &AnswerContext) -> Result<Answer, Failure> {
+pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
     let Some(sight) = sight::read(body, false) else {
         return Err(unreadable("the provider's answer is not a JSON object"));
     };
-    if let Some(failure) = stream::failed(&sight, body) {
+    if let Some(failure) = stream::failed(context.provider, &sight, body) {
         return Err(failure);
     }
     if !sight.answer {
@@ -43,7 +43,7 @@ fn unreadable(message: &str) -> Failure {
 /// Starts reading a streamed answer.
 #[must_use]
 pub fn stream(context: AnswerContext) -> Stream {
-    Stream::new(context.hide_usage)
+    Stream::new(&context)
 }
 
 /// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the

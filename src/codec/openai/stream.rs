@@ -9,7 +9,7 @@ use super::sight::{self, Sight};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::error;
 use crate::codec::framing::sse::{Cutter, Frame};
-use crate::codec::{AnswerStream, Passed, StreamFacts};
+use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts};
 use crate::failure;
 
 /// A streamed answer of an OpenAI-compatible provider.
@@ -33,13 +33,16 @@ struct Reader {
     hide_usage: bool,
     /// An event since the last push began moved the answer on. The deltas that follow it are not looked into.
     progressed: bool,
+    /// Whose stream it is.
+    provider: &'static str,
 }
 
 impl Stream {
-    /// Starts reading; `hide_usage` leaves the chunk out that holds nothing but usage.
+    /// Starts reading.
     #[must_use]
-    pub fn new(hide_usage: bool) -> Self {
-        Self { reader: Reader { hide_usage, ..Reader::default() }, ..Self::default() }
+    pub fn new(context: &AnswerContext) -> Self {
+        let AnswerContext { hide_usage, provider, .. } = *context;
+        Self { reader: Reader { hide_usage, provider, ..Reader::default() }, ..Self::default() }
     }
 }
 
@@ -81,13 +84,13 @@ impl Reader {
             return Fate::Pass;
         }
         if event == b"error" {
-            return Fate::Fail(in_band(data));
+            return Fate::Fail(failure::in_band(self.provider, data));
         }
         let Some(sight) = sight::read(data, !self.progressed) else {
             self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
             return Fate::LeaveOut;
         };
-        if let Some(failure) = failed(&sight, data) {
+        if let Some(failure) = failed(self.provider, &sight, data) {
             return Fate::Fail(failure);
         }
         // Azure begins with what its filter thinks of the prompt; clients stumble over the empty id and choices.
@@ -117,17 +120,12 @@ impl Reader {
 }
 
 /// The failure that an answer or a chunk is, if it is one.
-pub fn failed(sight: &Sight, data: &[u8]) -> Option<Failure> {
+pub fn failed(provider: &'static str, sight: &Sight, data: &[u8]) -> Option<Failure> {
     if sight.error {
-        return Some(in_band(data));
+        return Some(failure::in_band(provider, data));
     }
     let gave_up = || failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer");
     sight.broken.then(gave_up)
-}
-
-/// An error that came inside a good answer.
-fn in_band(data: &[u8]) -> Failure {
-    failure::classify(200, &|_| None, data)
 }
 
 /// The way out: as long as everything passes, the bytes that came are the output, and nothing is copied.
@@ -195,7 +193,7 @@ impl AnswerStream for Stream {
                     out.extend_from_slice(b"\n\n");
                 }
             } else if !reader.begun && reader.facts.failure.is_none() && is_document(frame.raw) {
-                reader.fail(in_band(frame.raw), out);
+                reader.fail(failure::in_band(reader.provider, frame.raw), out);
             }
         });
         if reader.facts.failure.is_some() {

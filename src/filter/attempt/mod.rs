@@ -21,7 +21,7 @@ use super::{Api, Flight};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::error;
 use crate::codec::{AnswerContext, AnswerStream};
-use crate::failure;
+use crate::failure::{self, ErrorAnswer};
 use crate::provider::Dialect;
 use crate::routing::auto::Choice;
 use answer::unreadable;
@@ -144,12 +144,14 @@ impl Attempt {
     fn context(&self) -> AnswerContext {
         let flight = self.flight.borrow();
         let place = flight.tried.last().and_then(|place| flight.deployment(*place));
+        let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
         if self.dialect == Dialect::OpenAi {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
-            return AnswerContext { hide_usage, ..AnswerContext::default() };
+            return AnswerContext { provider, hide_usage, ..AnswerContext::default() };
         }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
         AnswerContext {
+            provider,
             model: model.cloned().unwrap_or_default(),
             now_s: self.started_ms / 1000,
             fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
@@ -218,7 +220,13 @@ impl Attempt {
                     let (_, value) = headers.iter().find(|(found, _)| found == name)?;
                     Some(String::from_utf8_lossy(value).into_owned())
                 };
-                self.failed(failure::classify(status, &header, bytes))
+                let flight = self.flight.borrow();
+                let asked = flight.tried.last().and_then(|place| flight.deployment(*place));
+                let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
+                let now_ms = flight.heard_ms;
+                drop(flight);
+                let answer = ErrorAnswer { provider, status, header: &header, body: bytes, now_ms };
+                self.failed(failure::classify(&answer))
             }
             Phase::Whole => self.whole(bytes, ends),
             Phase::Held(stream, held) => self.held(stream, held, bytes, ends),
