@@ -5,6 +5,7 @@
 mod memory;
 
 use std::cell::RefCell;
+use std::hash::RandomState;
 use std::rc::Rc;
 
 use memory::Memory;
@@ -142,7 +143,7 @@ const FILLED: &str = r#"{"model_list": [
 /// Where five requests go that were planned together and then failed together at the first deployment.
 fn failed_over(spare: &str) -> Vec<String> {
     let store = Memory::default();
-    let mut worker = Worker::new(7);
+    let mut worker = Worker::new(7, RandomState::new());
     let config = worker.configure(&FILLED.replace("SPARE", spare), &store, 1_000).unwrap();
     let body = br#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
     let mut depart = || {

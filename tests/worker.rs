@@ -5,6 +5,7 @@
 mod memory;
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::rc::Rc;
 
 use memory::Memory;
@@ -38,7 +39,7 @@ struct Traffic {
 impl Traffic {
     fn new(seed: u64) -> Self {
         let (store, now_ms) = (Memory::default(), 1_800_000_000_000);
-        let mut workers = [Worker::new(seed), Worker::new(seed + 1_000)];
+        let mut workers = [Worker::new(seed, RandomState::new()), Worker::new(seed + 1_000, RandomState::new())];
         let configs = [0, 1].map(|n: usize| workers[n].configure(CONFIG, &store, now_ms).unwrap());
         let (random, gauges) = (Random::new(seed), HashMap::new());
         Self { workers, configs, store, running: Vec::new(), now_ms, random, gauges }
@@ -177,7 +178,7 @@ fn told(worker: &mut Worker) -> Vec<String> {
 
 #[test]
 fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests() {
-    let (store, mut worker) = (Memory::default(), Worker::new(1));
+    let (store, mut worker) = (Memory::default(), Worker::new(1, RandomState::new()));
     let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
     let body = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
     let flight = worker.depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new() }).unwrap();
@@ -202,7 +203,7 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
 
 #[test]
 fn a_probe_whose_end_is_never_told_is_given_back() {
-    let (store, mut worker) = (Memory::default(), Worker::new(1));
+    let (store, mut worker) = (Memory::default(), Worker::new(1, RandomState::new()));
     worker.configure(&of(&["a"], r#","signalbox":{"health_check":{"timeout":2}}"#), &store, 1_000).unwrap();
     worker.probing(&store, 7, 0);
     for (now_ms, in_flight) in [(1_050, 1), (3_950, 1), (4_000, 0)] {
@@ -213,4 +214,35 @@ fn a_probe_whose_end_is_never_told_is_given_back() {
         assert_eq!(changed, wanted.as_ref(), "{now_ms}");
     }
     worker.probed(&store, 7, None, 4_100);
+}
+
+#[test]
+fn s3_an_attempt_finds_its_own_flight_and_no_other() {
+    let store = Memory::default();
+    let mut ids = Vec::new();
+    // The same chance on purpose: what spreads load must not tell the names of flights.
+    for mut worker in [1, 1].map(|chance| Worker::new(chance, RandomState::new())) {
+        let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
+        for _ in 0..100 {
+            let body = br#"{"model":"m","messages":[]}"#.to_vec();
+            let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
+            ids.push(worker.depart(&store, &setup, asked).unwrap().borrow().id);
+        }
+        let id = *ids.last().unwrap();
+        assert!(worker.flight_of_attempt(id, false).is_none(), "a later attempt's filter state, before the first");
+        let flight = worker.flight_of_attempt(id, true).unwrap();
+        let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+        assert!(worker.flight_of_attempt(id, true).is_none(), "a first attempt's header, after the first");
+        assert!(worker.flight_of_attempt(id, false).is_some(), "Envoy retries");
+        attempt.on_headers(200, &Vec::new, false);
+        attempt.on_body(ANSWER, true);
+        assert!(worker.flight_of_attempt(id, false).is_none(), "its client has its answer");
+        worker.land(&store, id);
+        assert!(worker.flight(id).is_none());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
+    let near = ids.windows(2).filter(|pair| pair[1] - pair[0] < 1 << 32).count();
+    assert!(near < 5, "counted ids would all be near each other");
 }

@@ -62,7 +62,7 @@ impl Ending {
 /// One request on its way.
 #[derive(Debug)]
 pub struct Flight {
-    /// Its number in this VM; given by the shell.
+    /// Its name among this worker's flights; given when it departs.
     pub id: u64,
     /// The configuration it was planned with; a newer one does not touch it.
     pub config: Rc<RouterConfig>,

@@ -14,6 +14,7 @@ mod decisions;
 mod desk;
 mod endpoint;
 mod flight;
+mod flights;
 mod gauges;
 mod headers;
 pub mod plugin;

@@ -4,10 +4,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::rc::Rc;
 
 use super::decisions::Decisions;
 use super::desk::Desk;
+use super::flights::Flights;
 use super::gauges::{Gauges, Told};
 use super::probe::{self, Probe};
 use super::route::{self, Admission, Moment, RequestHead};
@@ -43,8 +45,7 @@ pub struct Asked<'a> {
 /// What one worker's VM keeps in memory.
 pub struct Worker {
     setup: Option<Rc<Setup>>,
-    flights: HashMap<u64, SharedFlight>,
-    last_flight: u64,
+    flights: Flights,
     ledger: Ledger,
     tally: Tally,
     decisions: Decisions,
@@ -58,14 +59,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without a configuration. `chance` must be another number for each VM.
+    /// A worker without a configuration. `chance` must be another number for each VM; `secret` is drawn anew for each as well, and names
+    /// its flights.
     #[must_use]
-    pub fn new(chance: u64) -> Self {
+    pub fn new(chance: u64, secret: RandomState) -> Self {
         let mut random = Random::new(chance);
         Self {
             setup: None,
-            flights: HashMap::new(),
-            last_flight: 0,
+            flights: Flights::new(secret),
             ledger: Ledger::new(random.next()),
             tally: Tally::default(),
             decisions: Decisions::default(),
@@ -150,13 +151,9 @@ impl Worker {
         if let Some(booking) = booking.take_if(|_| !is_for_first) {
             self.ledger.cancel(store, booking, self.now_ms);
         }
-        let mut flight = Flight { booking, ..planned? };
+        let flight = Flight { booking, prompt_tokens: tokens, ..planned? };
         self.count(&flight);
-        self.last_flight += 1;
-        (flight.id, flight.prompt_tokens) = (self.last_flight, tokens);
-        let flight = Rc::new(RefCell::new(flight));
-        self.flights.insert(self.last_flight, Rc::clone(&flight));
-        Ok(flight)
+        Ok(self.flights.depart(flight))
     }
 
     /// Leads a flight past those that have filled up or begun to cool since it was planned. Where the last attempt is over, its place at
@@ -193,12 +190,18 @@ impl Worker {
     /// The flight of an id.
     #[must_use]
     pub fn flight(&self, id: u64) -> Option<SharedFlight> {
-        self.flights.get(&id).cloned()
+        self.flights.get(id)
+    }
+
+    /// The flight of an attempt that begins, its first or a later one. `None`: it is not known here, or it is another request's.
+    #[must_use]
+    pub fn flight_of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
+        self.flights.of_attempt(id, is_first)
     }
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays booked for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
-        let booking = self.flights.remove(&id).and_then(|flight| flight.borrow_mut().booking.take());
+        let booking = self.flights.land(id).and_then(|flight| flight.borrow_mut().booking.take());
         if let Some(booking) = booking {
             self.ledger.cancel(store, booking, self.now_ms);
         }

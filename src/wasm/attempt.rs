@@ -119,8 +119,9 @@ impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
         let (cluster, id) = flight_of(&client).map_or_else(|| host::chosen().unzip(), |id| (None, Some(id)));
-        let Some(flight) = id.and_then(|id| worker::with(|worker| worker.flight(id))) else {
-            // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten.
+        let first = cluster.is_none();
+        let Some(flight) = id.and_then(|id| worker::with(|worker| worker.flight_of_attempt(id, first))) else {
+            // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten, nor as another request.
             return send(&route::not_ready());
         };
         let started = Attempt::start(&flight, client, cluster.as_deref(), clock(&flight));

@@ -11,7 +11,7 @@ use proxy_wasm::types::{BufferType, MapType};
 use crate::filter::{Change, Flight, Setup, Told, Worker, probe::Probe};
 
 thread_local! {
-    static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED)));
+    static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED), RandomState::new()));
     /// The host's numbers for the statistics that were told before.
     static STATISTICS: RefCell<HashMap<String, u32>> = RefCell::new(HashMap::new());
 }
