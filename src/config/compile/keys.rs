@@ -6,6 +6,7 @@
 //! **Invariant:** what no section lists as known is in no compiled configuration, and so never in the filter's.
 
 use super::field::{Diagnostics, Field, below};
+use super::guards;
 use super::names::nearest;
 use super::sections::{self, FOR_ENVOY, Others, ROOT, Section, Shape};
 use crate::config::tree::{Key, Node, Place, Value};
@@ -14,28 +15,9 @@ use crate::config::tree::{Key, Node, Place, Value};
 pub(super) fn check(root: &Node, diagnostics: &mut Diagnostics) {
     let root = Field::root(root);
     ROOT.check(&root, diagnostics);
-    general_settings(root.node, diagnostics);
     if let Some(include) = root.at("include") {
         let remedy = "bring what stands in them into this file";
         include.error(diagnostics, "Signalbox reads one file, and none of those that `include` names", remedy);
-    }
-}
-
-/// One word about the whole section, whatever it holds, and one about the key that opens LiteLLM's door.
-fn general_settings(root: &Node, diagnostics: &mut Diagnostics) {
-    let Value::Map(entries) = &root.value else { return };
-    for (Key { name, place }, value) in entries.iter().filter(|(key, _)| key.name == "general_settings") {
-        let Value::Map(settings) = &value.value else { continue };
-        if settings.iter().any(|(key, _)| !sections::GENERAL.knows(&key.name)) {
-            let problem =
-                format!("`{name}` has no effect here, only in LiteLLM, but for `{}`", sections::GENERAL.known);
-            diagnostics.warning(*place, name, problem, "leave it or take it out");
-        }
-        if let Some((Key { name: key, .. }, value)) = settings.iter().find(|(key, _)| key.name == "master_key") {
-            let problem = "LiteLLM's clients must show this key, here they need none";
-            let remedy = "keep `signalbox.listen` on loopback, or let Envoy or a proxy before it ask for keys";
-            diagnostics.warning(value.place, &below(name, key), problem, remedy);
-        }
     }
 }
 
@@ -43,7 +25,8 @@ impl Section {
     fn check(&self, field: &Field<'_>, diagnostics: &mut Diagnostics) {
         let Value::Map(entries) = &field.node.value else { return };
         if self.others != Others::Silent {
-            for (Key { name, place }, value) in entries.iter().filter(|(key, _)| !self.knows(&key.name)) {
+            let elsewhere = |name: &str| self.knows(name) || guards::speaks_of(&field.path, name);
+            for (Key { name, place }, value) in entries.iter().filter(|(key, _)| !elsewhere(&key.name)) {
                 self.unknown(field, name, place.or(value.place), diagnostics);
             }
         }

@@ -14,6 +14,7 @@ mod environment;
 mod facts;
 mod fallbacks;
 mod field;
+mod guards;
 mod keys;
 mod model_list;
 mod names;
@@ -85,11 +86,11 @@ pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexit
 ///
 /// # Errors
 /// Everything there is to say, with at least one error, in the order of the text: warnings and notes stand beside the errors.
-pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Diagnostics> {
+pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    keys::check(root, &mut diagnostics);
-    let mut tree = keys::keep_known(root);
-    let env = environment::Environment { read: env, of_litellm: root.entry("environment_variables") };
+    keys::check(written, &mut diagnostics);
+    let mut tree = keys::keep_known(written);
+    let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables") };
     environment::put_in(&mut tree, &env, &mut diagnostics);
     let root = Field::root(&tree);
 
@@ -121,6 +122,7 @@ pub fn compile(root: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Comp
     let policies = policies::by_group(&root, &names, &mut diagnostics);
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
     let signalbox = signalbox::read(&root, &mut diagnostics);
+    guards::check(written, &signalbox.listen, &env, &mut diagnostics);
 
     diagnostics.sort();
     if diagnostics.errors() > 0 {
