@@ -3,6 +3,8 @@
 //! **Invariant:** errors, warnings and notes go to stderr as `file:line:column: error: path: problem; remedy`, in the order of the
 //! text, what repeats once. Nothing else of a file's content goes there.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +15,8 @@ use signalbox::config::yaml;
 
 /// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
 pub const WRONG: u8 = 2;
+/// A configuration may be so large. Those of a thousand deployments have half a mebibyte.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// The compiled configuration of a file. What there is to say about it is printed.
 ///
@@ -35,14 +39,29 @@ pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<OneComplexit
 }
 
 fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Diagnostics>) -> Result<T, ExitCode> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        eprintln!("error: cannot read {}: {error}", path.display());
+    let text = text(path).map_err(|problem| {
+        eprintln!("error: cannot read {}: {problem}", path.display());
         ExitCode::from(WRONG)
     })?;
     yaml::read(&text).and_then(|root| compile(&root)).map_err(|found| {
         print(path, &found);
         eprintln!("error: {} in {}", counts(&found), path.display());
         ExitCode::from(WRONG)
+    })
+}
+
+/// The text of a file, which may be a pipe and without end.
+fn text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("it is larger than {} MiB; is it the right file?", MOST_BYTES >> 20));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        format!("line {line} is not UTF-8; save the file in that encoding")
     })
 }
 

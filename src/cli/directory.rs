@@ -44,7 +44,7 @@ pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) 
 
 /// What the directory holds, if this was its work.
 fn held(directory: &Path) -> Option<Held> {
-    let part = |name| Some(read::read(&std::fs::read_to_string(directory.join(name)).ok()?).ok()?.to_json());
+    let part = |name| Some(read::read_own(&std::fs::read_to_string(directory.join(name)).ok()?).ok()?.to_json());
     Some(Held { clusters: part(CLUSTERS)?, retired: part(RETIRED)? })
 }
 

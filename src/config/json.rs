@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** what one side of a configuration says in JSON, the other reads to the last bit; nesting is bounded.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -72,10 +73,15 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
                 let mut entries: Vec<(String, &'de RawValue)> = Vec::new();
+                // Or a map of many keys would take their number squared.
+                let mut places: HashMap<String, usize> = HashMap::new();
                 while let Some((name, raw)) = map.next_entry::<String, &'de RawValue>()? {
-                    match entries.iter_mut().find(|(known, _)| *known == name) {
+                    match places.get(&name).and_then(|place| entries.get_mut(*place)) {
                         Some((_, known)) => *known = raw,
-                        None => entries.push((name, raw)),
+                        None => {
+                            places.insert(name.clone(), entries.len());
+                            entries.push((name, raw));
+                        }
                     }
                 }
                 Ok(Entries(entries))
@@ -105,6 +111,15 @@ mod tests {
         assert!(read(b"\"\xff\"").is_err());
         assert!(read(format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes()).is_err());
         assert!(read(format!("{}{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn s14_many_keys_take_no_longer_than_they_are_long() {
+        let keys: Vec<String> = (0..100_000).map(|number| format!("\"k{number}\":1")).collect();
+        let (text, started) = (format!("{{{}}}", keys.join(",")), std::time::Instant::now());
+        let Value::Map(entries) = read(text.as_bytes()).unwrap().value else { panic!() };
+        // A quadratic reader takes minutes.
+        assert!(entries.len() == keys.len() && started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]
