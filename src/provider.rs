@@ -22,6 +22,17 @@ pub enum KeyHeader {
     Named(&'static str),
 }
 
+/// Where LiteLLM looks for what a deployment does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Env(&'static str),
+    /// A key of `litellm_settings`.
+    Setting(&'static str),
+}
+
+use Origin::{Env, Setting};
+
 /// One provider.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -35,48 +46,100 @@ pub struct Provider {
     pub chat_path: &'static str,
     /// How the key travels.
     pub key_header: KeyHeader,
-    /// The environment variable that LiteLLM reads where no `api_key` is given; empty: none.
-    pub key_env: &'static str,
+    /// What names the base URL where no `api_base` is given, in LiteLLM's order.
+    pub base_from: &'static [Origin],
+    /// What holds the key where no `api_key` is given, in LiteLLM's order.
+    pub key_from: &'static [Origin],
     /// Headers every request carries.
     pub headers: &'static [(&'static str, &'static str)],
 }
 
-const fn compatible(name: &'static str, api_base: &'static str, key_env: &'static str) -> Provider {
+const fn compatible(
+    name: &'static str,
+    api_base: &'static str,
+    base_from: &'static [Origin],
+    key_from: &'static [Origin],
+) -> Provider {
     Provider {
         name,
         dialect: Dialect::OpenAi,
         api_base,
         chat_path: "/chat/completions",
         key_header: KeyHeader::Bearer,
-        key_env,
+        base_from,
+        key_from,
         headers: &[],
     }
 }
 
 /// Every provider known.
 pub const PROVIDERS: &[Provider] = &[
-    compatible("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    compatible(
+        "openai",
+        "https://api.openai.com/v1",
+        &[Setting("api_base"), Env("OPENAI_BASE_URL"), Env("OPENAI_API_BASE")],
+        &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
+    ),
     Provider {
         name: "anthropic",
         dialect: Dialect::Anthropic,
         api_base: "https://api.anthropic.com",
         chat_path: "/v1/messages",
         key_header: KeyHeader::Named("x-api-key"),
-        key_env: "ANTHROPIC_API_KEY",
+        base_from: &[Setting("api_base"), Env("ANTHROPIC_API_BASE"), Env("ANTHROPIC_BASE_URL")],
+        key_from: &[Setting("anthropic_key"), Setting("api_key"), Env("ANTHROPIC_API_KEY")],
         headers: &[("anthropic-version", "2023-06-01")],
     },
-    compatible("featherless_ai", "https://api.featherless.ai/v1", "FEATHERLESS_AI_API_KEY"),
-    compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    compatible("together_ai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
-    compatible("fireworks_ai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_AI_API_KEY"),
-    compatible("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY"),
-    compatible("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    compatible("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    compatible("hosted_vllm", "", ""),
+    compatible(
+        "featherless_ai",
+        "https://api.featherless.ai/v1",
+        &[Env("FEATHERLESS_AI_API_BASE"), Env("FEATHERLESS_API_BASE")],
+        &[Env("FEATHERLESS_AI_API_KEY"), Env("FEATHERLESS_API_KEY")],
+    ),
+    compatible(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        &[Env("GROQ_API_BASE")],
+        &[Env("GROQ_API_KEY"), Setting("api_key"), Setting("groq_key")],
+    ),
+    compatible(
+        "together_ai",
+        "https://api.together.ai/v1",
+        &[Env("TOGETHER_AI_API_BASE")],
+        &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
+    ),
+    compatible(
+        "fireworks_ai",
+        "https://api.fireworks.ai/inference/v1",
+        &[Env("FIREWORKS_API_BASE")],
+        &[Env("FIREWORKS_API_KEY"), Env("FIREWORKS_AI_API_KEY"), Env("FIREWORKSAI_API_KEY"), Env("FIREWORKS_AI_TOKEN")],
+    ),
+    compatible("deepseek", "https://api.deepseek.com/beta", &[Env("DEEPSEEK_API_BASE")], &[Env("DEEPSEEK_API_KEY")]),
+    compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")]),
+    compatible(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        &[Setting("api_base"), Env("OPENROUTER_API_BASE")],
+        &[Setting("api_key"), Setting("openrouter_key"), Env("OPENROUTER_API_KEY"), Env("OR_API_KEY")],
+    ),
+    compatible("hosted_vllm", "", &[Env("HOSTED_VLLM_API_BASE"), Setting("api_base")], &[Env("HOSTED_VLLM_API_KEY")]),
 ];
 
 /// The provider of that name, if it is in the catalogue.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|provider| provider.name == name)
+}
+
+impl Provider {
+    /// The variable that its key is in, unless something says otherwise.
+    #[must_use]
+    pub fn usual_key_variable(&self) -> Option<&'static str> {
+        let variable = |origin: &Origin| match origin {
+            Env(name) => Some(*name),
+            Setting(_) => None,
+        };
+        // Where there is no host of its own, nothing is usual.
+        self.key_from.iter().find_map(variable).filter(|_| !self.api_base.is_empty())
+    }
 }

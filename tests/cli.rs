@@ -14,6 +14,9 @@ use std::process::{Child, Command, Output, Stdio};
 fn signalbox(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
     command.args(args).current_dir(golden::path("config")).env_remove("ENVOY_BIN").env_remove("OPENAI_API_KEY");
+    for name in ["OPENAI_BASE_URL", "OPENAI_API_BASE"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -83,6 +86,16 @@ fn check_warns_of_what_has_no_effect() {
         let (code, _, err) = run(&["check", &format!("{name}.yaml")]);
         assert_eq!(code, Some(0));
         golden::assert(&format!("config/{name}.txt"), &err);
+    }
+}
+
+/// Configurations that once went wrong, each with the number under which that was told.
+#[test]
+fn check_says_what_faulty_configurations_mean() {
+    for (name, wanted) in [("01-base_url", 0), ("02-credential", 0), ("03-environment", 0)] {
+        let (code, out, err) = run(&["check", &format!("faults/{name}.yaml")]);
+        assert_eq!(code, Some(wanted), "{name}");
+        golden::assert(&format!("config/faults/{name}.txt"), &(err + &out));
     }
 }
 

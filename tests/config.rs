@@ -194,7 +194,7 @@ signalbox: {secret_files: {SECRET: /run/SECRET}, first_token_timeout: 2.5, fallb
 #[test]
 fn a_warning_is_no_error() {
     let text = "
-model_list: [{model_name: m, litellm_params: {model: openai/x, tag_regex: [a], shoe_size: 44, mock_response: hi}}]
+model_list: [{model_name: m, litellm_params: {model: openai/x, tag_regex: [a], shoe_size: 44, silent_model: b}}]
 general_settings: {master_key: sk-SECRET}
 ";
     let warnings: Vec<_> = compiled(text).diagnostics.iter().map(|diagnostic| diagnostic.line("f")).collect();

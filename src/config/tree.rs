@@ -39,6 +39,8 @@ pub struct Key {
 pub enum Value {
     /// Nothing; the same as an absent key.
     Null,
+    /// What a variable would have said that is not set. The compiler has told so, and says nothing more about it.
+    Unset,
     /// `true` or `false`.
     Bool(bool),
     /// A whole number.
@@ -93,7 +95,7 @@ impl Node {
     #[must_use]
     pub fn to_json(&self) -> Json {
         match &self.value {
-            Value::Null => Json::Null,
+            Value::Null | Value::Unset => Json::Null,
             Value::Bool(flag) => Json::Bool(*flag),
             Value::Int(whole) => Json::from(*whole),
             Value::Float(number) => Json::from(*number),
@@ -116,7 +118,7 @@ impl Node {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self.value {
-            Value::Null => "nothing",
+            Value::Null | Value::Unset => "nothing",
             Value::Bool(_) => "true or false",
             Value::Int(_) | Value::Float(_) => "a number",
             Value::Str(_) => "a text",

@@ -2,21 +2,21 @@
 //!
 //! **Invariant:** a literal key goes into [`Key::Literal`] and nowhere else, no diagnostic shows it.
 
-use super::environment::PREFIX;
 use super::facts;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
+use super::origin::Origins;
 use super::{budgets, endpoint, policies, provider_name};
-use crate::config::model::{Deployment, GroupIndex, Key};
+use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
-use crate::provider::Provider;
 
 /// Reads an entry; its id is given by the caller. `None` where it lacks what it cannot do without.
-pub(super) fn read(
-    entry: &Field<'_>,
+pub(super) fn read<'a>(
+    entry: &Field<'a>,
     group: GroupIndex,
     group_name: &str,
+    origins: &Origins<'a>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Deployment> {
     let Some(params) = entry.at("litellm_params") else {
@@ -38,8 +38,8 @@ pub(super) fn read(
         let problem = format!("nothing fills the `*` of `{model}`, since `{group_name}` has fewer");
         params.at("model").unwrap_or(params.clone()).error(diagnostics, problem, "write the model's full name");
     }
-    let (key, endpoint) = match named {
-        Some((provider, _)) => (key(&params, provider, diagnostics), endpoint::read(&params, provider, diagnostics)),
+    let (endpoint, key) = match named {
+        Some((provider, _)) => origins.of(&params, provider, diagnostics),
         None => (None, None),
     };
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
@@ -119,29 +119,4 @@ fn known(name: &str, item: &Field<'_>, diagnostics: &mut Diagnostics) {
             format!("the tasks are {}", names.join(", ")),
         ),
     }
-}
-
-/// Where the key comes from. Without an `api_key` the provider's usual variable serves its usual host; another host gets no key
-/// that was not meant for it.
-fn key(params: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Key> {
-    let Some(field) = params.at("api_key") else {
-        let usual = params.at("api_base").is_none() && !provider.key_env.is_empty();
-        return usual.then(|| Key::Env(provider.key_env.to_owned()));
-    };
-    let Value::Str(text) = &field.node.value else {
-        field.error(diagnostics, "an `api_key` is a text", "write `os.environ/NAME`, or the key in quotes");
-        return None;
-    };
-    let Some(name) = text.strip_prefix(PREFIX) else {
-        if text.chars().any(char::is_control) {
-            field.error(diagnostics, "the key holds a line break or another control character", "write it on one line");
-        }
-        return (!text.is_empty()).then(|| Key::Literal(text.clone()));
-    };
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        field.error(diagnostics, format!("`{name}` cannot name an environment variable"), "write `os.environ/NAME`");
-        return None;
-    }
-    Some(Key::Env(name.to_owned()))
 }

@@ -3,19 +3,12 @@
 //! **Invariant:** no user name, password or query is in an endpoint, so it may stand in logs and generated files.
 
 use super::field::{Diagnostics, Field};
+use super::shell;
 use crate::config::model::Endpoint;
 use crate::provider::Provider;
 
-/// The endpoint of a deployment: its `api_base`, else the provider's own.
-pub(super) fn read(params: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Endpoint> {
-    let Some(field) = params.at("api_base") else {
-        if provider.api_base.is_empty() {
-            let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
-            params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
-            return None;
-        }
-        return parse(provider.api_base, provider).ok();
-    };
+/// The endpoint that a field names.
+pub(super) fn read(field: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Endpoint> {
     let url = field.text(diagnostics)?;
     match parse(url, provider) {
         Ok(endpoint) => Some(endpoint),
@@ -28,6 +21,34 @@ pub(super) fn read(params: &Field<'_>, provider: &Provider, diagnostics: &mut Di
     }
 }
 
+/// The endpoint that a provider's variable names.
+pub(super) fn of_variable(
+    url: &str,
+    name: &str,
+    params: &Field<'_>,
+    provider: &Provider,
+    diagnostics: &mut Diagnostics,
+) -> Option<Endpoint> {
+    match parse(url, provider) {
+        Ok(endpoint) => Some(endpoint),
+        Err((problem, remedy)) => {
+            let problem = format!("the URL in the environment variable `{name}` {problem}");
+            params.error(diagnostics, problem, format!("{remedy}, or write an `api_base` here"));
+            None
+        }
+    }
+}
+
+/// The endpoint of a URL, where it is one.
+pub(super) fn parsed(url: &str, provider: &Provider) -> Option<Endpoint> {
+    parse(url, provider).ok()
+}
+
+/// The provider's own endpoint; `None`: it has none.
+pub(super) fn own(provider: &Provider) -> Option<Endpoint> {
+    parse(provider.api_base, provider).ok()
+}
+
 /// What a deployment has that lost its endpoint to an error.
 pub(super) const fn nowhere() -> Endpoint {
     Endpoint { tls: false, host: String::new(), port: 0, path: String::new() }
@@ -36,6 +57,9 @@ pub(super) const fn nowhere() -> Endpoint {
 type Wrong = (&'static str, &'static str);
 
 fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
+    if shell::within(url) {
+        return Err(("names a variable as a shell does", "write `os.environ/NAME` alone, with the whole URL in it"));
+    }
     let lower = url.trim().to_ascii_lowercase();
     let tls = lower.starts_with("https://");
     if !tls && !lower.starts_with("http://") {
@@ -60,6 +84,8 @@ fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
     }
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(provider.chat_path).unwrap_or(path).trim_end_matches('/');
+    // Where the path of an API begins with the version, many write the version with the host.
+    let path = if provider.chat_path.starts_with("/v1/") { path.strip_suffix("/v1").unwrap_or(path) } else { path };
     let port = port.unwrap_or(if tls { 443 } else { 80 });
     Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() })
 }
@@ -85,7 +111,7 @@ mod tests {
     use super::*;
     use crate::provider::by_name;
 
-    fn parsed(provider: &str, url: &str) -> String {
+    fn taken_apart(provider: &str, url: &str) -> String {
         match parse(url, by_name(provider).unwrap()) {
             Ok(e) => format!("{} {} {} {}", if e.tls { "https" } else { "http" }, e.host, e.port, e.path),
             Err((problem, _)) => problem.to_owned(),
@@ -94,14 +120,17 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        assert_eq!(parsed("openai", "https://API.Example.com/v1/"), "https api.example.com 443 /v1");
-        assert_eq!(parsed("openai", "http://[::1]:8000"), "http ::1 8000 ");
-        assert_eq!(parsed("openai", "http://h/v1/chat/completions"), "http h 80 /v1");
-        assert_eq!(parsed("anthropic", "https://h/proxy/v1/messages"), "https h 443 /proxy");
-        assert_eq!(parsed("openai", "api.example.com/v1"), "has no scheme");
-        assert_eq!(parsed("openai", "https://:443/"), "names no host");
-        assert_eq!(parsed("openai", "https://h:99999"), "has a port that is none");
-        assert_eq!(parsed("openai", "https://u:p@h/"), "holds a user name or password");
-        assert_eq!(parsed("openai", "https://h/?key=1"), "has a query or fragment, which would stand in logs");
+        assert_eq!(taken_apart("openai", "https://API.Example.com/v1/"), "https api.example.com 443 /v1");
+        assert_eq!(taken_apart("openai", "http://[::1]:8000"), "http ::1 8000 ");
+        assert_eq!(taken_apart("openai", "http://h/v1/chat/completions"), "http h 80 /v1");
+        assert_eq!(taken_apart("anthropic", "https://h/proxy/v1/messages"), "https h 443 /proxy");
+        assert_eq!(taken_apart("anthropic", "https://h/v1/"), "https h 443 ", "C11");
+        assert_eq!(taken_apart("openai", "${BASE}"), "names a variable as a shell does");
+        assert_eq!(taken_apart("openai", "https://${HOST}/v1"), "names a variable as a shell does");
+        assert_eq!(taken_apart("openai", "api.example.com/v1"), "has no scheme");
+        assert_eq!(taken_apart("openai", "https://:443/"), "names no host");
+        assert_eq!(taken_apart("openai", "https://h:99999"), "has a port that is none");
+        assert_eq!(taken_apart("openai", "https://u:p@h/"), "holds a user name or password");
+        assert_eq!(taken_apart("openai", "https://h/?key=1"), "has a query or fragment, which would stand in logs");
     }
 }

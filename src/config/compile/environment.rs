@@ -8,19 +8,79 @@
 
 use super::field::{Diagnostics, Field, below};
 use crate::config::tree::{Node, Value};
+use crate::provider::{Origin, PROVIDERS};
 
 /// What a reference starts with.
 pub(super) const PREFIX: &str = "os.environ/";
 
 /// Keys whose value stays a reference.
-const LEFT: &[&str] = &["api_key", "secret_files"];
+const LEFT: &[&str] = &[
+    "api_key",
+    "openai_key",
+    "anthropic_key",
+    "groq_key",
+    "openrouter_key",
+    "xai_key",
+    "secret_files",
+    "environment_variables",
+];
+
+/// Variables that count besides those of providers.
+const READ: &[&str] = &["LITELLM_ENVIRONMENT", "USE_LITELLM_PROXY"];
+/// Variables by which Python's clients go through a proxy.
+const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
 /// Reads environment variables, and tells how to mend one that is not set.
 pub(super) struct Environment<'a> {
     /// The environment.
     pub(super) read: &'a dyn Fn(&str) -> Option<String>,
-    /// LiteLLM's `environment_variables`, which it would set itself.
+    /// `environment_variables`, which LiteLLM sets itself: over what is set outside, and after it has resolved all references.
     pub(super) of_litellm: Option<&'a Node>,
+}
+
+/// Where the value of a variable is.
+pub(super) enum Held {
+    /// In the environment.
+    Outside,
+    /// In the environment, by another name.
+    Reference(String),
+    /// In `environment_variables`.
+    Literal(String),
+}
+
+impl Environment<'_> {
+    /// Where a variable that a provider's client reads for itself has its value. An empty one counts as none.
+    pub(super) fn held(&self, name: &str) -> Option<Held> {
+        let is_set = |name: &str| (self.read)(name).is_some_and(|value| !value.is_empty());
+        let Some(node) = self.of_litellm.and_then(|section| section.entry(name)) else {
+            return is_set(name).then_some(Held::Outside);
+        };
+        let text = match &node.value {
+            Value::Str(text) => text.clone(),
+            Value::Int(_) | Value::Float(_) => node.to_json().to_string(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            _ => return None,
+        };
+        match text.strip_prefix(PREFIX) {
+            Some(other) => is_set(other).then(|| Held::Reference(other.to_owned())),
+            None => (!text.is_empty()).then_some(Held::Literal(text)),
+        }
+    }
+
+    /// The value of such a variable. Never asked of a key.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        match self.held(name)? {
+            Held::Outside => (self.read)(name),
+            Held::Reference(other) => (self.read)(&other),
+            Held::Literal(text) => Some(text),
+        }
+    }
+
+    /// Whether such a variable is set to what Python's programs take for yes.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
+    }
 }
 
 /// Replaces every reference in the tree.
@@ -38,13 +98,13 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Di
                     let problem = format!("the environment variable `{name}` is not set");
                     let remedy = match env.of_litellm.and_then(|section| section.entry(&name)) {
                         Some(_) => {
-                            "`environment_variables` has no effect here: set it outside, or write the value itself"
+                            "LiteLLM sets `environment_variables` after it has read references: set it outside, or write the value itself"
                         }
                         None => "set it, or write the value itself",
                     };
                     Field { node, path: path.to_owned() }.error(diagnostics, problem, remedy);
-                    // Null reads as absent: nothing else shall complain about the reference.
-                    node.value = Value::Null;
+                    // Nothing else shall complain about it.
+                    node.value = Value::Unset;
                 }
             }
         }
@@ -61,5 +121,36 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Di
             }
         }
         _ => {}
+    }
+}
+
+/// Notes what of `environment_variables` nothing here reads.
+pub(super) fn told(root: &Field<'_>, diagnostics: &mut Diagnostics) {
+    let Some(section) = root.at("environment_variables") else { return };
+    if !section.is_map(diagnostics) {
+        return;
+    }
+    let origins = || PROVIDERS.iter().flat_map(|provider| provider.base_from.iter().chain(provider.key_from));
+    let is_read = |name: &str| {
+        READ.contains(&name) || origins().any(|origin| matches!(origin, Origin::Env(known) if *known == name))
+    };
+    let (proxies, others): (Vec<_>, Vec<_>) = section
+        .entries(diagnostics)
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !is_read(name))
+        .partition(|name| PROXIES.contains(&name.to_ascii_uppercase().as_str()));
+    let shown = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if !proxies.is_empty() {
+        let problem = format!("{} has no effect here: Envoy connects to the providers itself", shown(&proxies));
+        section.warning(
+            diagnostics,
+            problem,
+            "let the network lead the way, or name the proxy's own API as `api_base`",
+        );
+    }
+    if !others.is_empty() {
+        let problem = format!("nothing here reads {}", shown(&others));
+        section.note(diagnostics, problem, "leave it or take it out");
     }
 }

@@ -189,14 +189,30 @@ impl<'a> Field<'a> {
         Some(((seconds * 1000.0).round() as u64).max(u64::from(seconds > 0.0)))
     }
 
+    /// Whether a variable is not set that would have said it: that was told already, and once is enough.
+    const fn is_told(&self) -> bool {
+        matches!(self.node.value, Value::Unset)
+    }
+
     /// Notes that this cannot stay.
     pub(super) fn error(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        if self.is_told() {
+            return;
+        }
         diagnostics.error(self.node.place, &self.path, problem, remedy);
     }
 
     /// Notes what may stay, but is probably not meant.
     pub(super) fn warning(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        if self.is_told() {
+            return;
+        }
         diagnostics.warning(self.node.place, &self.path, problem, remedy);
+    }
+
+    /// Notes what is good to know.
+    pub(super) fn note(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        diagnostics.note(self.node.place, &self.path, problem, remedy);
     }
 
     /// The value for a sentence, cut to a sane length. Never asked of a key.
@@ -207,7 +223,7 @@ impl<'a> Field<'a> {
             }
             Value::Str(text) => format!("`{text}`"),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) => format!("`{}`", self.node.to_json()),
-            Value::Null | Value::Seq(_) | Value::Map(_) => self.node.kind().to_owned(),
+            Value::Null | Value::Unset | Value::Seq(_) | Value::Map(_) => self.node.kind().to_owned(),
         }
     }
 }

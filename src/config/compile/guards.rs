@@ -309,7 +309,7 @@ fn named<'a>(path: &str, index: usize, item: &'a Node) -> Option<(Option<Place>,
 /// Whether LiteLLM does nothing with this value either. An empty list of addresses lets nobody in there.
 fn is_off(name: &str, node: &Node) -> bool {
     match &node.value {
-        Value::Null | Value::Bool(false) | Value::Int(0) => true,
+        Value::Null | Value::Unset | Value::Bool(false) | Value::Int(0) => true,
         Value::Float(number) => *number == 0.0,
         Value::Str(text) => text.is_empty() && name != "master_key" || text.eq_ignore_ascii_case("false"),
         Value::Seq(items) => items.is_empty() && name != "allowed_ips",

@@ -8,7 +8,7 @@
 use super::field::{Diagnostics, Field, below};
 use super::guards;
 use super::names::nearest;
-use super::sections::{self, FOR_ENVOY, Others, ROOT, Section, Shape};
+use super::sections::{self, Others, ROOT, Section, Shape};
 use crate::config::tree::{Key, Node, Place, Value};
 
 /// Looks at every key of every section.
@@ -96,35 +96,4 @@ impl Section {
 /// The tree with nothing but the keys that mean something.
 pub(super) fn keep_known(root: &Node) -> Node {
     ROOT.keep(root)
-}
-
-/// A tree of known keys as the filter may see it.
-pub(super) fn without_secrets(tree: &Node) -> Node {
-    let mut tree = tree.clone();
-    within(&mut tree, "signalbox", &|node| node.without(FOR_ENVOY));
-    within(&mut tree, "model_list", &|list| {
-        let Value::Seq(entries) = &list.value else { return list.clone() };
-        let entry = |entry: &Node| {
-            let mut entry = entry.clone();
-            within(&mut entry, "litellm_params", &|node| node.without(&["api_key"]));
-            entry
-        };
-        Node { value: Value::Seq(entries.iter().map(entry).collect()), ..*list }
-    });
-    tree
-}
-
-/// Changes what stands under a key of a map.
-fn within(node: &mut Node, name: &str, change: &dyn Fn(&Node) -> Node) {
-    let Value::Map(entries) = &mut node.value else { return };
-    entries.iter_mut().filter(|(key, _)| key.name == name).for_each(|(_, node)| *node = change(node));
-}
-
-impl Node {
-    /// The same without these keys; what is no map is taken as it is.
-    fn without(&self, names: &[&str]) -> Self {
-        let Value::Map(entries) = &self.value else { return self.clone() };
-        let kept = entries.iter().filter(|(key, _)| !names.contains(&key.name.as_str())).cloned().collect();
-        Self { value: Value::Map(kept), ..*self }
-    }
 }

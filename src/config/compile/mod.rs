@@ -1,23 +1,27 @@
 //! A tree to a [`RouterConfig`], and every error on the way.
 //!
-//! Four steps: look at every key ([`keys`]), keep those that mean something, put in the environment ([`environment`]), then
-//! read section by section. A section that finds an error notes it and goes on, so that one run tells all.
+//! Five steps: look at every key ([`keys`]), keep those that mean something, put in the environment ([`environment`]) and the
+//! credentials that entries name ([`credentials`]), then read section by section. A section that finds an error notes it and goes on, so that one run tells all.
 //!
 //! **Invariant:** a [`RouterConfig`] comes out only where no error was noted.
 
 mod aliases;
 mod budgets;
 mod complexity;
+mod credentials;
 mod deployment;
+mod elsewhere;
 mod endpoint;
 mod environment;
 mod facts;
 mod fallbacks;
 mod field;
+mod for_filter;
 mod guards;
 mod keys;
 mod model_list;
 mod names;
+mod origin;
 mod policies;
 mod pre_call;
 mod provider_name;
@@ -25,6 +29,7 @@ mod router_settings;
 mod routers;
 mod routing_groups;
 mod sections;
+mod shell;
 mod signalbox;
 mod strategy;
 mod task;
@@ -92,10 +97,14 @@ pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<C
     let mut tree = keys::keep_known(written);
     let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables") };
     environment::put_in(&mut tree, &env, &mut diagnostics);
+    elsewhere::leave_out(&mut tree, &env, &mut diagnostics);
+    credentials::put_in(&mut tree, &mut diagnostics);
     let root = Field::root(&tree);
 
+    elsewhere::check(&root, &env, &mut diagnostics);
+    environment::told(&root, &mut diagnostics);
     let router = router_settings::read(&root, &mut diagnostics);
-    let (mut groups, deployments) = model_list::read(&root, &mut diagnostics);
+    let (mut groups, deployments) = model_list::read(&root, &env, &mut diagnostics);
     for group in &mut groups {
         (group.strategy, group.strategy_args) = (router.strategy, router.strategy_args);
     }
@@ -128,6 +137,7 @@ pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<C
     if diagnostics.errors() > 0 {
         return Err(diagnostics);
     }
+    let filter = for_filter::of(&tree, &deployments);
     let config = RouterConfig {
         groups,
         deployments,
@@ -140,5 +150,5 @@ pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<C
         router,
         signalbox,
     };
-    Ok(Compiled { config, diagnostics, filter: keys::without_secrets(&tree) })
+    Ok(Compiled { config, diagnostics, filter })
 }

@@ -6,7 +6,9 @@
 use std::collections::HashSet;
 
 use super::deployment;
+use super::environment::Environment;
 use super::field::{Diagnostics, Field};
+use super::origin::Origins;
 use super::router_settings::setting;
 use super::routers::is_router;
 use crate::config::model::{Deployment, ModelGroup};
@@ -16,7 +18,11 @@ use crate::config::tree::Value;
 const RESERVED: &str = "signalbox-none";
 
 /// Reads every entry. An entry with an error is left out, its group stays known.
-pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> (Vec<ModelGroup>, Vec<Deployment>) {
+pub(super) fn read<'a>(
+    root: &Field<'a>,
+    env: &Environment<'_>,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<ModelGroup>, Vec<Deployment>) {
     let (mut groups, mut deployments) = (Vec::<ModelGroup>::new(), Vec::new());
     let Some(list) = root.at("model_list") else {
         root.error(diagnostics, "there is no `model_list`", "write one with at least one `- model_name:` entry");
@@ -33,13 +39,14 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> (Vec<Mode
     let drop_params = drop_params.and_then(|flag| flag.flag(diagnostics)).unwrap_or(false);
     let max_parallel = setting(root, "default_max_parallel_requests").and_then(|field| field.many(diagnostics, 1));
 
+    let origins = Origins { root, env };
     for (entry, id) in entries.iter().zip(ids) {
         let Some(name) = group_name(entry, diagnostics) else { continue };
         let group = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
             groups.push(ModelGroup::named(name));
             groups.len() - 1
         });
-        let Some(mut deployment) = deployment::read(entry, group, name, diagnostics) else { continue };
+        let Some(mut deployment) = deployment::read(entry, group, name, &origins, diagnostics) else { continue };
         deployment.drop_params |= drop_params;
         deployment.max_parallel = deployment.max_parallel.or(max_parallel);
         let Some(members) = groups.get_mut(group).map(|group| &mut group.deployments) else { continue };

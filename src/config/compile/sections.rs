@@ -45,9 +45,10 @@ pub(super) enum Shape {
 use Shape::{Each, Marked, One};
 
 pub(super) const ROOT: Section = Section {
-    known: "model_list router_settings litellm_settings general_settings signalbox",
+    known: "\
+        model_list router_settings litellm_settings general_settings signalbox environment_variables credential_list",
     ignored: "\
-        environment_variables credential_list guardrails mcp_servers mcp_tools include \
+        guardrails mcp_servers mcp_tools include \
         callback_settings files_settings finetune_settings assistant_settings vector_store_registry prompts \
         search_tools policies policy_attachments agent_list",
     others: Others::Doubtful,
@@ -56,6 +57,7 @@ pub(super) const ROOT: Section = Section {
         ("router_settings", One, &ROUTER),
         ("litellm_settings", One, &LITELLM),
         ("general_settings", One, &GENERAL),
+        ("credential_list", Each, &CREDENTIAL),
         ("signalbox", One, &SIGNALBOX),
     ],
 };
@@ -65,6 +67,13 @@ pub(super) const GENERAL: Section = Section {
     ignored: "",
     others: Others::Silent,
     inside: &[],
+};
+
+const CREDENTIAL: Section = Section {
+    known: "credential_name credential_values",
+    ignored: "credential_info",
+    others: Others::Doubtful,
+    inside: &[("credential_values", One, &PARAMS)],
 };
 
 const ENTRY: Section = Section {
@@ -112,16 +121,16 @@ const MARKER: Section = Section {
 
 const PARAMS: Section = Section {
     known: "\
-        model custom_llm_provider api_key api_base weight order rpm tpm timeout request_timeout stream_timeout \
+        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        api_version organization litellm_credential_name configurable_clientside_auth_params itpm \
+        api_version organization configurable_clientside_auth_params itpm \
         otpm rpd tpd daily_reset_time tag_regex \
         max_retries silent_model timeout_by_service_tier stream_timeout_by_service_tier keepalive_seconds \
-        allow_client_keepalive_override mock_response additional_drop_params tools tool_choice \
-        use_in_pass_through use_litellm_proxy merge_reasoning_content_in_choices rust model_info \
+        allow_client_keepalive_override additional_drop_params tools tool_choice \
+        use_in_pass_through merge_reasoning_content_in_choices rust model_info \
         auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model \
         auto_router_max_input_chars complexity_router_config complexity_router_default_model task_router_config \
         adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
@@ -136,11 +145,11 @@ const PARAMS: Section = Section {
 
 const INFO: Section = Section {
     known: "\
-        id allowed_fails allowed_fails_policy cooldown_time blocked supports base_model max_tokens max_input_tokens \
+        id supported_environments allowed_fails allowed_fails_policy cooldown_time blocked supports base_model max_tokens max_input_tokens \
         max_output_tokens supports_* input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        mode team_id team_public_model_name access_groups supported_environments order \
+        mode team_id team_public_model_name access_groups order \
         enable_tag_filtering allow_fail_open access_windows internal_router_model max_embedding_batch_size \
         adaptive_router_preferences litellm_routing_preferences enforce_supported_endpoints discoverable \
         db_model description tier created_at created_by updated_at updated_by metadata litellm_provider \
@@ -155,10 +164,10 @@ const ROUTER: Section = Section {
         timeout stream_timeout routing_strategy routing_strategy_args routing_groups disable_cooldowns retry_policy \
         model_group_retry_policy allowed_fails_policy context_window_fallbacks content_policy_fallbacks \
         provider_budget_config default_max_parallel_requests enable_pre_call_checks enable_tag_filtering \
-        tag_filtering_match_any optional_pre_call_checks",
+        tag_filtering_match_any optional_pre_call_checks default_litellm_params",
     ignored: "\
         redis_url redis_host redis_port redis_password redis_db cache_responses cache_kwargs caching_groups \
-        client_ttl polling_interval default_priority default_litellm_params \
+        client_ttl polling_interval default_priority \
         set_verbose debug_level tag_routing_prefix plugins retry_after fallback_on_unsupported_params \
         alerting_config router_general_settings \
         deployment_affinity_ttl_seconds model_group_affinity_config ignore_invalid_deployments \
@@ -180,7 +189,8 @@ const LITELLM: Section = Section {
     known: "\
         num_retries fallbacks default_fallbacks max_fallbacks allowed_fails cooldown_time model_group_alias \
         request_timeout stream_timeout disable_cooldowns drop_params context_window_fallbacks \
-        content_policy_fallbacks",
+        content_policy_fallbacks api_base api_key openai_key anthropic_key groq_key openrouter_key xai_key \
+        use_litellm_proxy model_alias_map",
     ignored: "\
         set_verbose callbacks success_callback \
         failure_callback service_callback cache cache_params json_logs telemetry max_budget budget_duration \
@@ -189,7 +199,7 @@ const LITELLM: Section = Section {
         enable_preview_features forward_traceparent_to_llm_provider public_model_groups custom_provider_map \
         s3_callback_params mcp_aliases user_url_validation upperbound_key_generate_params tag_budget_config \
         priority_reservation prometheus_metrics_config return_response_headers include_cost_in_streaming_usage \
-        langfuse_default_tags logging default_key_generate_params model_alias_map force_ipv4 aiohttp_trust_env \
+        langfuse_default_tags logging default_key_generate_params force_ipv4 aiohttp_trust_env \
         disable_aiohttp_transport suppress_debug_info store_audit_logs",
     others: Others::ElseRouter,
     inside: &[],
@@ -250,6 +260,10 @@ const AFFINITY: Section =
     Section { known: "min_prefix_tokens tenant_header", ignored: "", others: Others::Error, inside: &[] };
 
 const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
+
+/// Keys of `litellm_settings` and of entries that hold keys, or say where the rest is to be found.
+pub(super) const OF_KEYS: &[&str] =
+    &["api_key", "openai_key", "anthropic_key", "groq_key", "openrouter_key", "xai_key", "litellm_credential_name"];
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];

@@ -1,0 +1,81 @@
+//! What the filter compiles again: the tree as it was understood, without what it has no use for.
+//!
+//! Where a deployment is and who runs it was found with the help of much that the filter has not (the environment, credentials, keys of
+//! `litellm_settings`), so it is written out here.
+//!
+//! **Invariant:** no key, no secret and no reference to one is in it, and it compiles to the same configuration.
+
+use super::endpoint;
+use super::field::Field;
+use super::routers::is_router;
+use super::sections::{FOR_ENVOY, OF_KEYS};
+use crate::config::model::{Deployment, Endpoint};
+use crate::config::tree::{Key, Node, Value};
+
+/// Keys that have said all they have to say by now.
+const SETTLED: &[&str] =
+    &["api_base", "use_litellm_proxy", "model_alias_map", "default_litellm_params", "supported_environments"];
+
+/// The filter's tree. `deployments` are those that the tree was compiled to, each entry of the list that is no router one.
+pub(super) fn of(tree: &Node, deployments: &[Deployment]) -> Node {
+    let mut tree = tree.without(&["environment_variables", "credential_list"]);
+    within(&mut tree, "signalbox", &mut |node| node.without(FOR_ENVOY));
+    within(&mut tree, "litellm_settings", &mut |node| node.without(OF_KEYS).without(SETTLED));
+    within(&mut tree, "router_settings", &mut |node| node.without(SETTLED));
+    let mut deployments = deployments.iter();
+    within(&mut tree, "model_list", &mut |list| {
+        let Value::Seq(entries) = &list.value else { return list.clone() };
+        let entry = |entry: &Node| {
+            let deployment = if is_router(&Field::root(entry)) { None } else { deployments.next() };
+            let mut entry = entry.clone();
+            within(&mut entry, "litellm_params", &mut |node| params(node, deployment));
+            within(&mut entry, "model_info", &mut |node| node.without(SETTLED));
+            entry
+        };
+        let entries = entries.iter().filter(|entry| entry.value != Value::Unset).map(entry);
+        Node { value: Value::Seq(entries.collect()), ..*list }
+    });
+    tree
+}
+
+/// The parameters of an entry: who runs the model, and where, in the plainest way.
+fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
+    let mut node = node.without(OF_KEYS);
+    let (Some(deployment), Value::Map(entries)) = (deployment, &mut node.value) else { return node };
+    entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider"));
+    let text = |text: String| Node::new(Value::Str(text));
+    set(entries, "model", text(format!("{}/{}", deployment.provider.name, deployment.model)));
+    if endpoint::own(deployment.provider).as_ref() == Some(&deployment.endpoint) {
+        entries.retain(|(key, _)| key.name != "api_base");
+    } else {
+        set(entries, "api_base", text(url(&deployment.endpoint)));
+    }
+    node
+}
+
+fn url(endpoint: &Endpoint) -> String {
+    let scheme = if endpoint.tls { "https" } else { "http" };
+    format!("{scheme}://{}{}", endpoint.authority(), endpoint.path)
+}
+
+fn set(entries: &mut Vec<(Key, Node)>, name: &str, node: Node) {
+    match entries.iter_mut().find(|(key, _)| key.name == name) {
+        Some((_, known)) => *known = node,
+        None => entries.push((Key { name: name.to_owned(), place: None }, node)),
+    }
+}
+
+/// Changes what stands under a key of a map.
+fn within(node: &mut Node, name: &str, change: &mut dyn FnMut(&Node) -> Node) {
+    let Value::Map(entries) = &mut node.value else { return };
+    entries.iter_mut().filter(|(key, _)| key.name == name).for_each(|(_, node)| *node = change(node));
+}
+
+impl Node {
+    /// The same without these keys; what is no map is taken as it is.
+    fn without(&self, names: &[&str]) -> Self {
+        let Value::Map(entries) = &self.value else { return self.clone() };
+        let kept = entries.iter().filter(|(key, _)| !names.contains(&key.name.as_str())).cloned().collect();
+        Self { value: Value::Map(kept), ..*self }
+    }
+}

@@ -1,0 +1,202 @@
+//! Where a deployment's requests go, and with which key: what its entry says, else what LiteLLM would look at for its provider.
+//!
+//! LiteLLM knows many ways to name a host besides `api_base`: `base_url`, a named credential, the provider's environment variables
+//! (from outside or from `environment_variables`), `litellm_settings.api_base`. Each counts here in LiteLLM's order, since a way that
+//! is passed over sends prompts, and a key, to another host than the one that the file names.
+//!
+//! A key goes where it was meant to go: one that an entry writes goes where the entry goes. One that stands somewhere else goes to the
+//! host that stands beside it: a provider's variables belong to its own host and to the one that its variables name, a key of
+//! `litellm_settings` to that of `litellm_settings` too. To a host that the entry alone names goes no key that the entry does not write,
+//! which is where LiteLLM does otherwise.
+//!
+//! **Invariant:** the value of a key is never read from the environment, only whether there is one.
+
+use super::environment::{Environment, Held, PREFIX};
+use super::field::{Diagnostics, Field};
+use super::{endpoint, shell};
+use crate::config::model::{Endpoint, Key};
+use crate::config::tree::Value;
+use crate::provider::{Origin, Provider};
+
+/// What there is besides the entries themselves.
+#[derive(Clone)]
+pub(super) struct Origins<'a> {
+    pub(super) root: &'a Field<'a>,
+    pub(super) env: &'a Environment<'a>,
+}
+
+/// Who named the host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// The entry, or the credential that it names.
+    Entry,
+    /// `litellm_settings.api_base`.
+    Setting,
+    /// A variable of the provider.
+    Variable,
+    /// Nobody: it is the provider's own.
+    Nobody,
+}
+
+impl<'a> Origins<'a> {
+    /// Where the requests of a deployment go, and where its key comes from.
+    pub(super) fn of(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        diagnostics: &mut Diagnostics,
+    ) -> (Option<Endpoint>, Option<Key>) {
+        let before = diagnostics.errors();
+        let (endpoint, named) = self.endpoint(params, provider, diagnostics);
+        let key = match params.at("api_key") {
+            Some(field) => key(&field, diagnostics),
+            // With the wrong host, nobody shall hear of its key as well.
+            None if diagnostics.errors() > before => None,
+            None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
+        };
+        (endpoint, key)
+    }
+
+    fn endpoint(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        diagnostics: &mut Diagnostics,
+    ) -> (Option<Endpoint>, Named) {
+        if let Some(field) = written(params, diagnostics) {
+            let endpoint = endpoint::read(&field, provider, diagnostics);
+            let own = endpoint::own(provider);
+            let is_own = endpoint
+                .as_ref()
+                .zip(own)
+                .is_some_and(|(one, own)| one.authority() == own.authority() && one.tls == own.tls);
+            return (endpoint, if is_own { Named::Nobody } else { Named::Entry });
+        }
+        for origin in provider.base_from {
+            match origin {
+                Origin::Setting(name) => {
+                    if let Some(field) = self.setting(name) {
+                        return (endpoint::read(&field, provider, diagnostics), Named::Setting);
+                    }
+                }
+                Origin::Env(name) => {
+                    if let Some(url) = self.env.value(name) {
+                        let endpoint = endpoint::of_variable(&url, name, params, provider, diagnostics);
+                        return (endpoint, Named::Variable);
+                    }
+                }
+            }
+        }
+        if provider.api_base.is_empty() {
+            let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
+            params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+        }
+        (endpoint::own(provider), Named::Nobody)
+    }
+
+    /// The key of a deployment whose entry writes none.
+    fn usual_key(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        endpoint: Option<&Endpoint>,
+        named: Named,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Key> {
+        let found = |may: &dyn Fn(&Origin) -> bool, diagnostics: &mut Diagnostics| {
+            let may = provider.key_from.iter().filter(|origin| may(origin));
+            may.into_iter().find_map(|origin| self.key_from(origin, diagnostics))
+        };
+        let is_setting = |origin: &Origin| matches!(origin, Origin::Setting(_));
+        // The two ways to name one host, side by side.
+        let same = || {
+            let variables = provider.base_from.iter().filter_map(|origin| match origin {
+                Origin::Env(name) => self.env.value(name),
+                Origin::Setting(_) => None,
+            });
+            variables.filter_map(|url| endpoint::parsed(&url, provider)).next().as_ref() == endpoint
+        };
+        let meant = match named {
+            Named::Entry => None,
+            Named::Setting if !same() => found(&is_setting, diagnostics),
+            // Which variable it is may depend on which is set, but not whether there is a key: that is seen where Envoy starts.
+            _ => {
+                let usual = || provider.usual_key_variable().map(|name| Key::Env(name.to_owned()));
+                return found(&|_| true, diagnostics).or_else(usual);
+            }
+        };
+        if meant.is_some() {
+            return meant;
+        }
+        let unused = provider.key_from.iter().find_map(|origin| match origin {
+            Origin::Env(name) => self.env.held(name).map(|_| name),
+            Origin::Setting(_) => None,
+        });
+        if let (Some(name), Some(endpoint)) = (unused, endpoint) {
+            let host = endpoint.authority();
+            let problem = format!("no key is sent to {host}, where LiteLLM would send `{name}`");
+            params.note(diagnostics, problem, format!("write `api_key: {PREFIX}{name}` if it is meant for that host"));
+        }
+        None
+    }
+
+    fn key_from(&self, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<Key> {
+        match origin {
+            Origin::Setting(name) => key(&self.setting(name)?, diagnostics),
+            Origin::Env(name) => match self.env.held(name)? {
+                Held::Outside => Some(Key::Env((*name).to_owned())),
+                Held::Reference(other) => Some(Key::Env(other)),
+                Held::Literal(text) => {
+                    let written = self.root.at("environment_variables").and_then(|section| section.at(name));
+                    // A number is a key too, and was made a text.
+                    let is_text = |field: &Field<'_>| matches!(field.node.value, Value::Str(_));
+                    written.filter(is_text).map_or(Some(Key::Literal(text)), |field| key(&field, diagnostics))
+                }
+            },
+        }
+    }
+
+    fn setting(&self, name: &str) -> Option<Field<'a>> {
+        self.root.at("litellm_settings")?.at(name)
+    }
+}
+
+/// The `base_url` or `api_base` of an entry. Where both stand, LiteLLM takes `base_url` for chat and completions, and `api_base` for
+/// embeddings.
+fn written<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Field<'a>> {
+    let (Some(url), Some(base)) = (params.at("base_url"), params.at("api_base")) else {
+        return params.at("base_url").or_else(|| params.at("api_base"));
+    };
+    let plain = |field: &Field<'_>| match &field.node.value {
+        Value::Str(text) => text.trim_end_matches('/').to_owned(),
+        _ => String::new(),
+    };
+    if plain(&url) != plain(&base) {
+        let problem = "`base_url` and `api_base` name two hosts, and this one counts";
+        url.warning(diagnostics, problem, "keep one of them: they are the same key");
+    }
+    Some(url)
+}
+
+/// A key that is written somewhere: the name of a variable, or itself.
+fn key(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
+    let Value::Str(text) = &field.node.value else {
+        let remedy = "write `os.environ/NAME`, or the key in quotes";
+        field.error(diagnostics, "an `api_key` is a text", remedy);
+        return None;
+    };
+    let Some(name) = text.strip_prefix(PREFIX) else {
+        if text.chars().any(char::is_control) {
+            field.error(diagnostics, "the key holds a line break or another control character", "write it on one line");
+        } else if let Some(remedy) = shell::remedy(text) {
+            field.error(diagnostics, "this is how a shell or a template names a variable, not a key", remedy);
+        }
+        return (!text.is_empty()).then(|| Key::Literal(text.clone()));
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        field.error(diagnostics, format!("`{name}` cannot name an environment variable"), "write `os.environ/NAME`");
+        return None;
+    }
+    Some(Key::Env(name.to_owned()))
+}
