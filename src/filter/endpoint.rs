@@ -1,4 +1,11 @@
 //! The paths a client may ask, with and without `/v1`, as LiteLLM has them.
+//!
+//! **Invariant:** a path is taken apart before it is decoded, and decoded once: `%2F` within a model's name separates nothing, and
+//! `%252F` stands for `%2F`.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
 
 /// An API of OpenAI's that is routed by model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +35,7 @@ impl Api {
 pub(super) enum Asked<'a> {
     Api(Api),
     Models,
+    /// A model's name, percent-encoded as far as the client did so: [`decoded`].
     Model(&'a str),
     Nothing,
 }
@@ -44,6 +52,36 @@ pub(super) fn asked(path: &str) -> Asked<'_> {
     }
 }
 
+/// A part of a path without its percent-encoding. A `%` that no two hexadecimal digits follow stands for itself.
+pub(super) fn decoded(part: &str) -> Cow<'_, str> {
+    if memchr(b'%', part.as_bytes()).is_none() {
+        return Cow::Borrowed(part);
+    }
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let (byte, left) = match after {
+            [high, low, left @ ..] if first == b'%' => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, left),
+                _ => (first, after),
+            },
+            _ => (first, after),
+        };
+        bytes.push(byte);
+        rest = left;
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+const fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        b'A'..=b'F' => Some(hex - b'A' + 10),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +95,27 @@ mod tests {
         assert_eq!(asked("/v1chat/completions"), Asked::Nothing);
         assert_eq!(asked("/"), Asked::Nothing);
         assert_eq!(asked(""), Asked::Nothing);
+    }
+
+    #[test]
+    fn d2_a_name_is_decoded_once() {
+        let names = [
+            ("gpt-4o", "gpt-4o"),
+            ("openai%2Fgpt-4o", "openai/gpt-4o"),
+            ("openai%2fgpt%3A1", "openai/gpt:1"),
+            ("my%20model", "my model"),
+            ("a+b", "a+b"),
+            ("mod%C3%A8le", "modèle"),
+            ("%252F", "%2F"),
+            ("50%", "50%"),
+            ("5%2", "5%2"),
+            ("%%41", "%A"),
+            ("%zz", "%zz"),
+            ("%ff", "\u{fffd}"),
+            ("%00", "\0"),
+        ];
+        for (part, name) in names {
+            assert_eq!(decoded(part), name, "{part}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::endpoint::decoded;
 use super::headers::OutgoingHeaders;
 use crate::chat::ApiError;
 use crate::codec::client::openai::error;
@@ -74,10 +75,12 @@ pub(super) fn models(config: &RouterConfig) -> Reply {
     Reply::json(&json!({"object": "list", "data": data}))
 }
 
-/// `/v1/models/ID`.
-pub(super) fn one_model(config: &RouterConfig, asked: &str) -> Reply {
-    let found = listed(config).find(|(id, _)| *id == asked);
-    found.map_or_else(|| Reply::error(&unknown_model(config, asked)), |(id, owner)| Reply::json(&model(id, owner)))
+/// `/v1/models/ID`, the name as it stands in the path: SDKs encode it, people do not, and a name may itself look encoded.
+pub(super) fn one_model(config: &RouterConfig, part: &str) -> Reply {
+    let name = decoded(part);
+    let named = |name: &str| listed(config).find(|(id, _)| *id == name);
+    let found = named(&name).or_else(|| named(part));
+    found.map_or_else(|| Reply::error(&unknown_model(config, &name)), |(id, owner)| Reply::json(&model(id, owner)))
 }
 
 /// OpenAI's refusal of a model it does not know, with the names that are known.

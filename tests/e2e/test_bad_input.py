@@ -97,6 +97,31 @@ def test_other_paths_and_methods_are_refused_in_openais_shape(envoy):
         connection.close()
 
 
+def test_d2_a_model_is_found_by_its_encoded_name(provider, gateway):
+    """The official SDK encodes a model's name in a path, slashes too; people type it as it is."""
+    names = ["openai/gpt-4o", "llama3:8b", "my model", "ft:gpt-4o:acme::x%2Fy", "a//b"]
+    there = provider()
+    envoy = gateway(*(deployment(name, there) for name in names))
+    client = envoy.client()
+    for name in names:
+        assert client.models.retrieve(name).id == name
+    for path, found in (
+        ("openai/gpt-4o", True),
+        ("openai%2fgpt-4o", True),
+        ("openai%2Fgpt-4o/?x=%2F", True),
+        ("llama3%3A8b", True),
+        ("openai%252Fgpt-4o", False),  # it was encoded twice: that is another name
+        ("ft:gpt-4o:acme::x%252Fy", True),
+        ("openai", False),
+    ):
+        for method in ("GET", "HEAD"):
+            connection = http.client.HTTPConnection("127.0.0.1", envoy.port, timeout=5)
+            connection.request(method, f"/v1/models/{path}")
+            answer = connection.getresponse()
+            assert answer.status == (200 if found else 404), (method, path)
+            connection.close()
+
+
 def test_the_sdk_raises_its_own_class_for_an_unknown_model(envoy):
     with pytest.raises(openai.NotFoundError) as refused:
         envoy.client().chat.completions.create(model="nope", messages=[])
