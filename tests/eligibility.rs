@@ -121,7 +121,7 @@ fn limits_bind_where_litellm_has_them_bind() {
         let mut config = one_group(&[", rpm: 10", ""]);
         config.groups[0].strategy = strategy;
         let world = |excluded| World { seen: &full[..1], excluded, ..World::default() };
-        assert_eq!(text(&config, "m", &world(&[])), "d1", "spared while others have room");
+        assert_eq!(text(&config, "m", &world(&[])), "d1 | (d0)", "spared while others have room");
         assert_eq!(text(&config, "m", &world(&["d1"])), "d0", "else asked");
         config.router.enforce_rate_limits = true;
         assert!(text(&config, "m", &world(&["d1"])).starts_with("NoRoom"));
@@ -163,9 +163,13 @@ fn places_and_money_are_hard_limits() {
 fn a_provider_that_said_it_is_full_is_spared_as_if_cooling() {
     let config = groups(&["a", "b"], "router_settings: {fallbacks: [{a: [b]}]}");
     let full = Seen { full_until_ms: NOW + 9, ..Seen::default() };
-    assert_eq!(text(&config, "a", &World { seen: &[("a-1", full)], ..World::default() }), "b-1");
+    assert_eq!(text(&config, "a", &World { seen: &[("a-1", full)], ..World::default() }), "b-1 | (a-1)");
     let both = [("a-1", full), ("b-1", cooling(NOW + 1))];
-    assert_eq!(text(&config, "a", &World { seen: &both, ..World::default() }), "a-1", "asked rather than nothing sent");
+    assert_eq!(
+        text(&config, "a", &World { seen: &both, ..World::default() }),
+        "a-1 | (b-1)",
+        "asked rather than nothing sent"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use signalbox::chat::{Failure, FailureClass};
 use signalbox::config::model::RetryPolicy;
-use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next};
+use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next, next_or_again, rule_out};
 use signalbox::routing::strategy::{Figure, Random};
 use signalbox::routing::{By, Candidate, Place, Plan, Purpose, Stage};
 
@@ -34,12 +34,19 @@ fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
 
 /// A plan of stages with so many candidates, each stage a group of its own.
 fn stages(sizes: &[usize], retries: u32) -> Plan {
-    let candidate =
-        |deployment| Candidate { deployment, model: None, window: None, figure: Figure::None, passed_over: false };
+    let candidate = |deployment| Candidate {
+        deployment,
+        model: None,
+        window: None,
+        figure: Figure::None,
+        rests_until_ms: None,
+        ruled_out: false,
+    };
     let stage = |(group, &size)| Stage {
         group,
         purpose: Purpose::General,
         from: 0,
+        order: None,
         candidates: (0..size).map(candidate).collect(),
         retries,
         policy: None,
@@ -51,7 +58,7 @@ fn stages(sizes: &[usize], retries: u32) -> Plan {
 fn course(plan: &Plan, class: FailureClass, retry_after_ms: Option<u64>) -> String {
     let mut tried = vec![Place { stage: 0, candidate: 0 }];
     let mut text = "0.0".to_owned();
-    while let Next::Try(place, wait_ms) = next(plan, &tried, &failure(class, retry_after_ms), &RULES, 1) {
+    while let Next::Try(place, wait_ms) = next_or_again(plan, &tried, &[], &failure(class, retry_after_ms), &RULES, 1) {
         write!(text, " {}{}.{}", if wait_ms > 0 { "+" } else { "" }, place.stage, place.candidate).unwrap();
         tried.push(place);
     }
@@ -155,17 +162,25 @@ fn whatever_fails_the_attempts_end_and_stay_within_the_plan() {
         for stage in &mut plan.stages {
             stage.group = usize::try_from(below(3)).unwrap();
             stage.retries = u32::try_from(below(20)).unwrap();
+            for candidate in &mut stage.candidates {
+                candidate.rests_until_ms = Some(below(100)).filter(|until_ms| until_ms % 3 == 0);
+            }
         }
         let mut tried = vec![Place { stage: 0, candidate: 0 }];
         loop {
             let class = CLASSES[usize::try_from(below(14)).unwrap()];
             let wait = [None, Some(below(20_000))][usize::from(below(2) == 0)];
             let rules = Rules { fallback_on_bad_request: below(2) == 0, ..RULES };
-            match next(&plan, &tried, &failure(class, wait), &rules, below(u64::MAX)) {
+            match next_or_again(&plan, &tried, &[], &failure(class, wait), &rules, below(u64::MAX)) {
                 Next::GiveUp => break,
                 Next::Try(place, wait_ms) => {
                     assert!(plan.candidate(place).is_some(), "{place:?} is not in {plan:?}");
-                    assert!(place.stage >= tried.last().unwrap().stage, "never back to a group that was left");
+                    let stage = |place: &Place| &plan.stages[place.stage];
+                    let in_turn = |place: &&Place| plan.candidate(**place).unwrap().rests_until_ms.is_none();
+                    let furthest = tried.iter().filter(in_turn).max_by_key(|place| place.stage);
+                    let mut levels = tried.last().into_iter().chain(furthest);
+                    let again = levels.any(|of| stage(&place).is_level_of(stage(of)));
+                    assert!(again || !tried.contains(&place), "never back to whom a group was left for");
                     assert!(wait_ms <= 8_000 + 750, "{wait_ms}");
                     tried.push(place);
                 }
@@ -205,6 +220,76 @@ fn a_prompt_too_long_goes_only_where_the_window_is_larger() {
     let mut levels = windows(&[&[100], &[100, 200]]);
     levels.stages[1].group = 0;
     assert_eq!(too_long(&levels), "0.0 1.1", "the group's next level");
+}
+
+/// The same plan with these deployments resting, each in a stage of its own behind the others.
+fn resting(mut plan: Plan, rest: &[(usize, u64)]) -> Plan {
+    for (group, until_ms) in rest {
+        let mut stage = plan.stages.iter().find(|stage| stage.group == *group).unwrap().clone();
+        stage.candidates.truncate(1);
+        stage.candidates[0].deployment = 100 + plan.stages.len();
+        stage.candidates[0].rests_until_ms = Some(*until_ms);
+        plan.stages.push(stage);
+    }
+    plan
+}
+
+#[test]
+fn b8_nobody_is_told_before_whoever_rests_was_asked_once() {
+    use FailureClass as C;
+    let of_two = resting(stages(&[1], 2), &[(0, 9)]);
+    for (class, wanted) in [
+        (C::Overloaded, "0.0 1.0 +0.0"),
+        (C::RateLimit, "0.0 1.0 +0.0"),
+        (C::Upstream, "0.0 1.0 +0.0"),
+        (C::Connect, "0.0 1.0 +0.0"),
+        (C::Reset, "0.0 1.0 +0.0"),
+        (C::Timeout, "0.0 1.0"),
+        (C::Auth, "0.0 1.0"),
+        (C::FirstToken, "0.0"),
+        (C::ContextWindow, "0.0"),
+        (C::ContentPolicy, "0.0"),
+        (C::BadRequest, "0.0"),
+    ] {
+        assert_eq!(course(&of_two, class, None), wanted, "{}", class.as_str());
+    }
+    let with_a_fallback = resting(stages(&[2, 1], 2), &[(1, 5), (0, 9), (0, 7)]);
+    assert_eq!(course(&with_a_fallback, C::Auth, None), "0.0 0.1 1.0 4.0 3.0 2.0", "the asked group's soonest first");
+    assert_eq!(course(&with_a_fallback, C::FirstToken, None), "0.0 0.1 1.0", "who is only slow is a better hope");
+    assert_eq!(course(&resting(stages(&[1, 1], 0), &[(0, 9), (1, 9)]), C::Auth, None), "0.0 1.0", "no retries");
+    let mut entered = resting(stages(&[1, 1], 0), &[(1, 9)]);
+    entered.stages.remove(1);
+    assert_eq!(course(&entered, C::Auth, None), "0.0 1.0", "the first of its group is no retry");
+}
+
+#[test]
+fn b8_whoever_the_retries_leave_out_is_asked_before_the_client_is_told() {
+    assert_eq!(course(&stages(&[5, 1], 1), FailureClass::Auth, None), "0.0 0.1 1.0 0.2 0.3 0.4");
+    assert_eq!(course(&stages(&[3], 1), FailureClass::FirstToken, None), "0.0 0.1 0.2");
+    assert_eq!(course(&stages(&[3], 0), FailureClass::Auth, None), "0.0");
+    let connect = course(&resting(stages(&[1, 1], 2), &[(0, 9)]), FailureClass::Connect, None);
+    assert_eq!(connect, "0.0 1.0 2.0 +0.0 +1.0 +1.0", "what might pass is tried again after the last resorts too");
+    let mut again = stages(&[1, 1], 2);
+    again.stages[1].candidates[0].deployment = 0;
+    again.stages[1].candidates[0].rests_until_ms = Some(1);
+    assert_eq!(course(&again, FailureClass::Auth, None), "0.0", "it was asked, for another group");
+}
+
+#[test]
+fn who_could_not_have_served_after_one_failure_is_no_last_resort_after_the_next() {
+    let after = |class, place: Place| {
+        let mut plan = resting(windows(&[&[100], &[200]]), &[(0, 9), (1, 9)]);
+        plan.stages[2].candidates[0].window = Some(100);
+        plan.stages[3].candidates[0].window = Some(200);
+        let first = Place { stage: 0, candidate: 0 };
+        rule_out(&mut plan, first, &failure(class, None), &RULES);
+        next(&plan, &[first, place], &failure(FailureClass::Auth, None), &RULES, 0)
+    };
+    let other = Place { stage: 1, candidate: 0 };
+    let at = |stage| Next::Try(Place { stage, candidate: 0 }, 0);
+    assert_eq!(after(FailureClass::ContextWindow, other), at(3), "the asked group's others are as small");
+    assert_eq!(after(FailureClass::BadRequest, other), at(3));
+    assert_eq!(after(FailureClass::Auth, other), at(2));
 }
 
 /// `a` falls back to `b`; a prompt too long goes to `c`, refused content to `d`.

@@ -76,14 +76,16 @@ fn all<'a>(cooling_until: &[(&'a str, u64)]) -> Vec<(&'a str, Seen)> {
 fn what_is_cooling_is_spared_while_anything_else_is_left() {
     let config = one_group(&["", "", ""]);
     let cool = |cooling: &[(&str, u64)]| text(&config, "m", &World { seen: &all(cooling), ..World::default() });
-    assert_eq!(cool(&[("d0", NOW + 1), ("d2", NOW + 9)]), "d1");
+    assert_eq!(cool(&[("d0", NOW + 1), ("d2", NOW + 9)]), "d1 | (d0) | (d2)");
     assert!(cool(&[("d0", NOW), ("d1", NOW - 1)]).contains("d0"), "what was cooling until now is not cooling any more");
-    assert_eq!(cool(&[("d0", NOW + 30), ("d1", NOW + 10), ("d2", NOW + 20)]), "d1", "the one that is done soonest");
+    let all_cool = cool(&[("d0", NOW + 30), ("d1", NOW + 10), ("d2", NOW + 20)]);
+    assert_eq!(all_cool, "d1 | (d2) | (d0)", "first the one that is done soonest");
     let chained = groups(&["a", "b"], "router_settings: {fallbacks: [{a: [b]}]}");
     let cool = |cooling: &[(&str, u64)]| text(&chained, "a", &World { seen: &all(cooling), ..World::default() });
-    assert_eq!(cool(&[("a-1", NOW + 1)]), "b-1");
-    assert_eq!(cool(&[("b-1", NOW + 1)]), "a-1");
-    assert_eq!(cool(&[("a-1", NOW + 99), ("b-1", NOW + 1)]), "a-1", "the asked group's own rather than nothing");
+    assert_eq!(cool(&[("a-1", NOW + 1)]), "b-1 | (a-1)");
+    assert_eq!(cool(&[("b-1", NOW + 1)]), "a-1 | (b-1)");
+    let all_cool = cool(&[("a-1", NOW + 99), ("b-1", NOW + 1)]);
+    assert_eq!(all_cool, "a-1 | (b-1)", "the asked group's own rather than nothing");
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn a_prompt_that_nobody_of_the_group_takes_goes_to_the_larger_window_first() {
     assert_eq!(purposes(&config, "a", ask()), "c(window of a) | d(window of a) | b");
     let seen = [("b-1", cooling(NOW + 1)), ("c-1", cooling(NOW + 9)), ("d-1", cooling(NOW + 5))];
     let tried = text_for(&config, "a", &World { seen: &seen, ..World::default() }, ask());
-    assert_eq!(tried, "b-1", "all are cooling");
+    assert_eq!(tried, "b-1 | (d-1) | (c-1)", "all are cooling");
     config.context_window_fallbacks = None;
     assert_eq!(purposes(&config, "a", ask()), "b");
 }

@@ -28,22 +28,36 @@ impl Flight {
         self.preset.is_some_and(|(place, _)| place == Place { stage: 0, candidate: 0 })
     }
 
-    /// The deployment that a failure would lead to, where the flight has not been there.
+    /// The deployment that a failure would lead to, where the flight has not been there, and whether it is known to rest: then nobody
+    /// better is left.
     #[must_use]
-    pub fn next_deployment(&self) -> Option<(GroupIndex, DeploymentIndex)> {
+    pub fn next_deployment(&self) -> Option<(GroupIndex, DeploymentIndex, bool)> {
         let (place, _) = self.preset.filter(|(place, _)| !self.tried.contains(place))?;
-        Some((self.plan.group(place)?, self.plan.candidate(place)?.deployment))
+        let candidate = self.plan.candidate(place)?;
+        Some((self.plan.group(place)?, candidate.deployment, candidate.rests_until_ms.is_some()))
     }
 
-    /// Chooses again, past the preset, which has no room. Returns whether anybody else is left: if not, it stays the preset, because
-    /// a request is better sent over a limit than not at all.
-    pub fn pass_over(&mut self) -> bool {
+    /// Chooses again, past the preset, which rests until then, Unix milliseconds. It may be chosen again as the last resort. Returns whether
+    /// that was possible.
+    pub fn pass_over(&mut self, until_ms: u64) -> bool {
+        let (Some((place, _)), Some(failure)) = (self.preset, self.feared.take()) else { return false };
+        self.plan.candidate_mut(place).into_iter().for_each(|it| it.rests_until_ms = Some(until_ms));
+        self.choose(&failure);
+        true
+    }
+
+    /// Chooses again, past the preset, which has reached a limit that binds. Returns whether anybody else is left: if not, it stays the
+    /// preset, because a request is better sent over a limit than not at all.
+    pub fn rule_out(&mut self) -> bool {
         let (Some(full), Some(failure)) = (self.preset, self.feared.take()) else { return false };
-        self.plan.pass_over(full.0, true);
+        let set = |flight: &mut Self, out| {
+            flight.plan.candidate_mut(full.0).into_iter().for_each(|it| it.ruled_out = out);
+        };
+        set(self, true);
         self.choose(&failure);
         let found = self.preset.is_some_and(|(place, _)| place != full.0 && !self.tried.contains(&place));
         if !found {
-            self.plan.pass_over(full.0, false);
+            set(self, false);
             self.preset = Some(full);
         }
         found
@@ -59,7 +73,7 @@ impl Flight {
         let longest_ms = self.per_try_ms / 2;
         let rules = Rules::of(&self.config.signalbox);
         let rules = Rules { max_wait_ms: rules.max_wait_ms.min(longest_ms), ..rules };
-        match failover::next(&self.plan, &self.tried, failure, &rules, chance) {
+        match failover::next_or_again(&self.plan, &self.tried, &self.causes, failure, &rules, chance) {
             Next::Try(place, wait_ms) => Next::Try(place, wait_ms.min(longest_ms)),
             Next::GiveUp => Next::GiveUp,
         }

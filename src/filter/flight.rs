@@ -13,6 +13,7 @@ use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
 use crate::failure::api_error;
 use crate::routing::auto::Choice;
+use crate::routing::failover::{self, Rules};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
 use crate::state::{Booking, Measure, Outcome, Tally};
@@ -170,6 +171,7 @@ impl Flight {
             return;
         }
         let Some(&place) = self.tried.last() else { return };
+        failover::rule_out(&mut self.plan, place, &failure, &Rules::of(&self.config.signalbox));
         self.choose(&failure);
         let outcome = if self.is_callers(&failure) { Outcome::Abandoned } else { Outcome::Failed(failure.clone()) };
         self.end(place, outcome, None);

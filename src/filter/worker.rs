@@ -20,7 +20,7 @@ use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::failure::limits;
 use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
-use crate::routing::is_spared;
+use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
 use crate::state::{
     Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn, to_json,
@@ -160,17 +160,24 @@ impl Worker {
     /// the next deployment is taken at once, so that no limit is exceeded by those who fail together. (Where it may still be served,
     /// what follows is only a precaution against a reset, and counted when it begins.)
     pub fn choose(&mut self, store: &dyn StateStore, flight: &mut Flight) {
-        while let Some((group, deployment)) = flight.next_deployment() {
+        while let Some((group, deployment, is_last_resort)) = flight.next_deployment() {
             let Some(index) = self.index(flight, deployment) else { return };
             let seen = self.ledger.seen().get(index).copied().unwrap_or_default();
-            let mut spared = is_spared(&flight.config, group, deployment, &seen, self.now_ms);
-            if !spared && !flight.is_open() && flight.booking.is_none() {
+            let why = is_left_out(&flight.config, group, deployment, &seen, self.now_ms);
+            if let Some(rests) = why.filter(|why| why.is_soft() && !is_last_resort) {
+                if flight.pass_over(rests.until_ms().unwrap_or_default()) {
+                    continue;
+                }
+                return;
+            }
+            let mut full = why.is_some_and(|why| !why.is_soft());
+            if !full && !flight.is_open() && flight.booking.is_none() {
                 match self.ledger.reserve(store, index, flight.prompt_tokens, self.now_ms) {
                     Ok(booking) => flight.booking = Some(booking),
-                    Err(_) => spared = true,
+                    Err(_) => full = true,
                 }
             }
-            if !spared || !flight.pass_over() {
+            if !full || !flight.rule_out() {
                 return;
             }
         }

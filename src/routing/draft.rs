@@ -1,14 +1,14 @@
 //! How a plan is made: the stages of every group of the chain, then who comes first, and who only if all else fails.
 //!
-//! - What is cooling, full or busy is spared while anybody else may serve; where nobody is left, the one that is done soonest is asked
-//!   rather than nothing sent.
+//! - What is cooling, full or busy is spared while anybody else may serve: each has a stage of its own at the end, the asked group's first,
+//!   then those that are done soonest. Where nobody is left, the first of them is asked rather than nothing sent.
 //! - What is half-open, or counts its places, comes first only if it grants the place ([`Inputs::claim`]). A half-open one that does not
 //!   come first goes to the end of its stage: one request at a time finds out whether it serves again, and a request that fails anyway
 //!   may.
 //! - Where every deployment of the asked group is too small for the prompt, `context_window_fallbacks` come first.
 
 use super::chain::{Link, chain, special};
-use super::eligible::{self, Sorted};
+use super::eligible::{self, Sorted, Spared};
 use super::exclusion::{Exclusion, LeftOut, Limit, telling};
 use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
 use super::resolve::{self, By, Resolved};
@@ -49,6 +49,7 @@ pub fn plan(config: &RouterConfig, inputs: &Inputs<'_>) -> Result<Plan, Refusal>
         let why = telling(of_chain).unwrap_or(Exclusion::Blocked);
         return Err(Refusal::NoneMayServe { group, by, why, left_out: draft.left_out });
     }
+    draft.add_last_resorts(&chain);
     draft.finish();
     Ok(Plan { asked: group, by, stages: draft.stages, left_out: draft.left_out })
 }
@@ -58,9 +59,17 @@ struct Draft<'a> {
     inputs: &'a Inputs<'a>,
     random: Random,
     stages: Vec<Stage>,
-    /// Stages of one candidate each, of those that are spared, and until when.
-    spared: Vec<(u64, Stage)>,
+    spared: Vec<Rest>,
     left_out: Vec<LeftOut>,
+}
+
+/// One that is spared.
+struct Rest {
+    until_ms: u64,
+    /// It may come first where nobody else may.
+    may_lead: bool,
+    /// The stage of it alone.
+    stage: Stage,
 }
 
 impl<'a> Draft<'a> {
@@ -75,18 +84,17 @@ impl<'a> Draft<'a> {
         // A group may stand in the chain and serve a special purpose as well.
         left_out.retain(|left| !self.left_out.contains(left));
         self.left_out.append(&mut left_out);
-        for level in levels {
+        for (order, level) in levels {
             let mut ranked: Vec<Ranked> =
                 level.into_iter().map(|deployment| Ranked { deployment, figure: Figure::None }).collect();
             self.rank(group, &mut ranked);
-            let stage = self.stage(link, purpose, from, &ranked);
+            let stage = Stage { order, ..self.stage(link, purpose, from, &ranked) };
             self.stages.push(stage);
         }
-        if purpose == Purpose::General || (purpose == Purpose::ContextWindow && self.is_too_long(from)) {
-            for (deployment, until_ms) in spared {
-                let stage = self.stage(link, purpose, from, &[Ranked { deployment, figure: Figure::None }]);
-                self.spared.push((until_ms, stage));
-            }
+        let may_lead = purpose == Purpose::General || (purpose == Purpose::ContextWindow && self.is_too_long(from));
+        for Spared { deployment, order, until_ms } in spared {
+            let stage = self.stage(link, purpose, from, &[Ranked { deployment, figure: Figure::None }]);
+            self.spared.push(Rest { until_ms, may_lead, stage: Stage { order, ..stage } });
         }
     }
 
@@ -120,7 +128,8 @@ impl<'a> Draft<'a> {
                 model: resolve::upstream_model(model, captures, link.name),
                 window: deployment.and_then(facts::window),
                 figure: it.figure,
-                passed_over: false,
+                rests_until_ms: None,
+                ruled_out: false,
             }
         };
         let policy = self.config.groups.get(*group).and_then(|group| group.retry_policy);
@@ -128,6 +137,7 @@ impl<'a> Draft<'a> {
             group: *group,
             purpose,
             from,
+            order: None,
             candidates: ranked.iter().map(candidate).collect(),
             retries: 0,
             policy: policy.filter(|_| self.inputs.num_retries != Some(0)),
@@ -191,7 +201,8 @@ impl<'a> Draft<'a> {
                 self.left_out.push(LeftOut { group: stage.group, deployment, why });
                 if let (true, Some(until_ms)) = (why.is_soft(), why.until_ms()) {
                     let only = stage.candidates.iter().take(1).cloned().collect();
-                    self.spared.push((until_ms, Stage { candidates: only, ..stage.clone() }));
+                    let alone = Stage { candidates: only, ..stage.clone() };
+                    self.spared.push(Rest { until_ms, may_lead: true, stage: alone });
                     stage.candidates.rotate_left(1);
                 } else {
                     stage.candidates.remove(0);
@@ -212,12 +223,25 @@ impl<'a> Draft<'a> {
     /// Nobody leads: of those that are spared, the one that is done soonest comes first, of the first group of the chain that has any.
     /// Returns whether there is one.
     fn ask_the_least_bad(&mut self, chain: &[GroupIndex]) -> bool {
-        let place = |stage: &Stage| chain.iter().position(|group| *group == stage.group).unwrap_or(usize::MAX);
-        let spared = std::mem::take(&mut self.spared).into_iter();
-        let least = spared.min_by_key(|(until_ms, stage)| (place(stage), *until_ms));
+        self.spared.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        let least = self.spared.iter().position(|rest| rest.may_lead).map(|at| self.spared.remove(at).stage);
         let found = least.is_some();
-        self.stages.splice(..0, least.map(|(_, stage)| stage));
+        self.stages.splice(..0, least);
         found
+    }
+
+    /// Those that are spared come last, save whoever stands in its stage already, since it did not grant a place.
+    fn add_last_resorts(&mut self, chain: &[GroupIndex]) {
+        self.spared.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        for Rest { until_ms, mut stage, .. } in std::mem::take(&mut self.spared) {
+            let only = stage.candidates.first().map(|it| it.deployment);
+            let is_in = |other: &Stage| other.candidates.iter().any(|it| Some(it.deployment) == only);
+            if self.stages.iter().any(|other| other.is_level_of(&stage) && is_in(other)) {
+                continue;
+            }
+            stage.candidates.iter_mut().for_each(|candidate| candidate.rests_until_ms = Some(until_ms));
+            self.stages.push(stage);
+        }
     }
 
     /// Puts half-open ones behind, save the very first, and counts the retries.
@@ -232,6 +256,11 @@ impl<'a> Draft<'a> {
             stage.retries = self.inputs.num_retries.or(own).unwrap_or(self.config.router.num_retries);
         }
     }
+}
+
+/// Where a stage's group stands in the chain; special ones behind.
+fn place(chain: &[GroupIndex], stage: &Stage) -> usize {
+    chain.iter().position(|group| *group == stage.group).unwrap_or(usize::MAX)
 }
 
 /// Why a candidate may not come first.

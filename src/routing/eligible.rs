@@ -21,9 +21,19 @@ const MARGIN: u64 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     /// Those that may serve, by `order`, lowest first; no level is empty.
-    pub levels: Vec<Vec<DeploymentIndex>>,
-    /// Those that would be asked only if nobody else is left, and until when they are spared.
-    pub spared: Vec<(DeploymentIndex, u64)>,
+    pub levels: Vec<(Option<i64>, Vec<DeploymentIndex>)>,
+    /// Those that would be asked only if nobody else is left.
+    pub spared: Vec<Spared>,
+}
+
+/// One that is spared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spared {
+    pub deployment: DeploymentIndex,
+    /// Its level of `order`.
+    pub order: Option<i64>,
+    /// Until when it is spared.
+    pub until_ms: u64,
 }
 
 /// Sorts a group's deployments; the reasons go to `left_out`.
@@ -41,12 +51,14 @@ pub(super) fn sort(
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };
         let check = Check { config, inputs, group: of_group, index, deployment, tags: tags.as_ref() };
+        let order = order(of_group, index, deployment);
         match check.exclusion() {
-            None => eligible.push((order(of_group, index, deployment), index)),
+            None => eligible.push((order, index)),
             Some(why) => {
                 left_out.push(LeftOut { group, deployment: index, why });
                 if why.is_soft() {
-                    sorted.spared.push((index, why.until_ms().unwrap_or_default()));
+                    let until_ms = why.until_ms().unwrap_or_default();
+                    sorted.spared.push(Spared { deployment: index, order, until_ms });
                 }
             }
         }
@@ -59,9 +71,13 @@ pub(super) fn sort(
             order.is_some()
         });
         eligible.sort_by_key(|(order, _)| *order);
+        sorted.spared.retain(|spared| spared.order.is_some());
     }
     let levels = eligible.chunk_by(|(one, _), (other, _)| one == other);
-    sorted.levels = levels.map(|level| level.iter().map(|(_, index)| *index).collect()).collect();
+    let level = |level: &[(Option<i64>, DeploymentIndex)]| {
+        (level.first().and_then(|(order, _)| *order), level.iter().map(|(_, index)| *index).collect())
+    };
+    sorted.levels = levels.map(level).collect();
     sorted
 }
 
@@ -170,25 +186,40 @@ impl Check<'_> {
     }
 }
 
-/// Whether a deployment would be spared, were a plan made now: it cools, or has no room left. What a prompt needs of the room is not
-/// asked again.
+/// What a deployment would be left out for, were a plan made now: a limit that is reached, else that it rests. What a prompt needs of
+/// the room is not asked again.
 #[must_use]
-pub fn is_spared(config: &RouterConfig, group: GroupIndex, index: DeploymentIndex, seen: &Seen, now_ms: u64) -> bool {
-    let (Some(group), Some(deployment)) = (config.groups.get(group), config.deployments.get(index)) else {
-        return false;
-    };
-    let cools = match seen.standing {
-        Standing::Well => false,
-        Standing::Cooling { until_ms } => until_ms > now_ms,
-        Standing::HalfOpen { probed_until_ms } => probed_until_ms > now_ms,
-    };
+pub fn is_left_out(
+    config: &RouterConfig,
+    group: GroupIndex,
+    index: DeploymentIndex,
+    seen: &Seen,
+    now_ms: u64,
+) -> Option<Exclusion> {
+    let (group, deployment) = (config.groups.get(group)?, config.deployments.get(index)?);
     let this_minute = seen.minute_ends_ms > now_ms && rates_bind(config, group);
-    cools
-        || seen.full_until_ms > now_ms
-        || seen.over_budget_until_ms > now_ms
-        || deployment.max_parallel.is_some_and(|most| seen.in_flight >= most)
-        || (this_minute && deployment.rpm.is_some_and(|most| u64::from(seen.requests) >= most))
-        || (this_minute && deployment.tpm.is_some_and(|most| seen.tokens >= most))
+    if seen.over_budget_until_ms > now_ms {
+        return Some(Exclusion::OverBudget { until_ms: seen.over_budget_until_ms });
+    }
+    let (what, until_ms) = if deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
+        (Some(Limit::Parallel), now_ms.saturating_add(PARALLEL_WAIT_MS))
+    } else if this_minute && deployment.rpm.is_some_and(|most| u64::from(seen.requests) >= most) {
+        (Some(Limit::Requests), seen.minute_ends_ms)
+    } else if this_minute && deployment.tpm.is_some_and(|most| seen.tokens >= most) {
+        (Some(Limit::Tokens), seen.minute_ends_ms)
+    } else {
+        (None, 0)
+    };
+    if let Some(what) = what {
+        return Some(Exclusion::NoRoom { what, until_ms });
+    }
+    match seen.standing {
+        Standing::Cooling { until_ms } if until_ms > now_ms => Some(Exclusion::Cooling { until_ms }),
+        Standing::HalfOpen { probed_until_ms: until_ms } if until_ms > now_ms => {
+            Some(Exclusion::HalfOpenTaken { until_ms })
+        }
+        _ => (seen.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: seen.full_until_ms }),
+    }
 }
 
 /// Whether `rpm` and `tpm` bind in a group, rather than only share out.

@@ -2,7 +2,7 @@
 //! of failure.
 //!
 //! It is no second implementation. The plan is [`plan()`]'s, which carries its own reasons, and what follows comes from
-//! [`failover::next`], asked again and again as if every attempt failed alike.
+//! [`failover::next_or_again`], asked again and again as if every attempt failed alike.
 
 use super::failover::{self, Next, Rules};
 use super::{Inputs, Place, Plan, Refusal, plan};
@@ -66,7 +66,7 @@ fn course(plan: &Plan, class: FailureClass, retry_after_ms: Option<u64>, rules: 
     let failure = Failure { retry_after_ms, ..Failure::local(class, "") };
     let mut tried = vec![Place { stage: 0, candidate: 0 }];
     let mut steps = Vec::new();
-    while let Next::Try(place, wait_ms) = failover::next(plan, &tried, &failure, rules, 0) {
+    while let Next::Try(place, wait_ms) = failover::next_or_again(plan, &tried, &[], &failure, rules, 0) {
         tried.push(place);
         steps.push((place, wait_ms));
     }

@@ -13,13 +13,17 @@
 //! | bad request | no | no | no (`signalbox.fallback_on_bad_request`: then) | no |
 //!
 //! All within `num_retries` for each group, or the `retry_policy`'s number for the class, which also retries what the table would
-//! not. The last column is for those whom nobody stands in for: what might pass is tried again rather than given up.
+//! not. Before anybody is given up, whoever the request was not sent to yet and the class leads to is asked once ([`last_resort`]). The
+//! last column is for those whom nobody stands in for: what might pass is tried again rather than given up.
 //!
-//! **Invariant:** stages are left for later ones only, so attempts end.
+//! **Invariant:** each attempt is at a place that was not tried, or counts against the retries of its level, so attempts end.
 
-use super::{Place, Plan, Purpose, Stage, retries};
+mod last_resort;
+
+use super::{Candidate, Place, Plan, Purpose, Stage, retries};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::Settings;
+pub use last_resort::{next_or_again, rule_out};
 
 /// Envoy makes this many retries at the most: the bootstrap's `num_retries`.
 pub const MAX_RETRIES: usize = 10;
@@ -118,17 +122,15 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, rules: &Rules, chan
     }
     let here = Here { plan, tried, place: here, stage, failure, rules, chance };
     let conduct = conduct(failure.class, rules);
-    let in_stage = here.attempts();
-    let retries = stage.policy.as_ref().and_then(|policy| retries::of_class(policy, failure));
-    let may_retry = in_stage <= retries.unwrap_or(stage.retries) as usize;
-    let insists = retries.is_some();
+    let may_retry = here.may_retry();
+    let insists = here.of_policy(stage).is_some();
     if may_retry {
         let within = here.another(conduct.another, insists).or_else(|| here.same(conduct.same, insists));
         if let Some(next) = within {
             return next;
         }
     }
-    if let Some(place) = here.another_group(conduct.group) {
+    if let Some(place) = here.another_group(conduct.group).or_else(|| here.last_resort(&conduct)) {
         return Next::Try(place, 0);
     }
     if may_retry && conduct.persists && here.is_short() {
@@ -163,9 +165,29 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// How many attempts this stage has had.
+    /// How many attempts this level of the group has had.
     fn attempts(&self) -> usize {
-        self.tried.iter().filter(|place| place.stage == self.place.stage).count()
+        self.tried.iter().filter(|place| self.is_here(**place)).count()
+    }
+
+    /// What a stage's `retry_policy` says of this failure.
+    fn of_policy(&self, stage: &Stage) -> Option<u32> {
+        retries::of_class(stage.policy.as_ref()?, self.failure)
+    }
+
+    /// How many attempts may follow the first of a stage.
+    fn retries(&self, stage: &Stage) -> u32 {
+        self.of_policy(stage).unwrap_or(stage.retries)
+    }
+
+    fn may_retry(&self) -> bool {
+        self.attempts() <= self.retries(self.stage) as usize
+    }
+
+    /// Whether a place belongs to this level of this group.
+    fn is_here(&self, place: Place) -> bool {
+        place.stage == self.place.stage
+            || self.plan.stages.get(place.stage).is_some_and(|stage| stage.is_level_of(self.stage))
     }
 
     /// Another deployment of this stage that was not asked yet. A retry policy `insists`, whatever the class.
@@ -175,10 +197,7 @@ impl Here<'_> {
             Another::AtOnce => true,
             Another::Larger => self.is_larger(Place { candidate, ..self.place }) == Some(true),
         };
-        let untried = |candidate: &usize| {
-            let place = Place { candidate: *candidate, ..self.place };
-            !self.tried.contains(&place) && !self.is_passed_over(place)
-        };
+        let untried = |candidate: &usize| self.is_open(Place { candidate: *candidate, ..self.place });
         let found = (0..self.stage.candidates.len()).filter(untried).find(|candidate| fits(*candidate))?;
         Some(Next::Try(Place { candidate: found, ..self.place }, 0))
     }
@@ -189,7 +208,9 @@ impl Here<'_> {
             return self.is_short().then(|| Next::Try(self.least_tried(), self.backoff_ms()));
         }
         let group = |stage: &Stage| stage.purpose == self.stage.purpose && stage.group == self.stage.group;
-        let alone = self.stage.candidates.len() == 1 && !self.later().any(|(_, stage)| group(stage));
+        let alone = self.stage.candidates.len() == 1
+            && !self.later().any(|(_, stage)| group(stage))
+            && self.attempts() == self.tried.iter().filter(|place| **place == self.place).count();
         let wait_ms = match same {
             Same::Once if self.attempts() == 1 => Some(0),
             Same::OnceAfterBackoff if self.attempts() == 1 && self.is_short() => Some(self.backoff_ms()),
@@ -207,7 +228,7 @@ impl Here<'_> {
     fn another_group(&self, group: Group) -> Option<Place> {
         let first = |(index, stage): (usize, &Stage)| {
             let mut places = (0..stage.candidates.len()).map(|candidate| Place { stage: index, candidate });
-            places.find(|place| !self.is_passed_over(*place))
+            places.find(|place| self.is_open(*place))
         };
         let elsewhere = |stage: &Stage| stage.group != self.stage.group;
         match group {
@@ -256,8 +277,7 @@ impl Here<'_> {
         self.later().find_map(|(index, stage)| {
             let unknown_will_do = leads(stage)?;
             let place = |candidate| Place { stage: index, candidate };
-            let fits =
-                |place: &Place| !self.is_passed_over(*place) && self.is_larger(*place).unwrap_or(unknown_will_do);
+            let fits = |place: &Place| self.is_open(*place) && self.is_larger(*place).unwrap_or(unknown_will_do);
             (0..stage.candidates.len()).map(place).find(fits)
         })
     }
@@ -268,14 +288,17 @@ impl Here<'_> {
         Some(window(place)? > window(self.place)?)
     }
 
-    fn is_passed_over(&self, place: Place) -> bool {
-        self.plan.candidate(place).is_some_and(|candidate| candidate.passed_over)
+    /// Whether a place is one to go on to: not tried yet, and neither resting nor ruled out.
+    fn is_open(&self, place: Place) -> bool {
+        let is_open = |it: &Candidate| it.rests_until_ms.is_none() && !it.ruled_out;
+        !self.tried.contains(&place) && self.plan.candidate(place).is_some_and(is_open)
     }
 
     fn least_tried(&self) -> Place {
-        let place = |candidate: usize| Place { candidate, ..self.place };
-        let times = |candidate: usize| self.tried.iter().filter(|tried| **tried == place(candidate)).count();
-        place((0..self.stage.candidates.len()).min_by_key(|&candidate| times(candidate)).unwrap_or(0))
+        let times = |place: &Place| self.tried.iter().filter(|tried| *tried == place).count();
+        let is_out = |place: &Place| self.plan.candidate(*place).is_none_or(|candidate| candidate.ruled_out);
+        let of_level = self.plan.places().filter(|place| self.is_here(*place) && !is_out(place));
+        of_level.min_by_key(times).unwrap_or(self.place)
     }
 
     /// Whether the wait that the provider asks for, if any, may be waited out with the client on the line.

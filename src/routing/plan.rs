@@ -1,7 +1,7 @@
 //! The plan of one request: stages of candidates, the asked group's first, and everybody who was left out.
 //!
 //! A plan is its own explanation: each candidate carries the figure that ranked it, and whoever is missing stands among the left
-//! out with the reason.
+//! out with the reason. Who is only spared stands there too, and in a last stage of its own.
 
 use super::exclusion::{Exclusion, LeftOut};
 use super::resolve::By;
@@ -19,8 +19,10 @@ pub struct Candidate {
     pub window: Option<u64>,
     /// What ranked it.
     pub figure: Figure,
-    /// It has filled up, or begun to cool, since the plan was made: a failure leads past it.
-    pub passed_over: bool,
+    /// It rests until then, Unix milliseconds, or has no room: a failure leads past it, and to it only where nobody else is left.
+    pub rests_until_ms: Option<u64>,
+    /// It is not to be asked in this request any more: a failure told that it could not serve it, or a limit of it binds.
+    pub ruled_out: bool,
 }
 
 /// What leads to a stage.
@@ -44,12 +46,28 @@ pub struct Stage {
     pub purpose: Purpose,
     /// Where that happened, for a purpose other than the general one.
     pub from: GroupIndex,
+    /// The level of `order` within the group.
+    pub order: Option<i64>,
     /// Best first.
     pub candidates: Vec<Candidate>,
     /// How many attempts may follow the first in this stage.
     pub retries: u32,
     /// `retry_policy`, unless the request says that nothing is to be retried.
     pub policy: Option<RetryPolicy>,
+}
+
+impl Stage {
+    /// Whether another stage is of the same level of the same group, for the same purpose: who rests there has a stage of its own.
+    #[must_use]
+    pub fn is_level_of(&self, other: &Self) -> bool {
+        (self.group, self.purpose, self.from, self.order) == (other.group, other.purpose, other.from, other.order)
+    }
+
+    /// Whether it is for those only who rest.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.candidates.iter().all(|candidate| candidate.rests_until_ms.is_some())
+    }
 }
 
 /// Where in a plan an attempt is.
@@ -81,12 +99,16 @@ impl Plan {
         self.stages.get(place.stage)?.candidates.get(place.candidate)
     }
 
-    /// Lets failures lead past a candidate from now on, or no longer.
-    pub fn pass_over(&mut self, place: Place, passed_over: bool) {
-        let stage = self.stages.get_mut(place.stage);
-        if let Some(candidate) = stage.and_then(|stage| stage.candidates.get_mut(place.candidate)) {
-            candidate.passed_over = passed_over;
-        }
+    /// The candidate at a place, to be changed.
+    pub fn candidate_mut(&mut self, place: Place) -> Option<&mut Candidate> {
+        self.stages.get_mut(place.stage)?.candidates.get_mut(place.candidate)
+    }
+
+    /// All places, in order.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let of =
+            |(stage, it): (usize, &Stage)| (0..it.candidates.len()).map(move |candidate| Place { stage, candidate });
+        self.stages.iter().enumerate().flat_map(of)
     }
 
     /// The group of a place.

@@ -119,13 +119,16 @@ pub fn planned(config: &RouterConfig, model: &str, world: &World<'_>) -> Result<
     planned_for(config, model, world, Ask::default())
 }
 
-/// A plan as text: stages of deployments, with the model where it is not the deployment's own.
+/// A plan as text: stages of deployments, with the model where it is not the deployment's own, and last resorts in parentheses.
 pub fn told(config: &RouterConfig, plan: &Plan) -> String {
     let candidate = |it: &Candidate| {
         let model = it.model.as_ref().map(|model| format!("({model})")).unwrap_or_default();
         config.deployments[it.deployment].id.clone() + &model
     };
-    let stages = plan.stages.iter().map(|it| it.candidates.iter().map(candidate).collect::<Vec<_>>().join(" "));
+    let stages = plan.stages.iter().map(|it| {
+        let all = it.candidates.iter().map(candidate).collect::<Vec<_>>().join(" ");
+        if it.is_last_resort() { format!("({all})") } else { all }
+    });
     stages.collect::<Vec<_>>().join(" | ")
 }
 

@@ -72,6 +72,7 @@ fn stage(report: &Report<'_>, stage: &Stage) -> Value {
         "group": group(config, stage.group),
         "purpose": purpose,
         "retries": stage.retries,
+        "last_resort": stage.is_last_resort(),
         "candidates": candidates.collect::<Vec<_>>(),
     })
 }

@@ -18,7 +18,8 @@ pub fn of(report: &Report<'_>) -> String {
         Ok(plan) => {
             resolved(&mut out, report, plan.asked, plan.by);
             out += "\nasked in this order, until one serves:\n";
-            plan.stages.iter().for_each(|stage| one_stage(&mut out, report, plan, stage));
+            let in_turn = plan.stages.iter().filter(|stage| !stage.is_last_resort());
+            in_turn.for_each(|stage| one_stage(&mut out, report, plan, stage));
             left_out(&mut out, config, &plan.left_out);
             out += &format!("\nif all that is asked fails like {} at first:\n", first(config, plan));
             courses(&mut out, config, plan, &report.explanation.courses);
@@ -101,7 +102,8 @@ fn left_out(out: &mut String, config: &RouterConfig, all: &[LeftOut]) {
     }
     *out += "\nleft out:\n";
     for left in all {
-        let _ = writeln!(out, "  {:<26} {}", id(config, left.deployment), reason(left.why));
+        let last = if left.why.is_soft() { "; asked if all else fails" } else { "" };
+        let _ = writeln!(out, "  {:<26} {}{last}", id(config, left.deployment), reason(left.why));
     }
 }
 

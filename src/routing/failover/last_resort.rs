@@ -1,0 +1,126 @@
+//! Who is asked before a request is refused: whoever it was not sent to yet and may serve it, each once.
+//!
+//! First those for whom `num_retries` left no attempt, then those that rest, the asked group's first, and of a group the one that is done
+//! soonest. A `num_retries` of 0 means that nobody else of a level is asked, and holds here too.
+//!
+//! **Invariant:** nobody is a last resort twice, so attempts end.
+
+use super::super::{Place, Plan, Purpose, Stage};
+use super::{Another, Conduct, Group, Here, MAX_RETRIES, Next, Rules, conduct, next};
+use crate::chat::{Failure, FailureClass};
+
+/// As [`next`]; and where that leads nowhere because last resorts were asked meanwhile, what would have followed before them: a failure
+/// that might pass (of `causes`, which have all that was seen so far) is worth another attempt then too.
+#[must_use]
+pub fn next_or_again(
+    plan: &Plan,
+    tried: &[Place],
+    causes: &[(Place, Failure)],
+    failure: &Failure,
+    rules: &Rules,
+    chance: u64,
+) -> Next {
+    let next = next(plan, tried, failure, rules, chance);
+    if next != Next::GiveUp || tried.len() > MAX_RETRIES || conduct(failure.class, rules).another != Another::AtOnce {
+        return next;
+    }
+    let rests = |place: &Place| plan.candidate(*place).is_none_or(|candidate| candidate.rests_until_ms.is_some());
+    let before = tried.iter().filter(|place| !rests(place)).max_by_key(|place| place.stage);
+    let Some((&place, stage)) = before.and_then(|place| Some((place, plan.stages.get(place.stage)?))) else {
+        return next;
+    };
+    let its = causes.iter().rev().find(|(of, _)| *of == place).map_or(failure, |(_, failure)| failure);
+    let here = Here { plan, tried, place, stage, failure: its, rules, chance };
+    if tried.last() != Some(&place) && here.may_retry() && conduct(its.class, rules).persists && here.is_short() {
+        return Next::Try(here.least_tried(), here.backoff_ms());
+    }
+    next
+}
+
+/// Notes in the plan whom a failure at a place leads past for good: who would not have been asked after it is not asked after the next
+/// failure either, which may be of another class.
+pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules) {
+    let Some(stage) = plan.stages.get(place.stage) else { return };
+    let another = conduct(failure.class, rules).another;
+    let insists = stage.policy.as_ref().is_some_and(|policy| super::retries::of_class(policy, failure).is_some());
+    if another == Another::AtOnce || insists {
+        return;
+    }
+    let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
+    let is_out = |other: &Place| {
+        let in_group = plan.group(*other) == Some(stage.group);
+        match another {
+            Another::Larger => !here.is_larger(*other).unwrap_or(!in_group),
+            _ => in_group,
+        }
+    };
+    let out: Vec<Place> = plan.places().filter(is_out).collect();
+    for place in out {
+        plan.candidate_mut(place).into_iter().for_each(|candidate| candidate.ruled_out = true);
+    }
+}
+
+impl Here<'_> {
+    /// Whoever is left before the client is told.
+    pub(super) fn last_resort(&self, conduct: &Conduct) -> Option<Place> {
+        find(self.plan, self.tried, |stage| self.retries(stage), |place| self.leads_back(place, conduct))
+    }
+
+    /// Whether this failure leads to a place of which no stage is left before.
+    fn leads_back(&self, place: Place, conduct: &Conduct) -> bool {
+        let Some(stage) = self.plan.stages.get(place.stage) else { return false };
+        let rests = self.plan.candidate(place).is_some_and(|candidate| candidate.rests_until_ms.is_some());
+        // Whoever is only slow is a better hope than who rests.
+        if rests && self.failure.class == FailureClass::FirstToken {
+            return false;
+        }
+        if stage.group == self.stage.group && (stage.purpose, stage.from) == (self.stage.purpose, self.stage.from) {
+            return match conduct.another {
+                Another::No => self.of_policy(stage).is_some(),
+                Another::AtOnce => true,
+                Another::Larger => self.is_larger(place) == Some(true),
+            };
+        }
+        let is_before = place.stage < self.place.stage;
+        let leads_on =
+            self.leads_on(stage) && !(is_before && self.stage.purpose != Purpose::General && !self.is_sibling(stage));
+        match conduct.group {
+            Group::No => false,
+            Group::Then if self.failure.class == FailureClass::BadRequest => {
+                leads_on && stage.group != self.stage.group
+            }
+            Group::Then => leads_on,
+            Group::ContentPolicy => self.is_for(stage, Purpose::ContentPolicy),
+            Group::Larger => {
+                let configured = self.plan.stages.iter().any(|stage| self.is_for(stage, Purpose::ContextWindow));
+                let leads = self.is_for(stage, Purpose::ContextWindow) || (!configured && leads_on);
+                leads && self.is_larger(place) != Some(false)
+            }
+        }
+    }
+}
+
+/// The place to try, if any. `retries` gives how many a stage allows, and `leads` whether the failure in hand leads to a place.
+fn find(plan: &Plan, tried: &[Place], retries: impl Fn(&Stage) -> u32, leads: impl Fn(Place) -> bool) -> Option<Place> {
+    let deployment = |place: Place| plan.candidate(place).map(|candidate| candidate.deployment);
+    let asked: Vec<_> = tried.iter().map(|place| deployment(*place)).collect();
+    let was_entered = |stage: &Stage| {
+        let mut stages = tried.iter().filter_map(|place| plan.stages.get(place.stage));
+        stages.any(|entered| entered.is_level_of(stage))
+    };
+    let may = |place: &Place| {
+        let (Some(stage), Some(candidate)) = (plan.stages.get(place.stage), plan.candidate(*place)) else {
+            return false;
+        };
+        let is_new = !candidate.ruled_out && !asked.contains(&Some(candidate.deployment));
+        is_new && (retries(stage) > 0 || !was_entered(stage)) && leads(*place)
+    };
+    let rank = |place: &Place| {
+        let rests_until_ms = plan.candidate(*place).and_then(|candidate| candidate.rests_until_ms);
+        let group = plan.group(*place);
+        let of_asked = group == Some(plan.asked);
+        let first = plan.stages.iter().position(|stage| !of_asked && Some(stage.group) == group);
+        (rests_until_ms.is_some(), first, rests_until_ms)
+    };
+    plan.places().filter(may).min_by_key(rank)
+}
