@@ -17,7 +17,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check a configuration: exit 0 and a summary, or 2 and every mistake with its place
+    /// Check a configuration: what it means, and every error and warning with its place; exit 0, or 2 where it cannot be used
     Check(cli::check::Args),
     /// Write a complete Envoy bootstrap for a configuration
     Envoy(cli::envoy::Args),

@@ -28,6 +28,18 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     Ok(compiled)
 }
 
+/// The same without a word. With `is_read` false, every variable of the environment counts as set.
+///
+/// # Errors
+/// Why the file could not be read; within, everything there is to say where it cannot be used.
+pub fn look(path: &Path, is_read: bool) -> Result<Result<Compiled, Diagnostics>, String> {
+    let compile = |root: Node| match is_read {
+        true => compile(&root, &|name| std::env::var(name).ok()),
+        false => compile::without_environment(&root),
+    };
+    text(path).map(|text| yaml::read(&text).and_then(compile))
+}
+
 /// The complexity router of this name in a file, or the first one. What there is to say about it is printed.
 ///
 /// # Errors
@@ -39,15 +51,21 @@ pub fn complexity_router(path: &Path, name: Option<&str>) -> Result<OneComplexit
 }
 
 fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Diagnostics>) -> Result<T, ExitCode> {
-    let text = text(path).map_err(|problem| {
-        eprintln!("error: cannot read {}: {problem}", path.display());
-        ExitCode::from(WRONG)
-    })?;
-    yaml::read(&text).and_then(|root| compile(&root)).map_err(|found| {
-        print(path, &found);
-        eprintln!("error: {} in {}", counts(&found), path.display());
-        ExitCode::from(WRONG)
-    })
+    let text = text(path).map_err(|problem| unreadable(path, &problem))?;
+    yaml::read(&text).and_then(|root| compile(&root)).map_err(|found| refused(path, &found))
+}
+
+/// Tells why a file cannot be read.
+pub fn unreadable(path: &Path, problem: &str) -> ExitCode {
+    eprintln!("error: cannot read {}: {problem}", path.display());
+    ExitCode::from(WRONG)
+}
+
+/// Tells what is wrong with a file that cannot be used.
+pub fn refused(path: &Path, found: &Diagnostics) -> ExitCode {
+    print(path, found);
+    eprintln!("error: {} in {}", counts(found), path.display());
+    ExitCode::from(WRONG)
 }
 
 /// The text of a file, which may be a pipe and without end.
@@ -65,12 +83,13 @@ fn text(path: &Path) -> Result<String, String> {
     })
 }
 
-fn print(path: &Path, found: &Diagnostics) {
+/// Prints what there is to say.
+pub fn print(path: &Path, found: &Diagnostics) {
     found.lines(&path.display().to_string()).iter().for_each(|line| eprintln!("{line}"));
 }
 
 /// How many there are of each severity: `6 errors, 2 warnings`.
-fn counts(found: &Diagnostics) -> String {
+pub fn counts(found: &Diagnostics) -> String {
     let count = |severity: Severity| {
         let number = found.count(severity);
         let s = if number == 1 { "" } else { "s" };

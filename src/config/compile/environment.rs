@@ -154,3 +154,45 @@ pub(super) fn told(root: &Field<'_>, diagnostics: &mut Diagnostics) {
         section.note(diagnostics, problem, "leave it or take it out");
     }
 }
+
+/// The variables that the tree refers to, each once, in the order of the text. Keys are not among them.
+pub(super) fn references(root: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    each(&mut root.clone(), "", &mut |_, name| {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+        None
+    });
+    found
+}
+
+/// Puts in a stand-in for each variable, as if it were set to something that fits: `--no-env`.
+pub(super) fn assume(root: &mut Node) {
+    each(root, "", &mut |key, name| {
+        Some(match key {
+            "api_base" | "base_url" => Value::Str(format!("http://{name}")),
+            "model" => Value::Str(format!("openai/{name}")),
+            "model_name" => Value::Str(name),
+            _ => Value::Null,
+        })
+    });
+}
+
+/// Goes through all references with the key that they stand under. What comes back takes the place.
+fn each(node: &mut Node, key: &str, seen: &mut dyn FnMut(&str, String) -> Option<Value>) {
+    match &mut node.value {
+        Value::Str(text) => {
+            if let Some(value) = text.strip_prefix(PREFIX).and_then(|name| seen(key, name.to_owned())) {
+                node.value = value;
+            }
+        }
+        Value::Seq(items) => items.iter_mut().for_each(|item| each(item, key, seen)),
+        Value::Map(entries) => {
+            for (key, item) in entries.iter_mut().filter(|(key, _)| !LEFT.contains(&key.name.as_str())) {
+                each(item, &key.name, seen);
+            }
+        }
+        _ => {}
+    }
+}

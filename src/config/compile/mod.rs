@@ -49,6 +49,8 @@ pub struct Compiled {
     pub config: RouterConfig,
     /// Warnings and notes, in the order of the text.
     pub diagnostics: Diagnostics,
+    /// The environment variables that fill texts (`os.environ/NAME`), each once. Those of keys are not read here.
+    pub variables: Vec<String>,
     /// The tree that the filter compiles again: only keys that mean something, the environment put in, no secret.
     pub filter: Node,
 }
@@ -92,9 +94,26 @@ pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexit
 /// # Errors
 /// Everything there is to say, with at least one error, in the order of the text: warnings and notes stand beside the errors.
 pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<Compiled, Diagnostics> {
+    compile_with(written, env, true)
+}
+
+/// The same where the environment is not at hand: every variable counts as set to something that fits. What comes out is for
+/// looking at, not for Envoy.
+///
+/// # Errors
+/// As [`compile`].
+pub fn without_environment(written: &Node) -> Result<Compiled, Diagnostics> {
+    compile_with(written, &|_| None, false)
+}
+
+fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: bool) -> Result<Compiled, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     keys::check(written, &mut diagnostics);
     let mut tree = keys::keep_known(written);
+    let variables = environment::references(&tree);
+    if !is_read {
+        environment::assume(&mut tree);
+    }
     let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables") };
     environment::put_in(&mut tree, &env, &mut diagnostics);
     elsewhere::leave_out(&mut tree, &env, &mut diagnostics);
@@ -150,5 +169,5 @@ pub fn compile(written: &Node, env: &dyn Fn(&str) -> Option<String>) -> Result<C
         router,
         signalbox,
     };
-    Ok(Compiled { config, diagnostics, filter })
+    Ok(Compiled { config, diagnostics, variables, filter })
 }

@@ -1,0 +1,38 @@
+//! The environment variables that a configuration needs: the keys that Envoy reads, and what stands in the file as `os.environ/NAME`.
+//!
+//! **Invariant:** whether a variable is set is looked at, and its value never shown.
+
+use signalbox::config::compile::Compiled;
+use signalbox::generate::keys;
+
+/// A variable that the configuration needs.
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Whether it is set and not empty; `None`: nobody looked.
+    pub is_set: Option<bool>,
+    /// The deployments whose key it is, by id. None: it fills a text of the file.
+    pub key_of: Vec<String>,
+}
+
+/// All that are needed, by name. A key that stands in the file is no variable yet: `signalbox up` makes it one.
+pub fn needed(compiled: &Compiled, is_read: bool) -> Vec<Variable> {
+    let is_set = |name: &str| is_read.then(|| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let keys = keys::variables(&compiled.config);
+    let mut found: Vec<Variable> = keys
+        .iter()
+        .filter(|key| key.literal.is_none())
+        .map(|key| Variable {
+            name: key.name.clone(),
+            is_set: is_set(&key.name),
+            key_of: key.deployments.iter().map(|id| (*id).to_owned()).collect(),
+        })
+        .collect();
+    for name in &compiled.variables {
+        if !found.iter().any(|known| known.name == *name) {
+            found.push(Variable { name: name.clone(), is_set: is_set(name), key_of: Vec::new() });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}

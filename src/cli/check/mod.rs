@@ -1,0 +1,89 @@
+//! `signalbox check`: what a configuration means, and what is wrong with it.
+//!
+//! **Invariant:** stdout holds what the file means (or, with `--json`, all of it), stderr what there is to say about it. Exit code 0:
+//! it can be used; 2: it cannot, or `--strict` and there is a warning.
+
+mod effective;
+mod environment;
+mod json;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use signalbox::config::compile::Compiled;
+use signalbox::config::diagnostic::{Diagnostics, Severity};
+
+use super::configuration::{self, WRONG};
+use super::stdout;
+use environment::Variable;
+
+/// Arguments of `signalbox check`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// LiteLLM's config.yaml
+    config: PathBuf,
+    /// Print everything as one JSON document on stdout, for programs
+    #[arg(long)]
+    json: bool,
+    /// Let warnings fail too: exit code 2
+    #[arg(long)]
+    strict: bool,
+    /// Do not read the environment: every variable counts as set, as where keys are not at hand
+    #[arg(long)]
+    no_env: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    let (found, diagnostics) = match configuration::look(&args.config, !args.no_env) {
+        Ok(Ok(compiled)) => {
+            let variables = environment::needed(&compiled, !args.no_env);
+            let mut diagnostics = compiled.diagnostics.clone();
+            unset(&variables, &mut diagnostics);
+            (Some(Found { compiled, variables }), diagnostics)
+        }
+        Ok(Err(diagnostics)) => (None, diagnostics),
+        Err(problem) if args.json => {
+            let mut diagnostics = Diagnostics::default();
+            diagnostics.error(None, "", format!("cannot read this file: {problem}"), "look at the path");
+            (None, diagnostics)
+        }
+        Err(problem) => return configuration::unreadable(&args.config, &problem),
+    };
+    let is_too_lax = args.strict && diagnostics.count(Severity::Warning) > 0;
+    let code = if found.is_none() || is_too_lax { ExitCode::from(WRONG) } else { ExitCode::SUCCESS };
+    if args.json {
+        let document = json::document(&args.config, found.as_ref(), &diagnostics, code == ExitCode::SUCCESS);
+        return stdout::print(&format!("{document:#}\n"), code);
+    }
+    let Some(found) = found else { return configuration::refused(&args.config, &diagnostics) };
+    configuration::print(&args.config, &diagnostics);
+    if is_too_lax {
+        let counts = configuration::counts(&diagnostics);
+        eprintln!("error: {counts} in {}, and --strict allows no warning", args.config.display());
+    }
+    stdout::print(&text::summary(&found), code)
+}
+
+/// A configuration that can be used.
+pub struct Found {
+    compiled: Compiled,
+    variables: Vec<Variable>,
+}
+
+/// One warning for all keys that are not set. What else is not set is an error already.
+fn unset(variables: &[Variable], diagnostics: &mut Diagnostics) {
+    let unset: Vec<_> = variables.iter().filter(|variable| variable.is_set == Some(false)).collect();
+    let names = unset.iter().map(|variable| format!("`{}`", variable.name)).collect::<Vec<_>>().join(", ");
+    let (is, it) = if unset.len() == 1 { ("variable {} is", "it") } else { ("variables {} are", "them") };
+    if !unset.is_empty() {
+        let problem = format!("the environment {} not set", is.replace("{}", &names));
+        diagnostics.warning(
+            None,
+            "",
+            problem,
+            format!("set {it} where Envoy starts, or providers refuse the requests"),
+        );
+    }
+}
