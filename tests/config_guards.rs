@@ -153,3 +153,32 @@ fn what_would_be_missed_is_a_warning_and_the_rest_one_note_a_section() {
     let lines = found.lines("f").join("\n");
     assert!(lines.contains("`database_url`, `otel` have no effect here") && !lines.contains("SECRET"), "{lines}");
 }
+
+#[test]
+fn a_note_of_a_deployment_is_a_note() {
+    let text = "model_list:\n- {model_name: m, litellm_params: {model: openai/x}, model_info: {description: d, team_id: t, tier: free}}\n";
+    let (accepted, found) = told(text, &|_| None);
+    assert!(accepted);
+    assert_eq!(
+        paths(&found, Severity::Note),
+        ["model_list[0].model_info.description", "model_list[0].model_info.tier"]
+    );
+    assert_eq!(paths(&found, Severity::Warning), ["model_list[0].model_info.team_id"]);
+}
+
+#[test]
+fn each_guardrail_is_told_by_its_name() {
+    let found = on(
+        "127.0.0.1:1",
+        "guardrails: [{guardrail_name: a, litellm_params: {}}, {guardrail_name: b}]\n\
+         litellm_settings: {guardrails: [{c: {callbacks: [presidio]}}]}\npolicy_attachments: [{policy: d, scope: '*'}]",
+    );
+    let lines = found.lines("f").join("\n");
+    for name in ["a", "b", "c"] {
+        assert!(lines.contains(&format!("`{name}` does not run")), "{lines}");
+    }
+    assert!(
+        !lines.contains("`policy` does not run") && lines.contains("policy_attachments: this is not enforced"),
+        "{lines}"
+    );
+}

@@ -6,7 +6,7 @@
 mod golden;
 
 use serde_json::{Value as Json, json};
-use signalbox::config::compile::{Compiled, compile, compile_json};
+use signalbox::config::compile::{Compiled, compile, compile_json, without_environment};
 use signalbox::config::diagnostic::Diagnostics;
 use signalbox::config::model::{
     Affinity, AllowedFails, Budget, HealthCheck, RetryPolicy, RouterConfig, StrategyArgs, StrategyName, StreamCommit,
@@ -309,6 +309,7 @@ fn no_tree_brings_the_compiler_down() {
         json!("*"),
         json!("é*\u{0}`"),
         json!("99999999999999999999d"),
+        json!("os.environ/GONE"),
         json!([]),
         json!([null, [], {}, "a", 1]),
         json!({}),
@@ -325,6 +326,10 @@ fn no_tree_brings_the_compiler_down() {
             for value in &odd {
                 let mut changed = whole.clone();
                 *changed.pointer_mut(&way).unwrap() = value.clone();
+                if let Ok(found) = without_environment(&Node::from_json(&changed)) {
+                    let groups = found.config.groups;
+                    assert!(groups.iter().all(|group| !group.deployments.is_empty()), "{way}: {value}");
+                }
                 match compile(&Node::from_json(&changed), &|_| None) {
                     Ok(found) => {
                         right += 1;

@@ -221,7 +221,9 @@ impl Report<'_> {
             match (find(GUARDS), find(MISSED)) {
                 (Some(_), _) | (_, Some(_)) if is_off(name, value) => {}
                 (Some((_, _, what, instead)), _) => self.guards(place, &path, value, (what, instead)),
-                (_, Some((_, _, what, instead))) => self.diagnostics.warning(place, &path, *what, *instead),
+                (_, Some((_, _, what, instead))) => {
+                    self.diagnostics.warning(place, &path, format!("this has no effect: {what}"), *instead);
+                }
                 _ if is_rest || is_harmless(section, name) => {
                     first = first.or(Some(place));
                     harmless.push(name);
@@ -297,9 +299,9 @@ impl Report<'_> {
 fn named<'a>(path: &str, index: usize, item: &'a Node) -> Option<(Option<Place>, String, &'a str)> {
     let name = match item.entry("guardrail_name").map(|name| &name.value) {
         Some(Value::Str(name)) => name,
-        // Of LiteLLM's first edition: `- NAME: {...}`.
+        // Of LiteLLM's first edition: `- NAME: {callbacks: [...]}`.
         _ => match &item.value {
-            Value::Map(entries) => &entries.first()?.0.name,
+            Value::Map(entries) => &entries.iter().find(|(_, value)| matches!(value.value, Value::Map(_)))?.0.name,
             _ => return None,
         },
     };

@@ -9,6 +9,7 @@ use super::field::{Diagnostics, Field, below};
 use super::guards;
 use super::names::nearest;
 use super::sections::{self, Others, ROOT, Section, Shape};
+use crate::config::diagnostic::Severity;
 use crate::config::tree::{Key, Node, Place, Value};
 
 /// Looks at every key of every section.
@@ -50,7 +51,8 @@ impl Section {
         let path = below(&field.path, name);
         if self.ignores(name) {
             let problem = format!("`{name}` has no effect here, only in LiteLLM");
-            diagnostics.warning(place, &path, problem, "leave it or take it out");
+            let severity = if sections::is_footnote(name) { Severity::Note } else { Severity::Warning };
+            diagnostics.add(severity, place, &path, problem, "leave it or take it out");
         } else if self.others == Others::ElseRouter && sections::is_router_setting(name) {
             let problem = format!("`{name}` has no effect here, in LiteLLM neither");
             diagnostics.warning(place, &path, problem, "move it to `router_settings`");

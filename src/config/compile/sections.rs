@@ -294,6 +294,16 @@ impl Section {
     }
 }
 
+/// Keys of deployments that LiteLLM only keeps and shows.
+const FOOTNOTES: &str = "\
+    description metadata litellm_provider version type tier created_at created_by updated_at updated_by db_model \
+    discoverable";
+
+/// Whether nobody would miss what a key of a deployment does.
+pub(super) fn is_footnote(name: &str) -> bool {
+    names(FOOTNOTES, name)
+}
+
 /// Whether `router_settings` is where a key belongs.
 pub(super) fn is_router_setting(name: &str) -> bool {
     ROUTER.knows(name)
