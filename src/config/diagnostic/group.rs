@@ -38,28 +38,44 @@ impl Group<'_> {
         if self.others.is_empty() {
             return line;
         }
-        let same = self.others.iter().all(|other| other.problem == self.first.problem);
-        let mut listed: Vec<String> = self.others.iter().map(|other| self.place(other, same)).collect();
-        listed.dedup();
-        let word = match (same && self.first.place.is_some(), listed.len()) {
-            (false, _) => "",
-            (true, 1) => "line ",
-            (true, _) => "lines ",
-        };
-        let more = if listed.len() > LISTED { ", …" } else { "" };
-        listed.truncate(LISTED);
-        format!("{line} (and {} more: {word}{}{more})", self.others.len(), listed.join(", "))
+        // What has the first one's own name comes first, without it.
+        let mut listed: Vec<(Option<&str>, Vec<String>)> = vec![(None, Vec::new())];
+        for other in &self.others {
+            let (name, place) = (self.name_of(other), place(other));
+            match listed.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, places)) if places.last() == Some(&place) => {}
+                Some((_, places)) => places.push(place),
+                None => listed.push((name, vec![place])),
+            }
+        }
+        listed.retain(|(_, places)| !places.is_empty());
+        let more = if listed.len() > LISTED { "; …" } else { "" };
+        let listed: Vec<String> = listed.iter().take(LISTED).map(|(name, places)| told(*name, places)).collect();
+        format!("{line} (and {} more: {}{more})", self.others.len(), listed.join("; "))
     }
 
-    /// Where one of the others stands: its line, after its own name where that differs.
-    fn place(&self, other: &Diagnostic, same: bool) -> String {
-        let line = other.place.map_or_else(|| other.path.clone(), |Place { line, .. }| line.to_string());
-        let (mine, its) = (names(&self.first.problem), names(&other.problem));
-        match mine.zip(its).find(|(mine, its)| mine != its) {
-            Some((_, name)) if !same => format!("`{name}` (line {line})"),
-            _ => line,
-        }
+    /// The name that one of the others is about, where it is not the first one's.
+    fn name_of<'b>(&self, other: &'b Diagnostic) -> Option<&'b str> {
+        names(&self.first.problem).zip(names(&other.problem)).find(|(mine, its)| mine != its).map(|(_, its)| its)
     }
+}
+
+fn place(of: &Diagnostic) -> String {
+    of.place.map_or_else(|| of.path.clone(), |Place { line, .. }| line.to_string())
+}
+
+/// A name and where it stands: `` `top_p` lines 89, 103 ``.
+fn told(name: Option<&str>, places: &[String]) -> String {
+    let is_line = places.first().is_some_and(|place| place.bytes().all(|byte| byte.is_ascii_digit()));
+    let word = match (is_line, places.len()) {
+        (false, _) => "",
+        (true, 1) => "line ",
+        (true, _) => "lines ",
+    };
+    let more = if places.len() > LISTED { ", …" } else { "" };
+    let listed = places.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let name = name.map(|name| format!("`{name}` ")).unwrap_or_default();
+    format!("{name}{word}{listed}{more}")
 }
 
 /// Puts together what is of one kind.
@@ -160,12 +176,9 @@ mod tests {
             found.lines("f")
         };
         assert_eq!(told(&["a", "b", "c"]).len(), 3);
-        let lines = told(&["a1", "b2", "c3", "d4", "b2"]);
+        let lines = told(&["a1", "b2", "c3", "d4", "b2", "a1"]);
         assert_eq!(lines.len(), 1);
-        assert!(
-            lines[0].ends_with("(and 4 more: `b2` (line 2), `c3` (line 3), `d4` (line 4), `b2` (line 5))"),
-            "{lines:?}"
-        );
+        assert!(lines[0].ends_with("(and 5 more: line 6; `b2` lines 2, 5; `c3` line 3; `d4` line 4)"), "{lines:?}");
     }
 
     #[test]
