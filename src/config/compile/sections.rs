@@ -10,7 +10,7 @@ use crate::config::tree::{Node, Value};
 pub(super) struct Section {
     /// Keys that mean something here.
     pub(super) known: &'static str,
-    /// Keys that only LiteLLM knows.
+    /// Keys that only LiteLLM knows, besides those that [`super::guards`] tells of.
     pub(super) ignored: &'static str,
     /// What to say to any other.
     pub(super) others: Others,
@@ -48,9 +48,8 @@ pub(super) const ROOT: Section = Section {
     known: "\
         model_list router_settings litellm_settings general_settings signalbox environment_variables credential_list",
     ignored: "\
-        guardrails mcp_servers mcp_tools include \
-        callback_settings files_settings finetune_settings assistant_settings vector_store_registry prompts \
-        search_tools policies policy_attachments agent_list",
+        mcp_servers mcp_tools include files_settings finetune_settings assistant_settings \
+        vector_store_registry prompts search_tools agent_list",
     others: Others::Doubtful,
     inside: &[
         ("model_list", Each, &ENTRY),
@@ -166,14 +165,11 @@ const ROUTER: Section = Section {
         provider_budget_config default_max_parallel_requests enable_pre_call_checks enable_tag_filtering \
         tag_filtering_match_any optional_pre_call_checks default_litellm_params",
     ignored: "\
-        redis_url redis_host redis_port redis_password redis_db cache_responses cache_kwargs caching_groups \
-        client_ttl polling_interval default_priority \
-        set_verbose debug_level tag_routing_prefix plugins retry_after fallback_on_unsupported_params \
-        alerting_config router_general_settings \
+        default_priority tag_routing_prefix plugins retry_after fallback_on_unsupported_params \
         deployment_affinity_ttl_seconds model_group_affinity_config ignore_invalid_deployments \
-        enable_health_check_routing health_check_staleness_threshold health_check_ignore_transient_errors \
-        background_health_check_model_groups enable_weighted_failover enable_mid_stream_fallback_continuation \
-        session_affinity_repin_on_failover assistants_config search_tools guardrail_list weights model_list",
+        enable_health_check_routing health_check_ignore_transient_errors \
+        background_health_check_model_groups enable_weighted_failover \
+        enable_mid_stream_fallback_continuation session_affinity_repin_on_failover search_tools weights",
     others: Others::Doubtful,
     inside: &[
         ("routing_strategy_args", One, &STRATEGY_ARGS),
@@ -192,15 +188,9 @@ const LITELLM: Section = Section {
         content_policy_fallbacks api_base api_key openai_key anthropic_key groq_key openrouter_key xai_key \
         use_litellm_proxy model_alias_map",
     ignored: "\
-        set_verbose callbacks success_callback \
-        failure_callback service_callback cache cache_params json_logs telemetry max_budget budget_duration \
-        turn_off_message_logging redact_user_api_key_info default_team_settings default_internal_user_params \
         drop_unknown_params ssl_verify modify_params add_function_to_prompt enable_json_schema_validation \
-        enable_preview_features forward_traceparent_to_llm_provider public_model_groups custom_provider_map \
-        s3_callback_params mcp_aliases user_url_validation upperbound_key_generate_params tag_budget_config \
-        priority_reservation prometheus_metrics_config return_response_headers include_cost_in_streaming_usage \
-        langfuse_default_tags logging default_key_generate_params force_ipv4 aiohttp_trust_env \
-        disable_aiohttp_transport suppress_debug_info store_audit_logs",
+        forward_traceparent_to_llm_provider custom_provider_map mcp_aliases user_url_validation return_response_headers \
+        include_cost_in_streaming_usage force_ipv4",
     others: Others::ElseRouter,
     inside: &[],
 };
@@ -353,6 +343,17 @@ mod tests {
         let code = page.split('`').skip(1).step_by(2);
         let words = code.flat_map(|code| code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
         words.filter(|word| !word.is_empty()).collect()
+    }
+
+    #[test]
+    fn no_key_is_told_twice() {
+        for (path, section) in
+            [("", &ROOT), ("general_settings", &GENERAL), ("litellm_settings", &LITELLM), ("router_settings", &ROUTER)]
+        {
+            let all = section.known.split(' ').chain(section.ignored.split(' '));
+            let twice: Vec<_> = all.filter(|word| super::super::guards::speaks_of(path, word)).collect();
+            assert!(twice.is_empty(), "{path}: {twice:?}");
+        }
     }
 
     #[test]
