@@ -10,7 +10,8 @@
 //! | OpenRouter and others | `[x-]ratelimit-{limit,remaining,reset}`: requests | seconds, or Unix time in s or ms |
 //!
 //! Where one thing has several limits, the one that is spent counts (of several the one that lasts longest), else the one with the
-//! least left. There is no clock here: points in time are measured against the answer's own `date`.
+//! least left. There is no clock here: points in time are measured against the answer's own `date`, else against the time that
+//! the caller knows.
 //!
 //! **Invariant:** any headers are read; no reset is further away than an hour, and none is past.
 
@@ -43,21 +44,22 @@ const FAMILIES: &[(&str, &str, Thing)] = &[
     ("ratelimit-", "", Thing::Requests),
 ];
 
-/// Reads the limits from all headers of an answer, names in lower case.
-pub fn read<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> RateLimits {
+/// Reads the limits from all headers of an answer, names in lower case. `now_ms`: Unix milliseconds; 0: not known.
+pub fn read<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone, now_ms: u64) -> RateLimits {
     let is_one = |name: &str| name.contains("ratelimit");
     if !headers.clone().any(|(name, _)| is_one(name)) {
         return RateLimits::default();
     }
-    looked_up(&|wanted| {
+    let header = |wanted: &str| {
         let (_, value) = headers.clone().find(|(name, _)| *name == wanted)?;
         std::str::from_utf8(value).ok().map(str::to_owned)
-    })
+    };
+    looked_up(&header, now_ms)
 }
 
 /// Reads the limits by looking headers up.
-pub(super) fn looked_up(header: &dyn Fn(&str) -> Option<String>) -> RateLimits {
-    let date = header("date").and_then(|date| http_date(date.trim()));
+pub(super) fn looked_up(header: &dyn Fn(&str) -> Option<String>, now_ms: u64) -> RateLimits {
+    let date = header("date").and_then(|date| http_date(date.trim())).or((now_ms > 0).then_some(now_ms / 1000));
     let mut limits = RateLimits::default();
     for (before, after, thing) in FAMILIES {
         let value = |what: &str| header(&format!("{before}{what}{after}"));
@@ -113,7 +115,7 @@ mod tests {
     const DATE: (&str, &str) = ("date", "Sun, 24 Aug 2025 12:03:30 GMT");
 
     fn of(headers: &[(&str, &str)]) -> RateLimits {
-        read(headers.iter().map(|(name, value)| (*name, value.as_bytes())))
+        read(headers.iter().map(|(name, value)| (*name, value.as_bytes())), 0)
     }
 
     fn window(limit: u64, remaining: u64, reset_ms: u64) -> Option<Window> {

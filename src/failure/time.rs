@@ -32,15 +32,66 @@ pub fn duration_ms(text: &str) -> Option<u64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// Unix seconds of an HTTP date in the form that servers send (`Sun, 06 Nov 1994 08:49:37 GMT`).
+/// A duration as people and some servers say it, at the beginning of a text: `7 seconds`, `1 minute and 5 seconds`, `1m30s`, `00:12:34`,
+/// `PT30S`. In milliseconds.
+pub fn spoken_ms(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let lower =
+        lower.strip_prefix("pt").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(&lower);
+    if let Some(clock) = clock_ms(lower) {
+        return Some(clock);
+    }
+    let (mut rest, mut total, mut found) = (lower, 0_u64, false);
+    loop {
+        rest = rest.trim_start_matches([' ', ',']);
+        rest = rest.strip_prefix("and ").unwrap_or(rest).trim_start();
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let Some((number, after)) = rest.split_at_checked(end).filter(|(number, _)| !number.is_empty()) else { break };
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let Some((unit, next)) = after.split_at_checked(end) else { break };
+        let scale = match unit {
+            "ms" | "milliseconds" | "millisecond" => 1.0,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1000.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
+            "d" | "day" | "days" => 86_400_000.0,
+            _ => break,
+        };
+        let Some(ms) = scaled(number, scale) else { break };
+        (total, found, rest) = (total.saturating_add(ms), true, next);
+    }
+    found.then_some(total)
+}
+
+/// `hh:mm:ss` at the beginning of a text, in milliseconds.
+fn clock_ms(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(text.len());
+    let mut parts = text.get(..end)?.split(':').map(str::parse::<u64>);
+    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let in_range = parts.next().is_none() && hours < 1000 && minutes < 60 && seconds < 60;
+    in_range.then_some((hours * 3600 + minutes * 60 + seconds) * 1000)
+}
+
+/// Unix seconds of an HTTP date: in the form that servers send (`Sun, 06 Nov 1994 08:49:37 GMT`), and in the two that are obsolete
+/// (`Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`).
 pub fn http_date(text: &str) -> Option<u64> {
+    if let Some((_, date)) = text.strip_suffix(" GMT").and_then(|text| text.split_once(", ")) {
+        let mut words = date.split([' ', '-']);
+        let (day, name, year) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let number: u64 = year.parse().ok()?;
+        // Two digits are of the half century before and after 2000.
+        let year = if year.len() == 2 { number + if number < 70 { 2000 } else { 1900 } } else { number };
+        return unix_seconds((year, month(name)?, day), words.next()?);
+    }
+    let mut words = text.split_ascii_whitespace().skip(1);
+    let (name, day, clock, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    unix_seconds((year.parse().ok()?, month(name)?, day.parse().ok()?), clock)
+}
+
+fn month(name: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.strip_suffix(" GMT")?.split_once(", ")?.1.split(' ');
-    let day: u64 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().zip(1_u64..).find(|(month, _)| **month == name)?.1;
-    let year: u64 = words.next()?.parse().ok()?;
-    unix_seconds((year, month, day), words.next()?)
+    MONTHS.iter().zip(1_u64..).find(|(month, _)| **month == name).map(|(_, number)| number)
 }
 
 /// Unix seconds of a date as RFC 3339 has it (`2025-08-24T12:03:34Z`, `2025-08-24T14:03:34.5+02:00`), without the fraction.
@@ -80,6 +131,8 @@ mod tests {
     #[test]
     fn dates_of_http() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Sun Nov  6 08:49:37 1994"), Some(784_111_777));
         assert_eq!(http_date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
         assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
         for text in ["Thu, 01 Jan 99999999999999 00:00:00 GMT", "Thu, 00 Jan 1970 00:00:00 GMT", "GMT", ""] {

@@ -277,7 +277,8 @@ impl Worker {
         let Some(booking) = &flight.booking else { return };
         if std::mem::replace(read_ms, self.now_ms) != self.now_ms {
             let headers = headers();
-            let limits = limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+            let limits =
+                limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())), self.now_ms);
             self.ledger.told(store, booking, &limits, self.now_ms);
         }
     }
