@@ -21,6 +21,8 @@ pub fn api_error(failure: &Failure) -> ApiError {
         Class::Quota => (429, "insufficient_quota", own("insufficient_quota")),
         Class::Overloaded => (503, "overloaded_error", own("overloaded")),
         Class::Timeout | Class::FirstToken => (504, "timeout_error", own(class.as_str())),
+        // A conflict passes: SDKs know it, and try again.
+        Class::Upstream if failure.status == 409 => (409, "upstream_error", theirs("conflict")),
         Class::Upstream => (502, "upstream_error", theirs("upstream")),
         Class::Connect | Class::Reset => (502, "upstream_error", own(class.as_str())),
         Class::Auth => (502, "upstream_error", own("provider_auth")),

@@ -331,7 +331,7 @@ pub const LATE: Words = Words {
 
 /// The provider failed.
 pub const BROKEN: Words = Words {
-    codes: "modelerrorexception modelstreamerror internalserver internalfailure internalerror upstreamerror badgateway servererror",
+    codes: "modelerrorexception modelstreamerror internalserver internalfailure internalerror",
     except: "",
     wordings: &["internal server error|internal error|internal service error|unexpected internal|内部错误"],
 };
