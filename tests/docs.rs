@@ -206,7 +206,7 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
         .iter()
         .map(|measure| measure.name("d").split('.').take(2).collect::<Vec<_>>().join("_"))
         .collect();
-    sent.extend(["in_flight", "cooling", "decisions"].map(|name| format!("signalbox_{name}")));
+    sent.extend(["in_flight", "cooling", "decisions", "buffered_bytes"].map(|name| format!("signalbox_{name}")));
     let told: BTreeSet<String> = words(&page, "`signalbox_").iter().map(|word| word[1..].to_owned()).collect();
     assert_eq!(told, sent, "metrics");
     for label in code.split("tag(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {

@@ -98,6 +98,8 @@ pub trait AnswerStream {
     fn end(&mut self, out: &mut Vec<u8>);
     /// What it has shown so far.
     fn facts(&self) -> &StreamFacts;
+    /// How many bytes it keeps for later: the beginning of an event, and what is told in one piece at its end.
+    fn kept(&self) -> usize;
     /// Whether the last bytes moved the answer on: text, thinking, a call, a refusal, audio, a finish reason, new usage, an error or
     /// the end. Comments, pings and empty deltas do not: a provider may send those for ever. It speaks of one push (or the end), so
     /// unlike all else it depends on where the bytes were cut.

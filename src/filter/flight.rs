@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::kept::Kept;
 use super::reply::ERROR_HEADER;
 use super::{Api, Reply};
 use crate::catalogue::{Usd, cost, facts};
@@ -69,8 +70,11 @@ pub struct Flight {
     pub config: Rc<RouterConfig>,
     /// What was asked.
     pub api: Api,
-    /// The client's body.
+    /// The client's body; nothing where Envoy alone has it ([`Self::is_with_envoy`]), save while an attempt begins.
     pub body: Vec<u8>,
+    pub(super) is_with_envoy: bool,
+    /// How much of it this worker keeps.
+    pub(super) kept: Kept,
     /// The gateway's own wishes were taken out of it, so that it is no longer what Envoy holds.
     pub stripped: bool,
     /// Where the model's name stands in it, quotes included.

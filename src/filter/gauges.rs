@@ -31,6 +31,8 @@ pub struct Gauges {
     told: HashMap<usize, (u32, u64)>,
     /// Of configurations that are in force no more.
     left: Vec<Told>,
+    /// What all workers keep, in KiB, where that is news.
+    buffered_kib: Option<u64>,
 }
 
 impl Gauges {
@@ -42,6 +44,9 @@ impl Gauges {
         };
         let mut told = std::mem::take(&mut self.left);
         told.extend(tally.take().filter_map(count));
+        let bytes = |kib: u64| kib.saturating_mul(1024);
+        let buffered = self.buffered_kib.take().map(|kib| Change::Set(bytes(kib)));
+        told.extend(buffered.map(|change| Told { name: "signalbox.buffered_bytes".to_owned(), change }));
         for (index, seen) in seen.iter().enumerate() {
             let Some(id) = id(index) else { continue };
             let now = (seen.in_flight, standing(seen.standing));
@@ -57,6 +62,11 @@ impl Gauges {
         told
     }
 
+    /// What all workers keep together, in KiB; `None`: as before.
+    pub(super) fn buffered(&mut self, kib: Option<u64>) {
+        self.buffered_kib = kib.or(self.buffered_kib);
+    }
+
     /// Another configuration comes into force: its deployments have other numbers, and nobody will tell of those that are gone.
     pub(super) fn leave(&mut self, former: &RouterConfig, tally: &mut Tally, now: &RouterConfig) {
         let mut left = self.told(former, tally, &[]);
@@ -64,7 +74,7 @@ impl Gauges {
         for gone in former.deployments.iter().filter(|deployment| !stays(&deployment.id)) {
             left.extend(["in_flight", "cooling"].map(|what| set(what, &gone.id, 0)));
         }
-        *self = Self { told: HashMap::new(), left };
+        *self = Self { told: HashMap::new(), left, buffered_kib: self.buffered_kib };
     }
 }
 

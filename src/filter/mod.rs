@@ -17,6 +17,7 @@ mod flight;
 mod flights;
 mod gauges;
 mod headers;
+pub mod kept;
 pub mod plugin;
 pub mod probe;
 mod refusal;

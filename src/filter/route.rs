@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
+use super::kept::Kept;
 pub use super::refusal::refusal;
 use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
@@ -172,6 +173,8 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         config: Rc::clone(&setup.config),
         api,
         body,
+        is_with_envoy: false,
+        kept: Kept::default(),
         stripped,
         model_span,
         asked,

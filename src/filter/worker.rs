@@ -11,6 +11,7 @@ use super::decisions::Decisions;
 use super::desk::Desk;
 use super::flights::Flights;
 use super::gauges::{Gauges, Told};
+use super::kept::Kept;
 use super::probe::{self, Probe};
 use super::route::{self, Admission, Moment, RequestHead};
 use super::{Api, Ending, Event, Flight, HeaderMap, Reply, Setup};
@@ -23,7 +24,7 @@ use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
 use crate::state::{
-    Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Tally, accounts, take_turn, to_json,
+    Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Sum, Tally, accounts, take_turn, to_json,
 };
 
 /// After its time, a probe's end is told within so many milliseconds, or never.
@@ -46,6 +47,8 @@ pub struct Asked<'a> {
 pub struct Worker {
     setup: Option<Rc<Setup>>,
     flights: Flights,
+    kept: Kept,
+    buffered: Sum,
     ledger: Ledger,
     tally: Tally,
     decisions: Decisions,
@@ -67,6 +70,8 @@ impl Worker {
         Self {
             setup: None,
             flights: Flights::new(secret),
+            kept: Kept::default(),
+            buffered: Sum::new("buffered", random.next()),
             ledger: Ledger::new(random.next()),
             tally: Tally::default(),
             decisions: Decisions::default(),
@@ -101,6 +106,7 @@ impl Worker {
         self.now_ms = now_ms;
         self.forget_probes(store);
         self.ledger.sync(store, now_ms);
+        self.gauges.buffered(self.buffered.tell(store, self.kept.total_kib(), now_ms));
     }
 
     /// Now, Unix milliseconds, up to a tick ago.
@@ -119,6 +125,12 @@ impl Worker {
         let ids: Vec<&str> = setup.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
         let seen = self.ledger.snapshot(self.places(&setup.config).as_deref());
         Admission::Reply(Reply::json(&to_json(&seen, &ids, self.now_ms)))
+    }
+
+    /// Whether a body of this length may be copied in.
+    #[must_use]
+    pub fn has_room(&self, setup: &Setup, length: usize) -> bool {
+        self.kept.has_room(length, setup.signalbox.edge.max_buffered_bytes)
     }
 
     /// Reads a body, plans its flight and keeps it.
@@ -151,7 +163,8 @@ impl Worker {
         if let Some(booking) = booking.take_if(|_| !is_for_first) {
             self.ledger.cancel(store, booking, self.now_ms);
         }
-        let flight = Flight { booking, prompt_tokens: tokens, ..planned? };
+        let mut flight = Flight { booking, prompt_tokens: tokens, ..planned? };
+        flight.keep_body(&self.kept);
         self.count(&flight);
         Ok(self.flights.depart(flight))
     }

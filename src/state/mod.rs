@@ -7,7 +7,7 @@
 //!
 //! The rules stand in `docs/health.md`.
 //!
-//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, and two that tell of changes.
+//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, one a sum over all workers, and two that tell of changes.
 
 mod account;
 mod book;
@@ -22,6 +22,7 @@ mod seen;
 mod snapshot;
 mod spend;
 mod store;
+mod sum;
 mod tally;
 mod turn;
 
@@ -38,5 +39,6 @@ pub use rules::{Allowed, CooldownRules};
 pub use seen::{SAMPLES, Samples, Seen, Standing};
 pub use snapshot::{from_json, to_json};
 pub use store::{StateStore, Version};
+pub use sum::Sum;
 pub use tally::{Measure, Tally};
 pub use turn::take_turn;

@@ -10,7 +10,8 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use super::host::{self, SharedData};
 use super::route::send;
 use super::worker;
-use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, RETRY_HEADER, Verdict, flight_of, route};
+use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, HeaderMap, RETRY_HEADER, SharedFlight, Verdict};
+use crate::filter::{flight_of, route};
 
 thread_local! {
     static ALARMS: RefCell<Alarms> = RefCell::new(Alarms::default());
@@ -47,13 +48,44 @@ fn wake_attempt(context_id: u32, attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
 
 /// One try of a request.
 pub struct AttemptFilter {
-    pub context_id: u32,
-    pub attempt: Option<Rc<RefCell<Attempt>>>,
-    pub body: Option<Edit>,
-    pub has_buffer: bool,
+    context_id: u32,
+    /// A flight whose body Envoy has, what its client said, and the cluster: all waits for the body.
+    awaits_body: Option<(SharedFlight, HeaderMap, Option<String>)>,
+    attempt: Option<Rc<RefCell<Attempt>>>,
+    body: Option<Edit>,
+    has_buffer: bool,
 }
 
 impl AttemptFilter {
+    pub fn new(context_id: u32) -> Self {
+        Self { context_id, awaits_body: None, attempt: None, body: None, has_buffer: false }
+    }
+
+    /// Begins the attempt, while the head of the request is still held.
+    fn begin(&mut self, flight: &SharedFlight, client: HeaderMap, cluster: Option<&str>) -> Action {
+        let started = Attempt::start(flight, client, cluster, clock(flight));
+        flight.borrow_mut().give_up_body();
+        worker::record(flight);
+        let (attempt, outgoing) = match started {
+            Ok(started) => started,
+            Err(reply) => return send(&reply),
+        };
+        host::replace_headers(MapType::HttpRequestHeaders, &outgoing.headers);
+        if flight.borrow().preset_moves() {
+            choose(flight);
+        }
+        self.body = Some(outgoing.body);
+        let attempt = Rc::new(RefCell::new(attempt));
+        self.attempt = Some(Rc::clone(&attempt));
+        if outgoing.wait_ms > 0 {
+            let until_ms = host::now_ms() + outgoing.wait_ms;
+            ALARMS.with_borrow_mut(|alarms| alarms.hold_back(self.context_id, until_ms, attempt));
+            return Action::Pause;
+        }
+        await_answer(self.context_id, &attempt);
+        Action::Continue
+    }
+
     /// Carries a verdict out. Without a `length` there is no body in Envoy's hands that could be replaced.
     fn judge(&self, verdict: Verdict, length: Option<usize>) -> Action {
         let Some(attempt) = &self.attempt else { return Action::Continue };
@@ -124,31 +156,23 @@ impl HttpContext for AttemptFilter {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten, nor as another request.
             return send(&route::not_ready());
         };
-        let started = Attempt::start(&flight, client, cluster.as_deref(), clock(&flight));
-        worker::record(&flight);
-        let (attempt, outgoing) = match started {
-            Ok(started) => started,
-            Err(reply) => return send(&reply),
-        };
-        host::replace_headers(MapType::HttpRequestHeaders, &outgoing.headers);
-        if flight.borrow().preset_moves() {
-            choose(&flight);
-        }
-        self.body = Some(outgoing.body);
-        let attempt = Rc::new(RefCell::new(attempt));
-        self.attempt = Some(Rc::clone(&attempt));
-        if outgoing.wait_ms > 0 {
-            let until_ms = host::now_ms() + outgoing.wait_ms;
-            ALARMS.with_borrow_mut(|alarms| alarms.hold_back(self.context_id, until_ms, attempt));
+        if flight.borrow().is_with_envoy() {
+            self.awaits_body = Some((flight, client, cluster));
             return Action::Pause;
         }
-        await_answer(self.context_id, &attempt);
-        Action::Continue
+        self.begin(&flight, client, cluster.as_deref())
     }
 
     fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
         if !ends {
             return Action::Pause;
+        }
+        if let Some((flight, client, cluster)) = self.awaits_body.take() {
+            flight.borrow_mut().lend_body(host::body(BufferType::HttpRequestBody, length));
+            self.begin(&flight, client, cluster.as_deref());
+            if self.attempt.is_none() {
+                return Action::Pause;
+            }
         }
         if let Some(edit) = self.body.take() {
             host::edit_body(BufferType::HttpRequestBody, length, &edit);

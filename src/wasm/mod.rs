@@ -63,7 +63,7 @@ impl RootContext for Root {
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match &self.config {
             Some(config) => Box::new(route::RouteFilter::new(Rc::clone(config))),
-            None => Box::new(attempt::AttemptFilter { context_id, attempt: None, body: None, has_buffer: false }),
+            None => Box::new(attempt::AttemptFilter::new(context_id)),
         })
     }
 }

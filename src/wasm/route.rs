@@ -8,6 +8,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host::{self, SharedData};
 use super::worker;
+use crate::filter::kept;
 use crate::filter::route::{self, Admission, RequestHead};
 use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 
@@ -77,6 +78,9 @@ impl HttpContext for RouteFilter {
         self.awaited = (!ends).then_some((api, length));
         if !ends {
             return Action::Pause;
+        }
+        if !worker::with(|worker| worker.has_room(&self.config, length)) {
+            return send(&kept::refusal());
         }
         let body = host::body(BufferType::HttpRequestBody, length);
         match self.depart(api, body) {

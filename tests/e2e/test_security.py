@@ -2,14 +2,15 @@
 
 import http.client
 import json
+import socket
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 from gateway import WASM, deployment
-from provider import reset, silent, whole
-from raw import post, wait_for
+from provider import DONE, answer, chunk, reset, silent, stream, tokens, whole
+from raw import connect, post, wait_for
 
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 
@@ -38,14 +39,20 @@ def trappable(tmp_path):
 
 
 def in_thread(envoy, text, got, **more):
+    """Asks in a thread that does not outlive the tests; the answer's status, type and body go into `got`."""
+
     def ask():
         connection = http.client.HTTPConnection("127.0.0.1", envoy.port, timeout=30)
-        connection.request("POST", "/v1/chat/completions", body(text, **more))
-        answer = connection.getresponse()
-        got[text] = answer.status, answer.getheader("content-type"), answer.read()
-        connection.close()
+        try:
+            connection.request("POST", "/v1/chat/completions", body(text, **more))
+            answer = connection.getresponse()
+            got[text] = answer.status, answer.getheader("content-type"), answer.read()
+        except (OSError, http.client.HTTPException) as cut:
+            got[text] = 0, repr(cut), b"{}"
+        finally:
+            connection.close()
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     return thread
 
@@ -76,4 +83,147 @@ def test_s3_a_retry_of_a_dead_vms_request_finds_no_other_clients(provider, gatew
     for n in range(2):
         assert got[f"new-{n}"][0] == 200 and b"for the new ones" in got[f"new-{n}"][2]
         assert got[f"old-{n}"][0] == 503, got[f"old-{n}"]
+    assert envoy.settles("http.signalbox.downstream_rq_active", 0)
+
+
+BUFFERED = "wasmcustom.signalbox.buffered_bytes"
+
+
+def refused(envoy, got):
+    """Whether an answer is the refusal for want of memory."""
+    status, _, answer = got
+    return status == 503 and json.loads(answer)["error"]["code"] == "gateway_overloaded"
+
+
+def stripped(size, model="m"):
+    """A body with a wish for the gateway, which leaves it another than the one that Envoy has: it must be kept."""
+    return body("x" * size, model, num_retries=0)
+
+
+def test_s1_a_body_for_which_there_is_no_room_is_refused_and_nothing_else_is_touched(provider, gateway):
+    upstream = provider(after(1.5, whole("slow")))
+    envoy = gateway(deployment("m", upstream), signalbox={"max_buffered_bytes": 4_000_000, "max_request_bytes": 4_000_000})
+    got = {}
+
+    def ask(n):
+        connection = http.client.HTTPConnection("127.0.0.1", envoy.port, timeout=30)
+        connection.request("POST", "/v1/chat/completions", stripped(1_000_000))
+        answer = connection.getresponse()
+        got[n] = answer.status, answer.getheader("retry-after"), answer.read()
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    assert envoy.becomes(lambda: int(envoy.stats().get(BUFFERED, 0)) >= 3_000_000)
+    small = post(envoy, body("small"))
+    for thread in threads:
+        thread.join()
+    served = [one for one in got.values() if one[0] == 200]
+    without = [one for one in got.values() if refused(envoy, one)]
+    assert (len(served), len(without)) == (3, 5), [one[0] for one in got.values()]
+    assert all(one[1] == "1" for one in without) and len(upstream.requests) == 4
+    assert small[0] == 200, "what fits is served meanwhile"
+    assert envoy.settles(BUFFERED, 0)
+    assert all(post(envoy, stripped(1_000_000))[0] == 200 for _ in range(3)), "and all is well again"
+    assert envoy.settles(BUFFERED, 0)
+
+
+def test_s1_a_body_that_envoy_holds_is_not_kept_twice(provider, gateway):
+    """Also over retries, and into another dialect: each attempt reads it anew."""
+    text = "ä" * 500_000
+    first, second = provider(after(2, reset())), provider(after(1, whole("served")))
+    envoy = gateway(
+        deployment("m", first), deployment("other", second), router={"fallbacks": [{"m": ["other"]}], "num_retries": 0},
+        signalbox={"max_buffered_bytes": 4_000_000, "max_request_bytes": 4_000_000},
+    )
+    got = {}
+    threads = [in_thread(envoy, text + str(n), got) for n in range(6)]
+    assert envoy.becomes(lambda: len(first.requests) == 6, 30)
+    assert int(envoy.stats().get(BUFFERED, 0)) == 0
+    for thread in threads:
+        thread.join()
+    assert [one[0] for one in got.values()] == [200] * 6
+    for upstream, model in ((first, "upstream-model"), (second, "upstream-model")):
+        seen = sorted(request.json["messages"][0]["content"] for request in upstream.requests)
+        assert seen == [text + str(n) for n in range(6)]
+        assert all(request.json["model"] == model for request in upstream.requests)
+    assert envoy.settles(BUFFERED, 0)
+
+
+def test_s1_a_large_body_is_translated_and_waits_for_its_time(provider, gateway):
+    """A body that only Envoy has, held back until the provider's `retry-after` is over, and said in another dialect."""
+    busy = provider(answer(429, {"error": {"message": "slow down"}}, retry_after=1), whole("served"))
+    claude = provider(answer(200, {"id": "msg", "type": "message", "role": "assistant", "model": "c", "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1}}))
+    envoy = gateway(deployment("m", busy), deployment("claude", claude, "anthropic/claude-sonnet-4-5", api_key="os.environ/ANTHROPIC_TEST_KEY"), env={"ANTHROPIC_TEST_KEY": "k"})
+    text = "x" * 2_000_000
+    assert post(envoy, body(text))[0] == 200
+    assert [len(request.json["messages"][0]["content"]) for request in busy.requests] == [len(text)] * 2
+    status, got = post(envoy, body(text, "claude"))
+    assert status == 200 and got["choices"][0]["message"]["content"] == "hi"
+    assert text in json.dumps(claude.requests[0].json["messages"])
+    assert post(envoy, body(text, "claude", logprobs=True, n=3))[0] == 400, "what the dialect cannot say is refused in either way"
+    assert envoy.settles(BUFFERED, 0)
+
+
+def endless(size, piece=65_536, begun=b": hi\n\n", then=30):
+    """A stream whose event has no end for so many bytes."""
+    return stream(begun, b'data: {"x": "', *[b"y" * piece] * (size // piece), then)
+
+
+def test_s1_streams_without_a_line_end_end_in_an_error_and_cool_nobody(provider, gateway):
+    upstream, calm = provider(endless(3_000_000)), provider(stream(*[part for event in tokens(40) for part in (event, 0.05)]))
+    envoy = gateway(
+        deployment("m", upstream), deployment("calm", calm), router={"num_retries": 0},
+        signalbox={"max_buffered_bytes": 4_000_000, "max_request_bytes": 1_000_000},
+    )
+    got = {}
+    untouched = in_thread(envoy, "calm", got, model="calm", stream=True)
+    wait_for(calm.requests)
+    held = [f"held-{n}" for n in range(8)]
+    for name in held:
+        in_thread(envoy, name, got, stream=True)
+    assert envoy.becomes(lambda: sum(name in got for name in held) >= 6, 15)
+    assert all(refused(envoy, one) for name, one in got.items() if name.startswith("held"))
+    assert 0 < int(envoy.stats().get(BUFFERED, 0)) <= 4_100_000
+    untouched.join()
+    assert got["calm"][0] == 200 and got["calm"][2].endswith(DONE), "a small stream goes on"
+    assert envoy.stats()["wasmcustom.signalbox.cooling.deployment.m-1"] == "0", "nobody is blamed"
+
+
+def test_s1_a_stream_that_grows_after_its_first_token_ends_with_an_error_event(provider, gateway):
+    first = chunk({"content": "first"})
+    upstream = provider(stream(first, 0.5, b'data: {"x": "', *[b"y" * 65_536] * 60, 1))
+    envoy = gateway(deployment("m", upstream), signalbox={"max_buffered_bytes": 2_000_000, "max_request_bytes": 1_000_000})
+    got = {}
+    in_thread(envoy, "x", got, stream=True).join()
+    status, kind, text = got["x"]
+    assert status == 200 and b"first" in text and b"gateway_overloaded" in text and DONE not in text
+    assert envoy.settles(BUFFERED, 0)
+
+
+def test_s1_a_stream_that_comes_as_one_piece_is_bounded_too(provider, gateway):
+    """The first token and an event without an end, which Envoy hands over together."""
+    piece = chunk({"content": "first"}) + b'data: {"x": "' + b"y" * 4_000_000
+    upstream = provider(stream(b": hi\n\n", 0.2, piece, 1))
+    envoy = gateway(deployment("m", upstream), signalbox={"max_buffered_bytes": 2_000_000, "max_request_bytes": 1_000_000})
+    got = {}
+    in_thread(envoy, "x", got, stream=True).join()
+    assert b"gateway_overloaded" in got["x"][2] and DONE not in got["x"][2]
+    assert envoy.settles(BUFFERED, 0)
+
+
+def test_s1_what_was_kept_is_given_back_when_clients_leave(provider, gateway):
+    upstream = provider(endless(1_000_000))
+    envoy = gateway(deployment("m", upstream), signalbox={"max_buffered_bytes": 40_000_000})
+    clients = [connect(envoy, True) for _ in range(10)]
+    wait_for(upstream.requests, 10)
+    assert envoy.becomes(lambda: int(envoy.stats().get(BUFFERED, 0)) >= 5_000_000, 20)
+    for client in clients:
+        client.close()
+    with socket.create_connection(("127.0.0.1", envoy.port), timeout=10) as connection:
+        kept = stripped(1_000_000)
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(kept) + kept)
+        wait_for(upstream.requests, 11)
+    assert envoy.settles(BUFFERED, 0)
     assert envoy.settles("http.signalbox.downstream_rq_active", 0)

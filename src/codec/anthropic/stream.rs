@@ -60,6 +60,15 @@ impl AnswerStream for Stream {
         &self.reading.facts
     }
 
+    fn kept(&self) -> usize {
+        let of_block = |open: &Open| match open {
+            Open::Thinking { thinking, signature } => thinking.capacity() + signature.capacity(),
+            Open::Call(_, whole) => whole.as_ref().map_or(0, String::capacity),
+            Open::Answer => 0,
+        };
+        self.frames.kept() + self.reading.open.values().map(of_block).sum::<usize>()
+    }
+
     fn progressed(&self) -> bool {
         self.reading.progressed
     }

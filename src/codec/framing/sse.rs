@@ -126,6 +126,12 @@ impl Cutter {
         self.carry.is_empty()
     }
 
+    /// How many bytes it has taken for what waits.
+    #[must_use]
+    pub const fn kept(&self) -> usize {
+        self.carry.capacity()
+    }
+
     /// Takes the next bytes and hands on each frame that is whole.
     ///
     /// # Errors

@@ -211,6 +211,10 @@ impl AnswerStream for Stream {
         &self.reader.facts
     }
 
+    fn kept(&self) -> usize {
+        self.cutter.kept()
+    }
+
     fn progressed(&self) -> bool {
         self.reader.progressed
     }

@@ -10,6 +10,7 @@ mod budgets;
 mod complexity;
 mod credentials;
 mod deployment;
+mod edge;
 mod elsewhere;
 mod endpoint;
 mod environment;

@@ -240,7 +240,7 @@ const SIGNALBOX: Section = Section {
     known: "\
         listen admin first_token_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
-        stream_usage affinity health_check mock_testing state_path routers",
+        stream_usage affinity health_check mock_testing state_path routers max_buffered_bytes",
     ignored: "",
     others: Others::Error,
     inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],

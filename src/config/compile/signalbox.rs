@@ -4,13 +4,14 @@
 
 use std::net::SocketAddr;
 
+use super::edge;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
-use crate::config::model::{Affinity, HealthCheck, Settings, StreamCommit};
+use crate::config::model::{Affinity, Edge, HealthCheck, Settings, StreamCommit};
 use crate::config::tree::Value;
 
-/// Half a GiB: what a worker could still hold.
-const MOST_BYTES: i64 = 512 * 1024 * 1024;
+/// A body is read and written anew within a worker's VM, which may have 1 GiB in all.
+const MOST_BYTES: i64 = 128 * 1024 * 1024;
 
 /// Reads the key, with defaults.
 pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings {
@@ -34,6 +35,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
         health_check: None,
         mock_testing: false,
         state_path: None,
+        edge: Edge::default(),
     };
     // LiteLLM's own key for the same. Nothing else of that section is in this tree.
     let general =
@@ -45,6 +47,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
             read_one(&mut settings, name, &field, diagnostics);
         }
     }
+    edge::check(&settings.edge, settings.max_request_bytes, &section, diagnostics);
     settings
 }
 
@@ -77,7 +80,7 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, diagnostics:
         "health_check" => settings.health_check = health_check(field, diagnostics),
         "mock_testing" => replace(&mut settings.mock_testing, field.flag(diagnostics)),
         "state_path" => settings.state_path = path(field, diagnostics),
-        _ => {}
+        _ => _ = edge::read_one(&mut settings.edge, name, field, diagnostics),
     }
 }
 

@@ -3,11 +3,13 @@
 //! **Invariant:** every index points into its vector; every group has at least one deployment; every fallback names a group.
 
 mod deployment;
+mod edge;
 mod policy;
 mod router;
 mod settings;
 
 pub use deployment::{Deployment, Endpoint, Key};
+pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs, StrategyName};
 pub use router::{Router, RouterKind, StandIns, Target};
 pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};

@@ -1,6 +1,6 @@
 //! What holds for all groups: `router_settings`, and the `signalbox:` key.
 
-use super::{AllowedFails, Budget, StrategyArgs, StrategyName};
+use super::{AllowedFails, Budget, Edge, StrategyArgs, StrategyName};
 
 /// `router_settings`, LiteLLM's names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,8 @@ pub struct Settings {
     pub mock_testing: bool,
     /// `state_path`: a GET of this path answers what is known of each deployment, for `signalbox explain --state`. `None`: nothing does.
     pub state_path: Option<String>,
+    /// Whom the gateway lets in, and how much of what comes in it keeps.
+    pub edge: Edge,
 }
 
 /// When the first byte of a stream goes to the client.

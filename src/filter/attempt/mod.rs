@@ -9,12 +9,14 @@
 mod answer;
 mod deadline;
 mod request;
+mod room;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::flight::of_failure;
 use super::headers::{HeaderMap, OF_REPLACED_BODY, to_provider};
+use super::kept::Kept;
 use super::reply::Reply;
 use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
@@ -56,6 +58,8 @@ pub struct Attempt {
     flight: Rc<RefCell<Flight>>,
     dialect: Dialect,
     phase: Phase,
+    /// What this try keeps of its answer.
+    kept: Kept,
     started_ms: u64,
     first_token_ms: Option<u64>,
     /// Which try of the flight it is, from 1.
@@ -110,9 +114,9 @@ impl Attempt {
         let first_token_ms = own_ms.or(first_token_ms).filter(|_| this.stream);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
         (this.dropped, this.is_impatient) = (dropped, own_ms.is_some());
-        let number = this.tried.len();
-        let attempt =
-            Self { flight: Rc::clone(flight), dialect, phase: Phase::Head, started_ms: now_ms, first_token_ms, number };
+        let (number, kept) = (this.tried.len(), this.kept.part());
+        let flight = Rc::clone(flight);
+        let attempt = Self { flight, dialect, phase: Phase::Head, kept, started_ms: now_ms, first_token_ms, number };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
@@ -214,7 +218,7 @@ impl Attempt {
 
     /// The body came, as far as [`Self::wants_body`] asked for it.
     pub fn on_body(&mut self, bytes: &[u8], ends: bool) -> Verdict {
-        match std::mem::replace(&mut self.phase, Phase::Cut) {
+        let verdict = match std::mem::replace(&mut self.phase, Phase::Cut) {
             Phase::Failing(status, headers) => {
                 let header = |name: &str| {
                     let (_, value) = headers.iter().find(|(found, _)| found == name)?;
@@ -235,7 +239,8 @@ impl Attempt {
                 self.phase = phase;
                 self.unread()
             }
-        }
+        };
+        self.within_budget(verdict)
     }
 
     /// Trailers ended the answer, and nothing of its body lies in Envoy's buffer: now the host takes no bytes of ours. A stream whose end
@@ -253,6 +258,7 @@ impl Attempt {
     fn commit(&mut self, edit: Edit) -> Verdict {
         let mut flight = self.flight.borrow_mut();
         flight.answered = true;
+        flight.drop_body();
         let mut set = flight.differs();
         let mut remove: &[&str] = &[];
         if flight.stream {

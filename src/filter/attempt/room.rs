@@ -1,0 +1,58 @@
+//! What a try keeps of its answer, and what becomes of it where the worker's budget is used up: it ends, and nobody is blamed.
+
+use super::super::kept::{overloaded, overloaded_headers};
+use super::super::verdict::{Commit, Edit, Verdict};
+use super::{Attempt, OF_REPLACED_BODY, Phase};
+use crate::codec::client::openai::error;
+
+impl Attempt {
+    /// Counts what is kept after a step. Where that is too much, what the step said is replaced by the try's end.
+    pub(super) fn within_budget(&mut self, verdict: Verdict) -> Verdict {
+        let kept = match &self.phase {
+            Phase::Held(stream, held) => held.capacity() + stream.as_ref().map_or(0, |stream| stream.kept()),
+            Phase::Flowing(stream, owed) => owed.capacity() + stream.kept(),
+            _ => 0,
+        };
+        self.kept.set(kept);
+        if kept == 0 || self.kept.is_within(self.flight.borrow().config.signalbox.edge.max_buffered_bytes) {
+            return verdict;
+        }
+        match verdict {
+            // Of what is let go with this step, nothing is gone yet.
+            Verdict::Hold | Verdict::Pass(..) => self.refused(),
+            Verdict::Continue(edit) => {
+                self.give_up();
+                let event = error::event(&overloaded());
+                Verdict::Continue(match edit {
+                    Edit::Append(bytes) => Edit::Append([bytes, event].concat()),
+                    Edit::Whole(bytes) => Edit::Whole([bytes, event].concat()),
+                    Edit::Keep | Edit::Prefix(..) => Edit::Append(event),
+                })
+            }
+            verdict @ (Verdict::Retry | Verdict::CutOff) => verdict,
+        }
+    }
+
+    /// The client gets an error instead of what was held.
+    fn refused(&mut self) -> Verdict {
+        self.give_up();
+        let mut flight = self.flight.borrow_mut();
+        (flight.preset, flight.answered) = (None, true);
+        flight.drop_body();
+        let error = overloaded();
+        let body = error::body(&error);
+        let mut set = flight.differs();
+        set.extend(overloaded_headers());
+        set.push((":status", error.status.to_string()));
+        set.push(("content-type", "application/json".to_owned()));
+        set.push(("content-length", body.len().to_string()));
+        Verdict::Pass(Commit { set, remove: OF_REPLACED_BODY }, Edit::Whole(body))
+    }
+
+    /// Nothing more is read. That there was no room is not the deployment's fault.
+    fn give_up(&mut self) {
+        self.phase = Phase::Cut;
+        self.kept.set(0);
+        self.flight.borrow_mut().finish(false);
+    }
+}
