@@ -57,6 +57,33 @@ fn c04_the_locked_door_is_an_error_for_each_guard_on_an_open_address() {
     golden::assert("check/locked-door-on-loopback.txt", &format!("{err}{out}"));
 }
 
+/// The same lines and the same code, whatever reads the file; also where the address comes from the environment.
+#[test]
+fn c04_no_command_serves_behind_a_guard_that_is_not_enforced() {
+    let text = format!("{PLAIN}general_settings: {{master_key: k}}\nsignalbox: {{listen: os.environ/LISTEN}}\n");
+    let folder = scratch();
+    std::fs::write(folder.join("c.yaml"), text).unwrap();
+    std::fs::write(folder.join("r.json"), r#"{"model": "m", "messages": [{"role": "user", "content": "hi"}]}"#)
+        .unwrap();
+    let run = |args: &[&str], listen: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
+        let output = command.args(args).current_dir(&folder).env_clear().env("LISTEN", listen).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for args in
+        [["check", "c.yaml"].as_slice(), &["envoy", "c.yaml"], &["up", "c.yaml"], &["explain", "c.yaml", "r.json"]]
+    {
+        let (code, err) = run(args, "0.0.0.0:10000");
+        let lines: Vec<&str> = err.lines().collect();
+        assert_eq!((code, lines.len()), (Some(2), 2), "{args:?} {err}");
+        assert!(lines[0].starts_with("c.yaml:2:20: error: general_settings.master_key: this is not enforced"), "{err}");
+        assert_eq!(lines[1], "error: 1 error in c.yaml");
+    }
+    let (code, err) = run(&["explain", "c.yaml", "r.json"], "127.0.0.1:10000");
+    assert!(code == Some(0) && err.starts_with("c.yaml:2:20: warning: general_settings.master_key"), "{err}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn c05_a_warning_stands_beside_an_error() {
     let text = "model_list:\n- model_name: chat\n  litellm_params: {model: nobody/llama3.1}\ngeneral_settings:\n  master_key: k\n";
