@@ -56,7 +56,7 @@ fn openais_dialect_keeps_the_clients_bytes() {
     assert_eq!(run(&["request", "--to", "groq"], own), (0, body.clone(), String::new()));
     let body = body.replace("llama/x", "m");
     assert_eq!(run(&["request", "--to", "groq", "--model", "m"], own), (0, body, String::new()));
-    let answer = r#"{"id":"c","object":"chat.completion","choices":[ ],"x":1}"#;
+    let answer = r#"{"id":"c","object":"chat.completion","choices":[ {"message":{"content":""},"finish_reason":"stop"} ],"x":1}"#;
     let (code, out, _) = run(&["response", "--from", "groq"], answer);
     assert_eq!((code, out.as_str()), (0, answer));
 }

@@ -383,3 +383,135 @@ fn a_call_may_come_whole_and_what_is_not_said_may_be_null() {
     assert_eq!(call(r#"{"a":1}"#, r#""{\"a\":1}""#), r#"{"a":1}"#, "not twice");
     assert_eq!(call("null", r#""""#), "{}", "no argument is an empty object");
 }
+
+/// A8: what a good status must hold to be an answer.
+#[test]
+fn a8_a_200_is_an_answer_only_if_it_holds_a_message() {
+    let read = |body: &[u8]| {
+        codec::answer(Dialect::Anthropic, body, &AnswerContext::default()).map_err(|failure| failure.class.as_str())
+    };
+    for (body, class) in [
+        (r#"{"id":"m","type":"message","role":"assistant","stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"type":"message","content":null,"stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"type":"message","content":"Hi","stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"type":"message","content":{},"stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"type":"message","content":[],"stop_reason":null}"#, "upstream"),
+        (r#"{"type":"message","content":[{"type":"text","text":""}]}"#, "upstream"),
+        (r#"{"type":"completion","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"id":"c","object":"chat.completion","choices":[{"message":{"content":"Hi"}}]}"#, "upstream"),
+        ("{}", "upstream"),
+        ("[]", "upstream"),
+        ("null", "upstream"),
+        ("<html>gateway</html>", "upstream"),
+        (r#"{"detail":"Too many requests"}"#, "rate_limit"),
+        (r#"{"code":429,"msg":"slow down"}"#, "rate_limit"),
+        (r#"{"code":500,"msg":"it broke"}"#, "upstream"),
+        (r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#, "overloaded"),
+        (r#"{"type":"message","content":[],"stop_reason":"end_turn","error":{"message":"rate limit"}}"#, "rate_limit"),
+        (r#"{"content":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, "quota"),
+        (r#"{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"error"}"#, "upstream"),
+        // Nothing of an answer is lost in silence.
+        (
+            r#"{"content":[{"type":"text","text":"Hi"},{"type":"text","text":"\udc00"}],"stop_reason":"end_turn"}"#,
+            "upstream",
+        ),
+        (r#"{"content":[{"type":"text","text":"\ud83d"}],"stop_reason":"end_turn"}"#, "upstream"),
+        (r#"{"content":[{"type":"tool_use","name":"f"}],"stop_reason":"tool_use"}"#, "upstream"),
+    ] {
+        assert_eq!(read(body.as_bytes()).map(drop), Err(class), "{body}");
+    }
+    for body in [
+        r#"{"type":"message","content":[],"stop_reason":"end_turn"}"#,
+        r#"{"type":"message","content":[{"type":"text","text":""}],"stop_reason":"max_tokens"}"#,
+        r#"{"type":"message","content":[{"type":"text","text":"Hi"}]}"#,
+        r#"{"content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","error":null,"base_resp":{"status_code":0}}"#,
+        r#"{"content":[{"type":"not_yet_known","text":{}},{"kind":1}],"stop_reason":"end_turn"}"#,
+        r#"{"content":[{"type":"thinking","thinking":"Hm"}]}"#,
+    ] {
+        assert!(read(body.as_bytes()).is_ok(), "{body}");
+    }
+    // S10.
+    let body = b"{\"type\":\"message\",\"x\":\"\xFF\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}],\"stop_reason\":\"end_turn\"}";
+    let failure = codec::answer(Dialect::Anthropic, body, &AnswerContext::default()).unwrap_err();
+    assert_eq!(failure.code.as_deref(), Some("invalid_utf8"));
+}
+
+/// The outcome of a stream, the same whole and byte by byte.
+fn steady(bytes: &[u8]) -> (String, StreamFacts) {
+    let case = Case { dir: PathBuf::new(), settings: json!({"no_usage": true}) };
+    let whole = case.replay(&[bytes]);
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(case.replay(&single), whole, "byte by byte");
+    whole
+}
+
+fn event(json: &str) -> String {
+    format!("data: {json}\n\n")
+}
+
+const START: &str = r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":3}}}"#;
+const TEXT: &str = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}"#;
+const ENDED: &str = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#;
+const STOP: &str = r#"{"type":"message_stop"}"#;
+const PING: &str = r#"{"type":"ping"}"#;
+
+/// A8: what a stream must hold.
+#[test]
+fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
+    let empty_block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    for (events, class) in [
+        (vec![STOP], "upstream"),
+        (vec![PING, STOP], "upstream"),
+        (vec![START, STOP], "upstream"),
+        (vec![START, empty_block, STOP], "upstream"),
+        (vec![START, r#"{"type":"message_delta","delta":{"stop_reason":null}}"#, STOP], "upstream"),
+        (vec![ENDED, STOP], "upstream"),
+        (vec!["[DONE]", STOP], "upstream"),
+        (vec![r#"{"detail":"Too many requests"}"#, STOP], "rate_limit"),
+        (vec![START, r#"{"code":429,"msg":"slow"}"#, STOP], "rate_limit"),
+        (vec![r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#, STOP], "overloaded"),
+        (vec![START, r#"{"type":"error","error":{"type":"rate_limit_error","message":"x"}}"#], "rate_limit"),
+        (vec![r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, STOP], "quota"),
+        (vec![START, r#"{"type":"message_delta","delta":{"stop_reason":"error"}}"#, STOP], "upstream"),
+        (vec![r#"{"id":"c","choices":[{"index":0,"delta":{"content":"Hi"}}]}"#, "[DONE]"], "upstream"),
+    ] {
+        let (text, facts) = steady(events.iter().copied().map(event).collect::<String>().as_bytes());
+        let failure = facts.failure.expect("a failure");
+        assert_eq!((failure.class.as_str(), facts.meaningful, facts.complete), (class, false, false), "{events:?}");
+        assert!(text.contains(r#"data: {"error":"#) && !text.contains("[DONE]"), "{events:?}");
+    }
+    for events in [vec![START, ENDED, STOP], vec![TEXT, STOP], vec![START, TEXT, ENDED, STOP], vec![TEXT, ENDED, STOP]]
+    {
+        let (text, facts) = steady(events.iter().copied().map(event).collect::<String>().as_bytes());
+        assert!(facts.complete && facts.failure.is_none() && text.ends_with("data: [DONE]\n\n"), "{events:?}");
+    }
+    let named = format!("{}{}event: error\ndata: {{\"message\":\"it broke\"}}\n\n", event(START), event(TEXT));
+    assert!(steady(named.as_bytes()).1.failure.is_some(), "an error by the name of its event");
+}
+
+/// Security, S10: what is not UTF-8, or is known and cannot be read, is never left out in silence.
+#[test]
+fn s10_what_cannot_be_read_ends_the_answer() {
+    let bad: [&[u8]; 4] = [
+        b"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"caf\xE9\"}}",
+        b"{\"type\":\"not_yet_known\",\"x\":\"\xFF\"}",
+        b"hiccup \xFF",
+        br#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\ud83d"}}"#,
+    ];
+    for frame in bad {
+        for before in ["", TEXT] {
+            let before = if before.is_empty() { String::new() } else { event(before) };
+            let after = format!("\n\n{}{}", event(ENDED), event(STOP));
+            let (text, facts) = steady(&[before.as_bytes(), b"data: ", frame, after.as_bytes()].concat());
+            assert_eq!(facts.failure.expect("a failure").class.as_str(), "upstream");
+            assert_eq!(facts.meaningful, !before.is_empty());
+            assert!(
+                text.trim_end().ends_with("}}") && text.contains("\"error\"") && !text.contains("[DONE]"),
+                "{text}"
+            );
+        }
+    }
+    let unknown = r#"{"type":"content_block_delta","index":0,"delta":{"type":"not_yet_known","text":{"a":1}}}"#;
+    let (_, facts) = steady([START, TEXT, unknown, ENDED, STOP].map(event).concat().as_bytes());
+    assert!(facts.complete, "a kind that is not known here may have any form");
+}

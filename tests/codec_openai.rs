@@ -187,10 +187,59 @@ fn an_event_that_is_not_json_is_left_out() {
         assert!(outcome.facts.complete && outcome.facts.failure.is_none());
         assert_eq!(outcome.facts.dropped_events, 1);
     }
-    let mut bytes = before.clone().into_bytes();
-    bytes.extend(b"data: {\"a\":\"\xFF\"}\n\n");
-    bytes.extend(after.as_bytes());
-    assert_eq!(steady(bytes).text, format!("{before}{after}"), "not UTF-8");
+}
+
+/// Security, S10: what is not UTF-8 is never left out in silence, wherever it stands in an event.
+#[test]
+fn s10_bytes_that_are_not_utf8_end_the_answer() {
+    let hi = delta(HI);
+    let frames: [&[u8]; 6] = [
+        b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\xFF\"}}]}\n\n",
+        b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"caf\xE9\"},\"finish_reason\":\"stop\"}]}\n\n",
+        b"data: {\"choices\":[],\"x\":\"\xED\xA0\xBD\"}\r\n\r\n",
+        b"data: hiccup \xC3\n\n",
+        b"id: \xFF\ndata: {\"choices\":[]}\n\n",
+        b"data: {\"choices\":\ndata: []}\nid: \xFF\n\n",
+    ];
+    for frame in frames {
+        for before in ["", hi.as_str()] {
+            let bytes = [before.as_bytes(), frame, finish(0).as_bytes(), DONE.as_bytes()].concat();
+            let outcome = steady(bytes);
+            let failure = outcome.facts.failure.clone().unwrap();
+            assert_eq!((failure.class, outcome.facts.meaningful), (FailureClass::Upstream, !before.is_empty()));
+            let rest = outcome.text.strip_prefix(before).unwrap();
+            assert_eq!(last_error(rest), ("upstream_error".into(), "invalid_utf8".into()), "{frame:?}");
+            assert!(!outcome.text.contains("[DONE]"), "{frame:?}");
+        }
+    }
+    let comment = [hi.as_bytes(), b": \xFF\n\n", finish(0).as_bytes(), DONE.as_bytes()].concat();
+    assert_eq!(steady(comment).text, format!("{hi}: ping\n\n{}{DONE}", finish(0)), "a comment is not the answer");
+    let cut = steady([hi.as_bytes(), b"data: {\"choices\":[{\"delta\":{\"content\":\"\xE2\x82"].concat());
+    assert_eq!(last_error(&cut.text).1, "stream_truncated", "half a letter at the end is a cut");
+    let body = b"{\"choices\":[{\"message\":{\"content\":\"\xFF\"},\"finish_reason\":\"stop\"}]}";
+    let failure = codec::answer(Dialect::OpenAi, body, &AnswerContext::default()).unwrap_err();
+    assert_eq!((failure.class, failure.code.as_deref()), (FailureClass::Upstream, Some("invalid_utf8")));
+}
+
+/// B4: clients of the dialect know no event that says nothing.
+#[test]
+fn b4_an_event_that_only_pings_becomes_a_comment() {
+    for ping in [
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        "data: {\"type\":\"ping\"}\n\n",
+        "data: {\"object\":\"keepalive\"}\n\n",
+        "event: keepalive\ndata: {}\n\n",
+        "event: heartbeat\ndata: 12:00\n\n",
+    ] {
+        for before in [String::new(), delta(HI)] {
+            let outcome = steady(format!("{before}{ping}{}{}{DONE}", delta(HI), finish(0)));
+            assert_eq!(outcome.text, format!("{before}: ping\n\n{}{}{DONE}", delta(HI), finish(0)), "{ping}");
+            assert_eq!(outcome.facts.dropped_events, 0, "{ping}");
+        }
+        assert!(!steady(ping).facts.meaningful, "{ping}");
+    }
+    let chunk = format!("event: ping\n{}", delta(HI));
+    assert!(steady(&chunk).text.starts_with(&chunk), "a chunk is one, whatever its event is called");
 }
 
 #[test]
@@ -274,6 +323,22 @@ fn an_error_in_the_stream_ends_it() {
             "upstream",
             "provider_error",
         ),
+        (
+            data(
+                r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error","error":{"code":429,"message":"Slow"}}]}"#,
+            ),
+            "rate_limit",
+            "rate_limit_exceeded",
+        ),
+        (
+            data(r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"network_error"}]}"#),
+            "upstream",
+            "provider_error",
+        ),
+        (data(r#"{"error":{"message":"Slow","code":429}}"#), "rate_limit", "rate_limit_exceeded"),
+        (data(r#"{"error":{"message":"gone","code":503}}"#), "overloaded", "overloaded"),
+        (data(r#"{"error":"it broke"}"#), "upstream", "upstream"),
+        ("event: error\n\n".into(), "upstream", "upstream"),
         (data(r#"{"type":"error","message":"gone","code":"server_error"}"#), "upstream", "server_error"),
         (data(r#"{"object":"error","message":"bad","type":"BadRequestError","code":400}"#), "bad_request", "400"),
         ("event: error\ndata: it broke\n\n".into(), "upstream", "upstream"),
@@ -367,11 +432,169 @@ fn what_is_no_answer_is_a_failure() {
     assert_eq!(class(r#"{"choices":[{"finish_reason":"error","message":{}}]}"#), Err("upstream"));
 }
 
+/// A8: what a good status must hold to be an answer.
+#[test]
+fn a8_a_200_is_an_answer_only_if_it_holds_one() {
+    let read = |body: &str| {
+        codec::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default())
+            .map_err(|failure| failure.class.as_str())
+    };
+    for (body, class) in [
+        // Choices that hold none.
+        (r#"{"id":"c","object":"chat.completion"}"#, "upstream"),
+        (r#"{"id":"c","object":"chat.completion","choices":null}"#, "upstream"),
+        (r#"{"id":"c","object":"chat.completion","choices":[],"usage":{"prompt_tokens":1}}"#, "upstream"),
+        (r#"{"object":"text_completion","choices":[ ]}"#, "upstream"),
+        (r#"{"choices":{}}"#, "upstream"),
+        (r#"{"choices":"none"}"#, "upstream"),
+        (r#"{"choices":[null]}"#, "upstream"),
+        (r#"{"choices":[{}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"message":null,"finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"message":{},"finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"message":"Hi","finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null}}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"message":{"content":"","tool_calls":[]},"finish_reason":null}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"text":null,"finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"choices":[{"message":null,"finish_reason":"content_filter"}]}"#, "content_policy"),
+        // Embeddings that hold none.
+        (r#"{"object":"list","data":[]}"#, "upstream"),
+        (r#"{"object":"list","data":null}"#, "upstream"),
+        (r#"{"object":"list"}"#, "upstream"),
+        (r#"{"object":"list","data":{}}"#, "upstream"),
+        (r#"{"object":"list","data":[{}]}"#, "upstream"),
+        (r#"{"object":"list","data":[{"index":0,"embedding":null}]}"#, "upstream"),
+        (r#"{"object":"list","data":[{"index":0,"embedding":[]}]}"#, "upstream"),
+        (r#"{"object":"list","data":[{"id":"gpt-4o","object":"model"}]}"#, "upstream"),
+        // Errors in disguise, whose words are heard.
+        (r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#, "quota"),
+        (r#"{"base_resp":{"status_code":1002,"status_msg":"rate limit"}}"#, "rate_limit"),
+        (
+            r#"{"choices":[{"message":{"content":"Hi"}}],"base_resp":{"status_code":1013,"status_msg":"unknown"}}"#,
+            "upstream",
+        ),
+        (r#"{"detail":"Internal error"}"#, "upstream"),
+        (r#"{"detail":"Too many requests"}"#, "rate_limit"),
+        (r#"{"code":500,"msg":"404 NOT_FOUND","success":false}"#, "upstream"),
+        (r#"{"code":429,"msg":"slow down"}"#, "rate_limit"),
+        (r#"{"code":1001,"message":"the service is overloaded"}"#, "overloaded"),
+        (r#"{"code":0,"msg":"ok","data":{"status":"queued"}}"#, "upstream"),
+        (r#"{"status":"error","message":"out of memory"}"#, "upstream"),
+        (r#"{"errors":[{"message":"rate limit reached"}]}"#, "rate_limit"),
+        (
+            r#"[{"error":{"code":429,"message":"Resource has been exhausted","status":"RESOURCE_EXHAUSTED"}}]"#,
+            "rate_limit",
+        ),
+        ("too many requests", "rate_limit"),
+        ("data: {\"choices\":[{\"delta\":{\"content\":\"rate limit\"}}]}\n\n", "upstream"),
+        // The provider failed within its answer.
+        (r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"insufficient_system_resource"}]}"#, "upstream"),
+        (r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"network_error"}]}"#, "upstream"),
+        (r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"abort"}]}"#, "upstream"),
+        (r#"{"choices":[{"message":{"content":"rate limit"},"finish_reason":"error"}]}"#, "upstream"),
+        (
+            r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"error","error":{"code":429,"message":"x"}}]}"#,
+            "rate_limit",
+        ),
+        (r#"{"choices":[{"message":{"content":""},"error":{"code":502,"message":"gone"}}]}"#, "upstream"),
+    ] {
+        assert_eq!(read(body), Err(class), "{body}");
+    }
+    for body in [
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}"#,
+        r#"{"choices":[{"index":0,"message":{"role":"assistant"},"finish_reason":"length"}]}"#,
+        r#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"t"}]},"finish_reason":"tool_calls"}]}"#,
+        r#"{"choices":[{"message":{"content":null,"reasoning_content":"Hm"},"finish_reason":null}]}"#,
+        r#"{"choices":[{"message":{"content":"\ud83d"}}]}"#,
+        r#"{"choices":[{"message":{"content":[{"type":"text","text":"Hi"}]}}]}"#,
+        r#"{"choices":[{"message":{"content":"","images":[{"type":"image_url"}]}}]}"#,
+        r#"{"choices":[{"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}]}"#,
+        r#"{"choices":[{"message":{},"finish_reason":"content_filter"}]}"#,
+        r#"{"choices":[{"index":"0","message":{"content":"Hi"},"finish_reason":{"type":"stop"}}]}"#,
+        r#"{"choices":[{"message":{"content":"Hi"},"error":null}],"error":"","detail":"","code":0,"msg":"ok"}"#,
+        r#"{"choices":[{"message":{"content":"Hi"}}],"base_resp":{"status_code":0,"status_msg":"success"}}"#,
+        r#"{"choices":[{"message":{"content":"Hi"}}],"base_resp":null}"#,
+        r#"{"choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#,
+        r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#,
+        r#"{"data":[{"embedding":"AAAA"}]}"#,
+        r#"{"data":[{"embedding":[0.1,1e999]}]}"#,
+    ] {
+        assert!(read(body).is_ok(), "{body}");
+    }
+}
+
+/// A8: what a stream must hold.
+#[test]
+fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
+    let role = delta(r#"{"role":"assistant","content":""}"#);
+    let usage = data(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#);
+    let azure = data(r#"{"id":"","choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#);
+    for (events, class) in [
+        (String::new(), "upstream"),
+        (role.clone(), "upstream"),
+        (": keep-alive\n\n: keep-alive\n\n".into(), "upstream"),
+        (usage.clone(), "upstream"),
+        (azure.clone(), "upstream"),
+        (format!("{azure}{role}{usage}"), "upstream"),
+        (data("{}"), "upstream"),
+        (data(r#"{"choices":null}"#), "upstream"),
+        (data(r#"{"choices":[]}"#), "upstream"),
+        (data(r#"{"choices":[{"index":0}]}"#), "upstream"),
+        (data(r#"{"choices":[{"index":0,"delta":null,"finish_reason":null}]}"#), "upstream"),
+        (data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#), "upstream"),
+        (data(r#"{"detail":"it broke"}"#), "upstream"),
+        (data(r#"{"detail":"Too many requests"}"#), "rate_limit"),
+        (format!("{role}{}", data(r#"{"code":429,"msg":"slow down"}"#)), "rate_limit"),
+        (data(r#"{"message":"the server is overloaded"}"#), "overloaded"),
+        ("data: upstream: rate limit\n\n".into(), "rate_limit"),
+        (data(r#"{"choices":[{"delta":{"content":"the rate limit"#), "upstream"),
+    ] {
+        let outcome = steady(format!("{events}{DONE}{}", delta(HI)));
+        let failure = outcome.facts.failure.clone().unwrap();
+        assert_eq!((failure.class.as_str(), outcome.facts.meaningful), (class, false), "{events}");
+        assert!(outcome.text.contains(r#"data: {"error":"#) && !outcome.text.contains("[DONE]"), "{events}");
+        let outcome = steady(&events);
+        assert_eq!(outcome.facts.failure.unwrap().class.as_str(), class, "the same without a last word: {events}");
+    }
+    let base = |code: &str| {
+        let chunk = r#"{"choices":null,"base_resp":{"status_code":CODE,"status_msg":"insufficient balance"}}"#;
+        data(&chunk.replace("CODE", code))
+    };
+    for before in [String::new(), delta(HI)] {
+        assert_eq!(steady(format!("{before}{}{DONE}", base("1008"))).facts.failure.unwrap().class, FailureClass::Quota);
+    }
+    for good in [
+        delta(HI),
+        finish(0),
+        format!("{role}{}{usage}", finish(0)),
+        data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#),
+        data(r#"{"choices":[{"index":0,"text":"Hi"}]}"#),
+        format!("{}{}", delta(HI), base("0")),
+        format!("{}{}{}", data(r#"{"detail":"one moment"}"#), delta(HI), finish(0)),
+        format!("{}{}", data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#), delta(HI)),
+    ] {
+        let outcome = steady(format!("{good}{DONE}"));
+        assert_eq!((outcome.text, outcome.facts.failure), (format!("{good}{DONE}"), None));
+        assert!(outcome.facts.meaningful && outcome.facts.complete);
+    }
+    let broken = format!("{}{}{DONE}", delta(HI), data(r#"{"detail":"Too many requests"}"#));
+    assert_eq!(steady(broken).facts.failure.unwrap().class.as_str(), "rate_limit", "it never finished, and says why");
+}
+
+/// Usage that comes before the first token, in the same bytes, does not hide it.
+#[test]
+fn the_first_token_is_seen_behind_usage() {
+    let usage = data(r#"{"choices":[{"index":0,"delta":{"role":"assistant"}}],"usage":{"prompt_tokens":1}}"#);
+    assert!(replay(&[format!("{usage}{}", delta(HI)).as_bytes()]).facts.meaningful);
+}
+
 #[test]
 fn nesting_costs_no_stack() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let body = format!(r#"{{"x":{deep},"choices":[{{"delta":{{"content":{deep},"x":{deep}}},"y":{deep}}}]}}"#);
+    let body = format!(r#"{{"x":{deep},"choices":[{{"message":{{"content":{deep},"x":{deep}}},"y":{deep}}}]}}"#);
     assert!(codec::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default()).is_ok());
+    let body = body.replace("message", "delta");
     let outcome = replay(&[data(&body).as_bytes()]);
     assert_eq!((outcome.facts.dropped_events, outcome.facts.meaningful), (0, true));
 }

@@ -6,7 +6,9 @@
 pub mod anthropic;
 pub mod client;
 pub mod framing;
+mod glimpse;
 pub mod loss;
+mod no_answer;
 pub mod openai;
 
 use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};

@@ -2,7 +2,9 @@
 //!
 //! Blocks are read one by one, so that a kind of block that did not exist when this was written costs nothing but itself.
 //!
-//! **Invariant:** blocks that are not the client's business (server tools, their results) never become the client's calls.
+//! **Invariant:** blocks that are not the client's business (server tools, their results) never become the client's calls. A message
+//! is an answer if it has content, be that an empty list, and says something or why it ended; a text or a call in it that
+//! cannot be read fails all of it, so that nothing is lost in silence.
 
 use std::borrow::Cow;
 
@@ -10,20 +12,29 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::JSON_TOOL;
+use super::event::text_or_none;
 use super::usage::{Counts, finish_reason};
 use crate::chat::{ChatResponse, Choice, Failure, FailureClass, FinishReason, ThinkingBlock, ToolCall, Usage};
 use crate::codec::client::openai;
+use crate::codec::glimpse::{Glimpse, is_failed};
+use crate::codec::no_answer::{self, is_breakdown, no_answer, not_text};
 use crate::codec::{Answer, AnswerContext};
 use crate::failure;
 
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow, default)]
+    r#type: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    base_resp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    content: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default)]
     stop_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -40,13 +51,13 @@ struct Kind<'a> {
 
 #[derive(Deserialize)]
 struct Text<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text_or_none")]
     text: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
 struct Thinking<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text_or_none")]
     thinking: Cow<'a, str>,
     #[serde(borrow, default)]
     signature: Option<Cow<'a, str>>,
@@ -54,7 +65,7 @@ struct Thinking<'a> {
 
 #[derive(Deserialize)]
 struct Redacted<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "text_or_none")]
     data: Cow<'a, str>,
 }
 
@@ -79,22 +90,29 @@ struct Refusal<'a> {
 /// # Errors
 /// A [`Failure`] where the body is an error in disguise, or no message.
 pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
-    let kind = serde_json::from_slice::<Kind<'_>>(body);
-    if kind.is_ok_and(|kind| kind.r#type == "error") {
+    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+    let none = || no_answer(context.provider, body, "the answer is no Anthropic message");
+    let message: Message<'_> = serde_json::from_str(text).map_err(|_| none())?;
+    let kind = message.r#type.as_deref();
+    if kind == Some("error") || is_error(message.error, message.base_resp) {
         return Err(failure::in_band(context.provider, body));
     }
-    let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
-        return Err(failure::own(FailureClass::Upstream, "unreadable_answer", "the answer is no Anthropic message"));
-    };
+    let content = message.content.filter(|_| kind.is_none_or(|kind| kind == "message")).ok_or_else(none)?;
+    let stop_reason = message.stop_reason.as_deref();
+    if stop_reason.is_some_and(is_breakdown) {
+        return Err(gave_up());
+    }
     let mut choice = Choice::default();
-    for block in message.content {
-        // A block that cannot be read is like one of an unknown kind.
-        let _ = read(block, &mut choice);
+    for block in content {
+        read(block, &mut choice).ok_or_else(|| unreadable("a block of the answer cannot be read"))?;
+    }
+    if stop_reason.is_none() && choice == Choice::default() {
+        return Err(no_answer(context.provider, body, "the answer says nothing, and not why it ended"));
     }
     if choice.content.is_none() && choice.tool_calls.is_empty() {
         choice.refusal = message.stop_details.and_then(parsed::<Refusal<'_>>).and_then(|refusal| refusal.explanation);
     }
-    choice.finish = Some(match finish_reason(message.stop_reason.as_deref()) {
+    choice.finish = Some(match finish_reason(stop_reason) {
         // The call may have been the answer in the shape of a schema; and a reason may be unknown.
         FinishReason::ToolCalls if choice.tool_calls.is_empty() => FinishReason::Stop,
         FinishReason::Stop if !choice.tool_calls.is_empty() => FinishReason::ToolCalls,
@@ -114,8 +132,23 @@ fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
+/// Whether a document is an error without calling itself one: with an error of OpenAI's shape, or in `MiniMax`'s way.
+pub(super) fn is_error(error: Option<&RawValue>, base_resp: Option<&RawValue>) -> bool {
+    error.is_some_and(|error| Glimpse::of(error.get()).is_something()) || base_resp.is_some_and(is_failed)
+}
+
+pub(super) fn gave_up() -> Failure {
+    failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer")
+}
+
+pub(super) fn unreadable(message: &str) -> Failure {
+    failure::own(FailureClass::Upstream, no_answer::CODE, message)
+}
+
+/// Reads a block; `None` where it is one of those that are known here, and cannot be read.
 fn read<'a>(block: &'a RawValue, choice: &mut Choice<'a>) -> Option<()> {
-    match parsed::<Kind<'_>>(block)?.r#type.as_ref() {
+    let Some(kind) = parsed::<Kind<'_>>(block) else { return Some(()) };
+    match kind.r#type.as_ref() {
         "text" => append(&mut choice.content, parsed::<Text<'_>>(block)?.text),
         "thinking" => {
             let Thinking { thinking, signature } = parsed(block)?;
@@ -123,7 +156,8 @@ fn read<'a>(block: &'a RawValue, choice: &mut Choice<'a>) -> Option<()> {
             choice.thinking_blocks.extend(signature.map(|signature| ThinkingBlock::Thinking(thinking, signature)));
         }
         "redacted_thinking" => {
-            choice.thinking_blocks.push(ThinkingBlock::Redacted(parsed::<Redacted<'_>>(block)?.data));
+            let data = Some(parsed::<Redacted<'_>>(block)?.data).filter(|data| !data.is_empty());
+            choice.thinking_blocks.extend(data.map(ThinkingBlock::Redacted));
         }
         "tool_use" => {
             let ToolUse { id, name, input } = parsed(block)?;

@@ -7,6 +7,7 @@
 //! **Invariant:** the model's rules are data ([`family`]); no other file asks for a model's name.
 
 mod answer;
+mod event;
 mod family;
 mod ids;
 mod media;

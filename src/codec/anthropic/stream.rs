@@ -3,21 +3,29 @@
 //! Events are told apart by the `type` in their JSON, not by the event line, which some gateways lose. Blocks are numbered by
 //! Anthropic over all kinds, calls by OpenAI over calls alone: the open blocks are kept by Anthropic's number.
 //!
-//! **Invariant:** nothing that follows the end or an error counts; an end of bytes before `message_stop` is an error.
+//! **Invariant:** nothing that follows the end or an error counts; an end of bytes before `message_stop` is an error, and so is
+//! `message_stop` where nothing was said: neither text, thinking or a call, nor, of a message that began, why it ended. An event
+//! that is not JSON is left out, but one that is known and cannot be read, or that is not UTF-8, ends the answer.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::JSON_TOOL;
+use super::answer::{gave_up, is_error, unreadable};
+use super::event::{Event, Kind, Piece, Start};
 use super::usage::{Counts, finish_reason};
 use crate::chat::{ChatEvent, Failure, FailureClass, FinishReason, ThinkingBlock};
 use crate::codec::client::openai::chunk::ChunkWriter;
 use crate::codec::framing::sse;
+use crate::codec::no_answer::{is_breakdown, no_answer, not_text, truncated};
 use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts};
 use crate::failure;
+
+/// How much is kept of an event of no known kind, in bytes.
+const MAX_ODD_BYTES: usize = 16 << 10;
 
 /// Starts reading a streamed answer.
 #[must_use]
@@ -49,10 +57,7 @@ impl AnswerStream for Stream {
         reading.progressed = false;
         frames.end(|frame| reading.frame(&frame, out));
         if !reading.over() {
-            reading.fail(
-                failure::own(FailureClass::Upstream, "stream_truncated", "the stream ended before the answer did"),
-                out,
-            );
+            reading.fail(truncated(reading.provider, &reading.odd, "the stream ended before the answer did"), out);
         }
     }
 
@@ -86,6 +91,10 @@ struct Reading {
     counts: Counts,
     /// An event since the last push began moved the answer on.
     progressed: bool,
+    /// `message_start` has come.
+    started: bool,
+    /// The last event of no known kind: what the provider had to say if no answer comes.
+    odd: Vec<u8>,
 }
 
 /// A block that has begun.
@@ -100,78 +109,6 @@ enum Open {
     Answer,
 }
 
-/// Raw until the type says what is in it: an event of a kind that did not exist when this was written must not be an error.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, default)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, default)]
-    index: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    content_block: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Start<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-}
-
-/// A text, and none for `null`, with which some compatible servers fill what they do not say.
-fn or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    Ok(Option::<Text<'de>>::deserialize(deserializer)?.map(|text| text.0).unwrap_or_default())
-}
-
-/// A block that begins, a piece of one, or the end of the message.
-#[derive(Deserialize)]
-struct Piece<'a> {
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    id: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    name: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    text: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    thinking: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    signature: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    data: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "or_null")]
-    partial_json: Cow<'a, str>,
-    /// Of a call, where all of it comes at once.
-    #[serde(borrow, default)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    stop_reason: Option<Cow<'a, str>>,
-}
-
-impl Piece<'_> {
-    /// Whether it adds nothing to its block. Of a kind that is not known here, it may.
-    fn is_empty(&self) -> bool {
-        match self.r#type.as_ref() {
-            "text_delta" => self.text.is_empty(),
-            "thinking_delta" | "signature_delta" => self.thinking.is_empty() && self.signature.is_empty(),
-            "input_json_delta" => self.partial_json.is_empty(),
-            _ => false,
-        }
-    }
-}
-
 impl Reading {
     fn new(context: AnswerContext) -> Self {
         Self {
@@ -183,6 +120,8 @@ impl Reading {
             answered: false,
             counts: Counts::default(),
             progressed: false,
+            started: false,
+            odd: Vec::new(),
         }
     }
 
@@ -206,34 +145,50 @@ impl Reading {
             }
             return;
         };
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(data) else {
-            self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
-            return;
+        let event = match std::str::from_utf8(data) {
+            Ok(text) => serde_json::from_str::<Event<'_>>(text),
+            // The last frame, which ends in the middle of a letter.
+            Err(error) if error.error_len().is_none() && !frame.is_whole() => return self.leave_out(b""),
+            Err(_) => return self.fail(not_text(), out),
         };
+        let Ok(event) = event else { return self.leave_out(data) };
+        if event.r#type == "error" || frame.event == b"error" || is_error(event.error, event.base_resp) {
+            return self.fail(failure::in_band(self.provider, data), out);
+        }
         let index = parsed(event.index).unwrap_or_default();
         match event.r#type.as_ref() {
             "message_start" => self.start(event.message, out),
-            "content_block_start" => self.block(index, parsed(event.content_block), out),
-            "content_block_delta" => self.delta(index, parsed(event.delta), out),
+            "content_block_start" => {
+                let block = self.piece(event.content_block, out);
+                self.block(index, block, out);
+            }
+            "content_block_delta" => {
+                let delta = self.piece(event.delta, out);
+                self.delta(index, delta, out);
+            }
             "content_block_stop" => self.stop(index, out),
             "message_delta" => {
                 self.count(event.usage, out);
-                if let Some(reason) = parsed::<Piece<'_>>(event.delta).and_then(|delta| delta.stop_reason) {
-                    let reason = match finish_reason(Some(reason.as_ref())) {
-                        FinishReason::ToolCalls if self.answered && self.calls == 0 => FinishReason::Stop,
-                        reason => reason,
-                    };
-                    self.tell(ChatEvent::Finish(reason), out);
-                }
+                let delta = self.piece(event.delta, out);
+                self.end(delta.and_then(|delta| delta.stop_reason), out);
             }
-            "message_stop" => {
-                self.tell(ChatEvent::End, out);
-                (self.facts.complete, self.facts.done) = (true, true);
-            }
+            "message_stop" => self.finish(out),
             "ping" => self.writer.write(ChatEvent::Ping, out),
-            "error" => self.fail(failure::in_band(self.provider, data), out),
-            _ => {}
+            _ => self.keep(data),
         }
+    }
+
+    /// Why the message ended, which alone is an answer too, of one that began.
+    fn end(&mut self, reason: Option<Cow<'_, str>>, out: &mut Vec<u8>) {
+        let Some(reason) = reason.filter(|_| self.started || self.facts.meaningful) else { return };
+        if is_breakdown(&reason) {
+            return self.fail(gave_up(), out);
+        }
+        let reason = match finish_reason(Some(&reason)) {
+            FinishReason::ToolCalls if self.answered && self.calls == 0 => FinishReason::Stop,
+            reason => reason,
+        };
+        self.tell(ChatEvent::Finish(reason), out);
     }
 
     /// Something that a caller waits for.
@@ -242,7 +197,42 @@ impl Reading {
         self.writer.write(event, out);
     }
 
+    /// The message is over. Nothing follows.
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.facts.meaningful {
+            return self.fail(no_answer(self.provider, &self.odd, "the stream ended without an answer"), out);
+        }
+        self.tell(ChatEvent::End, out);
+        (self.facts.complete, self.facts.done) = (true, true);
+    }
+
+    fn leave_out(&mut self, data: &[u8]) {
+        self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
+        self.keep(data);
+    }
+
+    /// Keeps what an event says that is none of the dialect.
+    fn keep(&mut self, data: &[u8]) {
+        let end = data.len().min(MAX_ODD_BYTES);
+        self.odd.clear();
+        self.odd.extend_from_slice(data.get(..end).unwrap_or_default());
+    }
+
+    /// A member that holds a block or a piece of one. Of a kind that is not known here it may have any form.
+    fn piece<'a>(&mut self, raw: Option<&'a RawValue>, out: &mut Vec<u8>) -> Option<Piece<'a>> {
+        let raw = raw?.get();
+        match serde_json::from_str(raw) {
+            Ok(piece) => Some(piece),
+            Err(_) if serde_json::from_str::<Kind<'_>>(raw).is_ok_and(|kind| !kind.is_known()) => None,
+            Err(_) => {
+                self.fail(unreadable("an event of the stream cannot be read"), out);
+                None
+            }
+        }
+    }
+
     fn start(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) {
+        self.started = true;
         let Some(Start { id, model, usage }) = parsed(message) else { return };
         self.writer.write(ChatEvent::Start { id: id.unwrap_or_default(), model: model.unwrap_or_default() }, out);
         self.count(usage, out);

@@ -31,6 +31,12 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Whether its end has come. The last frame of a stream may lack it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.raw.ends_with(b"\n") || self.raw.ends_with(b"\r")
+    }
+
     /// Whether it is a comment, with which a provider shows that it is still there.
     #[must_use]
     pub fn is_comment(&self) -> bool {

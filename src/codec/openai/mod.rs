@@ -2,43 +2,79 @@
 //!
 //! **Invariant:** the provider's bytes reach the client unchanged, but for the faults that [`stream`](Stream) mends.
 
+mod choice;
 mod request;
 mod sight;
 mod stream;
 mod usage;
+mod walk;
 
 use std::ops::Range;
 
 pub use request::request;
 pub use stream::Stream;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::no_answer::{no_answer, not_text};
 use super::{Answer, AnswerContext};
 use crate::chat::{Failure, FailureClass};
 use crate::failure;
+use sight::Sight;
 
 /// Reads a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`. The provider's bytes may pass.
 ///
 /// # Errors
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
 pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
-    let Some(sight) = sight::read(body, false) else {
-        return Err(unreadable("the provider's answer is not a JSON object"));
+    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+    let Some(sight) = sight::read(text, true) else {
+        return Err(no_answer(context.provider, body, "the provider's answer is not a JSON object"));
     };
-    if let Some(failure) = stream::failed(context.provider, &sight, body) {
+    if let Some(failure) = failed(context.provider, &sight, body) {
         return Err(failure);
     }
-    if !sight.answer {
-        return Err(unreadable("the provider's answer holds no answer"));
+    if sight.answer {
+        return Ok(Answer { body: None, usage: sight.usage });
     }
-    Ok(Answer { body: None, usage: sight.usage })
+    if sight.filtered {
+        let message = "the provider's filter withheld the answer";
+        return Err(failure::own(FailureClass::ContentPolicy, "content_filter", message));
+    }
+    Err(no_answer(context.provider, body, "the provider's answer holds no answer"))
+}
+
+/// The failure that an answer or a chunk is, if it is one.
+fn failed(provider: &'static str, sight: &Sight, data: &[u8]) -> Option<Failure> {
+    if sight.error {
+        return Some(failure::in_band(provider, data));
+    }
+    sight.broken.then(|| broken(provider, data))
+}
+
+/// A choice that ended because the provider failed: its own error (`OpenRouter` has one), else ours.
+fn broken(provider: &'static str, data: &[u8]) -> Failure {
+    #[derive(Deserialize)]
+    struct Document<'a> {
+        #[serde(borrow)]
+        choices: Vec<Broken<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Broken<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+    }
+    let document: Option<Document<'_>> = serde_json::from_slice(data).ok();
+    let error = document.and_then(|document| document.choices.into_iter().find_map(|choice| choice.error));
+    let Some(error) = error else {
+        return failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer");
+    };
+    failure::in_band(provider, [br#"{"error":"#, error.get().as_bytes(), b"}"].concat().as_slice())
 }
 
 /// A member after the model's: the wish for a last chunk that holds the usage.
 const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
-
-fn unreadable(message: &str) -> Failure {
-    failure::own(FailureClass::Upstream, "unreadable_answer", message)
-}
 
 /// Starts reading a streamed answer.
 #[must_use]

@@ -4,29 +4,35 @@
 //! parser walks the document, and a few names on three levels are looked at. Deltas are looked into only until something
 //! meaningful has come.
 //!
-//! **Invariant:** `Ok` means that all of it is one valid JSON object. A known name with a value of an unknown form is no fault:
-//! then nothing is seen, and the bytes pass.
-
-use std::fmt;
+//! **Invariant:** `Some` means that all of it is one JSON object. A known name with a value of an unknown form is no fault:
+//! then nothing is seen of it.
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 use serde_json::value::RawValue;
 
+use super::choice::Choices;
 use super::usage;
+use super::walk::{Look, Walk, skip, skip_item};
 use crate::chat::Usage;
+use crate::codec::glimpse::{Glimpse, is_failed};
 
 /// What an answer or a chunk shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sight {
-    /// It is an error: it has a top-level `error`, or calls itself one.
+    /// It is an error: it has a top-level `error`, or calls itself one, or says so in `base_resp` (`MiniMax`).
     pub error: bool,
-    /// It has at least one of the members by which answers are known.
+    /// It holds an answer: a choice with a message or a text, an embedding, or what Azure's filter thinks of the prompt. Only looked
+    /// for where asked.
     pub answer: bool,
+    /// It has one of the members of a chunk, so it says nothing else.
+    pub chunk: bool,
     /// A delta holds something a caller waits for. Only looked for where asked.
     pub meaningful: bool,
     /// A choice ended because the provider failed.
     pub broken: bool,
+    /// A choice ended because a filter withheld it.
+    pub filtered: bool,
     /// The choices it speaks of, a bit for each index below 128.
     pub choices: u128,
     /// Those of them that ended.
@@ -37,106 +43,20 @@ pub struct Sight {
     pub no_id: bool,
     /// It has `prompt_filter_results` (Azure).
     pub prompt_filter: bool,
+    /// It only says that the provider is still there.
+    pub ping: bool,
 }
 
-/// Reads one document; into its deltas only where `look`. Nothing is seen where the bytes are not a JSON object in UTF-8.
-pub fn read(bytes: &[u8], look: bool) -> Option<Sight> {
-    let text = std::str::from_utf8(bytes).ok()?;
+/// Reads one document; into its deltas and messages only where `look`. Nothing is seen where the text is not a JSON object.
+pub fn read(text: &str, look: bool) -> Option<Sight> {
+    if !text.trim_ascii_start().starts_with('{') {
+        return None;
+    }
     let mut sight = Sight::default();
     let mut parser = serde_json::Deserializer::from_str(text);
-    match (Top { sight: &mut sight, look }).deserialize(&mut parser).and_then(|()| parser.end()) {
-        Ok(()) => Some(sight),
-        Err(error) if error.is_data() => {
-            serde_json::from_str::<IgnoredAny>(text).ok()?;
-            text.trim_start().starts_with('{').then(Sight::default)
-        }
-        // Half an emoji (a lone surrogate) or a number out of range: nothing for a closer look, but clients read on.
-        Err(_) if look => read(bytes, false).map(|sight| Sight { meaningful: true, ..sight }),
-        Err(_) => None,
-    }
-}
-
-/// As much of a value as matters here.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Glimpse {
-    /// `null`, `false`, `0`, an empty text, list or object.
-    Nothing,
-    /// The text `error`.
-    Error,
-    /// DeepSeek's finish reason when it gave up.
-    GaveUp,
-    Something,
-}
-
-impl Glimpse {
-    const fn of(something: bool) -> Self {
-        if something { Self::Something } else { Self::Nothing }
-    }
-
-    fn is_something(self) -> bool {
-        self != Self::Nothing
-    }
-}
-
-impl<'de> Deserialize<'de> for Glimpse {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Look)
-    }
-}
-
-struct Look;
-
-impl<'de> Visitor<'de> for Look {
-    type Value = Glimpse;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Glimpse, E> {
-        Ok(Glimpse::Nothing)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Glimpse, E> {
-        Ok(Glimpse::of(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Glimpse, E> {
-        Ok(Glimpse::of(value != 0))
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Glimpse, E> {
-        Ok(Glimpse::Something)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Glimpse, E> {
-        Ok(Glimpse::Something)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Glimpse, E> {
-        Ok(match value {
-            "" => Glimpse::Nothing,
-            "error" => Glimpse::Error,
-            "insufficient_system_resource" => Glimpse::GaveUp,
-            _ => Glimpse::Something,
-        })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Glimpse, A::Error> {
-        let mut any = false;
-        while items.next_element::<IgnoredAny>()?.is_some() {
-            any = true;
-        }
-        Ok(Glimpse::of(any))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Glimpse, A::Error> {
-        let mut any = false;
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-            any = true;
-        }
-        Ok(Glimpse::of(any))
-    }
+    Walk(&mut Top { sight: &mut sight, look }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
+    sight.answer |= sight.prompt_filter;
+    Some(sight)
 }
 
 /// The document itself.
@@ -158,191 +78,91 @@ enum TopName {
     Error,
     XGroq,
     PromptFilterResults,
+    BaseResp,
     #[serde(other)]
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for Top<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+impl Look for Top<'_> {
+    type Name = TopName;
 
-impl<'de> Visitor<'de> for Top<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: TopName, members: &mut A) -> Result<(), A::Error> {
         let Self { sight, look } = self;
-        while let Some(name) = members.next_key()? {
-            match name {
-                TopName::Id => sight.no_id = !members.next_value::<Glimpse>()?.is_something(),
-                TopName::Type => sight.error |= members.next_value::<Glimpse>()? == Glimpse::Error,
-                TopName::Object => {
-                    sight.answer = true;
-                    sight.error |= members.next_value::<Glimpse>()? == Glimpse::Error;
-                }
-                TopName::Choices => {
-                    sight.answer = true;
-                    members.next_value_seed(Choices { sight, look })?;
-                }
-                TopName::Data | TopName::Output => {
-                    sight.answer = true;
-                    members.next_value::<IgnoredAny>()?;
-                }
-                TopName::Usage => sight.usage = members.next_value::<Option<&RawValue>>()?.and_then(usage::read),
-                TopName::Error => sight.error |= members.next_value::<Glimpse>()?.is_something(),
-                TopName::XGroq => {
-                    let groq = members.next_value::<Option<&RawValue>>()?.and_then(usage::read_groq);
-                    sight.usage = sight.usage.or(groq);
-                }
-                TopName::PromptFilterResults => sight.prompt_filter = members.next_value::<Glimpse>()?.is_something(),
-                TopName::Other => _ = members.next_value::<IgnoredAny>()?,
+        match name {
+            TopName::Id => sight.no_id = !members.next_value::<Glimpse>()?.is_something(),
+            TopName::Type | TopName::Object => match members.next_value()? {
+                Glimpse::Error => sight.error = true,
+                Glimpse::Ping => sight.ping = true,
+                Glimpse::Nothing | Glimpse::Something => {}
+            },
+            TopName::Choices => {
+                sight.chunk = true;
+                members.next_value_seed(Walk(&mut Choices { sight, look: *look }))?;
             }
+            TopName::Data if *look => members.next_value_seed(Walk(&mut Embeddings { found: &mut sight.answer }))?,
+            TopName::Output => sight.answer |= members.next_value::<Glimpse>()?.is_something(),
+            TopName::Usage => {
+                sight.chunk = true;
+                sight.usage = members.next_value::<Option<&RawValue>>()?.and_then(usage::read);
+            }
+            TopName::Error => sight.error |= members.next_value::<Glimpse>()?.is_something(),
+            TopName::XGroq => {
+                sight.chunk = true;
+                let groq = members.next_value::<Option<&RawValue>>()?.and_then(usage::read_groq);
+                sight.usage = sight.usage.or(groq);
+            }
+            TopName::PromptFilterResults => {
+                sight.chunk = true;
+                sight.prompt_filter = members.next_value::<Glimpse>()?.is_something();
+            }
+            TopName::BaseResp => sight.error |= members.next_value::<Option<&RawValue>>()?.is_some_and(is_failed),
+            TopName::Data | TopName::Other => skip(members)?,
         }
         Ok(())
     }
 }
 
-/// The list of choices.
-struct Choices<'s> {
-    sight: &'s mut Sight,
-    look: bool,
+/// A list of embeddings. One will do.
+struct Embeddings<'s> {
+    found: &'s mut bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Choices<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+impl Look for Embeddings<'_> {
+    type Name = IgnoredAny;
 
-impl<'de> Visitor<'de> for Choices<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of choices")
+    fn member<'de, A: MapAccess<'de>>(&mut self, _: IgnoredAny, members: &mut A) -> Result<(), A::Error> {
+        skip(members)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Self { sight, look } = self;
-        while items.next_element_seed(Choice { sight, look })?.is_some() {}
-        Ok(())
+    fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
+        if *self.found {
+            return skip_item(items);
+        }
+        Ok(items.next_element_seed(Walk(&mut Embedding { found: self.found }))?.is_some())
     }
 }
 
-/// One choice.
-struct Choice<'s> {
-    sight: &'s mut Sight,
-    look: bool,
+struct Embedding<'s> {
+    found: &'s mut bool,
 }
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum ChoiceName {
-    Index,
-    Delta,
-    Text,
-    FinishReason,
+enum EmbeddingName {
+    #[serde(alias = "embeddings")]
+    Embedding,
     #[serde(other)]
     Other,
 }
 
-impl<'de> DeserializeSeed<'de> for Choice<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+impl Look for Embedding<'_> {
+    type Name = EmbeddingName;
 
-impl<'de> Visitor<'de> for Choice<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a choice")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Self { sight, look } = self;
-        let (mut index, mut finish) = (0_u32, Glimpse::Nothing);
-        while let Some(name) = members.next_key()? {
-            match name {
-                ChoiceName::Index => index = members.next_value::<Option<u32>>()?.unwrap_or_default(),
-                ChoiceName::FinishReason => finish = members.next_value()?,
-                ChoiceName::Delta if look => sight.meaningful |= members.next_value::<Delta>()?.meaningful,
-                ChoiceName::Text if look => sight.meaningful |= members.next_value::<Glimpse>()?.is_something(),
-                ChoiceName::Delta | ChoiceName::Text | ChoiceName::Other => _ = members.next_value::<IgnoredAny>()?,
-            }
-        }
-        let bit = 1_u128.checked_shl(index).unwrap_or(0);
-        sight.choices |= bit;
-        match finish {
-            Glimpse::Nothing => {}
-            Glimpse::Error | Glimpse::GaveUp => sight.broken = true,
-            Glimpse::Something => {
-                sight.meaningful = true;
-                sight.finished |= bit;
-            }
+    fn member<'de, A: MapAccess<'de>>(&mut self, name: EmbeddingName, members: &mut A) -> Result<(), A::Error> {
+        match name {
+            EmbeddingName::Embedding => *self.found |= members.next_value::<Glimpse>()?.is_something(),
+            EmbeddingName::Other => skip(members)?,
         }
         Ok(())
-    }
-}
-
-/// A delta.
-struct Delta {
-    meaningful: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum DeltaName {
-    Content,
-    ToolCalls,
-    FunctionCall,
-    ReasoningContent,
-    Reasoning,
-    ReasoningDetails,
-    Refusal,
-    Audio,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DeltaWalk)
-    }
-}
-
-struct DeltaWalk;
-
-impl<'de> Visitor<'de> for DeltaWalk {
-    type Value = Delta;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a delta")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Delta, E> {
-        Ok(Delta { meaningful: false })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Delta, A::Error> {
-        let mut meaningful = false;
-        while let Some(name) = members.next_key()? {
-            match name {
-                DeltaName::Other => _ = members.next_value::<IgnoredAny>()?,
-                _ => meaningful |= members.next_value::<Glimpse>()?.is_something(),
-            }
-        }
-        Ok(Delta { meaningful })
     }
 }

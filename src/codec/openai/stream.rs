@@ -1,16 +1,23 @@
 //! A stream of OpenAI's dialect on its way to a client of the same dialect: read, but passed on as it came.
 //!
 //! Whole good frames pass without a copy. Only faults are rewritten: a frame that is not JSON is left out (clients break on
-//! it), an error becomes an error of our shape and ends the stream, a missing `[DONE]` is added to a complete answer.
+//! it), an event that only says that the provider is there becomes a comment, an error becomes an error of our shape and ends the
+//! stream, and so do bytes that are not UTF-8; a missing `[DONE]` is added to a complete answer.
 //!
-//! **Invariant:** a stream that was cut off never looks complete: it ends with an error event and without `[DONE]`.
+//! **Invariant:** a stream that was cut off never looks complete, nor does one that holds no answer: it ends with an error event
+//! and without `[DONE]`. An answer is text, thinking, a call, a refusal, audio, or a finish reason alone.
 
-use super::sight::{self, Sight};
+use super::failed;
+use super::sight;
 use crate::chat::{Failure, FailureClass};
-use crate::codec::client::openai::error;
+use crate::codec::client::openai::{chunk, error};
 use crate::codec::framing::sse::{Cutter, Frame};
+use crate::codec::no_answer::{no_answer, not_text, truncated};
 use crate::codec::{AnswerContext, AnswerStream, Passed, StreamFacts};
 use crate::failure;
+
+/// How much is kept of an event that is no chunk, in bytes.
+const MAX_ODD_BYTES: usize = 16 << 10;
 
 /// A streamed answer of an OpenAI-compatible provider.
 #[derive(Debug, Default)]
@@ -35,6 +42,8 @@ struct Reader {
     progressed: bool,
     /// Whose stream it is.
     provider: &'static str,
+    /// The last event that was no chunk: what the provider had to say if no answer comes.
+    odd: Vec<u8>,
 }
 
 impl Stream {
@@ -50,6 +59,8 @@ impl Stream {
 enum Fate {
     Pass,
     LeaveOut,
+    /// It says that the provider is there, in a way that clients may not understand.
+    Ping,
     Fail(Failure),
 }
 
@@ -58,9 +69,11 @@ impl Reader {
     fn take(&mut self, frame: &Frame<'_>, way: &mut Way<'_>) -> bool {
         let fate = match &frame.data {
             _ if self.facts.failure.is_some() => Fate::LeaveOut,
-            None => Fate::Pass,
             Some(_) if self.facts.done => Fate::Pass,
-            Some(data) => self.read(frame.event, data),
+            Some(data) => self.read(frame, data),
+            None if frame.event == b"error" => Fate::Fail(failure::in_band(self.provider, b"")),
+            None if std::str::from_utf8(frame.raw).is_err() => Fate::Ping,
+            None => Fate::Pass,
         };
         match fate {
             Fate::Pass => {
@@ -68,6 +81,10 @@ impl Reader {
                 return true;
             }
             Fate::LeaveOut => way.rewrite(),
+            Fate::Ping => {
+                way.rewrite();
+                way.out.extend_from_slice(chunk::PING);
+            }
             Fate::Fail(failure) => {
                 way.rewrite();
                 self.fail(failure, way.out);
@@ -76,22 +93,31 @@ impl Reader {
         false
     }
 
-    fn read(&mut self, event: &[u8], data: &[u8]) -> Fate {
+    fn read(&mut self, frame: &Frame<'_>, data: &[u8]) -> Fate {
         self.begun = true;
-        if data.trim_ascii_start().starts_with(b"[DONE]") {
-            (self.facts.done, self.facts.complete, self.facts.meaningful) = (true, true, true);
-            self.progressed = true;
-            return Fate::Pass;
+        let text = match text(frame, data) {
+            Ok(text) => text,
+            Err(Unreadable::Cut) => return self.leave_out(b""),
+            Err(Unreadable::NotText) => return Fate::Fail(not_text()),
+        };
+        if text.trim_ascii_start().starts_with("[DONE]") {
+            return self.done();
         }
-        if event == b"error" {
+        if frame.event == b"error" {
             return Fate::Fail(failure::in_band(self.provider, data));
         }
-        let Some(sight) = sight::read(data, !self.progressed) else {
-            self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
-            return Fate::LeaveOut;
+        let is_ping = matches!(frame.event, b"ping" | b"keepalive" | b"keep-alive" | b"heartbeat");
+        let Some(sight) = sight::read(text, !(self.progressed && self.facts.meaningful)) else {
+            return if is_ping { Fate::Ping } else { self.leave_out(data) };
         };
         if let Some(failure) = failed(self.provider, &sight, data) {
             return Fate::Fail(failure);
+        }
+        if !sight.chunk {
+            if is_ping || sight.ping {
+                return Fate::Ping;
+            }
+            self.keep(data);
         }
         // Azure begins with what its filter thinks of the prompt; clients stumble over the empty id and choices.
         if sight.prompt_filter && sight.no_id && sight.choices == 0 {
@@ -111,6 +137,30 @@ impl Reader {
         Fate::Pass
     }
 
+    /// The provider's last word: an answer has come, or never will.
+    fn done(&mut self) -> Fate {
+        let is_broken = !self.facts.complete && !self.odd.is_empty();
+        if !self.facts.meaningful || is_broken {
+            return Fate::Fail(no_answer(self.provider, &self.odd, "the provider's stream ended without an answer"));
+        }
+        (self.facts.done, self.facts.complete, self.progressed) = (true, true, true);
+        Fate::Pass
+    }
+
+    /// Leaves an event out that is not JSON.
+    fn leave_out(&mut self, data: &[u8]) -> Fate {
+        self.facts.dropped_events = self.facts.dropped_events.saturating_add(1);
+        self.keep(data);
+        Fate::LeaveOut
+    }
+
+    /// Keeps what an event says that is no chunk.
+    fn keep(&mut self, data: &[u8]) {
+        let end = data.len().min(MAX_ODD_BYTES);
+        self.odd.clear();
+        self.odd.extend_from_slice(data.get(..end).unwrap_or_default());
+    }
+
     /// Ends the stream with an error event.
     fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
         out.extend_from_slice(&error::event(&failure::api_error(&failure)));
@@ -119,13 +169,20 @@ impl Reader {
     }
 }
 
-/// The failure that an answer or a chunk is, if it is one.
-pub fn failed(provider: &'static str, sight: &Sight, data: &[u8]) -> Option<Failure> {
-    if sight.error {
-        return Some(failure::in_band(provider, data));
-    }
-    let gave_up = || failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer");
-    sight.broken.then(gave_up)
+enum Unreadable {
+    /// The last frame, which ends in the middle of a letter.
+    Cut,
+    NotText,
+}
+
+/// The data of a frame, all of which must be UTF-8: clients break on any other line of it, too.
+fn text<'a>(frame: &Frame<'_>, data: &'a [u8]) -> Result<&'a str, Unreadable> {
+    let text = std::str::from_utf8(data).map_err(|error| match error.error_len() {
+        None if !frame.is_whole() => Unreadable::Cut,
+        _ => Unreadable::NotText,
+    })?;
+    let is_all = frame.raw.len() <= b"data: \n\n".len() + data.len();
+    if is_all || std::str::from_utf8(frame.raw).is_ok() { Ok(text) } else { Err(Unreadable::NotText) }
 }
 
 /// The way out: as long as everything passes, the bytes that came are the output, and nothing is copied.
@@ -200,8 +257,8 @@ impl AnswerStream for Stream {
             return;
         }
         if !reader.facts.complete {
-            let message = "the provider's stream ended before its answer was complete";
-            reader.fail(failure::own(FailureClass::Upstream, "stream_truncated", message), out);
+            let what = "the provider's stream ended before its answer was complete";
+            reader.fail(truncated(reader.provider, &reader.odd, what), out);
         } else if !reader.facts.done {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }

@@ -13,6 +13,9 @@ use crate::chat::{ChatEvent, FinishReason, Usage};
 use crate::codec::AnswerContext;
 use crate::failure;
 
+/// What says nothing: the dialect has no event for that.
+pub const PING: &[u8] = b": ping\n\n";
+
 /// Writes events as chunks.
 pub struct ChunkWriter {
     context: AnswerContext,
@@ -128,8 +131,7 @@ impl ChunkWriter {
                 }
                 self.arguments(index, &part, out);
             }
-            // A comment: the dialect has no event that says nothing, and clients that count silence count it.
-            ChatEvent::Ping => out.extend_from_slice(b": ping\n\n"),
+            ChatEvent::Ping => out.extend_from_slice(PING),
             ChatEvent::Finish(reason) => self.finish(reason, out),
             ChatEvent::Usage(usage) => self.usage = Some(usage),
             ChatEvent::Failed(failure) => {
