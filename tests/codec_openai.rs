@@ -363,6 +363,8 @@ fn an_answer_that_is_no_stream_is_a_failure() {
     let outcome = steady(r#"{"error":{"message":"Slow down","code":"rate_limit_exceeded"}}"#);
     assert_eq!(outcome.facts.failure.unwrap().class, FailureClass::RateLimit);
     assert_eq!(steady("<html>502</html>\n").facts.failure.unwrap().class, FailureClass::Upstream);
+    assert_eq!(steady("Too many requests\n").facts.failure.unwrap().class, FailureClass::RateLimit);
+    assert_eq!(steady(": too many requests\n").facts.failure.unwrap().class, FailureClass::Upstream);
 }
 
 #[test]

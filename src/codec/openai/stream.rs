@@ -249,8 +249,12 @@ impl AnswerStream for Stream {
                     // Its blank line may be missing.
                     out.extend_from_slice(b"\n\n");
                 }
-            } else if !reader.begun && reader.facts.failure.is_none() && is_document(frame.raw) {
-                reader.fail(failure::in_band(reader.provider, frame.raw), out);
+            } else if !reader.begun && reader.facts.failure.is_none() {
+                if is_document(frame.raw) {
+                    reader.fail(failure::in_band(reader.provider, frame.raw), out);
+                } else if !frame.is_comment() {
+                    reader.keep(frame.raw);
+                }
             }
         });
         if reader.facts.failure.is_some() {
