@@ -65,6 +65,7 @@ check: ## Format, lints, and generated files
 
 models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the table made from it; read the diff
 	$(PYTHON) tools/models.py refresh
+	$(PYTHON) tools/models.py names
 	python3 tools/models.py table
 
 test: check test-native test-wasm test-e2e test-judges faults ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Keeps the catalogue of models: python3 tools/models.py refresh [--litellm MAP.json] | table [--check]
+"""Keeps the catalogue of models: python3 tools/models.py refresh [--litellm MAP.json] | table [--check] | names
 
 data/models.csv is the source: the list of models that the catalogue has, and what is known of each. People edit it.
 `refresh` brings it up to date from LiteLLM's price map (MIT licensed), taken from the installed package or from a file.
@@ -7,6 +7,9 @@ data/models.csv is the source: the list of models that the catalogue has, and wh
 
 A row's `source` names the key in LiteLLM's map that it is refreshed from. What the map says replaces what stands there; where the map
 is silent, or no longer has the key, or `source` is empty, the row keeps what people wrote. No row comes or goes by itself.
+
+`names` writes data/names.csv: which provider LiteLLM takes a name without one for, and what is asked of a model that is not chat. It asks
+LiteLLM itself, so it needs the package. Only the command line carries that file.
 
 Invariant: prices are decimals with at most six places after the point, so that no float ever touches them.
 """
@@ -208,10 +211,44 @@ def table(check):
         sys.exit(f"{TABLE.relative_to(ROOT)} is not what data/models.csv makes: run `python3 tools/models.py table`")
 
 
+def names():
+    """What LiteLLM makes of every name in its map."""
+    import os
+
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm
+
+    litellm.suppress_debug_info = True
+    ours = set(re.findall(r'(?:compatible\(\s*|name: )"(\w+)"', (ROOT / "src" / "provider.rs").read_text()))
+    found = []
+    for name, entry in litellm.model_cost.items():
+        mode = entry.get("mode") or ""
+        mode = "" if mode == "chat" else mode
+        if "/" in name:
+            if name.split("/")[0] in ours and mode not in ("", "completion", "embedding"):
+                found.append((name, name.split("/")[0], mode))
+            continue
+        try:
+            found.append((name, litellm.get_llm_provider(name)[1], mode))
+        except litellm.exceptions.BadRequestError:
+            pass
+    made = f"LiteLLM {importlib.metadata.version('litellm')}"
+    text = NAMES_ABOUT.format(made=made) + "name,provider,mode\n" + "".join(f"{','.join(row)}\n" for row in sorted(found))
+    NAMES.write_text(text)
+
+
+NAMES = ROOT / "data" / "names.csv"
+NAMES_ABOUT = """\
+# Whom LiteLLM takes a name without a provider for, and what is asked of a model where it is not chat. Made from {made} by
+# `python3 tools/models.py names`; names with a provider are there only for the latter.
+"""
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("refresh").add_argument("--litellm", type=pathlib.Path, metavar="MAP.json")
     commands.add_parser("table").add_argument("--check", action="store_true")
+    commands.add_parser("names")
     args = parser.parse_args()
-    refresh(args.litellm) if args.command == "refresh" else table(args.check)
+    {"refresh": lambda: refresh(args.litellm), "table": lambda: table(args.check), "names": names}[args.command]()

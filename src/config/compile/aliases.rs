@@ -68,8 +68,14 @@ fn group_index(
     found
 }
 
-/// Notes that no group has this name, with the nearest one. A wildcard is no name to write instead, unless one was meant.
+/// Notes that no group has this name.
 pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], diagnostics: &mut Diagnostics) {
+    let (problem, remedy) = unknown(name, groups);
+    field.error(diagnostics, problem, remedy);
+}
+
+/// That no group has this name, and the nearest one. A wildcard is no name to write instead, unless one was meant.
+pub(super) fn unknown(name: &str, groups: &[ModelGroup]) -> (String, String) {
     let problem = format!("no `model_name` is `{name}`");
     let names = || groups.iter().map(|group| group.name.as_str());
     let begins_so = |pattern: &str| pattern.split('*').next().is_some_and(|beginning| name.starts_with(beginning));
@@ -86,5 +92,5 @@ pub(super) fn no_group(field: &Field<'_>, name: &str, groups: &[ModelGroup], dia
         let some: Vec<_> = plain.by_ref().take(8).map(|name| format!("`{name}`")).collect();
         format!("write one of {}{}", some.join(", "), if plain.peek().is_some() { ", …" } else { "" })
     };
-    field.error(diagnostics, problem, remedy);
+    (problem, remedy)
 }

@@ -6,7 +6,7 @@ use super::facts;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::origin::Origins;
-use super::{budgets, endpoint, policies, provider_name};
+use super::{budgets, endpoint, infer, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
@@ -42,6 +42,9 @@ pub(super) fn read<'a>(
         Some((provider, _)) => origins.of(&params, provider, diagnostics),
         None => (None, None),
     };
+    if let Some((provider, model)) = named {
+        unserved(entry, &params, provider.name, model, diagnostics);
+    }
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
@@ -75,10 +78,56 @@ pub(super) fn read<'a>(
         region: params.at("region_name").and_then(|field| field.text(diagnostics)).map(str::to_owned),
         blocked: info("blocked").and_then(|field| field.flag(diagnostics)).unwrap_or(false),
         supports: info("supports").map(|field| supports(&field, diagnostics)).unwrap_or_default(),
-        drop_params: params.at("drop_params").and_then(|field| field.flag(diagnostics)).unwrap_or(false),
+        drop_params: params.at("drop_params").is_some_and(|field| drop_params(&field, diagnostics)),
         facts: named.map(|(of, model)| facts::read(entry, &params, of.name, model, diagnostics)).unwrap_or_default(),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
+}
+
+/// Whether what a provider cannot express is left out. What is no flag is off, as in LiteLLM.
+pub(super) fn drop_params(field: &Field<'_>, diagnostics: &mut Diagnostics) -> bool {
+    let word = match &field.node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Str(text) => text.trim().to_ascii_lowercase(),
+        Value::Bool(flag) => return *flag,
+        _ => String::new(),
+    };
+    match word.as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => true,
+        "false" | "f" | "no" | "n" | "off" | "0" => false,
+        _ => {
+            let remedy = match field.node.value {
+                Value::Seq(_) => {
+                    "write `additional_drop_params` for a list of names, or `true` for all that is unsupported"
+                }
+                _ => "write `true` or `false`",
+            };
+            field.warning(diagnostics, "this is no flag, and counts as `false`, as in LiteLLM", remedy);
+            false
+        }
+    }
+}
+
+/// Warns of a model that no path here serves.
+fn unserved(entry: &Field<'_>, params: &Field<'_>, provider: &str, model: &str, diagnostics: &mut Diagnostics) {
+    let info = entry.at("model_info");
+    let written = info.and_then(|info| info.at("mode")).or_else(|| params.at("mode"));
+    let mode = match written.as_ref().map(|field| &field.node.value) {
+        Some(Value::Str(mode)) => mode.as_str(),
+        _ if model.starts_with("responses/") => "responses",
+        _ => infer::mode(provider, model),
+    };
+    if infer::is_served(mode) && !model.starts_with("responses/") {
+        return;
+    }
+    let what = if mode == "responses" || infer::is_served(mode) {
+        "the Responses API".to_owned()
+    } else {
+        mode.replace('_', " ")
+    };
+    let problem = format!("`{model}` is for {what}, which no path here serves: its requests will fail");
+    let remedy = "take it out: chat completions, completions and embeddings are served";
+    params.at("model").unwrap_or(params.clone()).warning(diagnostics, problem, remedy);
 }
 
 /// The tasks it is good at: names of our own, so a name that no task could have is a slip.

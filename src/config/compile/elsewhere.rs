@@ -90,6 +90,9 @@ fn is_for_others(entry: &Field<'_>, env: &Environment<'_>, diagnostics: &mut Dia
         let problem = format!("there is no environment `{name}`");
         field.error(diagnostics, problem, format!("write some of {}", ENVIRONMENTS.join(", ")));
     }
+    if !env.is_read {
+        return false;
+    }
     let Some(here) = env.value(VARIABLE).filter(|here| ENVIRONMENTS.contains(&here.as_str())) else {
         let problem = format!("which of these this is must stand in the environment variable `{VARIABLE}`");
         field.error(diagnostics, problem, format!("set it to {}", ENVIRONMENTS.join(", ")));

@@ -36,6 +36,8 @@ pub(super) struct Environment<'a> {
     pub(super) read: &'a dyn Fn(&str) -> Option<String>,
     /// `environment_variables`, which LiteLLM sets itself: over what is set outside, and after it has resolved all references.
     pub(super) of_litellm: Option<&'a Node>,
+    /// Whether it is at hand at all.
+    pub(super) is_read: bool,
 }
 
 /// Where the value of a variable is.

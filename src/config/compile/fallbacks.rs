@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** a fallback names a group that exists, is not the failed group itself, and can be asked without a wildcard.
 
-use super::aliases::no_group;
+use super::aliases::{no_group, unknown};
 use super::field::{Diagnostics, Field};
 use super::router_settings::{homes, setting};
 use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, StandIns, is_pattern};
@@ -50,6 +50,8 @@ pub(super) struct Names<'a> {
     pub(super) routers: &'a [&'a str],
     /// Other names of routers; `group` is the router's number.
     pub(super) router_aliases: &'a [Alias],
+    /// Groups of which every deployment is left out.
+    pub(super) gone: &'a [String],
     /// Providers that have a budget.
     pub(super) with_budget: &'a [&'static str],
 }
@@ -89,7 +91,18 @@ impl Names<'_> {
             }
             let (router, group) = (self.router(from), self.group(from));
             let Some(index) = router.or(group) else {
-                self.no_group(&targets, from, diagnostics);
+                // A wildcard may serve that name, and then LiteLLM falls back.
+                let may_serve = |group: &ModelGroup| {
+                    is_pattern(&group.name) && from.starts_with(group.name.split('*').next().unwrap_or_default())
+                };
+                if self.groups.iter().any(may_serve) {
+                    self.no_group(&targets, from, diagnostics);
+                    continue;
+                }
+                // Nobody can ask for that name.
+                let (problem, remedy) = unknown(from, self.groups);
+                targets.warning(diagnostics, format!("{problem}, so that this fallback never serves"), remedy);
+                self.targets(&targets, None, diagnostics);
                 continue;
             };
             let known = if router.is_some() { &mut list.by_router } else { &mut list.by_group };
@@ -168,7 +181,12 @@ impl Names<'_> {
             return None;
         }
         let Some(group) = self.group(name) else {
-            self.no_group(item, name, diagnostics);
+            if self.gone.iter().any(|gone| gone == name) {
+                let problem = format!("the deployments of `{name}` are left out, so that nothing falls back to it");
+                item.warning(diagnostics, problem, "mend them, or take this out");
+            } else {
+                self.no_group(item, name, diagnostics);
+            }
             return None;
         };
         if from == Some(group) {

@@ -16,12 +16,27 @@ use crate::config::tree::{Key, Node, Value};
 const SETTLED: &[&str] =
     &["api_base", "use_litellm_proxy", "model_alias_map", "default_litellm_params", "supported_environments"];
 
+/// Where groups are named that may be gone.
+const FALLBACKS: &[&str] = &["fallbacks", "default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks"];
+
 /// The filter's tree. `deployments` are those that the tree was compiled to, each entry of the list that is no router one.
-pub(super) fn of(tree: &Node, deployments: &[Deployment]) -> Node {
+/// `gone` names the groups of which nothing is left.
+pub(super) fn of(tree: &Node, deployments: &[Deployment], gone: &[String]) -> Node {
     let mut tree = tree.without(&["environment_variables", "credential_list"]);
     within(&mut tree, "signalbox", &mut |node| node.without(FOR_ENVOY));
     within(&mut tree, "litellm_settings", &mut |node| node.without(OF_KEYS).without(SETTLED));
     within(&mut tree, "router_settings", &mut |node| node.without(SETTLED));
+    if !gone.is_empty() {
+        for section in ["router_settings", "litellm_settings"] {
+            for key in FALLBACKS {
+                within(&mut tree, section, &mut |node| {
+                    let mut node = node.clone();
+                    within(&mut node, key, &mut |list| without_names(list, gone));
+                    node
+                });
+            }
+        }
+    }
     let mut deployments = deployments.iter();
     within(&mut tree, "model_list", &mut |list| {
         let Value::Seq(entries) = &list.value else { return list.clone() };
@@ -40,7 +55,7 @@ pub(super) fn of(tree: &Node, deployments: &[Deployment]) -> Node {
 
 /// The parameters of an entry: who runs the model, and where, in the plainest way.
 fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
-    let mut node = node.without(OF_KEYS);
+    let mut node = node.without(OF_KEYS).without(&["mode"]);
     let (Some(deployment), Value::Map(entries)) = (deployment, &mut node.value) else { return node };
     entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider"));
     let text = |text: String| Node::new(Value::Str(text));
@@ -51,6 +66,22 @@ fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
         set(entries, "api_base", text(url(&deployment.endpoint)));
     }
     node
+}
+
+/// Fallbacks without those that are gone.
+fn without_names(node: &Node, gone: &[String]) -> Node {
+    let is_gone = |node: &Node| matches!(&node.value, Value::Str(name) if gone.contains(name));
+    let value = match &node.value {
+        Value::Seq(items) => {
+            let left = items.iter().filter(|item| !is_gone(item) && !item.entry("model").is_some_and(is_gone));
+            Value::Seq(left.map(|item| without_names(item, gone)).collect())
+        }
+        Value::Map(entries) => {
+            Value::Map(entries.iter().map(|(key, node)| (key.clone(), without_names(node, gone))).collect())
+        }
+        other => other.clone(),
+    };
+    Node { value, ..*node }
 }
 
 fn url(endpoint: &Endpoint) -> String {

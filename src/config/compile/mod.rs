@@ -19,7 +19,9 @@ mod fallbacks;
 mod field;
 mod for_filter;
 mod guards;
+mod infer;
 mod keys;
+mod left_out;
 mod model_list;
 mod names;
 mod origin;
@@ -34,6 +36,7 @@ mod shell;
 mod signalbox;
 mod strategy;
 mod task;
+mod twice;
 
 use super::complexity::ComplexityConfig;
 use super::diagnostic::{Diagnostics, Severity};
@@ -83,8 +86,9 @@ pub struct OneComplexity {
 /// # Errors
 /// Everything there is to say, with at least one error, in the order of the text.
 pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Diagnostics> {
-    let root = Field::root(root);
     let mut diagnostics = Diagnostics::default();
+    twice::check(&keys::keep_known(root), &mut diagnostics);
+    let root = Field::root(root);
     let (config, own) = routers::one_complexity(&root, name, &mut diagnostics);
     diagnostics.sort();
     if diagnostics.errors() == 0 { Ok(OneComplexity { config, own, diagnostics }) } else { Err(diagnostics) }
@@ -107,15 +111,40 @@ pub fn without_environment(written: &Node) -> Result<Compiled, Diagnostics> {
     compile_with(written, &|_| None, false)
 }
 
+/// Compiles a tree, and where the file asks for it a second time without the entries that have errors.
 fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: bool) -> Result<Compiled, Diagnostics> {
+    let found = match compile_all(written, written, env, is_read) {
+        Ok(compiled) => return Ok(compiled),
+        Err(found) => found,
+    };
+    let Some((tree, told)) = left_out::without_invalid(written, &found) else { return Err(found) };
+    let with = |mut diagnostics: Diagnostics| {
+        diagnostics.append(told);
+        diagnostics.sort();
+        diagnostics
+    };
+    match compile_all(&tree, written, env, is_read) {
+        Ok(compiled) => Ok(Compiled { diagnostics: with(compiled.diagnostics), ..compiled }),
+        Err(found) => Err(with(found)),
+    }
+}
+
+/// Compiles a tree. `whole` is that tree with the entries that were left out of it.
+fn compile_all(
+    written: &Node,
+    whole: &Node,
+    env: &dyn Fn(&str) -> Option<String>,
+    is_read: bool,
+) -> Result<Compiled, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     keys::check(written, &mut diagnostics);
     let mut tree = keys::keep_known(written);
+    twice::check(&tree, &mut diagnostics);
     let variables = environment::references(&tree);
     if !is_read {
         environment::assume(&mut tree);
     }
-    let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables") };
+    let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables"), is_read };
     environment::put_in(&mut tree, &env, &mut diagnostics);
     elsewhere::leave_out(&mut tree, &env, &mut diagnostics);
     credentials::put_in(&mut tree, &mut diagnostics);
@@ -133,7 +162,9 @@ fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: b
     let router_names: Vec<&str> = found.iter().map(|router| router.name).collect();
     let (aliases, of_routers) = aliases::read(&root, &groups, &router_names, &mut diagnostics);
     let with_budget: Vec<&str> = router.provider_budgets.iter().map(|(provider, _)| *provider).collect();
+    let gone = left_out::gone(whole, &tree);
     let names = Names {
+        gone: &gone,
         groups: &groups,
         deployments: &deployments,
         aliases: &aliases,
@@ -157,7 +188,7 @@ fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: b
     if diagnostics.errors() > 0 {
         return Err(diagnostics);
     }
-    let filter = for_filter::of(&tree, &deployments);
+    let filter = for_filter::of(&tree, &deployments, &gone);
     let config = RouterConfig {
         groups,
         deployments,

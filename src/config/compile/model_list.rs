@@ -36,7 +36,7 @@ pub(super) fn read<'a>(
     let entries: Vec<_> = entries.into_iter().filter(|entry| !is_router(entry)).collect();
     let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, diagnostics)).collect();
     let drop_params = root.at("litellm_settings").and_then(|settings| settings.at("drop_params"));
-    let drop_params = drop_params.and_then(|flag| flag.flag(diagnostics)).unwrap_or(false);
+    let drop_params = drop_params.is_some_and(|flag| deployment::drop_params(&flag, diagnostics));
     let max_parallel = setting(root, "default_max_parallel_requests").and_then(|field| field.many(diagnostics, 1));
 
     let origins = Origins { root, env };
@@ -53,6 +53,9 @@ pub(super) fn read<'a>(
         deployment.id = id.unwrap_or_else(|| free_id(name, members.len() + 1, &mut taken));
         members.push(deployments.len());
         deployments.push(deployment);
+    }
+    if !entries.is_empty() && entries.iter().all(|entry| entry.node.value == Value::Unset) {
+        list.error(diagnostics, "every deployment is left out", "mend one, or write one for this environment");
     }
     (groups, deployments)
 }

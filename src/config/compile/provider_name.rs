@@ -1,9 +1,11 @@
 //! `model: provider/name`: who runs the model, and what they call it.
 //!
-//! **Invariant:** a provider is guessed only where LiteLLM guesses the same one.
+//! **Invariant:** where LiteLLM infers a provider, it is the same one here, or an error that names it.
 
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
+use super::{endpoint, infer};
+use crate::config::tree::Value;
 use crate::provider::{self, PROVIDERS, Provider};
 
 /// LiteLLM's providers that are not in the catalogue yet, as words.
@@ -30,8 +32,11 @@ pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Opt
             (provider, prefixed.unwrap_or(model))
         }
         None => match model.split_once('/') {
-            Some((prefix, name)) => (by_name(prefix, &field, diagnostics)?, name),
-            None => (guess(model, &field, diagnostics)?, model),
+            Some((prefix, name)) => match of_host(params).filter(|_| !is_provider(prefix)) {
+                Some(provider) => (provider, model),
+                None => (by_name(prefix, &field, diagnostics)?, name),
+            },
+            None => (inferred(model, params, &field, diagnostics)?, model),
         },
     };
     if name.is_empty() {
@@ -43,6 +48,11 @@ pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Opt
         return None;
     }
     Some((provider, name))
+}
+
+/// Whether LiteLLM knows a provider of this name.
+fn is_provider(name: &str) -> bool {
+    provider::by_name(name).is_some() || NOT_YET.split_ascii_whitespace().any(|known| known == name)
 }
 
 fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static Provider> {
@@ -58,7 +68,7 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
             format!("{}: LiteLLM's automatic routers are not supported yet", field.shown()),
             remedy,
         );
-    } else if NOT_YET.split(' ').any(|known| known == name) {
+    } else if NOT_YET.split_ascii_whitespace().any(|known| known == name) {
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
         let remedy = format!("use {}; or `openai/` with an `api_base` if it speaks OpenAI's API", known());
         field.error(diagnostics, problem, remedy);
@@ -71,21 +81,47 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
     None
 }
 
-/// The provider of a well-known name.
-fn guess(model: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static Provider> {
-    const FAMILIES: &[(&str, &str)] = &[
-        ("gpt-", "openai"),
-        ("chatgpt-", "openai"),
-        ("o1", "openai"),
-        ("o3", "openai"),
-        ("o4", "openai"),
-        ("text-embedding-", "openai"),
-        ("claude-", "anthropic"),
-    ];
-    let family = FAMILIES.iter().find(|(prefix, _)| model.starts_with(prefix));
-    if family.is_none() {
-        let remedy = format!("write `provider/{model}`, for example `openai/{model}`");
-        field.error(diagnostics, format!("`{model}` does not say which provider runs it"), remedy);
+/// The provider of a name that says none: by the host that the entry names, where that is a provider's own, else by the name.
+fn inferred(
+    model: &str,
+    params: &Field<'_>,
+    field: &Field<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'static Provider> {
+    if let Some(provider) = of_host(params) {
+        return Some(provider);
     }
-    family.and_then(|(_, name)| provider::by_name(name))
+    let name = infer::provider(model);
+    if let Some(provider) = name.and_then(provider::by_name) {
+        return Some(provider);
+    }
+    let has_host = params.at("api_base").is_some() || params.at("base_url").is_some();
+    let compatible = format!("write `openai/{model}` if that server speaks OpenAI's API");
+    match name {
+        Some(name) => {
+            let problem = format!("LiteLLM takes `{model}` for {name}, a provider that Signalbox does not support yet");
+            let elsewhere = "take it out, or ask another provider for it, for example";
+            let remedy = if has_host { compatible } else { format!("{elsewhere} `openrouter/…`") };
+            field.error(diagnostics, problem, remedy);
+        }
+        None => {
+            let problem =
+                format!("`{model}` does not say which provider runs it, and LiteLLM knows no model of that name");
+            let remedy = format!("write `provider/{model}`, for example `hosted_vllm/{model}` with an `api_base`");
+            field.error(diagnostics, problem, if has_host { compatible } else { remedy });
+        }
+    }
+    None
+}
+
+/// The provider at whose own host an entry is.
+fn of_host(params: &Field<'_>) -> Option<&'static Provider> {
+    let field = params.at("base_url").or_else(|| params.at("api_base"))?;
+    let Value::Str(url) = &field.node.value else { return None };
+    PROVIDERS.iter().find(|provider| {
+        let own = endpoint::own(provider);
+        let named = endpoint::parsed(url, provider);
+        own.zip(named)
+            .is_some_and(|(own, named)| own.authority() == named.authority() && named.path.starts_with(&own.path))
+    })
 }

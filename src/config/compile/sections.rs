@@ -120,7 +120,7 @@ const MARKER: Section = Section {
 
 const PARAMS: Section = Section {
     known: "\
-        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response weight order rpm tpm timeout request_timeout stream_timeout \
+        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response mode weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
@@ -144,11 +144,11 @@ const PARAMS: Section = Section {
 
 const INFO: Section = Section {
     known: "\
-        id supported_environments allowed_fails allowed_fails_policy cooldown_time blocked supports base_model max_tokens max_input_tokens \
+        id mode supported_environments allowed_fails allowed_fails_policy cooldown_time blocked supports base_model max_tokens max_input_tokens \
         max_output_tokens supports_* input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        mode team_id team_public_model_name access_groups order \
+        team_id team_public_model_name access_groups order \
         enable_tag_filtering allow_fail_open access_windows internal_router_model max_embedding_batch_size \
         adaptive_router_preferences litellm_routing_preferences enforce_supported_endpoints discoverable \
         db_model description tier created_at created_by updated_at updated_by metadata litellm_provider \
@@ -163,10 +163,11 @@ const ROUTER: Section = Section {
         timeout stream_timeout routing_strategy routing_strategy_args routing_groups disable_cooldowns retry_policy \
         model_group_retry_policy allowed_fails_policy context_window_fallbacks content_policy_fallbacks \
         provider_budget_config default_max_parallel_requests enable_pre_call_checks enable_tag_filtering \
-        tag_filtering_match_any optional_pre_call_checks default_litellm_params",
+        tag_filtering_match_any optional_pre_call_checks default_litellm_params \
+        ignore_invalid_deployments",
     ignored: "\
         default_priority tag_routing_prefix plugins retry_after fallback_on_unsupported_params \
-        deployment_affinity_ttl_seconds model_group_affinity_config ignore_invalid_deployments \
+        deployment_affinity_ttl_seconds model_group_affinity_config \
         enable_health_check_routing health_check_ignore_transient_errors \
         background_health_check_model_groups enable_weighted_failover \
         enable_mid_stream_fallback_continuation session_affinity_repin_on_failover search_tools weights",

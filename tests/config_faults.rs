@@ -1,0 +1,186 @@
+//! Published configurations that once went wrong, and their kin: what each must mean. The numbers are those of the cases.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![cfg(feature = "cli")]
+
+#[path = "support/golden.rs"]
+mod golden;
+
+use signalbox::config::compile::{Compiled, compile, compile_json};
+use signalbox::config::diagnostic::{Diagnostics, Severity};
+use signalbox::config::yaml;
+
+fn read(text: &str) -> Result<Compiled, Diagnostics> {
+    let env = |name: &str| (name == "GROUP_NAME").then(|| "group".to_owned());
+    let compiled = yaml::read(text).and_then(|root| compile(&root, &env))?;
+    // The filter understands the same.
+    let inside = compile_json(&compiled.filter.to_json().to_string()).unwrap();
+    assert_eq!(inside.groups, compiled.config.groups, "{text}");
+    assert_eq!(inside.fallbacks, compiled.config.fallbacks, "{text}");
+    Ok(compiled)
+}
+
+fn accepted(text: &str) -> Compiled {
+    read(text).unwrap_or_else(|found| panic!("{}", found.lines("f").join("\n")))
+}
+
+/// Problems of a severity, with their paths.
+fn told(found: &Diagnostics, severity: Severity) -> Vec<String> {
+    found.of(severity).map(|one| format!("{}: {}", one.path, one.problem)).collect()
+}
+
+fn errors(text: &str) -> Vec<String> {
+    match read(text) {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(found) => told(&found, Severity::Error),
+    }
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    told(&accepted(text).diagnostics, Severity::Warning)
+}
+
+fn entry(params: &str) -> String {
+    format!("model_list: [{{model_name: m, litellm_params: {{{params}}}}}]\n")
+}
+
+#[test]
+fn case_07_a_bare_name_has_the_provider_that_litellm_infers() {
+    let of = |params: &str| {
+        let deployment = accepted(&entry(params)).config.deployments.remove(0);
+        format!("{} {}", deployment.provider.name, deployment.model)
+    };
+    assert_eq!(of("model: whisper-1"), "openai whisper-1");
+    assert_eq!(of("model: gpt-image-1"), "openai gpt-image-1");
+    assert_eq!(of("model: computer-use-preview"), "openai computer-use-preview");
+    assert_eq!(of("model: claude-3-opus-20240229"), "anthropic claude-3-opus-20240229");
+    assert_eq!(of("model: 'ft:gpt-4o-mini-2024-07-18:acme::x'"), "openai ft:gpt-4o-mini-2024-07-18:acme::x");
+    // LiteLLM looks at the host before the name.
+    assert_eq!(of("model: llama-x, api_base: 'https://api.groq.com/openai/v1'"), "groq llama-x");
+    assert_eq!(of("model: gpt-4o, base_url: 'https://api.groq.com/openai/v1'"), "groq gpt-4o");
+    assert_eq!(of("model: meta-llama/x, api_base: 'https://api.together.ai/v1'"), "together_ai meta-llama/x");
+    assert_eq!(of("model: openai/x, api_base: 'https://api.groq.com/openai/v1'"), "openai x");
+    for (model, provider) in [
+        ("gemini-2.5-flash", "vertex_ai"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+        ("command-r-08-2024", "cohere_chat"),
+    ] {
+        let found = errors(&entry(&format!("model: '{model}'")));
+        assert!(found.len() == 1 && found[0].contains(&format!("LiteLLM takes `{model}` for {provider}")), "{found:?}");
+    }
+    assert!(errors(&entry("model: llama2"))[0].contains("LiteLLM knows no model of that name"));
+}
+
+#[test]
+fn case_09_a_key_may_stand_twice_where_nobody_looks() {
+    for section in [
+        "litellm_settings: {cache: true, cache_params: {type: redis, ttl: 60, ttl: 60}}",
+        "general_settings: {alerting: [slack], alerting: [email]}",
+        "mcp_servers: {a: 1, a: 2}",
+        "guardrails: []\nguardrails: []",
+        "router_settings: {redis_host: a, redis_host: b}",
+    ] {
+        accepted(&format!("{}{section}\n", entry("model: openai/x")));
+    }
+    accepted("model_list: [{model_name: m, litellm_params: {model: openai/x}, model_info: {team_id: a, team_id: b}}]");
+    for section in [
+        "router_settings: {num_retries: 1, num_retries: 2}",
+        "router_settings: {model_group_alias: {a: m, a: m}}",
+        "router_settings: {fallbacks: [{m: [m2], m: [m2]}]}",
+        "environment_variables: {OPENAI_BASE_URL: 'http://a', OPENAI_BASE_URL: 'http://b'}",
+        "credential_list: [{credential_name: a, credential_values: {api_base: 'http://a', api_base: 'http://b'}}]",
+        "router_settings: {}\nrouter_settings: {}",
+    ] {
+        let found = errors(&format!(
+            "model_list:\n- {{model_name: m, litellm_params: {{model: openai/x}}}}\n- {{model_name: m2, litellm_params: {{model: openai/x}}}}\n{section}\n"
+        ));
+        assert!(found.iter().any(|error| error.contains("already stands in line")), "{section}: {found:?}");
+    }
+    assert_eq!(errors(&entry("model: openai/x, api_base: 'http://a', api_base: 'http://b'")).len(), 1);
+}
+
+#[test]
+fn case_10_what_litellm_passes_over_is_accepted() {
+    assert_eq!(warnings(&entry("model: openai/text-embedding-3-small, mode: embedding")), Vec::<String>::new());
+    let flag = |params: &str| accepted(&entry(&format!("model: openai/x, {params}"))).config.deployments[0].drop_params;
+    assert_eq!([flag("drop_params: true"), flag("drop_params: 'True'"), flag("drop_params: 1")], [true; 3]);
+    assert_eq!([flag("drop_params: [logit_bias]"), flag("drop_params: 'off'"), flag("drop_params: maybe")], [false; 3]);
+    assert!(warnings(&entry("model: openai/x, drop_params: [logit_bias]"))[0].contains("counts as `false`"));
+    let with = |settings: &str| format!("{}router_settings: {{{settings}}}\n", entry("model: openai/x"));
+    assert!(warnings(&with("fallbacks: [{old-name: [m]}]"))[0].contains("never serves"));
+    assert!(warnings(&with("context_window_fallbacks: [{old-name: [m]}]"))[0].contains("never serves"));
+    assert!(errors(&with("fallbacks: [{old-name: [nobody]}]"))[0].contains("no `model_name` is `nobody`"));
+    let wild = "model_list:\n- {model_name: openai/*, litellm_params: {model: openai/*}}\n- {model_name: b, litellm_params: {model: openai/x}}\nrouter_settings: {fallbacks: [{openai/gpt-4o: [b]}]}";
+    assert_eq!(errors(wild).len(), 1, "LiteLLM would fall back here");
+}
+
+#[test]
+fn case_11_a_second_document_is_an_error() {
+    let text = std::fs::read_to_string(golden::path("config/faults/11-second-document.yaml")).unwrap();
+    assert!(errors(&text)[0].contains("a second document begins here"));
+}
+
+#[test]
+fn case_12_what_no_path_serves_is_told() {
+    for (params, what) in [
+        ("model: openai/responses/o3-deep-research", "the Responses API"),
+        ("model: o3-deep-research", "the Responses API"),
+        ("model: openai/whisper-1", "audio transcription"),
+        ("model: groq/whisper-large-v3", "audio transcription"),
+        ("model: gpt-image-1", "image generation"),
+        ("model: openai/mine, mode: rerank", "rerank"),
+        ("model: openai/omni-moderation-latest", "moderation"),
+    ] {
+        let found = warnings(&entry(params));
+        assert!(
+            found.len() == 1 && found[0].contains(&format!("is for {what}, which no path here serves")),
+            "{params}: {found:?}"
+        );
+    }
+    for params in ["model: gpt-4o", "model: openai/text-embedding-3-small", "model: openai/whisper-1, mode: chat"] {
+        assert_eq!(warnings(&entry(params)), Vec::<String>::new(), "{params}");
+    }
+}
+
+#[test]
+fn case_12_a_group_may_be_named_by_a_variable_and_one_that_is_not_set_is_told_once() {
+    let named = |name: &str| format!("model_list: [{{model_name: {name}, litellm_params: {{model: openai/x}}}}]");
+    assert_eq!(accepted(&named("os.environ/GROUP_NAME")).config.groups[0].name, "group");
+    assert_eq!(errors(&named("os.environ/GONE")).len(), 1);
+    for params in [
+        "model: os.environ/GONE",
+        "model: openai/x, api_base: os.environ/GONE",
+        "model: openai/x, rpm: os.environ/GONE",
+        "model: openai/x, tags: os.environ/GONE",
+        "model: openai/x, drop_params: os.environ/GONE",
+        "model: openai/x, litellm_credential_name: os.environ/GONE",
+    ] {
+        assert_eq!(errors(&entry(params)).len(), 1, "{params}");
+    }
+    for section in ["router_settings", "signalbox", "litellm_settings", "model_list"] {
+        let text = if section == "model_list" { String::new() } else { entry("model: openai/x") };
+        assert_eq!(errors(&format!("{text}{section}: os.environ/GONE\n")).len(), 1, "{section}");
+    }
+}
+
+#[test]
+fn invalid_deployments_are_left_out_where_the_file_asks_for_it() {
+    let list = "model_list:
+- {model_name: a, litellm_params: {model: openai/x}}
+- {model_name: a, litellm_params: {model: azure/x, rmp: 3}}
+- {model_name: b, litellm_params: {model: gemini/y}}
+- {model_name: c, litellm_params: {model: openai/z, api_base: os.environ/GONE}}
+";
+    let settings = "router_settings: {ignore_invalid_deployments: true, fallbacks: [{a: [b]}, {b: [a]}]}\n";
+    let compiled = accepted(&format!("{list}{settings}"));
+    let ids: Vec<_> = compiled.config.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
+    assert_eq!(ids, ["a-1"]);
+    let warnings = told(&compiled.diagnostics, Severity::Warning);
+    assert_eq!(warnings.len(), 6, "{warnings:#?}");
+    assert!(compiled.diagnostics.iter().any(|one| one.remedy.contains("is left out until it is mended")));
+    assert!(errors(&format!("{list}{}", settings.replace("true", "false"))).len() >= 3);
+    // What is wrong elsewhere is not ignored, and something must be left.
+    let elsewhere = settings.replace("fallbacks", "num_retries: many, fallbacks");
+    assert!(errors(&format!("{list}{elsewhere}"))[0].contains("num_retries"));
+    let none = "model_list: [{model_name: a, litellm_params: {model: azure/x}}]\nrouter_settings: {ignore_invalid_deployments: true}";
+    assert!(errors(none)[0].contains("every deployment is left out"));
+}
