@@ -10,6 +10,7 @@ mod glimpse;
 pub mod loss;
 mod no_answer;
 pub mod openai;
+pub mod unsupported;
 
 use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};
 use crate::failure;
@@ -116,6 +117,17 @@ pub fn request(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) 
     match dialect {
         Dialect::OpenAi => openai::request(request, target),
         Dialect::Anthropic => anthropic::request(request, target),
+    }
+}
+
+/// Whether a provider's dialect can say a request: [`request`] without its writing.
+///
+/// # Errors
+/// As [`request`].
+pub fn check(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) -> Result<(), ApiError> {
+    match dialect {
+        Dialect::OpenAi => openai::request(request, target).map(|_| ()),
+        Dialect::Anthropic => anthropic::check(request, target),
     }
 }
 

@@ -6,15 +6,58 @@
 //!
 //! **Invariant:** a flight that had somewhere to go still has.
 
-use super::Flight;
-use crate::chat::Failure;
+use super::expressible::{is_foreign, translate};
+use super::{Api, Flight};
+use crate::chat::{ApiError, Failure};
 use crate::config::model::{DeploymentIndex, GroupIndex};
 use crate::routing::Place;
 use crate::routing::failover::{self, Next, Rules};
 
 impl Flight {
-    /// Presets where Envoy goes if the open attempt fails like this.
+    /// Presets where Envoy goes if the open attempt fails like this, or, if it has failed, where it goes: then to somebody whose dialect
+    /// can say the request.
     pub(super) fn choose(&mut self, failure: &Failure) {
+        self.prefer(failure);
+        if !self.open {
+            self.make_sure();
+        }
+    }
+
+    /// Makes sure that the request can be said where it goes next, and leads past whom it cannot be said to. Until then only a failure
+    /// that is feared leads there, which seldom comes. Returns whether it goes elsewhere now.
+    pub(super) fn make_sure(&mut self) -> bool {
+        let mut moved = false;
+        while let Some((place, _)) = self.preset {
+            if self.translate(place).is_ok() {
+                return moved;
+            }
+            self.plan.candidate_mut(place).into_iter().for_each(|candidate| candidate.ruled_out = true);
+            let Some(failure) = self.feared.take() else {
+                self.preset = None;
+                return true;
+            };
+            self.prefer(&failure);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Translates the request for a place, where that speaks another dialect, and keeps it for the attempt.
+    pub(super) fn translate(&mut self, place: Place) -> Result<(), ApiError> {
+        let is_there = self.translated.as_ref().is_some_and(|(of, _)| *of == place);
+        if is_there || self.is_checked || self.api != Api::Chat {
+            return Ok(());
+        }
+        let Some((candidate, deployment)) = self.deployment(place).filter(|(_, it)| is_foreign(it)) else {
+            return Ok(());
+        };
+        let model = candidate.model.as_ref().unwrap_or(&deployment.model);
+        let encoded = translate(&self.body, deployment, model)?;
+        self.translated = Some((place, encoded));
+        Ok(())
+    }
+
+    fn prefer(&mut self, failure: &Failure) {
         let chance = self.random.next();
         self.preset = match self.next(failure, chance) {
             Next::Try(place, wait_ms) => Some((place, wait_ms)),
@@ -23,9 +66,11 @@ impl Flight {
         self.feared = Some(failure.clone());
     }
 
-    /// Whether the plan's first candidate is what is tried next.
-    pub(super) fn begins_with_first(&self) -> bool {
-        self.preset.is_some_and(|(place, _)| place == Place { stage: 0, candidate: 0 })
+    /// Whether the plan's first candidate is what is tried next, and is this one.
+    pub(super) fn begins_with(&self, deployment: DeploymentIndex) -> bool {
+        let first = Place { stage: 0, candidate: 0 };
+        let of_first = self.plan.candidate(first).map(|candidate| candidate.deployment);
+        of_first == Some(deployment) && self.preset.is_some_and(|(place, _)| place == first)
     }
 
     /// The deployment that a failure would lead to, where the flight has not been there, and whether it is known to rest: then nobody

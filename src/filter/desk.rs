@@ -20,7 +20,8 @@ pub(super) struct Desk<'a> {
     /// The prompt's length, in tokens.
     tokens: u64,
     now_ms: u64,
-    booking: Cell<Option<Booking>>,
+    /// The place that was taken, and the deployment as the plan knows it.
+    booking: Cell<Option<(DeploymentIndex, Booking)>>,
 }
 
 impl<'a> Desk<'a> {
@@ -40,12 +41,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes a place, and with it the probe where the deployment is half-open.
-    pub(super) fn claim(&self, deployment: DeploymentIndex) -> Claim {
+    pub(super) fn claim(&self, planned: DeploymentIndex) -> Claim {
         let mut ledger = self.ledger.borrow_mut();
-        let place = self.places.as_ref().map_or(Some(deployment), |places| places.get(deployment).copied().flatten());
+        let place = self.places.as_ref().map_or(Some(planned), |places| places.get(planned).copied().flatten());
         // Of a deployment that is retired nothing is counted.
         let Some(deployment) = place else { return Claim::Granted };
-        if let Some(former) = self.booking.take() {
+        if let Some((_, former)) = self.booking.take() {
             ledger.cancel(self.store, former, self.now_ms);
         }
         let mut booking = match ledger.reserve(self.store, deployment, self.tokens, self.now_ms) {
@@ -64,12 +65,12 @@ impl<'a> Desk<'a> {
             };
             return Claim::Refused { until_ms };
         }
-        self.booking.set(Some(booking));
+        self.booking.set(Some((planned, booking)));
         Claim::Granted
     }
 
-    /// The place that was taken, if any was.
-    pub(super) fn booking(&self) -> Option<Booking> {
+    /// The place that was taken last, if any was, and at whom.
+    pub(super) fn booking(&self) -> Option<(DeploymentIndex, Booking)> {
         self.booking.take()
     }
 }

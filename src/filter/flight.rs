@@ -8,58 +8,17 @@ use std::rc::Rc;
 
 use super::kept::Kept;
 use super::reply::ERROR_HEADER;
-use super::{Api, Reply};
+use super::{Api, Ending, Event, Reply};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
+use crate::codec::Encoded;
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
 use crate::failure::api_error;
 use crate::routing::auto::Choice;
 use crate::routing::failover::{self, Rules};
 use crate::routing::strategy::Random;
 use crate::routing::{Candidate, Place, Plan};
-use crate::state::{Booking, Measure, Outcome, Tally};
-
-/// What the state learns of a flight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// An attempt at a deployment began.
-    Began(DeploymentIndex),
-    /// It ended. Each attempt that began has one of these.
-    Ended(Ending),
-}
-
-/// How an attempt ended, for the state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// Whose attempt it was.
-    pub deployment: DeploymentIndex,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Tokens used, where the provider said so.
-    pub usage: Option<Usage>,
-    /// What they cost, where the price is known.
-    pub cost: Option<Usd>,
-    /// How long it took until its last byte, in milliseconds.
-    pub took_ms: u64,
-    /// How long it took until the first token of a stream, in milliseconds.
-    pub first_token_ms: Option<u64>,
-}
-
-impl Ending {
-    /// Counts it for Envoy's statistics.
-    pub fn count(&self, tally: &mut Tally, deployment: DeploymentIndex) {
-        let mut add = |measure, by| tally.add(deployment, measure, by);
-        match &self.outcome {
-            Outcome::Served => add(Measure::Served, 1),
-            Outcome::Failed(failure) => add(Measure::Failed(failure.class), 1),
-            Outcome::Abandoned => add(Measure::Abandoned, 1),
-        }
-        let usage = self.usage.unwrap_or_default();
-        add(Measure::InputTokens, usage.prompt_tokens);
-        add(Measure::OutputTokens, usage.completion_tokens);
-        add(Measure::CostNanos, self.cost.map_or(0, Usd::nanos));
-    }
-}
+use crate::state::{Booking, Outcome};
 
 /// One request on its way.
 #[derive(Debug)]
@@ -103,6 +62,10 @@ pub struct Flight {
     pub(super) causes: Vec<(Place, Failure)>,
     /// Where Envoy goes if it retries now, and how long that attempt waits first. `None`: nowhere.
     pub(super) preset: Option<(Place, u64)>,
+    /// All candidates' dialects can say the request: it was looked at closely when it was planned.
+    pub(super) is_checked: bool,
+    /// The request in the dialect of a place where it goes next.
+    pub(super) translated: Option<(Place, Encoded)>,
     /// When the latest attempt began, Unix milliseconds.
     pub(super) attempt_started_ms: u64,
     /// When it was sent, Unix milliseconds: later, where it was held back first.
@@ -171,15 +134,23 @@ impl Flight {
 
     /// The open attempt failed: notes the cause and chooses what follows.
     pub(super) fn fail(&mut self, failure: Failure) {
+        let was_open = self.open;
+        self.note(&failure);
+        if was_open {
+            self.choose(&failure);
+        }
+    }
+
+    /// The open attempt failed, and what follows is chosen already, or nothing does.
+    fn note(&mut self, failure: &Failure) {
         if !std::mem::take(&mut self.open) {
             return;
         }
         let Some(&place) = self.tried.last() else { return };
-        failover::rule_out(&mut self.plan, place, &failure, &Rules::of(&self.config.signalbox));
-        self.choose(&failure);
-        let outcome = if self.is_callers(&failure) { Outcome::Abandoned } else { Outcome::Failed(failure.clone()) };
+        failover::rule_out(&mut self.plan, place, failure, &Rules::of(&self.config.signalbox));
+        let outcome = if self.is_callers(failure) { Outcome::Abandoned } else { Outcome::Failed(failure.clone()) };
         self.end(place, outcome, None);
-        self.causes.push((place, failure));
+        self.causes.push((place, failure.clone()));
     }
 
     /// Whether a failure is that the caller would not wait for as long as the configuration would have: it says nothing of the
@@ -197,7 +168,7 @@ impl Flight {
     /// Envoy answered by itself: no host, no retry left, a timeout. Returns the error the client gets instead.
     pub fn abort(&mut self, timed_out: bool, now_ms: u64) -> Reply {
         let elapsed_ms = if timed_out { self.per_try_ms } else { now_ms.saturating_sub(self.attempt_started_ms) };
-        self.fail(self.lost(elapsed_ms));
+        self.note(&self.lost(elapsed_ms));
         self.answered = true;
         let (error, failure) = self.final_error();
         Reply::failure(&error, self.told(now_ms, failure))
@@ -274,9 +245,7 @@ impl Flight {
 
     /// An attempt that is still open although another begins, or Envoy gave up, brought no answer.
     pub(super) fn lose(&mut self, now_ms: u64) {
-        if self.open {
-            self.fail(self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
-        }
+        self.note(&self.lost(now_ms.saturating_sub(self.attempt_started_ms)));
     }
 
     /// What an attempt without an answer means, by how long it took.
@@ -308,7 +277,7 @@ impl Flight {
     /// provider in mid-answer. What an abandoned stream told of its tokens counts: a provider bills a prompt that it has read.
     pub fn finish(&mut self, reset: bool) {
         if reset {
-            self.fail(Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
+            self.note(&Failure::local(FailureClass::Reset, "the connection was lost in mid-answer"));
         }
         if let (true, Some(&place)) = (std::mem::take(&mut self.open), self.tried.last()) {
             self.end(place, Outcome::Abandoned, self.told_usage);

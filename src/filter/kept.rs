@@ -15,7 +15,7 @@ use crate::codec::client::openai::error;
 
 /// A body larger than this is kept by Envoy alone, which has it anyway, and is read again for each attempt. For a smaller one, asking
 /// Envoy would cost more than keeping it.
-const LARGE: usize = 256 * 1024;
+pub(super) const LARGE: usize = 256 * 1024;
 /// What one attempt may keep however little is left: a stream of small events never needs more.
 const ALWAYS: usize = 64 * 1024;
 /// What a client that was refused is asked to wait, in seconds.

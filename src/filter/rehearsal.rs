@@ -60,7 +60,12 @@ impl Flight {
             self.choose(&failure);
         } else {
             let rules = Rules::of(&self.config.signalbox);
-            self.preset = failover::beyond_asked(&self.plan, &failure, &rules).map(|place| (place, 0));
+            loop {
+                let beyond = failover::beyond_asked(&self.plan, &failure, &rules);
+                self.preset = beyond.map(|place| (place, 0));
+                let Some(place) = beyond.filter(|place| self.translate(*place).is_err()) else { break };
+                self.plan.candidate_mut(place).into_iter().for_each(|candidate| candidate.ruled_out = true);
+            }
         }
         self.causes.push((first, failure));
         if self.preset.is_some() {

@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 
 use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
-use super::kept::Kept;
+use super::expressible::Expressible;
+use super::kept::{Kept, LARGE};
 pub use super::refusal::refusal;
 use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
-use crate::codec;
-use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs, head::Parts, head::without_wishes};
+use crate::codec::Encoded;
+use crate::codec::client::openai::{head::Format, head::Head, head::Parts, head::without_wishes};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StreamCommit};
-use crate::provider::Dialect;
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
@@ -149,7 +149,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
     }
     let rehearsal = rehearsal::admit(head.rehearsal, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
-    let (mut planned, filled) = match choose::chosen(setup, &head, &body, moment, false) {
+    let (planned, filled) = match choose::chosen(setup, &head, &body, moment, false) {
         None => (planned(&setup.config, api, &head, &body, moment, None)?, None),
         Some(chosen) => match choose::fitted(&setup.config, &chosen, &head, &body) {
             None => (planned(&setup.config, api, &head, &body, moment, Some(&chosen))?, None),
@@ -159,14 +159,11 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
             }
         },
     };
-    let mut stripped = filled.is_some();
-    body = filled.unwrap_or(body);
-    if planned.asks_gateway {
-        body = without_wishes(&body);
-        planned.model_span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
-        stripped = true;
-    }
-    let Planned { plan, choice, asked, stream, include_usage, stream_options, model_span, .. } = planned;
+    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, without_wishes } =
+        planned;
+    let stripped = filled.is_some() || without_wishes.is_some();
+    body = without_wishes.or(filled).unwrap_or(body);
+    let is_checked = body.len() > LARGE;
     let (per_try_ms, patience_ms) = bounded(per_try_ms(&setup.config, &plan, stream), own_timeout_ms, stream);
     let flight = Flight {
         id: 0,
@@ -189,6 +186,8 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         tried: Vec::with_capacity(4),
         causes: Vec::new(),
         preset: Some((Place { stage: 0, candidate: 0 }, 0)),
+        is_checked,
+        translated: first.map(|encoded| (Place { stage: 0, candidate: 0 }, encoded)),
         attempt_started_ms: moment.now_ms,
         sent_ms: moment.now_ms,
         heard_ms: moment.now_ms,
@@ -213,13 +212,16 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
 /// What was decided about a body, which it borrows nothing of.
 struct Planned {
     plan: Plan,
+    /// The request for the first candidate, where that speaks another dialect.
+    first: Option<Encoded>,
     choice: Option<Choice>,
     asked: String,
     stream: bool,
     include_usage: bool,
     stream_options: bool,
     model_span: Range<usize>,
-    asks_gateway: bool,
+    /// The body without what it says to the gateway, where it says anything.
+    without_wishes: Option<Vec<u8>>,
 }
 
 fn planned(
@@ -230,54 +232,55 @@ fn planned(
     moment: &Moment<'_>,
     chosen: Option<&Chosen<'_>>,
 ) -> Result<Planned, Reply> {
-    let considered = consider(config, api, head, body, moment, chosen, |inputs| routing::plan(config, inputs));
+    let without_wishes = head.asks_gateway().then(|| without_wishes(body));
+    let model_span = match &without_wishes {
+        Some(body) => Head::read(body).map_err(|error| Reply::error(&error))?.model_span,
+        None => head.model_span.clone(),
+    };
     let choice = chosen.map(|chosen| chosen.choice);
-    let plan = considered.decision.map_err(|why| {
-        let mut reply = refusal(config, &head.model, &why, considered.inexpressible.as_ref(), moment.now_ms);
-        reply.headers.extend(choice.iter().flat_map(Choice::headers));
-        reply
-    })?;
+    let expressible = Expressible::new(config, api, head, without_wishes.as_deref().unwrap_or(body));
+    let (mut excluded, mut refused) = (Vec::new(), None);
+    let (plan, first) = loop {
+        let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
+        let decision = consider(config, head, body, moment, chosen, &may_serve, |inputs| routing::plan(config, inputs));
+        let plan = decision.map_err(|why| {
+            let inexpressible = refused.take().or_else(|| expressible.why(why.left_out()));
+            let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), moment.now_ms);
+            reply.headers.extend(choice.iter().flat_map(Choice::headers));
+            reply
+        })?;
+        // A rehearsed failure leads past the first, whoever that is.
+        if head.rehearsal.is_some() {
+            break (plan, None);
+        }
+        match expressible.first(&plan, &mut excluded) {
+            Ok(first) => break (plan, first),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    };
     Ok(Planned {
         plan,
+        first,
         choice,
         asked: head.model.clone().into_owned(),
         stream: head.stream,
         include_usage: head.include_usage,
         stream_options: head.stream_options,
-        model_span: head.model_span.clone(),
-        asks_gateway: head.asks_gateway(),
+        model_span,
+        without_wishes,
     })
-}
-
-/// What came of a request before the configuration.
-pub struct Considered<T> {
-    /// The decision.
-    pub decision: T,
-    /// Why the first deployment that cannot express the request cannot.
-    pub inexpressible: Option<ApiError>,
 }
 
 /// Lets somebody decide about a request: all that a decision depends on is put together here, for requests and for explanations alike.
 pub fn consider<T>(
     config: &RouterConfig,
-    api: Api,
     head: &Head<'_>,
     body: &[u8],
     moment: &Moment<'_>,
     chosen: Option<&Chosen<'_>>,
+    may_serve: &dyn Fn(DeploymentIndex) -> bool,
     decide: impl FnOnce(&mut Inputs<'_>) -> T,
-) -> Considered<T> {
-    let refused: OnceCell<ApiError> = OnceCell::new();
-    let may_serve = |index: DeploymentIndex| {
-        let Some(deployment) = config.deployments.get(index) else { return false };
-        match expressible(deployment, api, head, body) {
-            Ok(()) => true,
-            Err(error) => {
-                let _ = refused.set(error);
-                false
-            }
-        }
-    };
+) -> T {
     let in_header = moment.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
     let tags: Vec<String> =
         if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
@@ -310,31 +313,13 @@ pub fn consider<T>(
             affinity,
             stream: head.stream,
         },
-        may_serve: &may_serve,
+        may_serve,
         seen: moment.seen,
         claim: moment.claim,
         now_ms: moment.now_ms,
         seed: moment.seed,
     };
-    let decision = decide(&mut inputs);
-    Considered { decision, inexpressible: refused.into_inner() }
-}
-
-/// Whether a deployment's dialect can say what the request asks. Most requests hold nothing unusual, and then nothing is decoded.
-fn expressible(deployment: &Deployment, api: Api, head: &Head<'_>, body: &[u8]) -> Result<(), ApiError> {
-    if deployment.provider.dialect == Dialect::OpenAi {
-        return Ok(());
-    }
-    if api != Api::Chat {
-        let message = format!("No deployment of this model serves {}: use chat completions.", api.path());
-        return Err(invalid(400, "unsupported_endpoint", None, message));
-    }
-    if head.needs == Needs::default() && head.parts() == Parts::default() && !head.tools {
-        return Ok(());
-    }
-    let request = openai::decode(body)?;
-    let target = codec::Target { model: &deployment.model, drop_params: deployment.drop_params };
-    codec::request(deployment.provider.dialect, &request, target).map(|_| ())
+    decide(&mut inputs)
 }
 
 /// How long Envoy lets an attempt take until its headers come. It has one such time for all attempts of a request, so it is the

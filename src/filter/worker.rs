@@ -157,12 +157,15 @@ impl Worker {
             header,
         };
         let planned = route::decide(setup, api, body, &moment);
-        let mut booking = desk.booking();
-        // A rehearsal may lead elsewhere than the place that was taken is.
-        let is_for_first = planned.as_ref().is_ok_and(Flight::begins_with_first);
-        if let Some(booking) = booking.take_if(|_| !is_for_first) {
+        // A rehearsal may lead elsewhere than the place that was taken is, and so may who cannot be told the request.
+        let is_for_first = |of| planned.as_ref().is_ok_and(|flight| flight.begins_with(of));
+        let booking = desk.booking().and_then(|(of, booking)| {
+            if is_for_first(of) {
+                return Some(booking);
+            }
             self.ledger.cancel(store, booking, self.now_ms);
-        }
+            None
+        });
         let mut flight = Flight { booking, prompt_tokens: tokens, ..planned? };
         flight.keep_body(&self.kept);
         self.count(&flight);

@@ -140,3 +140,14 @@ pub enum Refusal {
         left_out: Vec<LeftOut>,
     },
 }
+
+impl Refusal {
+    /// Who may not be asked, and why.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        match self {
+            Self::UnknownModel => &[],
+            Self::NoneMayServe { left_out, .. } => left_out,
+        }
+    }
+}

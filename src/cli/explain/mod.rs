@@ -17,8 +17,10 @@ use signalbox::chat::ApiError;
 use signalbox::codec::client::openai::head::Head;
 use signalbox::config::model::{DeploymentIndex, RouterConfig};
 use signalbox::filter::choose::{TIER_HEADER, chosen, fitted};
+use signalbox::filter::expressible::Expressible;
 use signalbox::filter::route::{self, Moment};
 use signalbox::filter::{Api, Reply, Setup};
+use signalbox::routing::Refusal;
 use signalbox::routing::auto::Chosen;
 use signalbox::routing::explain::{Explanation, explain, firsts};
 use signalbox::state::{Seen, Standing, from_json};
@@ -124,12 +126,16 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
     let body = fitted.as_ref().unwrap_or(&body);
     let head = Head::read(body).map_err(unreadable)?;
-    let considered = route::consider(config, api, &head, body, &moment, chosen.as_ref(), |inputs| {
+    let expressible = Expressible::new(config, api, &head, body);
+    let may_serve = |index| expressible.check(index).is_ok();
+    let (explanation, firsts) = route::consider(config, &head, body, &moment, chosen.as_ref(), &may_serve, |inputs| {
         let explanation = explain(config, inputs);
         (explanation, firsts(config, inputs, args.draws))
     });
-    let (explanation, firsts) = considered.decision;
-    let answer = |why| route::refusal(config, &head.model, why, considered.inexpressible.as_ref(), NOW_MS);
+    let answer = |why: &Refusal| {
+        let inexpressible = expressible.why(why.left_out());
+        route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS)
+    };
     let refused = explanation.decision.as_ref().err().map(answer);
     let report =
         Report { config, seen: &seen, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };

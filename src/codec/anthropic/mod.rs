@@ -21,6 +21,6 @@ mod usage;
 mod wire;
 
 pub use answer::answer;
-pub use request::request;
+pub use request::{check, request};
 pub use stream::{Stream, stream};
 use tools::JSON_TOOL;

@@ -21,6 +21,26 @@ const JSON_ONLY: &str = "Answer with one valid JSON object and nothing else: no 
 /// # Errors
 /// An [`ApiError`] of status 400 that names the field which Anthropic cannot express, or which is broken.
 pub fn request(request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+    written(request, target, |body, loss| {
+        // Strings, numbers and raw JSON always serialize.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        Encoded { body, dropped: loss.into_names() }
+    })
+}
+
+/// Whether a request can be encoded.
+///
+/// # Errors
+/// As [`request`].
+pub fn check(request: &ChatRequest<'_>, target: Target<'_>) -> Result<(), ApiError> {
+    written(request, target, |_, _| ())
+}
+
+fn written<T>(
+    request: &ChatRequest<'_>,
+    target: Target<'_>,
+    write: impl FnOnce(Body<'_>, Loss) -> T,
+) -> Result<T, ApiError> {
     let family = family::of(target.model);
     let mut loss = Loss::new(target.drop_params);
     for (name, value) in &request.other {
@@ -57,9 +77,7 @@ pub fn request(request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded,
         metadata: user.as_deref().map(|user_id| Metadata { user_id }),
         stream: request.stream,
     };
-    // Strings, numbers and raw JSON always serialize.
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    Ok(Encoded { body, dropped: loss.into_names() })
+    Ok(write(body, loss))
 }
 
 /// The end user, where the id is opaque as Anthropic demands: it refuses addresses.

@@ -92,11 +92,12 @@ impl Attempt {
         this.heard_ms = now_ms;
         (this.first_token_ms, this.told_usage) = (None, None);
         this.choose(&Failure::local(FailureClass::Reset, ""));
+        let translated = this.translated.take().filter(|(of, _)| *of == place).map(|(_, encoded)| encoded);
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let (body, length, dropped) = match encode(&this, deployment, model) {
+        let (body, length, dropped) = match encode(&this, deployment, model, translated) {
             Ok(encoded) => encoded,
             Err(mut reply) => {
                 reply.headers.extend(this.choice.iter().flat_map(Choice::headers));
@@ -120,16 +121,20 @@ impl Attempt {
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
-    /// Envoy is done with it. Returns whether that came before any answer because no connection could be made, so that Envoy must be
-    /// told where to go instead. `could_not_connect` is Envoy's own word; asked for only where nobody knows better.
+    /// Envoy is done with it. Returns whether that came before any answer was let go and Envoy must be told to go elsewhere than it was:
+    /// because no connection could be made, or since the request cannot be said where a lost connection would lead.
+    /// `could_not_connect` is Envoy's own word; asked for only where nobody knows better.
     pub fn ends(&self, could_not_connect: &dyn Fn() -> bool) -> bool {
         let mut flight = self.flight.borrow_mut();
-        let is_unknown = matches!(self.phase, Phase::Head) && flight.open && flight.tried.len() == self.number;
-        if !is_unknown || !could_not_connect() {
+        let is_mine = flight.open && flight.tried.len() == self.number;
+        if !is_mine || !(self.is_held() || matches!(self.phase, Phase::Head)) {
             return false;
         }
-        flight.fail(Failure::local(FailureClass::Connect, "the connection could not be made"));
-        true
+        if matches!(self.phase, Phase::Head) && could_not_connect() {
+            flight.fail(Failure::local(FailureClass::Connect, "the connection could not be made"));
+            return true;
+        }
+        flight.make_sure()
     }
 
     /// The flight it is a try of.

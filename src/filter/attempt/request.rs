@@ -1,17 +1,19 @@
 //! The request of one try: the client's original body, as its deployment's provider wants it.
 
+use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
-use crate::codec;
-use crate::codec::client::openai::{self, fill::with_usage_asked, head::Head};
+use crate::codec::client::openai::{fill::with_usage_asked, head::Head};
+use crate::codec::{self, Encoded};
 use crate::config::model::Deployment;
 use crate::provider::Dialect;
 
-/// The client's body in the provider's dialect, its length, and which of its fields were left out.
+/// The client's body in the provider's dialect, its length, and which of its fields were left out. `translated`: it is at hand.
 pub(super) fn encode(
     flight: &Flight,
     deployment: &Deployment,
     model: &str,
+    translated: Option<Encoded>,
 ) -> Result<(Edit, usize, Vec<String>), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
@@ -35,9 +37,10 @@ pub(super) fn encode(
         }
         return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
     }
-    let request = openai::decode(&flight.body).map_err(|error| Reply::error(&error))?;
-    let target = codec::Target { model, drop_params: deployment.drop_params };
-    let encoded = codec::request(dialect, &request, target).map_err(|error| Reply::error(&error))?;
+    let encoded = match translated {
+        Some(encoded) => encoded,
+        None => translate(&flight.body, deployment, model).map_err(|error| Reply::error(&error))?,
+    };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, encoded.dropped))
 }

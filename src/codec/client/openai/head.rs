@@ -18,6 +18,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::chat::ApiError;
+use crate::codec::unsupported::Feature;
 use members::Members;
 pub use wishes::{Rehearsal, without_wishes};
 
@@ -170,6 +171,18 @@ impl<'a> Head<'a> {
 }
 
 impl Needs {
+    /// Whether a feature is asked for.
+    #[must_use]
+    pub const fn has(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::SeveralChoices => self.several_choices,
+            Feature::Logprobs => self.logprobs,
+            Feature::TopLogprobs => self.top_logprobs,
+            Feature::LogitBias => self.logit_bias,
+            Feature::SpokenAnswer => self.audio,
+        }
+    }
+
     fn of(members: &Members<'_>) -> Self {
         let modalities = members.modalities.map_or("", RawValue::get);
         Self {

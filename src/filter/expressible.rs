@@ -1,0 +1,121 @@
+//! Which deployments' dialects can say what a request asks.
+//!
+//! A plan knows it from data ([`unsupported`]) and translates nothing. The rest is found when a request is encoded for a candidate, and
+//! that is done before Envoy is told to go there ([`Flight::make_sure`](super::Flight)), because an attempt that has begun cannot be led
+//! elsewhere. A body that is too large to be kept cannot be encoded later on: for such, all dialects are looked at closely while it is there.
+//!
+//! **Invariant:** a body is decoded at most once for a plan, and only for candidates of another dialect than the client's.
+
+use std::cell::OnceCell;
+
+use super::Api;
+use super::kept::LARGE;
+use super::reply::invalid;
+use crate::chat::{ApiError, ChatRequest};
+use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs};
+use crate::codec::unsupported::unsupported;
+use crate::codec::{self, Encoded, Target};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::provider::Dialect;
+use crate::routing::{Exclusion, LeftOut, Plan};
+
+/// A request, as far as it matters for which dialects can say it.
+pub struct Expressible<'a> {
+    config: &'a RouterConfig,
+    api: Api,
+    needs: Needs,
+    body: &'a [u8],
+    decoded: OnceCell<Result<ChatRequest<'a>, ApiError>>,
+}
+
+impl<'a> Expressible<'a> {
+    /// A request of this body, whose head was read.
+    #[must_use]
+    pub const fn new(config: &'a RouterConfig, api: Api, head: &Head<'_>, body: &'a [u8]) -> Self {
+        Self { config, api, needs: head.needs, body, decoded: OnceCell::new() }
+    }
+
+    /// Whether a deployment may be planned with.
+    pub(super) fn may_serve(&self, index: DeploymentIndex) -> bool {
+        let Some(deployment) = self.config.deployments.get(index) else { return false };
+        if !is_foreign(deployment) {
+            return true;
+        }
+        if self.api != Api::Chat || self.needs.format == Some(Format::Other) {
+            return false;
+        }
+        if self.body.len() > LARGE {
+            return self.check(index).is_ok();
+        }
+        let lacks = || unsupported(deployment.provider.dialect).iter().any(|feature| self.needs.has(*feature));
+        deployment.drop_params || !lacks()
+    }
+
+    /// Looks closely whether a deployment's dialect can say the request.
+    ///
+    /// # Errors
+    /// Why it cannot, for the client.
+    pub fn check(&self, index: DeploymentIndex) -> Result<(), ApiError> {
+        match self.config.deployments.get(index) {
+            Some(deployment) if is_foreign(deployment) => {
+                let target = Target { model: &deployment.model, drop_params: deployment.drop_params };
+                codec::check(deployment.provider.dialect, self.decoded()?, target)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the first of those that cannot say the request cannot.
+    #[must_use]
+    pub fn why(&self, left_out: &[LeftOut]) -> Option<ApiError> {
+        let mut left_out = left_out.iter().filter(|left| left.why == Exclusion::CannotExpress);
+        left_out.find_map(|left| self.check(left.deployment).err())
+    }
+
+    /// The request for a plan's first candidate, where that speaks another dialect.
+    ///
+    /// # Errors
+    /// Why it cannot be said there. Then that one is added to `excluded`, and with it whoever would refuse it alike.
+    pub(super) fn first(&self, plan: &Plan, excluded: &mut Vec<DeploymentIndex>) -> Result<Option<Encoded>, ApiError> {
+        let Some(candidate) = plan.candidates().next() else { return Ok(None) };
+        let Some(deployment) = self.config.deployments.get(candidate.deployment).filter(|it| is_foreign(it)) else {
+            return Ok(None);
+        };
+        let model = candidate.model.as_ref().unwrap_or(&deployment.model);
+        let target = Target { model, drop_params: deployment.drop_params };
+        let decoded = self.decoded();
+        let is_broken = decoded.is_err();
+        let encoded = decoded.and_then(|request| codec::request(deployment.provider.dialect, request, target));
+        encoded.map(Some).inspect_err(|_| {
+            let key = |it: &Deployment| (it.provider.dialect, it.model.clone(), it.drop_params);
+            let alike = |it: &Deployment| key(it) == key(deployment) || (is_broken && is_foreign(it));
+            let all = self.config.deployments.iter().enumerate().filter(|(_, it)| alike(it));
+            excluded.extend(all.map(|(index, _)| index));
+        })
+    }
+
+    fn decoded(&self) -> Result<&ChatRequest<'a>, ApiError> {
+        let decode = || match self.api {
+            Api::Chat => openai::decode(self.body),
+            api => {
+                let message = format!("No deployment of this model serves {}: use chat completions.", api.path());
+                Err(invalid(400, "unsupported_endpoint", None, message))
+            }
+        };
+        self.decoded.get_or_init(decode).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Whether a deployment speaks another dialect than clients do.
+pub(super) fn is_foreign(deployment: &Deployment) -> bool {
+    deployment.provider.dialect != Dialect::OpenAi
+}
+
+/// The client's body in a foreign deployment's dialect.
+///
+/// # Errors
+/// Why it cannot be said there.
+pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
+    let target = Target { model, drop_params: deployment.drop_params };
+    codec::request(deployment.provider.dialect, &openai::decode(body)?, target)
+}

@@ -1,0 +1,39 @@
+//! The table of what a dialect has no words for, held against its codec.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use signalbox::codec::client::openai::decode;
+use signalbox::codec::client::openai::head::Head;
+use signalbox::codec::unsupported::{Feature, unsupported};
+use signalbox::codec::{Target, request};
+use signalbox::provider::Dialect;
+
+const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
+
+/// Members that ask for a feature.
+const fn members(feature: Feature) -> &'static [&'static str] {
+    match feature {
+        Feature::SeveralChoices => &[r#""n":2"#],
+        Feature::Logprobs => &[r#""logprobs":true"#],
+        Feature::TopLogprobs => &[r#""top_logprobs":5"#],
+        Feature::LogitBias => &[r#""logit_bias":{"50256":-100}"#],
+        Feature::SpokenAnswer => &[r#""modalities":["text","audio"]"#, r#""audio":{"voice":"alloy"}"#],
+    }
+}
+
+#[test]
+fn a_dialect_refuses_what_its_list_says_and_nothing_else_of_it() {
+    for dialect in DIALECTS {
+        for feature in Feature::ALL {
+            for member in members(feature) {
+                let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{member}}}"#);
+                let asked = Feature::ALL.map(|other| Head::read(body.as_bytes()).unwrap().needs.has(other));
+                assert_eq!(asked, Feature::ALL.map(|other| other == feature), "{member}");
+                let decoded = decode(body.as_bytes()).unwrap();
+                let said = |drop_params| request(dialect, &decoded, Target { model: "claude-haiku-4-5", drop_params });
+                let lacks = unsupported(dialect).contains(&feature);
+                assert_eq!(said(false).is_err(), lacks, "{member} in {dialect:?}");
+                assert!(said(true).is_ok(), "{member} in {dialect:?} is left out");
+            }
+        }
+    }
+}
