@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """CPU per request of four gateways in front of one simulated provider: plain Envoy, Envoy with its own
-ai_protocol_manager, and Envoy with Signalbox, without and with complexity routing.
+ai_protocol_manager, and Envoy with Signalbox, without and with complexity routing. An agent's request (30 tools) goes through
+Signalbox with a fallback as well, of the same dialect and of another one: a fallback that is not asked must cost nothing.
 
 What counts is the gateway's CPU time per request as a multiple of plain Envoy's, because that does not depend on how fast
 the machine is. The contenders take turns within each round, and the result is the median of the rounds' ratios: on a shared
@@ -27,13 +28,18 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "bench"
-GATEWAYS = ["plain", "ai_protocol_manager", "signalbox", "complexity"]
-# Signalbox, and Signalbox where the model's name is a complexity router's.
-OURS = ["signalbox", "complexity"]
+GATEWAYS = ["plain", "ai_protocol_manager", "signalbox", "complexity", "same_dialect", "other_dialect"]
+# Signalbox, Signalbox where the model's name is a complexity router's, and Signalbox with a fallback.
+OURS = ["signalbox", "complexity", "same_dialect", "other_dialect"]
+# The dialect of the fallback, and the one workload that such a gateway has.
+FALLBACKS = {"same_dialect": "openai/gpt-4o-mini", "other_dialect": "anthropic/claude-haiku-4-5"}
+AGENT = "agent_40k"
+# What a fallback of another dialect may cost, as a multiple of one of the same.
+OTHER_DIALECT = 1.1
 # What complexity routing may cost more, as a multiple of plain Envoy, by workload.
 COMPLEXITY = {"chat_2k": 0.15}
 # Workload: requests a measurement, and the most that Signalbox may cost, as a multiple of plain Envoy.
-WORKLOADS = {"chat_2k": (3000, 1.8), "chat_64k": (700, 3.0), "stream_200": (150, 1.4)}
+WORKLOADS = {"chat_2k": (3000, 1.8), "chat_64k": (700, 3.0), "stream_200": (150, 1.4), AGENT: (1000, 3.0)}
 CONNECTIONS = 16
 # The role chunk, these, the finish, the usage and [DONE] make a stream of 200 events.
 TOKENS = 196
@@ -52,14 +58,15 @@ def main():
         gateways = {}
         for name in args.gateways:
             gateways[name] = Gateway(running, args, name, provider, gateway_core)
-            prove_work(gateways[name], provider, bodies)
+            prove_work(gateways[name], provider, {workload: bodies[workload] for workload in WORKLOADS if has(name, workload)})
         results = []
         # The first round is a warm-up: the compiler of the wasm runtime is still at work, connections are still opened.
         for turn in range(rounds + 1):
             for workload, (requests, _) in WORKLOADS.items():
                 # Each gateway comes first, second and last in turn.
-                first = turn % len(args.gateways)
-                for name in args.gateways[first:] + args.gateways[:first]:
+                names = [name for name in args.gateways if has(name, workload)]
+                first = turn % len(names)
+                for name in names[first:] + names[:first]:
                     measured = load(args, gateways[name], bodies[workload], requests // share, load_core)
                     part = f"round {turn}/{rounds}" if turn else "warm-up"
                     say(f"{part:12}  {workload:10}  {name:20}  {measured['cpu_us']:8.1f} us of CPU a request")
@@ -67,9 +74,17 @@ def main():
                         results.append(measured | {"gateway": name, "workload": workload, "round": turn})
     rows = summary(results, args.gateways)
     print_table(rows)
+    other = other_dialect(results)
+    if other:
+        say(f"\n{AGENT}: with a fallback of another dialect {other} times what it costs with one of the same")
     (OUT / "bench.json").write_text(json.dumps(rows, indent=2) + "\n")
     say(f"\nwritten: {(OUT / 'bench.json').relative_to(ROOT)}")
-    sys.exit(1 if args.check and not within_bounds(rows) else 0)
+    sys.exit(1 if args.check and not within_bounds(rows, other) else 0)
+
+
+def has(gateway, workload):
+    """Whether a gateway is measured with a workload."""
+    return gateway not in FALLBACKS or workload == AGENT
 
 
 def arguments():
@@ -97,17 +112,29 @@ def arguments():
 
 
 def write_body(workload):
-    """The request's body, as a file: a conversation in turns of 500 characters, of the size that the workload's name says."""
-    size = 64 * 1024 if workload == "chat_64k" else 2 * 1024
+    """The request's body, as a file: a conversation in turns of 500 characters, of the size that the workload's name says. An agent's has
+    thirty tools, which are most of it."""
+    sizes = {"chat_64k": 64 * 1024, AGENT: 8 * 1024}
+    size = sizes.get(workload, 2 * 1024)
     words = "The quick brown fox jumps over the lazy dog and runs home. " * 9
     speakers = ["system"] + ["user", "assistant"] * (size // 1080) + ["user"]
     messages = [{"role": speaker, "content": words[:500]} for speaker in speakers]
     body = {"model": "gpt-4o", "messages": messages, "temperature": 0.7, "max_completion_tokens": 1000}
     if workload == "stream_200":
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if workload == AGENT:
+        body |= {"tools": [tool(number, words) for number in range(30)], "tool_choice": "auto"}
     file = OUT / f"{workload}.json"
     file.write_text(json.dumps(body))
     return file
+
+
+def tool(number, words):
+    """One tool, of about a kilobyte."""
+    text = lambda name: {"type": "string", "description": f"The {name}. {words[:120]}"}
+    properties = {name: text(name) for name in ("path", "pattern", "glob")} | {"limit": {"type": "integer", "minimum": 1}}
+    parameters = {"type": "object", "properties": properties, "required": ["path"], "additionalProperties": False}
+    return {"type": "function", "function": {"name": f"tool_{number}", "description": words[:300], "parameters": parameters}}
 
 
 # --- Processes
@@ -202,15 +229,22 @@ def port(url):
 def signalbox_config(args, name, provider, listen, admin):
     config, envoy = OUT / f"config-{name}.yaml", OUT / f"envoy-{name}.yaml"
     tiers = "{SIMPLE: served, MEDIUM: served, COMPLEX: served, REASONING: served}"
-    router = "" if name == "signalbox" else f"  routers: {{gpt-4o: {{classifier_type: heuristic, tiers: {tiers}}}}}\n"
+    router = f"  routers: {{gpt-4o: {{classifier_type: heuristic, tiers: {tiers}}}}}\n" if name == "complexity" else ""
+    fallback = ""
+    if name in FALLBACKS:
+        base = provider if FALLBACKS[name].startswith("anthropic/") else f"{provider}/v1"
+        fallback = f"""  - model_name: spare
+    litellm_params: {{model: {FALLBACKS[name]}, api_base: "{base}", api_key: os.environ/BENCH_PROVIDER_KEY}}
+router_settings: {{fallbacks: [{{gpt-4o: [spare]}}]}}
+"""
     config.write_text(
         f"""model_list:
-  - model_name: {"gpt-4o" if name == "signalbox" else "served"}
+  - model_name: {"served" if name == "complexity" else "gpt-4o"}
     litellm_params:
       model: openai/gpt-4o
       api_base: {provider}/v1
       api_key: os.environ/BENCH_PROVIDER_KEY
-signalbox:
+{fallback}signalbox:
   listen: 127.0.0.1:{listen}
   admin: 127.0.0.1:{admin}
 {router}"""
@@ -326,7 +360,7 @@ def summary(results, gateways):
     plain = {(r["round"], r["workload"]): r["cpu_us"] for r in results if r["gateway"] == "plain"}
     rows = []
     for workload in WORKLOADS:
-        for gateway in gateways:
+        for gateway in (name for name in gateways if has(name, workload)):
             mine = [r for r in results if (r["gateway"], r["workload"]) == (gateway, workload)]
             median = {key: statistics.median(r[key] for r in mine) for key in ("cpu_us", "p50_us", "p99_us")}
             ratio = statistics.median(r["cpu_us"] / plain[r["round"], workload] for r in mine)
@@ -351,7 +385,14 @@ def print_table(rows):
         say(f"{r['workload']:12}{r['gateway']:22}{figures}")
 
 
-def within_bounds(rows):
+def other_dialect(results):
+    """What a fallback of another dialect costs, as a multiple of one of the same: the median of the rounds' ratios."""
+    of = {(r["round"], r["gateway"]): r["cpu_us"] for r in results if r["workload"] == AGENT}
+    pairs = [cpu_us / of[turn, "same_dialect"] for (turn, name), cpu_us in of.items() if name == "other_dialect" and (turn, "same_dialect") in of]
+    return round(statistics.median(pairs), 3) if pairs else None
+
+
+def within_bounds(rows, other):
     ratio = {(row["gateway"], row["workload"]): row["ratio"] for row in rows}
     good = True
     for workload, (_, most) in WORKLOADS.items():
@@ -367,6 +408,9 @@ def within_bounds(rows):
         if more > most:
             say(f"FAIL {workload}: complexity routing costs {more} times plain Envoy more, the bound is {most}")
             good = False
+    if other > OTHER_DIALECT:
+        say(f"FAIL {AGENT}: a fallback of another dialect makes it cost {other} times as much, the bound is {OTHER_DIALECT}")
+        good = False
     return good
 
 
