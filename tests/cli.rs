@@ -5,10 +5,9 @@
 #[path = "support/golden.rs"]
 mod golden;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// The program, among the golden configurations.
 fn signalbox(args: &[&str]) -> Command {
@@ -227,83 +226,6 @@ fn envoy_writes_a_bootstrap_and_names_the_variables() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), out);
 }
 
-/// A program in Envoy's place, and a configuration with ports of its own.
-fn stand_in(name: &str, script: &str, ports: [u16; 2]) -> (PathBuf, Vec<String>) {
-    let directory = scratch(name);
-    let [envoy, wasm, config] = ["envoy", "signalbox.wasm", "config.yaml"].map(|file| directory.join(file));
-    std::fs::write(&envoy, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&envoy, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(&wasm, "").unwrap();
-    let [listen, admin] = ports;
-    let text = format!(
-        "model_list:\n- {{model_name: a, litellm_params: {{model: openai/x}}}}\n\
-         - {{model_name: b, litellm_params: {{model: openai/x, api_key: sk-literal}}}}\n\
-         signalbox: {{listen: '127.0.0.1:{listen}', admin: '127.0.0.1:{admin}'}}\n"
-    );
-    std::fs::write(&config, text).unwrap();
-    let path = |file: &Path| file.display().to_string();
-    let args = ["up", &path(&config), "--envoy", &path(&envoy), "--wasm", &path(&wasm), "--concurrency", "3"];
-    (directory, args.map(str::to_owned).to_vec())
-}
-
-#[test]
-fn up_runs_envoy_with_keys_in_its_environment_and_takes_its_exit_code() {
-    let script =
-        "echo $OPENAI_API_KEY $SIGNALBOX_KEY_B_1 $*; ls -ld $(dirname $2) | cut -c1-10; grep -c sk-literal $2; exit 7";
-    let (_, args) = stand_in("up-keys", script, [23_101, 23_102]);
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let (code, out, err) = run(&args);
-    assert_eq!(code, Some(7), "{err}");
-    let lines: Vec<_> = out.lines().collect();
-    let [command, mode, count] = lines.as_slice() else { panic!("{out}") };
-    assert!(command.starts_with("key-not-set sk-literal --config-path "), "{command}");
-    assert!(command.ends_with("--concurrency 3"), "{command}");
-    assert_eq!((*mode, *count), ("drwx------", "0"));
-    assert!(err.contains("warning: OPENAI_API_KEY is not set: a-1 "), "{err}");
-    let directory = Path::new(command.split_whitespace().nth(3).unwrap()).parent().unwrap();
-    assert!(!directory.exists(), "it goes when Envoy does");
-}
-
-#[test]
-fn up_ends_envoy_when_it_is_ended() {
-    let script = "trap 'echo ended; exit 0' TERM; echo started; while :; do sleep 0.05; done";
-    for (signal, ports) in [("-TERM", [23_103, 23_104]), ("-INT", [23_105, 23_106])] {
-        let (_, args) = stand_in(&format!("up{signal}"), script, ports);
-        let args: Vec<_> = args.iter().map(String::as_str).collect();
-        let mut child: Child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        assert_eq!(line, "started\n");
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        let mut rest = String::new();
-        out.read_to_string(&mut rest).unwrap();
-        assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("ended\n", Some(0)), "{signal}");
-    }
-}
-
-#[test]
-fn up_tells_what_is_missing() {
-    let (directory, args) = stand_in("up-missing", "", [23_107, 23_108]);
-    let [_, config, _, envoy, _, wasm, ..] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { panic!() };
-    let empty = directory.join("empty");
-    std::fs::create_dir_all(&empty).unwrap();
-    let bare = signalbox(&["up", config, "--wasm", wasm]).current_dir("/").env("PATH", &empty).output().unwrap();
-    let (code, _, err) = outcome(&bare);
-    assert_eq!(code, Some(1));
-    assert!(err.contains("there is no Envoy here; run `make envoy`"), "{err}");
-
-    let (code, _, err) = run(&["up", config, "--envoy", envoy, "--wasm", "/absent/signalbox.wasm"]);
-    assert_eq!(code, Some(1));
-    assert!(err.contains("there is no filter module at /absent/signalbox.wasm"), "{err}");
-
-    let taken = std::net::TcpListener::bind("127.0.0.1:23107").unwrap();
-    let (code, _, err) = run(&["up", config, "--envoy", envoy, "--wasm", wasm]);
-    drop(taken);
-    assert_eq!(code, Some(1));
-    assert!(err.contains("cannot listen on 127.0.0.1:23107") && err.contains("signalbox.listen"), "{err}");
-}
-
 #[test]
 fn models_tells_what_a_deployment_would_have_and_a_request_cost() {
     let name = "openai/gpt-4o-2024-08-06";
@@ -333,92 +255,4 @@ fn models_tells_what_nobody_knows() {
         assert_eq!((code, out.as_str()), (Some(2), ""));
         assert!(err.contains(&format!("nothing is known of `{name}`")), "{err}");
     }
-}
-
-/// A configuration of one model, with ports of its own.
-fn one_model(directory: &Path, model: &str, [listen, admin]: [u16; 2]) -> PathBuf {
-    let file = directory.join("config.yaml");
-    let text = format!(
-        "model_list:\n- {{model_name: {model}, litellm_params: {{model: openai/x}}}}\n\
-         signalbox: {{listen: '127.0.0.1:{listen}', admin: '127.0.0.1:{admin}'}}\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    file
-}
-
-/// Envoy's admin interface, as far as it lists clusters: `told` after so many questions, and nothing before.
-fn admin(port: u16, questions: usize, told: &'static str, mut asked: impl FnMut() + Send + 'static) {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for number in 0..=questions {
-            let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.read(&mut [0; 1024]).unwrap();
-            asked();
-            let body = if number == questions { told } else { "" };
-            write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}").unwrap();
-        }
-    });
-}
-
-#[test]
-fn a_directory_is_replaced_clusters_first_and_the_listener_when_they_are_ready() {
-    let directory = scratch("directory");
-    let place = directory.join("envoy");
-    let write = |model, ports| {
-        let config = one_model(&directory, model, ports).display().to_string();
-        let (code, out, err) = run(&["envoy", &config, "--wasm", "w", "--directory", &place.display().to_string()]);
-        assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
-    };
-    let text = |name: &str| std::fs::read_to_string(place.join(name)).unwrap();
-    write("a", [23_111, 23_112]);
-    let names: Vec<_> = ["cds.yaml", "envoy.yaml", "lds.yaml", "retired.yaml", "secret-OPENAI_API_KEY.yaml"].into();
-    let mut found: Vec<_> =
-        std::fs::read_dir(&place).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    found.sort();
-    assert_eq!(found, names);
-    assert!(text("envoy.yaml").contains(&place.join("cds.yaml").display().to_string()));
-    assert!(text("lds.yaml").contains("a-1/") && text("secret-OPENAI_API_KEY.yaml").contains("OPENAI_API_KEY"));
-
-    let (seen, watched) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), place.clone());
-    let seen_by_admin = std::sync::Arc::clone(&seen);
-    admin(23_112, 2, "signalbox-none::x\nb-1::10.0.0.1:80::cx_active::0\n", move || {
-        let has = |name: &str| std::fs::read_to_string(watched.join(name)).unwrap().contains("b-1");
-        seen_by_admin.lock().unwrap().push((has("cds.yaml"), has("lds.yaml")));
-    });
-    write("b", [23_111, 23_112]);
-    assert_eq!(*seen.lock().unwrap(), [(true, false); 3]);
-    assert!(text("lds.yaml").contains("b-1/") && !text("lds.yaml").contains("a-1/"));
-    assert!(text("cds.yaml").contains("name: a-1") && text("retired.yaml").contains("a-1: "));
-}
-
-#[test]
-fn up_takes_a_new_configuration_over_when_it_is_told_to() {
-    let (directory, args) =
-        stand_in("up-hup", "dirname $2; trap 'exit 0' TERM; while :; do sleep 0.05; done", [23_113, 23_114]);
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let mut child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (mut out, mut err) =
-        (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
-    let (mut place, mut said) = (String::new(), String::new());
-    out.read_line(&mut place).unwrap();
-    let tell = |signal: &str| {
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    };
-    let clusters = || std::fs::read_to_string(Path::new(place.trim()).join("cds.yaml")).unwrap();
-
-    one_model(&directory, "changed", [23_113, 23_114]);
-    tell("-HUP");
-    while !said.contains("the new configuration is in force") {
-        assert!(err.read_line(&mut said).unwrap() > 0, "{said}");
-    }
-    assert!(clusters().contains("name: changed-1"));
-
-    std::fs::write(directory.join("config.yaml"), "model_list: 7\n").unwrap();
-    tell("-HUP");
-    while !said.contains("the configuration in force stays") {
-        assert!(err.read_line(&mut said).unwrap() > 0, "{said}");
-    }
-    assert!(clusters().contains("name: changed-1"));
-    tell("-TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -1,30 +1,42 @@
 //! Writes the files of a directory that Envoy follows, so that a running Envoy takes them over without a request lost.
 //!
 //! **Invariant:** a file is only ever seen whole: it is written beside its place and moved there. The listener follows when Envoy, if it
-//! runs, has taken the clusters over, since a request for a cluster that is not ready is refused.
+//! runs, has taken the clusters over, since a request for a cluster that is not ready is refused. What Envoy refuses does not stay: an
+//! Envoy that starts next finds what was in force.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use signalbox::config::compile::Compiled;
 use signalbox::config::yaml as read;
-use signalbox::generate::directory::{self, CLUSTERS, Held, LISTENERS, RETIRED};
+use signalbox::generate::directory::{self, BOOTSTRAP, CLUSTERS, Held, LISTENERS, RETIRED};
 use signalbox::generate::yaml;
+
+use super::admin::{self, Stats, Updates};
 
 /// How long Envoy may take to get new clusters ready. It waits for a key's file for 15 s at the most.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long Envoy's admin interface may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
+
+/// What became of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is written, and nothing runs that would read it now.
+    Written,
+    /// It is what was there.
+    Same,
+    /// Envoy has it in force.
+    InForce,
+    /// It is written, and Envoy has not said what it thinks of it.
+    Unanswered,
+}
 
 /// Writes all files of a configuration. `config` is its path, for the line that says where they come from.
 ///
 /// # Errors
-/// What could not be written.
-pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) -> Result<(), String> {
+/// What could not be written, or what Envoy refused: then everything is as it was.
+pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) -> Result<Outcome, String> {
     std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     let directory =
         std::fs::canonicalize(directory).map_err(|e| format!("cannot find {}: {e}", directory.display()))?;
@@ -33,13 +45,32 @@ pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) 
     let paths = (wasm.display().to_string(), directory.display().to_string());
     let files = directory::files(compiled, &paths.0, &paths.1, before.as_ref(), now_s);
     let origin = format!("# Made by `signalbox` from {}: change that file, not this one.", config.display());
+    let mut change = Change { admin: &compiled.config.signalbox.admin, directory, replaced: Vec::new() };
+    let mut outcome = if before.is_some() { Outcome::Same } else { Outcome::Written };
     for (name, content) in &files {
         if name == LISTENERS && before.is_some() {
             await_clusters(compiled);
         }
-        replace(&directory, name, &format!("{origin}\n{}", yaml::write(content)))?;
+        let text = format!("{origin}\n{}", yaml::write(content));
+        match change.put(name, &text, before.is_some()) {
+            Ok(None) => {}
+            Ok(Some(told)) if name == CLUSTERS || name == LISTENERS => outcome = told,
+            Ok(Some(told)) => outcome = if outcome == Outcome::Same { told } else { outcome },
+            Err(problem) => {
+                change.take_back();
+                return Err(problem);
+            }
+        }
     }
-    Ok(())
+    Ok(outcome)
+}
+
+/// Has a running Envoy take no more connections: it finishes what runs on those that are open, and closes each after its next answer.
+///
+/// # Errors
+/// What could not be written.
+pub fn close(directory: &Path) -> Result<(), String> {
+    replace(&directory.join(LISTENERS), "# Closed by `signalbox`, which ends.\nresources: []\n")
 }
 
 /// What the directory holds, if this was its work.
@@ -48,13 +79,86 @@ fn held(directory: &Path) -> Option<Held> {
     Some(Held { clusters: part(CLUSTERS)?, retired: part(RETIRED)? })
 }
 
-/// Moves a file into its place, unless it is there already.
-fn replace(directory: &Path, name: &str, text: &str) -> Result<(), String> {
-    let (place, beside) = (directory.join(name), directory.join(format!(".{name}.new")));
-    if std::fs::read_to_string(&place).is_ok_and(|there| there == text) {
-        return Ok(());
+/// Files that are replaced one after the other.
+struct Change<'a> {
+    admin: &'a str,
+    directory: PathBuf,
+    /// What has been replaced so far, with what it was.
+    replaced: Vec<(PathBuf, String)>,
+}
+
+impl Change<'_> {
+    /// Moves a file into its place, unless it is there already, and waits for what Envoy says to it.
+    fn put(&mut self, name: &str, text: &str, is_followed: bool) -> Result<Option<Outcome>, String> {
+        let place = self.directory.join(name);
+        let there = std::fs::read_to_string(&place).ok();
+        if there.as_deref() == Some(text) {
+            return Ok(None);
+        }
+        let updates: Option<fn(&Stats) -> Updates> = match name {
+            CLUSTERS => Some(Stats::clusters),
+            LISTENERS => Some(Stats::listeners),
+            _ => None,
+        };
+        let until_now = updates.filter(|_| is_followed).and_then(|of| Some((of, of(&Stats::ask(self.admin)?))));
+        replace(&place, text)?;
+        self.replaced.extend(there.map(|there| (place, there)));
+        if name == BOOTSTRAP && is_followed {
+            eprintln!(
+                "signalbox: warning: {BOOTSTRAP} has changed, which Envoy reads at its start alone; it takes a restart of Envoy"
+            );
+        }
+        match until_now {
+            Some((of, before)) => self.verdict(name, of, before).map(Some),
+            None => Ok(Some(Outcome::Written)),
+        }
     }
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &place));
+
+    /// What Envoy says to a file that it has counted before.
+    fn verdict(&self, name: &str, of: fn(&Stats) -> Updates, before: Updates) -> Result<Outcome, String> {
+        let until = Instant::now() + PATIENCE;
+        while let Some(stats) = Stats::ask(self.admin) {
+            let now = of(&stats);
+            if now.refused > before.refused {
+                let why = admin::refusal(self.admin).filter(|_| name == LISTENERS);
+                let why = why.unwrap_or_else(|| "its log says why".to_owned());
+                return Err(format!("Envoy refuses the new {name}: {why}"));
+            }
+            if now.taken > before.taken && (name != LISTENERS || stats.warming_listeners() == 0) {
+                return Ok(Outcome::InForce);
+            }
+            if Instant::now() > until {
+                let file = self.directory.join(name);
+                let what = if now.taken > before.taken { "does not get it ready" } else { "has not read it" };
+                eprintln!(
+                    "signalbox: warning: {} is replaced, but the Envoy at {} {what} in {} s; its log says why, if it follows this file",
+                    file.display(),
+                    self.admin,
+                    PATIENCE.as_secs()
+                );
+                return Ok(Outcome::Unanswered);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        // Envoy has ended, or is about to. What starts next reads the file.
+        Ok(Outcome::Written)
+    }
+
+    /// Puts everything back that was replaced.
+    fn take_back(&self) {
+        for (place, text) in &self.replaced {
+            if let Err(problem) = replace(place, text) {
+                eprintln!("signalbox: warning: it cannot be taken back: {problem}");
+            }
+        }
+    }
+}
+
+/// Moves a file into its place.
+fn replace(place: &Path, text: &str) -> Result<(), String> {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let beside = place.with_file_name(format!(".{name}.new"));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, place));
     written.map_err(|error| format!("cannot write {}: {error}", place.display()))
 }
 
@@ -65,7 +169,7 @@ fn await_clusters(compiled: &Compiled) {
     let mut missing = String::new();
     while Instant::now() < until {
         // Where nobody answers, nobody has to be waited for.
-        let Some(known) = clusters(admin) else { return };
+        let Some(known) = admin::get(admin, "/clusters") else { return };
         let is_missing =
             |id: &&str| !known.lines().any(|line| line.strip_prefix(*id).is_some_and(|rest| rest.starts_with("::")));
         let Some(id) = compiled.config.deployments.iter().map(|d| d.id.as_str()).find(is_missing) else { return };
@@ -77,18 +181,4 @@ fn await_clusters(compiled: &Compiled) {
         "signalbox: warning: Envoy has not taken over the cluster {missing} in {} s; its log says why",
         PATIENCE.as_secs()
     );
-}
-
-/// The clusters that serve, as Envoy's admin interface lists them; nothing where it breaks off, `None` where nobody is there.
-fn clusters(admin: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(admin).ok()?;
-    Some(listed(&mut stream, admin).unwrap_or_default())
-}
-
-fn listed(stream: &mut TcpStream, admin: &str) -> std::io::Result<String> {
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.write_all(format!("GET /clusters HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -42,7 +42,8 @@ pub fn run(args: &Args) -> ExitCode {
         eprintln!("signalbox: Envoy needs the environment variable {} (for {users}){why}", variable.name);
     }
     if let Some(folder) = &args.directory {
-        return written(directory::write(&compiled, &args.config, &wasm, folder));
+        let outcome = directory::write(&compiled, &args.config, &wasm, folder);
+        return written(outcome.map(|_| ()).map_err(|problem| format!("{problem}; the configuration before stays")));
     }
     let text = bootstrap(&compiled, &args.config, &wasm);
     let Some(path) = &args.output else {

@@ -11,6 +11,7 @@ pub mod sim;
 pub mod translate;
 pub mod up;
 
+mod admin;
 mod configuration;
 mod directory;
 mod stdout;

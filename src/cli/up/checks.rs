@@ -1,0 +1,130 @@
+//! What `signalbox up` looks after before Envoy does, so that what is missing is told in words of the configuration.
+//!
+//! **Invariant:** nothing here starts or changes anything.
+
+use std::path::{Path, PathBuf};
+
+use signalbox::config::compile::Compiled;
+use signalbox::config::model::is_pattern;
+use signalbox::generate::keys;
+
+use crate::cli::envoy::module;
+
+/// The Envoy that this was made and tested with.
+const VERSION: &str = include_str!("../../../envoy/VERSION");
+/// What a deployment sends whose key is missing: its provider refuses it, the others serve.
+const NO_KEY: &str = "key-not-set";
+/// Where fewer files may be open than this, few requests fill them: each takes a client's connection and a provider's.
+const FEW_FILES: u64 = 4096;
+
+/// Names the keys that a running Envoy cannot get any more: its environment is as it was when it started.
+pub fn warn_of_new_keys(compiled: &Compiled, given: &[(String, String)]) {
+    for variable in keys::variables(&compiled.config) {
+        let then = given.iter().find(|(name, _)| *name == variable.name).map(|(_, key)| key.as_str());
+        let has_it = match variable.literal {
+            Some(key) => then == Some(key),
+            None => then.is_some() || std::env::var_os(&variable.name).is_some_and(|value| !value.is_empty()),
+        };
+        if !has_it {
+            let users = variable.deployments.join(", ");
+            eprintln!(
+                "signalbox: warning: {} is new: {users} will get its key when Envoy is started again",
+                variable.name
+            );
+        }
+    }
+}
+
+/// Says which secret file is missing, before Envoy does in its own words, and which holds a line break, since older Envoys put that
+/// into the header and the request fails.
+pub fn check_secret_files(compiled: &Compiled) -> Result<(), String> {
+    for (name, path) in &compiled.config.signalbox.secret_files {
+        let key =
+            std::fs::read(path).map_err(|error| format!("cannot read {path}, the secret file of {name}: {error}"))?;
+        if keys::source(&compiled.config, name) == keys::Source::File(path) && key.ends_with(b"\n") {
+            eprintln!(
+                "signalbox: warning: {path} ends with a line break; write it with `printf %s`, Envoy 1.39 sends the break too"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a port that is taken: Envoy would quietly share a listener's with another Envoy.
+pub fn check_free(address: &str, key: &str) -> Result<(), String> {
+    let free = std::net::TcpListener::bind(address).map(drop);
+    free.map_err(|error| format!("cannot listen on {address}: {error}; set another `signalbox.{key}`"))
+}
+
+/// Has as many files open as the system lets it, and Envoy after it: many systems begin with 1,024, which is 500 requests.
+pub fn raise_open_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft };
+    if limit < FEW_FILES {
+        eprintln!(
+            "signalbox: warning: only {limit} files may be open, enough for about {} requests at a time; raise the limit (`ulimit -Hn`, LimitNOFILE of systemd, nofile of a container)",
+            limit.saturating_sub(64) / 2
+        );
+    }
+}
+
+/// The variables that Envoy needs and does not have: keys that stand in the configuration, and harmless words for those that are
+/// not set, since Envoy does not start without.
+pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
+    let mut given = Vec::new();
+    for variable in keys::variables(&compiled.config) {
+        if let Some(key) = variable.literal {
+            given.push((variable.name, key.to_owned()));
+        } else if std::env::var_os(&variable.name).is_none_or(|value| value.is_empty()) {
+            let users = variable.deployments.join(", ");
+            eprintln!("signalbox: warning: {} is not set: {users} will be refused by the provider", variable.name);
+            given.push((variable.name, NO_KEY.to_owned()));
+        }
+    }
+    given
+}
+
+pub fn find_module(given: Option<&Path>) -> Result<PathBuf, String> {
+    let module = module(given);
+    let missing =
+        |_| format!("there is no filter module at {}; run `make build`, or name one with --wasm", module.display());
+    std::fs::canonicalize(&module).map_err(missing)
+}
+
+pub fn find_envoy(given: Option<&Path>) -> Result<PathBuf, String> {
+    if let Some(path) = given.map(Path::to_owned).or_else(|| std::env::var_os("ENVOY_BIN").map(PathBuf::from)) {
+        return Ok(path);
+    }
+    let version = VERSION.trim();
+    let here = std::env::current_dir().unwrap_or_default();
+    let local = here.ancestors().map(|directory| directory.join(".envoy").join(version).join("envoy"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|directory| directory.join("envoy"));
+    local.chain(installed).find(|program| program.is_file()).ok_or_else(|| {
+        format!("there is no Envoy here; run `make envoy`, which fetches {version}, or name one with --envoy")
+    })
+}
+
+/// The address at which a listener can be reached from here.
+pub fn reachable(listen: &str) -> String {
+    listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+}
+
+/// What to tell the one who started it.
+pub fn greeting(compiled: &Compiled) -> String {
+    let settings = &compiled.config.signalbox;
+    let reachable = reachable(&settings.listen);
+    let model = compiled.config.groups.iter().map(|group| group.name.as_str()).find(|name| !is_pattern(name));
+    let body = serde_json::json!({
+        "model": model.unwrap_or("MODEL"),
+        "messages": [{"role": "user", "content": "Say hello."}],
+    });
+    format!(
+        "signalbox: listening on {}, Envoy's admin on {}. Try it:\n\
+         \x20 curl http://{reachable}/v1/chat/completions -H 'content-type: application/json' -d '{}'\n",
+        settings.listen,
+        settings.admin,
+        body.to_string().replace('\'', "'\\''"),
+    )
+}
