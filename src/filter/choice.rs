@@ -31,8 +31,9 @@ impl Flight {
             if self.translate(place).is_ok() {
                 return moved;
             }
-            self.plan.candidate_mut(place).into_iter().for_each(|candidate| candidate.ruled_out = true);
-            let Some(failure) = self.feared.take() else {
+            let is_new = self.plan.candidate_mut(place).is_some_and(|it| !std::mem::replace(&mut it.ruled_out, true));
+            // The same deployment may be chosen again although it is ruled out: a retry asks nobody else.
+            let Some(failure) = self.feared.take().filter(|_| is_new) else {
                 self.preset = None;
                 return true;
             };

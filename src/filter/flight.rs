@@ -134,9 +134,10 @@ impl Flight {
 
     /// The open attempt failed: notes the cause and chooses what follows.
     pub(super) fn fail(&mut self, failure: Failure) {
-        let was_open = self.open;
+        // After an answer went to the client nothing follows, and the body that would follow is gone.
+        let may_follow = self.open && !self.answered;
         self.note(&failure);
-        if was_open {
+        if may_follow {
             self.choose(&failure);
         }
     }
