@@ -116,19 +116,14 @@ const MISSED: &[Row] = &[
         "budgets of clients, which it resets, do not exist here",
         BUDGETS,
     ),
-    (
-        LITELLM_SETTINGS,
-        "cache",
-        "no answer is cached: each request goes to a provider",
-        "cache in the client, or take it out",
-    ),
+    (LITELLM_SETTINGS, "cache", "each request goes to a provider", "cache in the client, or take it out"),
     (LITELLM_SETTINGS, "default_key_generate_params", NO_CLIENTS, "take it out"),
     (LITELLM_SETTINGS, "upperbound_key_generate_params", NO_CLIENTS, "take it out"),
     (LITELLM_SETTINGS, "key_generation_settings", NO_CLIENTS, "take it out"),
     (LITELLM_SETTINGS, "default_internal_user_params", NO_CLIENTS, "take it out"),
     (LITELLM_SETTINGS, "default_team_settings", NO_CLIENTS, "take it out"),
     (LITELLM_SETTINGS, "priority_reservation", NO_CLIENTS, "take it out"),
-    ("router_settings", "cache_responses", "no answer is cached: each request goes to a provider", "take it out"),
+    ("router_settings", "cache_responses", "each request goes to a provider", "take it out"),
 ];
 const SECRETS: &str = "keys come from environment variables and files, not from a key manager";
 const FROM_FILES: &str = "set the variables where Envoy starts, or name files in `signalbox.secret_files`";
@@ -226,7 +221,9 @@ impl Report<'_> {
                 }
                 _ if is_rest || is_harmless(section, name) => {
                     first = first.or(Some(place));
-                    harmless.push(name);
+                    if !harmless.contains(&name.as_str()) {
+                        harmless.push(name);
+                    }
                 }
                 _ => {}
             }
