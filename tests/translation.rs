@@ -138,15 +138,15 @@ fn d3_a_connection_that_is_lost_leads_past_whom_the_request_cannot_be_told() {
     for members in HIDDEN {
         let flight = Rc::new(RefCell::new(decide(&setup, "open", members).unwrap()));
         let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
-        assert!(!attempt.ends(&|| false), "the same again, once");
+        assert!(!attempt.ends(&|| None), "the same again, once");
         let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_001).unwrap();
         assert_eq!(flight.borrow().next_cluster(), "claude-1", "only feared yet");
-        assert!(attempt.ends(&|| false), "Envoy must be told");
+        assert!(attempt.ends(&|| None), "Envoy must be told");
         assert_eq!(flight.borrow().next_cluster(), "spare-1", "{members}");
     }
     let flight = Rc::new(RefCell::new(decide(&setup, "open", &agent(4, "")).unwrap()));
     let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
-    assert!(attempt.ends(&|| true), "it could not be reached");
+    assert!(attempt.ends(&|| Some("Connection refused".to_owned())), "it could not be reached");
     assert_eq!(flight.borrow().next_cluster(), "claude-1");
     let (_, outgoing) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
     let Edit::Whole(body) = outgoing.body else { panic!() };

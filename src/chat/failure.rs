@@ -50,6 +50,8 @@ pub enum Fault {
     Deployment,
     /// The network's, between here and there.
     Network,
+    /// The gateway's own: it lacks what another connection takes. It says nothing of the deployment either.
+    Gateway,
 }
 
 impl Fault {

@@ -3,7 +3,7 @@
 //! Status and code are those for which OpenAI's SDKs raise the fitting exception. What is the router's fault (its key, its
 //! provider) is never a 401 or 403: the client's own key is in order.
 
-use crate::chat::{ApiError, Failure, FailureClass};
+use crate::chat::{ApiError, Failure, FailureClass, Fault};
 
 /// The client's error for a failure.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn api_error(failure: &Failure) -> ApiError {
         // A conflict passes: SDKs know it, and try again.
         Class::Upstream if failure.status == 409 => (409, "upstream_error", theirs("conflict")),
         Class::Upstream => (502, "upstream_error", theirs("upstream")),
+        Class::Connect if failure.fault == Fault::Gateway => (503, "overloaded_error", own("gateway_overloaded")),
         Class::Connect | Class::Reset => (502, "upstream_error", own(class.as_str())),
         Class::Auth => (502, "upstream_error", own("provider_auth")),
         Class::Permission => (502, "upstream_error", own("provider_permission")),

@@ -9,6 +9,7 @@
 
 mod bytes;
 mod client_error;
+mod connection;
 mod error_body;
 mod judge;
 pub mod limits;
@@ -21,6 +22,7 @@ mod words;
 
 pub use bytes::{BYTE_ORDER_MARK, is_compressed, without_mark};
 pub use client_error::api_error;
+pub use connection::{is_own_shortage, no_connection};
 
 use crate::chat::{Failure, FailureClass};
 use error_body::Said;

@@ -54,6 +54,10 @@ pub fn verdict(provider: &'static str, (status, headers, body): Answer<'_>, now_
     if (200..300).contains(&status) {
         return None;
     }
+    // Envoy's own words for a connection that it could not make.
+    if status == 503 && failure::is_own_shortage(&String::from_utf8_lossy(body)) {
+        return Some(failure::no_connection(&String::from_utf8_lossy(body)));
+    }
     let header = |name: &str| {
         let (_, value) = headers.iter().find(|(found, _)| found == name)?;
         Some(String::from_utf8_lossy(value).into_owned())
@@ -72,6 +76,9 @@ mod tests {
         let class =
             |status, body: &[u8]| verdict("openai", (status, &HeaderMap::new(), body), 0).map(|failure| failure.class);
         assert_eq!(class(200, b"{}"), None);
+        let local = b"upstream connect error or disconnect/reset before headers. transport failure reason: socket creation failure";
+        let short = verdict("openai", (503, &HeaderMap::new(), local), 0).map(|failure| failure.fault);
+        assert_eq!(short, Some(crate::chat::Fault::Gateway), "S14");
         assert_eq!(class(400, br#"{"error":{"message":"Could not finish: max_tokens was reached"}}"#), None);
         assert_eq!(class(401, b""), Some(FailureClass::Auth));
         assert_eq!(class(404, b""), Some(FailureClass::NotFound));

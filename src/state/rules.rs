@@ -20,7 +20,7 @@
 //! the least bad is asked, so it costs nothing, and a group that has it as a fallback is spared.
 
 use super::Health;
-use crate::chat::{Failure, FailureClass};
+use crate::chat::{Failure, FailureClass, Fault};
 use crate::config::model::AllowedFails;
 
 /// Nothing that a provider says cools its deployment for longer: one hour, in milliseconds.
@@ -146,6 +146,9 @@ impl CooldownRules {
     /// Whether a failure says anything about the deployment rather than about the request. What is the request's fault does only
     /// where the deployment's own policy names it, as LiteLLM has it.
     pub(super) fn blames(&self, failure: &Failure) -> bool {
+        if failure.fault == Fault::Gateway {
+            return false;
+        }
         match failure.class {
             FailureClass::ContextWindow => false,
             FailureClass::BadRequest | FailureClass::ContentPolicy => {
@@ -259,6 +262,15 @@ mod tests {
             assert_eq!(cools_after(&failure, &CooldownRules { never: true, ..rules() }), None);
             assert_eq!(cools_after(&failure, &CooldownRules { own_cooldown_ms: Some(0), ..rules() }), None);
         }
+    }
+
+    /// What the gateway itself lacks cools nobody, however often it happens and whatever the policy.
+    #[test]
+    fn s14_a_shortage_of_our_own_never_cools() {
+        let short = Failure { fault: Fault::Gateway, ..failure(Class::Connect, 0, Some(1_000)) };
+        let allowed = CooldownRules { router: Allowed { fails: Some(0), ..Allowed::default() }, ..rules() };
+        assert_eq!((cools_after(&short, &rules()), cools_after(&short, &allowed)), (None, None));
+        assert_eq!(cools_after(&failure(Class::Connect, 0, None), &rules()), Some((1, 5_000)));
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Context for AttemptFilter {}
 impl Drop for AttemptFilter {
     fn drop(&mut self) {
         ALARMS.with_borrow_mut(|alarms| alarms.forget(self.context_id));
-        if let Some(attempt) = self.attempt.take().filter(|attempt| attempt.borrow().ends(&host::could_not_connect)) {
+        if let Some(attempt) = self.attempt.take().filter(|attempt| attempt.borrow().ends(&host::why_not_connected)) {
             choose(attempt.borrow().flight());
         }
     }

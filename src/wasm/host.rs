@@ -66,10 +66,10 @@ pub fn chosen() -> Option<(String, u64)> {
     Some((cluster.to_owned(), flight.parse().ok()?))
 }
 
-/// Whether an attempt found no connection: Envoy tells why then, "Connection refused" or what TLS complains of.
-pub fn could_not_connect() -> bool {
-    let reason = hostcalls::get_property(vec!["upstream", "transport_failure_reason"]).ok().flatten();
-    reason.is_some_and(|reason| !reason.is_empty())
+/// Why an attempt found no connection: "Connection refused", what TLS complains of, or what is missing here. `None`: it found one.
+pub fn why_not_connected() -> Option<String> {
+    let reason = hostcalls::get_property(vec!["upstream", "transport_failure_reason"]).ok().flatten()?;
+    (!reason.is_empty()).then(|| String::from_utf8_lossy(&reason).into_owned())
 }
 
 /// Envoy's own word for how the answer came about.

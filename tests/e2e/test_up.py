@@ -1,5 +1,7 @@
 """`signalbox up` with the real Envoy: how it starts, takes a new configuration, and ends."""
 
+import collections
+import concurrent.futures
 import http.client
 import json
 import os
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from gateway import ENVOY, SIGNALBOX, WASM, deployment, free_port
-from provider import DONE, stream, tokens, whole
+from provider import DONE, stream, tokens, wait, whole
 
 
 class Up:
@@ -288,3 +290,30 @@ def test_s14_it_has_as_many_files_open_as_it_may(up, provider):
     assert "may be open" not in one.log
     few = up(deployment("m", provider(whole("hi"))), before="ulimit -n 300").listens()
     assert "only 300 files may be open, enough for about 118 requests at a time" in few.log
+
+
+def test_s14_open_files_that_are_used_up_are_no_provider_s_fault(up, provider):
+    def slowly(connection, request):
+        wait(connection, 2)
+        return whole("hi")(connection, request)
+
+    ends = [deployment("m", provider(slowly), id=name) for name in ("one", "two")]
+    # Envoy needs some thirty itself; each request takes one for its client and one for its provider.
+    one = up(*ends, before="ulimit -n 110", settings={"state_path": "/state"}).listens()
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda _: read(one.ask()), range(60)))
+    statuses = collections.Counter(status for status, _, _ in answers)
+    assert set(statuses) == {200, 503} and min(statuses.values()) > 5, statuses
+    for _, headers, body in (answer for answer in answers if answer[0] == 503):
+        assert headers["retry-after"] == "1" and body["error"]["code"] == "gateway_overloaded", body
+        assert "the gateway can open no more connections now" in body["error"]["message"]
+    connection = one.connect()
+    connection.request("GET", "/state")
+    state = json.loads(connection.getresponse().read())["deployments"]
+    assert set(state) == {"one", "two"} and not any("cooling_for" in seen for seen in state.values()), state
+    status, headers, _ = read(one.ask())
+    assert (status, headers["x-signalbox-attempts"]) == (200, "1")
+
+
+def read(answer):
+    return answer.status, dict(answer.getheaders()), json.loads(answer.read())

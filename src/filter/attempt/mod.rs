@@ -123,15 +123,15 @@ impl Attempt {
 
     /// Envoy is done with it. Returns whether that came before any answer was let go and Envoy must be told to go elsewhere than it was:
     /// because no connection could be made, or since the request cannot be said where a lost connection would lead.
-    /// `could_not_connect` is Envoy's own word; asked for only where nobody knows better.
-    pub fn ends(&self, could_not_connect: &dyn Fn() -> bool) -> bool {
+    /// `why_not_connected` is Envoy's own word; asked for only where nobody knows better.
+    pub fn ends(&self, why_not_connected: &dyn Fn() -> Option<String>) -> bool {
         let mut flight = self.flight.borrow_mut();
         let is_mine = flight.open && flight.tried.len() == self.number;
         if !is_mine || !(self.is_held() || matches!(self.phase, Phase::Head)) {
             return false;
         }
-        if matches!(self.phase, Phase::Head) && could_not_connect() {
-            flight.fail(Failure::local(FailureClass::Connect, "the connection could not be made"));
+        if let (Phase::Head, Some(reason)) = (&self.phase, why_not_connected()) {
+            flight.fail(failure::no_connection(&reason));
             return true;
         }
         flight.make_sure()
