@@ -207,7 +207,7 @@ class Children:
             self.await_(lambda: all(call(at, "/sim/fault") for at in SIMULATORS.values()))
             say("starting Envoy with the filter")
             self.start("Envoy (signalbox up)", ["up", "--quiet", str(CONFIG)], self.lines)
-            self.await_(lambda: call(ADMIN, "/ready")[0].status == 200)
+            self.await_(lambda: call(GATEWAY, "/v1/models")[0].status == 200)
         except BaseException:
             self.end()
             raise

@@ -1,6 +1,21 @@
 //! The command line: arguments and exit codes, nothing else. Each subcommand lives in a file of `cli/`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+/// Says something on stderr. In place of the standard library's, which panics where nobody reads stderr any more: `up` would then cut
+/// what is on its way, because `tee` heard a Ctrl-C first.
+macro_rules! eprint {
+    ($($text:tt)*) => {
+        _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($text)*))
+    };
+}
+
+/// The same with a line break.
+macro_rules! eprintln {
+    ($($text:tt)*) => {
+        eprint!("{}\n", format_args!($($text)*))
+    };
+}
+
 mod cli;
 
 use std::process::ExitCode;

@@ -2,13 +2,17 @@
 
 import collections
 import concurrent.futures
+import contextlib
+import fcntl
 import http.client
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -20,15 +24,22 @@ from provider import DONE, stream, tokens, wait, whole
 class Up:
     """`signalbox up` on ports of its own, as a shell would run it: in a group of processes of its own."""
 
-    def __init__(self, folder, deployments, more=(), wasm=WASM, settings=None, before=None, env=None):
+    def __init__(self, folder, deployments, more=(), wasm=WASM, settings=None, before=None, piped=False, terminal=False):
         self.folder, self.port, self.admin = folder, free_port(), free_port()
         self.file, self.log_path = folder / "config.yaml", folder / "up.log"
         self.configure(deployments, settings)
         command = [SIGNALBOX, "up", self.file, "--envoy", ENVOY, "--wasm", wasm, "--concurrency", "1", *more]
         if before:
             command = ["sh", "-c", f'{before}; exec "$0" "$@"', *command]
-        with self.log_path.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(env or {})})
+        with contextlib.ExitStack() as stack:
+            out, lead = subprocess.PIPE if piped else stack.enter_context(self.log_path.open("w")), None
+            if terminal:
+                self.terminal, out = pty.openpty()
+                stack.callback(os.close, out)
+                lead = lambda: fcntl.ioctl(1, termios.TIOCSCTTY, 0)  # noqa: E731
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=lead
+            )
 
     def configure(self, deployments, settings=None):
         own = {"listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{self.admin}"} | (settings or {})
@@ -207,6 +218,30 @@ def test_s6_it_waits_no_longer_than_it_may(up, provider):
     one.tell(signal.SIGTERM)
     assert one.ends() == 0 and 1 <= time.monotonic() - started < 4
     assert "for up to 1 s" in one.log and "1 request is cut off" in one.log
+
+
+def test_s6_nobody_need_read_what_it_says(up, provider):
+    # `up ... 2>&1 | tee log`: a Ctrl-C ends `tee` too, and first.
+    one = up(deployment("m", provider(slow_stream(2))), piped=True)
+    reader = one.process.stdout
+    while b"listening on" not in reader.readline():
+        pass
+    answer = one.ask(stream=True)
+    answer.readline()
+    reader.close()
+    one.tell(signal.SIGINT)
+    assert answer.read().endswith(DONE) and one.ends(5) == 0
+
+
+def test_s6_a_terminal_that_is_closed_ends_it(up, provider):
+    one = up(deployment("m", provider(slow_stream(2))), terminal=True)
+    shown = b""
+    while b"listening on" not in shown:
+        shown += os.read(one.terminal, 4096)
+    answer = one.ask(stream=True)
+    answer.readline()
+    os.close(one.terminal)
+    assert answer.read().endswith(DONE) and one.ends(5) == 0
 
 
 def test_s6_where_nothing_is_on_its_way_it_ends_at_once(up, provider):

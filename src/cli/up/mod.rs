@@ -14,6 +14,7 @@ mod drain;
 mod place;
 mod serving;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
@@ -115,6 +116,8 @@ struct Up<'a> {
 struct Signals {
     stop: Stop,
     hang_up: Signal,
+    /// Whether a terminal shows what is said.
+    has_terminal: bool,
 }
 
 /// Those that want it to end.
@@ -127,7 +130,12 @@ impl Signals {
     fn watch() -> Result<Self, String> {
         let watch = |kind| signal(kind).map_err(|error| format!("cannot watch signals: {error}"));
         let stop = Stop { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? };
-        Ok(Self { stop, hang_up: watch(SignalKind::hangup())? })
+        Ok(Self { stop, hang_up: watch(SignalKind::hangup())?, has_terminal: std::io::stderr().is_terminal() })
+    }
+
+    /// Whether a hang-up means what it says: the terminal is gone, and nobody sent it to have the configuration read again.
+    fn is_left_alone(&self) -> bool {
+        self.has_terminal && !std::io::stderr().is_terminal()
     }
 }
 
@@ -236,7 +244,12 @@ impl Up<'_> {
                         None => {}
                     }
                 }
-                _ = signals.hang_up.recv() => wants_new = true,
+                _ = signals.hang_up.recv() => {
+                    if signals.is_left_alone() {
+                        return Ok(Turn::Stop(serves));
+                    }
+                    wants_new = true;
+                }
                 replaced = ended(&mut replacing) => {
                     replacing = None;
                     tell(replaced, listen);
