@@ -33,7 +33,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 const MAX_LINES: usize = 400;
-const MAX_SHELL_LINES: usize = 640;
+const MAX_SHELL_LINES: usize = 680;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {

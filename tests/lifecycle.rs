@@ -110,6 +110,12 @@ impl Shell {
                 }
                 self.buffer.clear();
             }
+            Verdict::Reply(reply) => {
+                assert_eq!(self.state, State::Waiting, "let go once");
+                self.status = Some(reply.status.to_string());
+                self.state = State::Passed;
+                self.client.clone_from(&reply.body);
+            }
             Verdict::CutOff => {
                 assert_eq!(self.state, State::Passed, "only what was let go can be cut off");
                 self.state = State::CutOff;
@@ -146,7 +152,7 @@ impl Shell {
     /// Wakes the attempt if it asked for it.
     fn wake(&mut self) {
         let Some(deadline_ms) = self.attempt.deadline_ms() else { return };
-        if let Some(verdict) = self.attempt.on_deadline(deadline_ms) {
+        if let Some(verdict) = self.attempt.on_deadline(deadline_ms, &Vec::new) {
             self.carry_out(verdict);
         }
     }
@@ -295,7 +301,7 @@ fn a_document_in_place_of_a_stream_is_judged_as_a_whole_however_it_is_cut() {
     shell.headers(200, false);
     shell.body(b"{\"error", false);
     shell.wake();
-    assert_eq!((shell.state, flight.borrow().next_cluster()), (State::Waiting, ""), "Envoy ends it");
+    assert_eq!(shell.state, State::Retried, "nor is it a stream that could be let go");
 }
 
 #[test]
@@ -363,7 +369,7 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
     shell.body(begun, false);
     assert_eq!((shell.state, shell.attempt.deadline_ms()), (State::Passed, Some(31_000)));
     shell.attempt.hear(5_000);
-    assert!(shell.attempt.on_deadline(31_000).is_none(), "something came since");
+    assert!(shell.attempt.on_deadline(31_000, &Vec::new).is_none(), "something came since");
     shell.wake();
     assert_eq!(shell.state, State::CutOff);
     assert!(failed(&endings_of(&flight)));
@@ -447,19 +453,36 @@ fn a_wait_that_leaves_no_time_for_an_answer_is_not_begun() {
 
 #[test]
 fn an_answer_whose_body_does_not_come_is_a_timeout_and_not_asked_for_again_at_the_same_place() {
-    for status in [200, 500] {
+    let flight = depart(&config(), "claude", false, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(200, false);
+    shell.body(b"  ", false);
+    assert_eq!(flight.borrow().next_cluster(), "claude-1", "a lost connection is made again");
+    assert_eq!(shell.attempt.deadline_ms(), Some(60_700));
+    shell.wake();
+    assert!(flight.borrow().next_cluster().starts_with("open"));
+    shell.body(CLAUDE_ANSWER, true);
+    assert_eq!(shell.state, State::Passed, "it came after all");
+}
+
+#[test]
+fn an_error_whose_body_does_not_come_is_judged_by_what_there_is() {
+    for (status, next) in [(529, "open"), (401, "open"), (500, "claude-1")] {
         let flight = depart(&config(), "claude", false, 1);
         let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
         shell.headers(status, false);
         shell.body(b"  ", false);
-        assert_eq!(flight.borrow().next_cluster(), "claude-1", "a lost connection is made again");
-        assert_eq!(shell.attempt.deadline_ms(), Some(60_700));
+        assert_eq!(shell.attempt.deadline_ms(), Some(2_500));
         shell.wake();
-        assert!(flight.borrow().next_cluster().starts_with("open"), "{status}");
-        assert_eq!(shell.attempt.deadline_ms(), None);
-        shell.body(if status == 200 { CLAUDE_ANSWER } else { b"{}" }, true);
-        assert_eq!(shell.state, if status == 200 { State::Passed } else { State::Retried }, "it came after all");
+        assert_eq!(shell.state, State::Retried);
+        assert!(flight.borrow().next_cluster().starts_with(next), "{status}");
     }
+    let flight = depart(&config(), "lone", false, 1);
+    let (mut shell, _) = Shell::start(&flight, 1_000).unwrap();
+    shell.headers(401, false);
+    shell.wake();
+    assert_eq!(shell.status.as_deref(), Some("502"), "where nothing is left, the client is told at once");
+    assert!(failed(&endings_of(&flight)));
 }
 
 #[test]

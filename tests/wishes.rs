@@ -112,7 +112,7 @@ fn outcome(more: &str, headers: bool) -> Outcome {
     let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
     if headers {
         assert!(matches!(attempt.on_headers(200, &HeaderMap::new, false), Verdict::Hold));
-        let verdict = attempt.on_deadline(attempt.deadline_ms().unwrap());
+        let verdict = attempt.on_deadline(attempt.deadline_ms().unwrap(), &Vec::new);
         assert!(matches!(verdict, Some(Verdict::Retry)));
     } else {
         let timeout_ms = flight.borrow().per_try_ms;

@@ -7,6 +7,7 @@
 //! **Invariant:** a flight that had somewhere to go still has.
 
 use super::expressible::{is_foreign, translate};
+use super::patience::Way;
 use super::{Api, Flight};
 use crate::chat::{ApiError, Failure};
 use crate::config::model::{DeploymentIndex, GroupIndex};
@@ -64,6 +65,7 @@ impl Flight {
             Next::Try(place, wait_ms) => Some((place, wait_ms)),
             Next::GiveUp => None,
         };
+        self.choose_way(failure);
         self.feared = Some(failure.clone());
     }
 
@@ -95,7 +97,7 @@ impl Flight {
     /// Chooses again, past the preset, which has reached a limit that binds. Returns whether anybody else is left: if not, it stays the
     /// preset, because a request is better sent over a limit than not at all.
     pub fn rule_out(&mut self) -> bool {
-        let (Some(full), Some(failure)) = (self.preset, self.feared.take()) else { return false };
+        let (Some(full), way, Some(failure)) = (self.preset, self.way, self.feared.take()) else { return false };
         let set = |flight: &mut Self, out| {
             flight.plan.candidate_mut(full.0).into_iter().for_each(|it| it.ruled_out = out);
         };
@@ -104,7 +106,7 @@ impl Flight {
         let found = self.preset.is_some_and(|(place, _)| place != full.0 && !self.tried.contains(&place));
         if !found {
             set(self, false);
-            self.preset = Some(full);
+            (self.preset, self.way) = (Some(full), way);
         }
         found
     }
@@ -115,6 +117,9 @@ impl Flight {
     }
 
     fn next(&self, failure: &Failure, chance: u64) -> Next {
+        if self.way_taken == Way::LastRelay {
+            return Next::GiveUp;
+        }
         // Envoy's time for an attempt passes while it is held back: what is left must do for an answer.
         let longest_ms = self.per_try_ms / 2;
         let rules = Rules::of(&self.config.signalbox);

@@ -7,11 +7,13 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::kept::Kept;
+use super::patience::Way;
+use super::relay::RELAY;
 use super::reply::ERROR_HEADER;
 use super::{Api, Ending, Event, Reply};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
-use crate::codec::Encoded;
+use crate::codec::{AnswerStream, Encoded};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
 use crate::failure::api_error;
 use crate::routing::auto::Choice;
@@ -50,6 +52,8 @@ pub struct Flight {
     pub started_ms: u64,
     /// How long an attempt may take until its headers come, in milliseconds, as Envoy was told.
     pub per_try_ms: u64,
+    /// The request's own `timeout`, in milliseconds.
+    pub(super) own_ms: Option<u64>,
     /// The request's own `timeout`, in milliseconds, where the configuration would have waited longer.
     pub patience_ms: Option<u64>,
     /// What will be tried.
@@ -60,6 +64,10 @@ pub struct Flight {
     pub(super) tried: Vec<Place>,
     /// What failed, in order.
     pub(super) causes: Vec<(Place, Failure)>,
+    /// How the preset is reached.
+    pub(super) way: Way,
+    /// How the latest attempt's deployment was reached.
+    pub(super) way_taken: Way,
     /// Where Envoy goes if it retries now, and how long that attempt waits first. `None`: nowhere.
     pub(super) preset: Option<(Place, u64)>,
     /// All candidates' dialects can say the request: it was looked at closely when it was planned.
@@ -72,6 +80,8 @@ pub struct Flight {
     pub(super) sent_ms: u64,
     /// When something was heard of it last, Unix milliseconds.
     pub(super) heard_ms: u64,
+    /// When its stream last moved on, Unix milliseconds.
+    pub(super) progress_ms: u64,
     /// When its first token came, Unix milliseconds; only for streams.
     pub(super) first_token_ms: Option<u64>,
     /// The tokens that its stream has told of so far.
@@ -105,13 +115,17 @@ impl Flight {
     #[must_use]
     pub fn next_cluster(&self) -> &str {
         let place = self.preset.map(|(place, _)| place);
-        place.and_then(|place| self.deployment(place)).map_or("", |(_, deployment)| deployment.id.as_str())
+        match place.and_then(|place| self.deployment(place)) {
+            Some((_, deployment)) if self.way == Way::Direct => deployment.id.as_str(),
+            Some(_) => RELAY,
+            None => "",
+        }
     }
 
     /// Whether a retry would go elsewhere than the open attempt went, so that Envoy must be told.
     #[must_use]
     pub fn preset_moves(&self) -> bool {
-        self.preset.map(|(place, _)| place) != self.tried.last().copied()
+        self.preset.map(|(place, _)| place) != self.tried.last().copied() || self.way != self.way_taken
     }
 
     /// What happened since the last call, for the state to record.
@@ -195,9 +209,14 @@ impl Flight {
         group.is_some_and(|group| group.strategy == StrategyName::LatencyBased)
     }
 
-    /// Something meaningful of a stream came.
-    pub(super) fn first_token(&mut self) {
-        self.first_token_ms.get_or_insert(self.heard_ms);
+    /// More of a stream came: notes its first token, and whether it moved on.
+    pub(super) fn hear_of(&mut self, stream: &dyn AnswerStream) {
+        if stream.facts().meaningful {
+            self.first_token_ms.get_or_insert(self.heard_ms);
+        }
+        if stream.progressed() {
+            self.progress_ms = self.heard_ms;
+        }
     }
 
     /// What the served attempt cost, in US dollars, where that is known.
@@ -238,7 +257,8 @@ impl Flight {
     /// Where Envoy went: where it was told to, unless the cluster that it took says otherwise.
     pub(super) fn taken(&self, cluster: Option<&str>) -> Option<(Place, u64)> {
         let is_there = |place: Place| {
-            self.deployment(place).is_some_and(|(_, deployment)| cluster.is_none_or(|cluster| cluster == deployment.id))
+            let is_it = |id: &str| cluster.is_none_or(|cluster| cluster == id || cluster == RELAY);
+            self.deployment(place).is_some_and(|(_, deployment)| is_it(&deployment.id))
         };
         let preset = self.preset.filter(|(place, _)| is_there(*place));
         preset.or_else(|| self.tried.last().filter(|place| is_there(**place)).map(|place| (*place, 0)))

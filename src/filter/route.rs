@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::attempt::MARGIN_MS;
 use super::endpoint::{Asked, asked};
 use super::expressible::Expressible;
 use super::kept::{Kept, LARGE};
+use super::patience::{self, Way};
 pub use super::refusal::refusal;
 use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
@@ -17,16 +17,13 @@ use super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
 use crate::codec::Encoded;
 use crate::codec::client::openai::{head::Format, head::Head, head::Parts, head::without_wishes};
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, StreamCommit};
+use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
 use crate::routing::strategy::Random;
 use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Routed, Whether};
 use crate::state::Seen;
-
-/// No request waits longer on its own word, in milliseconds: LiteLLM's longest default.
-const MAX_TIMEOUT_MS: u64 = 6_000_000;
 
 /// The head of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -164,7 +161,8 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
     let stripped = filled.is_some() || without_wishes.is_some();
     body = without_wishes.or(filled).unwrap_or(body);
     let is_checked = body.len() > LARGE;
-    let (per_try_ms, patience_ms) = bounded(per_try_ms(&setup.config, &plan, stream), own_timeout_ms, stream);
+    let patience::Times { per_try_ms, own_ms, patience_ms } =
+        patience::times(&setup.config, &plan, stream, own_timeout_ms);
     let flight = Flight {
         id: 0,
         config: Rc::clone(&setup.config),
@@ -180,7 +178,10 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         stream_options,
         started_ms: moment.now_ms,
         per_try_ms,
+        own_ms,
         patience_ms,
+        way: Way::of_first(&setup.config, stream),
+        way_taken: Way::Direct,
         plan,
         choice,
         tried: Vec::with_capacity(4),
@@ -191,6 +192,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         attempt_started_ms: moment.now_ms,
         sent_ms: moment.now_ms,
         heard_ms: moment.now_ms,
+        progress_ms: moment.now_ms,
         first_token_ms: None,
         told_usage: None,
         is_impatient: false,
@@ -320,30 +322,4 @@ pub fn consider<T>(
         seed: moment.seed,
     };
     decide(&mut inputs)
-}
-
-/// How long Envoy lets an attempt take until its headers come. It has one such time for all attempts of a request, so it is the
-/// longest that any candidate sets. A stream with somewhere else to go is bound by `stream_timeout`, where one is set; not one
-/// that is held to its end, since the timer runs for as long as it is held.
-fn per_try_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
-    let deployments: Vec<&Deployment> =
-        plan.candidates().filter_map(|candidate| config.deployments.get(candidate.deployment)).collect();
-    let longest = |times: &mut dyn Iterator<Item = Option<u64>>| times.flatten().max();
-    let of_streams = || {
-        let but_last = deployments.len().saturating_sub(1);
-        let of_one = |d: &&Deployment| d.stream_timeout_ms.or(config.router.stream_timeout_ms);
-        // Envoy comes after the filter: its timer would ask the same deployment again.
-        longest(&mut deployments.iter().take(but_last).map(of_one)).map(|ms| ms.saturating_add(MARGIN_MS))
-    };
-    let of_all = || longest(&mut deployments.iter().map(|d| d.timeout_ms.or(config.router.timeout_ms)));
-    let soon = stream && config.signalbox.stream_commit == StreamCommit::FirstToken;
-    (if soon { of_streams() } else { None }).or_else(of_all).unwrap_or_else(|| config.router.per_try_ms())
-}
-
-/// An attempt's time where the request brings a `timeout` of its own, and that timeout where the configuration would have waited longer.
-/// A stream has a little more than its caller's time: what that bounds is the first token, and the filter sees to it before Envoy does.
-fn bounded(per_try_ms: u64, own_timeout_ms: Option<u64>, stream: bool) -> (u64, Option<u64>) {
-    let Some(own_ms) = own_timeout_ms.map(|own_ms| own_ms.clamp(1, MAX_TIMEOUT_MS)) else { return (per_try_ms, None) };
-    let margin_ms = if stream { MARGIN_MS } else { 0 };
-    (own_ms + margin_ms, Some(own_ms).filter(|own_ms| *own_ms < per_try_ms))
 }

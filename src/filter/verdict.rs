@@ -38,6 +38,8 @@ pub enum Verdict {
     Pass(Commit, Edit),
     /// The head is gone already; the body goes on after this edit.
     Continue(Edit),
+    /// The client gets this in place of the answer, of which nothing was let go.
+    Reply(Reply),
     /// The head is gone already, and nothing more comes: the client's stream is reset.
     CutOff,
 }

@@ -50,14 +50,7 @@ fn cluster(
         "connect_timeout": duration(config.signalbox.connect_timeout_ms),
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
-        // Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
-        "circuit_breakers": {"thresholds": [{
-            "priority": "DEFAULT",
-            "max_connections": 100_000,
-            "max_pending_requests": 100_000,
-            "max_requests": 100_000,
-            "max_retries": 100_000,
-        }]},
+        "circuit_breakers": breakers(),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, deployment, secret, config, home),
         },
@@ -70,6 +63,25 @@ fn cluster(
         cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
     }
     cluster
+}
+
+/// Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
+pub(super) fn breakers() -> Value {
+    json!({"thresholds": [{
+        "priority": "DEFAULT",
+        "max_connections": 100_000,
+        "max_pending_requests": 100_000,
+        "max_requests": 100_000,
+        "max_retries": 100_000,
+    }]})
+}
+
+/// The last of the filters of a cluster.
+pub(super) fn upstream_codec() -> Value {
+    json!({
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
+    })
 }
 
 /// Where a request goes that no deployment may serve.
@@ -94,10 +106,7 @@ fn protocol(
     home: Home<'_>,
 ) -> Value {
     filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config, home)));
-    filters.push(json!({
-        "name": "envoy.filters.http.upstream_codec",
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
-    }));
+    filters.push(upstream_codec());
     let version = if deployment.endpoint.tls {
         ("auto_config", json!({"http_protocol_options": {}, "http2_protocol_options": {}}))
     } else {

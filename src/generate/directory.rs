@@ -56,7 +56,7 @@ pub fn files(
         Some((name, resources(SECRET, vec![secret])))
     });
     let mut now = clusters(config, Home { wasm, directory: Some(directory) });
-    let listeners = resources(LISTENER, vec![listener::listener(compiled, wasm)]);
+    let listeners = resources(LISTENER, listener::listeners(compiled, wasm));
     let retired = before.map(|before| retired(before, &now, now_s)).unwrap_or_default();
     let since: Map<String, Value> = retired.iter().map(|(name, since_s, _)| (name.clone(), json!(since_s))).collect();
     now.extend(retired.into_iter().map(|(_, _, cluster)| cluster));
@@ -133,14 +133,20 @@ mod tests {
     #[test]
     fn a_cluster_outlives_its_configuration_for_an_hour() {
         let a = written("a", None, 10);
-        assert_eq!((names(&a), &a.retired), (vec!["a-1", "signalbox-none"], &json!({})));
+        assert_eq!((names(&a), &a.retired), (vec!["a-1", "signalbox-relay", "signalbox-none"], &json!({})));
         let b = written("b", Some(&a), 1_000);
-        assert_eq!((names(&b), &b.retired), (vec!["b-1", "signalbox-none", "a-1"], &json!({"a-1": 1_000})));
+        assert_eq!(
+            (names(&b), &b.retired),
+            (vec!["b-1", "signalbox-relay", "signalbox-none", "a-1"], &json!({"a-1": 1_000}))
+        );
         let same = written("b", Some(&b), 2_000);
         assert_eq!(same, b, "the same again changes nothing");
         let c = written("c", Some(&b), 4_599);
         assert_eq!(c.retired, json!({"b-1": 4_599, "a-1": 1_000}));
         let back = written("b", Some(&c), 4_600);
-        assert_eq!((names(&back), &back.retired), (vec!["b-1", "signalbox-none", "c-1"], &json!({"c-1": 4_600})));
+        assert_eq!(
+            (names(&back), &back.retired),
+            (vec!["b-1", "signalbox-relay", "signalbox-none", "c-1"], &json!({"c-1": 4_600}))
+        );
     }
 }

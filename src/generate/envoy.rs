@@ -6,12 +6,14 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{cluster, listener, stats};
+use super::{cluster, listener, relay, stats};
 use crate::config::compile::Compiled;
-use crate::config::model::{Deployment, RouterConfig, is_pattern};
+use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
 
-/// What a deployment may take where nothing says: LiteLLM's 6,000 s.
-const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
+/// The attempts that may be silent before the last one.
+const MOST_ATTEMPTS: u64 = 10;
+/// Room for a stream that is held until it is whole, in milliseconds: an hour.
+const HELD_STREAM_MS: u64 = 3_600_000;
 /// Room for headers and for what a translation adds to a body.
 const BUFFER_ROOM: u64 = 1024 * 1024;
 
@@ -29,7 +31,7 @@ pub(super) struct Home<'a> {
 pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let parts = json!({
-        "listeners": [listener::listener(compiled, wasm)],
+        "listeners": listener::listeners(compiled, wasm),
         "clusters": clusters(config, Home { wasm, directory: None }),
         "secrets": static_secrets(config),
     });
@@ -42,6 +44,7 @@ pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
         // Watched files ask for a node.
         "node": {"id": "signalbox", "cluster": "signalbox"},
         "admin": {"address": address(&config.signalbox.admin)},
+        "bootstrap_extensions": [relay::extension()],
         key: parts,
         "stats_config": stats::stats_config(),
         "overload_manager": {
@@ -64,7 +67,7 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let asked = |deployment: &Deployment| config.signalbox.health_check.is_some() && !is_pattern(&deployment.model);
     let asked = of_deployments().filter(|(deployment, _)| asked(deployment));
     let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
-    clusters.chain(probes).chain([cluster::none()]).collect()
+    clusters.chain(probes).chain([relay::cluster(config, home), cluster::none()]).collect()
 }
 
 /// One secret a variable or plain file; watched files are named by the clusters that use them.
@@ -129,8 +132,12 @@ pub(super) fn duration(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{}.{:03}s", ms / 1000, ms % 1000) }
 }
 
-/// The longest that any deployment may take.
-pub(super) fn longest_timeout_ms(config: &RouterConfig) -> u64 {
-    let own = config.router.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
-    config.deployments.iter().filter_map(|deployment| deployment.timeout_ms).fold(own, u64::max)
+/// The longest that all attempts of a request may take together without a word to the client.
+pub(super) fn longest_silence_ms(config: &RouterConfig) -> u64 {
+    let times = || config.deployments.iter().map(|deployment| config.times(deployment));
+    let leave_ms = times().map(|times| times.answer_ms.max(times.first_token_ms)).max().unwrap_or_default();
+    let last_ms = times().map(|times| times.last_ms).max().unwrap_or_default();
+    // A stream that is held until it is whole may take long although it moves on.
+    let held_ms = if config.signalbox.stream_commit == StreamCommit::Complete { HELD_STREAM_MS } else { 0 };
+    leave_ms.saturating_mul(MOST_ATTEMPTS).saturating_add(last_ms).saturating_add(held_ms)
 }

@@ -8,7 +8,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::{address, buffer_bytes, duration, longest_timeout_ms, wasm_filter};
+use super::envoy::{address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
+use super::relay::{self, RELAY};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -29,7 +30,12 @@ pub(super) const NO_CLUSTER: &str = "signalbox-none";
 /// The retries a request may have at most, whatever a client asks for itself.
 const LEAST_RETRIES: u32 = 10;
 
-pub(super) fn listener(compiled: &Compiled, wasm: &str) -> Value {
+/// The listeners: the one that clients see, and the relay.
+pub(super) fn listeners(compiled: &Compiled, wasm: &str) -> Vec<Value> {
+    vec![listener(compiled, wasm), relay::listener(&compiled.config)]
+}
+
+fn listener(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     json!({
         "name": "signalbox",
@@ -58,7 +64,7 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         "server_header_transformation": "PASS_THROUGH",
         "request_headers_timeout": "30s",
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
-        "stream_idle_timeout": duration(longest_timeout_ms(config) + 60_000),
+        "stream_idle_timeout": duration(longest_silence_ms(config) + 60_000),
         "early_header_mutation_extensions": [forged_headers(config)],
         "access_log": if config.signalbox.access_log { json!([access_log(config)]) } else { json!([]) },
         "http_filters": [
@@ -141,13 +147,13 @@ fn route(config: &RouterConfig) -> Value {
                 "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
                 "refresh_cluster_on_retry": true,
                 // The filter sets another one by header where a deployment has its own.
-                "per_try_timeout": duration(config.router.per_try_ms()),
+                "per_try_timeout": duration(config.router.timeout_or_default_ms()),
             },
         },
         // The filter sends providers what it lists and nothing else; what goes here already, it need not read.
         "request_headers_to_remove": ["authorization", "x-api-key", "cookie", "x-forwarded-proto", "accept-encoding"],
         // What belongs to the provider's own site.
-        "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry"],
+        "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry", "x-signalbox-relay-says"],
         "response_headers_to_add": told(),
     })
 }
@@ -172,8 +178,8 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
         })
     };
     // The filter writes `ID/FLIGHT`, so that one value in filter state tells Envoy the cluster and the next attempt its flight.
-    let by_id: Map<String, Value> =
-        config.deployments.iter().map(|d| (format!("{}/", d.id), json!({"action": action(&d.id)}))).collect();
+    let ids = config.deployments.iter().map(|deployment| deployment.id.as_str()).chain([RELAY]);
+    let by_id: Map<String, Value> = ids.map(|id| (format!("{id}/"), json!({"action": action(id)}))).collect();
     json!({
         "name": "cluster-by-filter-state",
         "typed_config": {

@@ -11,6 +11,7 @@ pub mod yaml;
 
 mod cluster;
 mod listener;
+mod relay;
 mod stats;
 
 use serde_json::json;

@@ -11,7 +11,7 @@ use super::host::{self, SharedData};
 use super::route::send;
 use super::worker;
 use crate::filter::{Alarm, Alarms, Attempt, Edit, Flight, HeaderMap, RETRY_HEADER, SharedFlight, Verdict};
-use crate::filter::{flight_of, route};
+use crate::filter::{flight_of, relayed_flight, route};
 
 thread_local! {
     static ALARMS: RefCell<Alarms> = RefCell::new(Alarms::default());
@@ -37,7 +37,8 @@ pub fn wake(now_ms: u64) {
 }
 
 fn wake_attempt(context_id: u32, attempt: &Rc<RefCell<Attempt>>, now_ms: u64) {
-    let verdict = attempt.borrow_mut().on_deadline(now_ms);
+    let body = || host::body(BufferType::HttpResponseBody, usize::MAX);
+    let verdict = attempt.borrow_mut().on_deadline(now_ms, &body);
     worker::record(attempt.borrow().flight());
     let Some(verdict) = verdict else { return choose(attempt.borrow().flight()) };
     if carry_out(verdict, 0, attempt) == Action::Continue {
@@ -114,7 +115,11 @@ fn choose(flight: &RefCell<Flight>) {
 
 fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Action {
     const BODY: BufferType = BufferType::HttpResponseBody;
-    let action = if matches!(verdict, Verdict::Hold | Verdict::CutOff) { Action::Pause } else { Action::Continue };
+    let action = if matches!(verdict, Verdict::Hold | Verdict::Reply(_) | Verdict::CutOff) {
+        Action::Pause
+    } else {
+        Action::Continue
+    };
     match verdict {
         Verdict::Hold if length > 0 && attempt.borrow().drains() => {
             host::edit_body(BODY, length, &Edit::Whole(Vec::new()));
@@ -131,9 +136,20 @@ fn carry_out(verdict: Verdict, length: usize, attempt: &RefCell<Attempt>) -> Act
             host::edit_body(BODY, length, &edit);
         }
         Verdict::Continue(edit) => host::edit_body(BODY, length, &edit),
+        Verdict::Reply(reply) => _ = send(&reply),
         Verdict::CutOff => _ = hostcalls::reset_http_response(),
     }
     action
+}
+
+/// What comes from the relay was rewritten before.
+fn pass_on(id: u64, headers: HeaderMap) -> Action {
+    let flight = worker::with(|worker| worker.flight(id));
+    let Some(headers) = flight.and_then(|flight| flight.borrow().relayed(headers)) else {
+        return send(&route::not_ready());
+    };
+    host::replace_headers(MapType::HttpRequestHeaders, &headers);
+    Action::Continue
 }
 
 impl Context for AttemptFilter {}
@@ -150,6 +166,9 @@ impl Drop for AttemptFilter {
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, _ends: bool) -> Action {
         let client = host::headers(MapType::HttpRequestHeaders);
+        if let Some(id) = relayed_flight(&client).filter(|_| host::chosen().is_none()) {
+            return pass_on(id, client);
+        }
         let (cluster, id) = flight_of(&client).map_or_else(|| host::chosen().unzip(), |id| (None, Some(id)));
         let first = cluster.is_none();
         let Some(flight) = id.and_then(|id| worker::with(|worker| worker.flight_of_attempt(id, first))) else {

@@ -32,7 +32,7 @@ impl RouteFilter {
         let asked = Asked { api, body, header: &header };
         let flight = worker::with(|worker| worker.depart(&SharedData, config, asked))?;
         let flight = flight.borrow();
-        if flight.per_try_ms != config.router.per_try_ms() {
+        if flight.per_try_ms != config.router.timeout_or_default_ms() {
             host::set_header(MapType::HttpRequestHeaders, PER_TRY_TIMEOUT_HEADER, Some(&flight.per_try_ms.to_string()));
         }
         host::choose_cluster(flight.next_cluster(), flight.id);

@@ -2,17 +2,15 @@
 //!
 //! **Invariant:** the figures are those that the filter works with.
 
-use signalbox::config::model::{Deployment, ModelGroup, RouterConfig, StrategyName};
+use signalbox::config::model::{Deployment, ModelGroup, RouterConfig, StrategyName, Times};
 
 /// What holds for a deployment, or where it says nothing of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Effective {
     /// Attempts after the first, in its group.
     pub retries: u32,
-    /// How long an attempt may take until its answer begins, in milliseconds.
-    pub attempt_ms: u64,
-    /// How long a stream may take to its first token where another deployment can be tried, in milliseconds.
-    pub first_token_ms: Option<u64>,
+    /// How long an attempt may take.
+    pub times: Times,
     /// How long it rests after a failure, in milliseconds. `None`: never.
     pub cooldown_ms: Option<u64>,
     /// How many failures in a minute do not cool it yet; `None`: the default rules.
@@ -25,8 +23,7 @@ pub fn of(config: &RouterConfig, deployment: &Deployment) -> Effective {
     let cooldown_ms = deployment.cooldown_ms.map_or(all.cooldown_ms, |own| Some(own).filter(|own| *own > 0));
     Effective {
         retries: deployment.num_retries.unwrap_or(all.retries),
-        attempt_ms: deployment.timeout_ms.unwrap_or(all.attempt_ms),
-        first_token_ms: deployment.stream_timeout_ms.or(all.first_token_ms),
+        times: config.times(deployment),
         cooldown_ms: cooldown_ms.filter(|_| !config.router.disable_cooldowns),
         allowed_fails: deployment.allowed_fails.or(all.allowed_fails),
     }
@@ -34,11 +31,10 @@ pub fn of(config: &RouterConfig, deployment: &Deployment) -> Effective {
 
 /// What holds where a deployment says nothing.
 pub fn of_all(config: &RouterConfig) -> Effective {
-    let (router, settings) = (&config.router, &config.signalbox);
+    let router = &config.router;
     Effective {
         retries: router.num_retries,
-        attempt_ms: router.per_try_ms(),
-        first_token_ms: router.stream_timeout_ms.or(settings.first_token_timeout_ms),
+        times: config.default_times(),
         cooldown_ms: Some(router.cooldown_ms).filter(|ms| *ms > 0 && !router.disable_cooldowns),
         allowed_fails: router.allowed_fails,
     }

@@ -102,9 +102,11 @@ fn defaults(config: &RouterConfig) -> Value {
 fn settled(config: &RouterConfig, own: Effective) -> Value {
     json!({
         "num_retries": own.retries,
-        "timeout": seconds(own.attempt_ms),
-        "first_token_timeout": own.first_token_ms.map(seconds),
+        "timeout": seconds(own.times.last_ms),
+        "answer_timeout": seconds(own.times.answer_ms),
+        "first_token_timeout": seconds(own.times.first_token_ms),
         "stream_idle_timeout": config.signalbox.stream_idle_timeout_ms.map(seconds),
+        "stream_progress_timeout": config.signalbox.stream_progress_timeout_ms.map(seconds),
         "cooldown_time": own.cooldown_ms.map(seconds),
         "allowed_fails": own.allowed_fails,
     })

@@ -76,9 +76,14 @@ fn for_all(config: &RouterConfig, variables: &[Variable]) -> String {
     }
     rows.push(("retries", retries(config, all)));
     let or_none = |ms: Option<u64>| ms.map_or("none".to_owned(), seconds);
-    let [answer, connect] = [all.attempt_ms, settings.connect_timeout_ms].map(seconds);
-    let [first, idle] = [all.first_token_ms, settings.stream_idle_timeout_ms].map(or_none);
-    let times = format!("answer {answer}, first token {first}, silence in a stream {idle}, connection {connect}");
+    let [first, last, connect] =
+        [all.times.first_token_ms, all.times.last_ms, settings.connect_timeout_ms].map(seconds);
+    let [idle, pings] = [settings.stream_idle_timeout_ms, settings.stream_progress_timeout_ms].map(or_none);
+    let times = format!(
+        "answer {}, first token {first}, {last} where nothing else is left; silence in a stream {idle}, nothing but pings {pings}; \
+         connection {connect}",
+        seconds(all.times.answer_ms)
+    );
     rows.push(("timeouts", times));
     rows.push(("cooldown", cooldown(config, all)));
     let more = also(config);
@@ -235,11 +240,11 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
     if own.retries != all.retries {
         parts.push(format!("{} {}", own.retries, if own.retries == 1 { "retry" } else { "retries" }));
     }
-    if own.attempt_ms != all.attempt_ms {
-        parts.push(format!("timeout {}", seconds(own.attempt_ms)));
+    if own.times.last_ms != all.times.last_ms {
+        parts.push(format!("timeout {}", seconds(own.times.last_ms)));
     }
-    if own.first_token_ms != all.first_token_ms {
-        parts.extend(own.first_token_ms.map(|ms| format!("first token {}", seconds(ms))));
+    if own.times.first_token_ms != all.times.first_token_ms {
+        parts.push(format!("first token {}", seconds(own.times.first_token_ms)));
     }
     if own.cooldown_ms != all.cooldown_ms {
         parts.push(own.cooldown_ms.map_or("no cooldown".to_owned(), |ms| format!("cooldown {}", seconds(ms))));

@@ -15,7 +15,7 @@ use crate::config::model::{Deployment, ModelGroup};
 use crate::config::tree::Value;
 
 /// Cluster names that the generated configuration needs itself.
-const RESERVED: &str = "signalbox-none";
+const RESERVED: [&str; 2] = ["signalbox-none", "signalbox-relay"];
 
 /// Reads every entry. An entry with an error is left out, its group stays known.
 pub(super) fn read<'a>(
@@ -32,7 +32,7 @@ pub(super) fn read<'a>(
     if entries.is_empty() && matches!(list.node.value, Value::Seq(_)) {
         list.error(diagnostics, "`model_list` is empty", "write at least one `- model_name:` entry");
     }
-    let mut taken = HashSet::from([RESERVED.to_owned()]);
+    let mut taken = HashSet::from(RESERVED.map(str::to_owned));
     let entries: Vec<_> = entries.into_iter().filter(|entry| !is_router(entry)).collect();
     let ids: Vec<_> = entries.iter().map(|entry| explicit_id(entry, &mut taken, diagnostics)).collect();
     let drop_params = root.at("litellm_settings").and_then(|settings| settings.at("drop_params"));
@@ -93,7 +93,11 @@ fn explicit_id(entry: &Field<'_>, taken: &mut HashSet<String>, diagnostics: &mut
         return None;
     }
     if !taken.insert(id.clone()) {
-        let why = if id == RESERVED { "is kept for Signalbox itself" } else { "names another deployment already" };
+        let why = if RESERVED.contains(&id.as_str()) {
+            "is kept for Signalbox itself"
+        } else {
+            "names another deployment already"
+        };
         field.error(diagnostics, format!("the id `{id}` {why}"), "give each deployment its own");
         return None;
     }

@@ -239,9 +239,10 @@ const BUDGET: Section = Section {
 
 const SIGNALBOX: Section = Section {
     known: "\
-        listen admin first_token_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
+        listen admin first_token_timeout answer_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
-        stream_usage affinity health_check mock_testing state_path routers max_buffered_bytes",
+        stream_progress_timeout stream_usage affinity health_check mock_testing state_path routers \
+        max_buffered_bytes",
     ignored: "",
     others: Others::Error,
     inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],

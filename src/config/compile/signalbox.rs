@@ -19,6 +19,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
         listen: "127.0.0.1:10000".to_owned(),
         admin: "127.0.0.1:9901".to_owned(),
         first_token_timeout_ms: Some(10_000),
+        answer_timeout_ms: Some(60_000),
         connect_timeout_ms: 5_000,
         ca_file: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
         max_request_bytes: 32 * 1024 * 1024,
@@ -30,6 +31,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
         max_cooldown_ms: 20_000,
         stream_commit: StreamCommit::FirstToken,
         stream_idle_timeout_ms: Some(30_000),
+        stream_progress_timeout_ms: Some(300_000),
         stream_usage: true,
         affinity: None,
         health_check: None,
@@ -58,6 +60,9 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, diagnostics:
         "first_token_timeout" => {
             settings.first_token_timeout_ms = field.seconds(diagnostics, true).filter(|ms| *ms > 0);
         }
+        "answer_timeout" => {
+            settings.answer_timeout_ms = field.seconds(diagnostics, true).filter(|ms| *ms > 0);
+        }
         "connect_timeout" => replace(&mut settings.connect_timeout_ms, field.seconds(diagnostics, false)),
         "ca_file" => replace(&mut settings.ca_file, field.text(diagnostics).map(str::to_owned)),
         "max_request_bytes" => replace(&mut settings.max_request_bytes, bytes(field, diagnostics)),
@@ -74,6 +79,9 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, diagnostics:
         "stream_commit" => replace(&mut settings.stream_commit, stream_commit(field, diagnostics)),
         "stream_idle_timeout" => {
             settings.stream_idle_timeout_ms = field.seconds(diagnostics, true).filter(|ms| *ms > 0);
+        }
+        "stream_progress_timeout" => {
+            settings.stream_progress_timeout_ms = field.seconds(diagnostics, true).filter(|ms| *ms > 0);
         }
         "stream_usage" => replace(&mut settings.stream_usage, field.flag(diagnostics)),
         "affinity" => settings.affinity = affinity(field, diagnostics),

@@ -7,12 +7,14 @@ mod edge;
 mod policy;
 mod router;
 mod settings;
+mod times;
 
 pub use deployment::{Deployment, Endpoint, Key};
 pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs, StrategyName};
 pub use router::{Router, RouterKind, StandIns, Target};
 pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};
+pub use times::Times;
 
 /// Index into [`RouterConfig::groups`].
 pub type GroupIndex = usize;

@@ -29,7 +29,7 @@ pub struct RouterSettings {
     pub tag_match_any: bool,
     /// `cooldown_time`, in milliseconds: 5,000.
     pub cooldown_ms: u64,
-    /// `timeout`, in milliseconds; unset: 6,000 s.
+    /// `timeout`, in milliseconds; unset: [`super::Times`] says.
     pub timeout_ms: Option<u64>,
     /// `stream_timeout`, in milliseconds.
     pub stream_timeout_ms: Option<u64>,
@@ -37,13 +37,14 @@ pub struct RouterSettings {
     pub disable_cooldowns: bool,
 }
 
-/// LiteLLM's `timeout` where none is set, in milliseconds.
-const DEFAULT_TIMEOUT_MS: u64 = 6_000_000;
+/// The `timeout` of what nothing else can be tried for, where none is set, in milliseconds: what OpenAI's SDKs wait. LiteLLM's
+/// 6,000 s fit nobody.
+const DEFAULT_TIMEOUT_MS: u64 = 600_000;
 
 impl RouterSettings {
-    /// How long an attempt may take until its headers come, where no deployment says otherwise, in milliseconds.
+    /// How long an attempt may take where nothing else can be tried and no deployment says otherwise, in milliseconds.
     #[must_use]
-    pub fn per_try_ms(&self) -> u64 {
+    pub fn timeout_or_default_ms(&self) -> u64 {
         self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)
     }
 }
@@ -58,6 +59,9 @@ pub struct Settings {
     /// `first_token_timeout`, in milliseconds: the deadline where no `stream_timeout` is given: 10,000. Written 0: `None`, no
     /// deadline.
     pub first_token_timeout_ms: Option<u64>,
+    /// `answer_timeout`, in milliseconds: how long a whole answer may take where no `timeout` is given and another deployment can be
+    /// tried: 60,000. Written 0: `None`, as long as where nothing else can be tried.
+    pub answer_timeout_ms: Option<u64>,
     /// `connect_timeout`, in milliseconds: 5,000.
     pub connect_timeout_ms: u64,
     /// `ca_file`: the certificates that providers are checked against.
@@ -81,6 +85,9 @@ pub struct Settings {
     pub stream_commit: StreamCommit,
     /// `stream_idle_timeout`: how long a stream may be silent once it began, in milliseconds: 30,000. Written 0: `None`.
     pub stream_idle_timeout_ms: Option<u64>,
+    /// `stream_progress_timeout`: how long a stream may hold nothing but comments, pings and empty events once it began, in
+    /// milliseconds: 300,000. Written 0: `None`.
+    pub stream_progress_timeout_ms: Option<u64>,
     /// `stream_usage`: providers are asked for the usage of streams where a price, limit or strategy needs it: `true`.
     pub stream_usage: bool,
     /// `affinity`: requests with the same beginning go to the same deployment.

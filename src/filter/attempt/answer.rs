@@ -7,8 +7,10 @@ use serde::de::IgnoredAny;
 use super::super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
+use crate::codec::client::openai::error;
 use crate::codec::{self, AnswerStream, Passed};
 use crate::config::model::StreamCommit;
+use crate::failure::api_error;
 use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
 use crate::provider::Dialect;
 
@@ -88,9 +90,7 @@ impl Attempt {
         if let Some(failure) = stream.facts().failure.clone() {
             return self.failed(failure);
         }
-        if stream.facts().meaningful {
-            self.flight.borrow_mut().first_token();
-        }
+        self.flight.borrow_mut().hear_of(stream.as_ref());
         self.flight.borrow_mut().told_usage = stream.facts().usage;
         let over = ends || stream.facts().done;
         if !over && held.len() < self.max_held_bytes(stream.facts().meaningful) {
@@ -126,13 +126,22 @@ impl Attempt {
         if ends && stream.facts().failure.is_none() {
             stream.end(&mut out);
         }
+        self.flight.borrow_mut().hear_of(stream.as_ref());
+        let mut failure = stream.facts().failure.clone();
+        if failure.is_none() && !ends && !stream.facts().done && self.is_overdue() {
+            let overdue = self.overdue();
+            out.extend_from_slice(&error::event(&api_error(&overdue)));
+            failure = Some(overdue);
+        }
         let edit = match (keep, out.is_empty()) {
             (true, true) => Edit::Keep,
             (true, false) => Edit::Append(out),
             (false, _) => Edit::Whole(out),
         };
-        if let Some(failure) = &stream.facts().failure {
-            self.flight.borrow_mut().fail(failure.clone());
+        if let Some(failure) = failure {
+            let mut flight = self.flight.borrow_mut();
+            flight.fail(failure);
+            self.cut_ms = (!ends).then_some(flight.heard_ms);
             self.phase = Phase::Cut;
         } else {
             self.flight.borrow_mut().told_usage = stream.facts().usage;

@@ -1,51 +1,146 @@
-//! What becomes of a try when nothing comes: no headers, no first token, or silence in the middle of a stream.
+//! What becomes of a try when nothing comes: no headers, no body, no first token, or silence in the middle of a stream.
 //!
-//! Envoy has one timer for all tries of a request and restarts none of them elsewhere once headers have come, so the filter keeps
-//! its own, exact to a tick of the shell.
+//! Until the headers come only Envoy's timer ends a try (see [`super::super::patience`]), and what that leads to is chosen shortly
+//! before. From then on the filter keeps its own time, exact to a tick of the shell.
 //!
 //! **Invariant:** a stream that was let go and then falls silent is cut off, never ended: a client that reads to its end gets an
-//! error. (An error event cannot be sent: outside of a callback for a body, the host takes no bytes.)
+//! error. (An error event can be sent only with bytes that come: outside of a callback for a body, the host takes none.)
 
+use super::super::reply::Reply;
 use super::super::verdict::{Edit, Verdict};
-use super::answer::is_document;
-use super::{Attempt, MARGIN_MS, Phase};
+use super::answer::{is_document, unreadable};
+use super::{Attempt, MARGIN_MS, Phase, Way};
 use crate::chat::{Failure, FailureClass};
 use crate::codec;
+use crate::config::model::StreamCommit;
+
+/// How long the body of an error may hang before the error is judged by what there is of it, in milliseconds.
+const ERROR_BODY_MS: u64 = 1_500;
+/// How long the head of the last stream is held before it is let go without a token, in milliseconds: an error that comes at once still
+/// gets a status of its own.
+const LET_GO_MS: u64 = 2_000;
+/// After an error event went to the client, its stream is cut off so much later, in milliseconds, where the provider does not end it.
+const CUT_MS: u64 = 1_000;
+/// A stream that still pings gets its error event with a ping, if one comes within so many milliseconds.
+const PING_MS: u64 = 30_000;
 
 impl Attempt {
     /// When it wants to be woken, in Unix milliseconds; it may be woken sooner.
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
-            // Only where a lost connection would be tried again at the same place does a timeout lead elsewhere.
-            _ if self.is_awaited() => (!self.flight.borrow().preset_moves()).then(|| self.before_envoy_ms()),
-            Phase::Held(..) => {
-                let all = [self.late_ms(), self.silent_ms()];
-                Some(all.into_iter().flatten().fold(self.before_envoy_ms(), u64::min))
+            Phase::Head => self.is_feared().then(|| self.before_envoy_ms()),
+            Phase::Failing(..) => Some(self.hangs_ms()),
+            Phase::Whole => Some(self.at_ms(self.answer_limit_ms()).min(self.before_envoy_ms())),
+            Phase::Held(..) => Some(self.held_until_ms()),
+            Phase::Flowing(..) => {
+                let all = [self.silent_ms(), self.overdue_ms().map(|overdue_ms| self.with_ping_ms(overdue_ms))];
+                all.into_iter().flatten().min()
             }
-            Phase::Flowing(..) => self.silent_ms(),
+            Phase::Cut => self.cut_ms.map(|cut_ms| cut_ms + CUT_MS),
+            Phase::Passing => None,
+        }
+    }
+
+    /// A moment came that it may have waited for. `None`: nothing changes for the answer
+    /// ([`super::Flight::next_cluster`] may have). `body` reads what lies of it in Envoy's buffer.
+    pub fn on_deadline(&mut self, now_ms: u64, body: &dyn Fn() -> Vec<u8>) -> Option<Verdict> {
+        let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        match &self.phase {
+            Phase::Head if self.before_envoy_ms() <= now_ms => self.fear_timeout(),
+            Phase::Failing(status, headers) if self.hangs_ms() <= now_ms => {
+                let failure = self.judged(*status, headers, &body());
+                Some(self.gives_up(failure, now_ms))
+            }
+            Phase::Whole => {
+                let limit_ms = self.answer_limit_ms();
+                if self.at_ms(limit_ms) > now_ms {
+                    return if self.before_envoy_ms() <= now_ms { self.fear_timeout() } else { None };
+                }
+                let message = format!("no whole answer within {limit_ms} ms");
+                Some(self.gives_up(Failure::local(FailureClass::Timeout, message), now_ms))
+            }
+            Phase::Held(..) => self.on_held(now_ms),
+            Phase::Flowing(..) if due(self.silent_ms()) => Some(self.cut_off(stalled(self.idle_ms()))),
+            Phase::Flowing(..) => {
+                let overdue_ms = self.overdue_ms().filter(|overdue_ms| self.with_ping_ms(*overdue_ms) <= now_ms);
+                overdue_ms.map(|_| self.cut_off(self.overdue()))
+            }
+            Phase::Cut if due(self.cut_ms.map(|cut_ms| cut_ms + CUT_MS)) => {
+                self.cut_ms = None;
+                Some(Verdict::CutOff)
+            }
             _ => None,
         }
     }
 
-    /// Whether nothing of the answer can be judged yet. Providers send a head at once and nothing after it, too.
-    const fn is_awaited(&self) -> bool {
-        matches!(self.phase, Phase::Head | Phase::Failing(..) | Phase::Whole)
+    fn on_held(&mut self, now_ms: u64) -> Option<Verdict> {
+        let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
+        if due(self.late_ms()) {
+            return Some(self.gives_up(late(self.limits.leave_ms), now_ms));
+        }
+        if due(self.silent_ms()) {
+            return Some(self.gives_up(stalled(self.idle_ms()), now_ms));
+        }
+        if self.is_begun_document() && self.hangs_ms() <= now_ms {
+            return Some(
+                self.gives_up(unreadable("a stream was asked for, a document came, and no end of it"), now_ms),
+            );
+        }
+        if self.keeps_all() && due(self.overdue_ms()) {
+            let failure = self.overdue();
+            return Some(self.gives_up(failure, now_ms));
+        }
+        (self.let_go_ms() <= now_ms).then(|| self.let_go()).flatten()
     }
 
-    /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts a stream that is still held.
+    fn held_until_ms(&self) -> u64 {
+        let hangs_ms = self.is_begun_document().then(|| self.hangs_ms());
+        let overdue_ms = self.overdue_ms().filter(|_| self.keeps_all());
+        let all = [self.late_ms(), self.silent_ms(), hangs_ms, overdue_ms];
+        all.into_iter().flatten().fold(self.let_go_ms(), u64::min)
+    }
+
+    /// So long after it was sent.
+    fn at_ms(&self, limit_ms: u64) -> u64 {
+        self.flight.borrow().sent_ms.saturating_add(limit_ms)
+    }
+
+    /// Whether Envoy's timer may strike, and would lead elsewhere than a lost connection.
+    fn is_feared(&self) -> bool {
+        let flight = self.flight.borrow();
+        let is_short = flight.per_try_ms < self.limits.last_ms;
+        flight.way_taken == Way::Direct && (is_short || !flight.preset_moves())
+    }
+
+    /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts an answer that is still held.
     fn before_envoy_ms(&self) -> u64 {
-        self.started_ms + self.flight.borrow().per_try_ms.saturating_sub(MARGIN_MS)
+        let flight = self.flight.borrow();
+        if flight.way_taken != Way::Direct {
+            return u64::MAX;
+        }
+        self.started_ms.saturating_add(flight.per_try_ms.saturating_sub(MARGIN_MS))
+    }
+
+    /// When the body of an error has hung for too long.
+    fn hangs_ms(&self) -> u64 {
+        self.flight.borrow().heard_ms.saturating_add(ERROR_BODY_MS).min(self.before_envoy_ms())
+    }
+
+    /// How long a whole answer may take.
+    fn answer_limit_ms(&self) -> u64 {
+        let silence = Failure::local(FailureClass::Timeout, String::new());
+        let has_alternative = self.flight.borrow().has_alternative(&silence);
+        if has_alternative { self.limits.leave_ms } else { self.limits.last_ms }
     }
 
     /// When a held stream's first token is too late, where it is still awaited and there is somewhere else to go.
     fn late_ms(&self) -> Option<u64> {
-        let limit_ms = self.first_token_ms?;
+        let limit_ms = self.limits.leave_ms;
         let flight = self.flight.borrow();
         let awaited = flight.first_token_ms.is_none() && flight.has_alternative(&late(limit_ms));
-        let late_ms = flight.sent_ms.saturating_add(limit_ms);
         drop(flight);
-        awaited.then(|| late_ms.min(self.before_envoy_ms()))
+        awaited.then(|| self.at_ms(limit_ms).min(self.before_envoy_ms()))
     }
 
     /// When a stream has been silent for too long, once it began.
@@ -55,23 +150,53 @@ impl Attempt {
         Some(flight.heard_ms + flight.config.signalbox.stream_idle_timeout_ms?)
     }
 
-    /// A moment came that it may have waited for. `None`: nothing changes for the answer
-    /// ([`super::Flight::next_cluster`] may have).
-    pub fn on_deadline(&mut self, now_ms: u64) -> Option<Verdict> {
-        let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
-        match self.phase {
-            Phase::Head | Phase::Failing(..) | Phase::Whole => self.fear_timeout(),
-            Phase::Held(..) if due(self.late_ms()) => Some(self.failed(late(self.first_token_ms.unwrap_or_default()))),
-            Phase::Held(..) if due(self.silent_ms()) => Some(self.failed(stalled(self.idle_ms()))),
-            Phase::Held(..) if self.before_envoy_ms() <= now_ms => self.let_go(),
-            Phase::Flowing(..) if due(self.silent_ms()) => {
-                let failure = stalled(self.idle_ms());
-                self.phase = Phase::Cut;
-                self.flight.borrow_mut().fail(failure);
-                Some(Verdict::CutOff)
-            }
-            _ => None,
+    /// When a stream has come nowhere for too long, however much it pings: nothing but that since its last progress, or, before its first
+    /// token, all the time that the last deployment has.
+    fn overdue_ms(&self) -> Option<u64> {
+        let flight = self.flight.borrow();
+        if flight.first_token_ms.is_none() {
+            return Some(flight.sent_ms.saturating_add(self.limits.last_ms));
         }
+        Some(flight.progress_ms + flight.config.signalbox.stream_progress_timeout_ms?)
+    }
+
+    /// The same, if something came at this time.
+    pub(super) fn is_overdue(&self) -> bool {
+        let heard_ms = self.flight.borrow().heard_ms;
+        self.overdue_ms().is_some_and(|overdue_ms| overdue_ms <= heard_ms)
+    }
+
+    pub(super) fn overdue(&self) -> Failure {
+        let flight = self.flight.borrow();
+        if flight.first_token_ms.is_none() {
+            return Failure::local(FailureClass::Timeout, format!("no first token within {} ms", self.limits.last_ms));
+        }
+        let limit_ms = flight.config.signalbox.stream_progress_timeout_ms.unwrap_or_default();
+        Failure::local(FailureClass::Timeout, format!("the stream came no further for {limit_ms} ms"))
+    }
+
+    /// When a stream that pings would have pinged again.
+    fn with_ping_ms(&self, overdue_ms: u64) -> u64 {
+        let wait_ms = overdue_ms.saturating_sub(self.flight.borrow().sent_ms).min(PING_MS);
+        overdue_ms.max(self.flight.borrow().heard_ms.saturating_add(wait_ms))
+    }
+
+    /// When the last stream's head is let go without a token.
+    fn let_go_ms(&self) -> u64 {
+        if self.keeps_all() || self.is_begun_document() || self.late_ms().is_some() {
+            return self.before_envoy_ms();
+        }
+        self.head_ms.saturating_add(LET_GO_MS).min(self.before_envoy_ms())
+    }
+
+    /// Whether a stream is held to its end.
+    fn keeps_all(&self) -> bool {
+        self.flight.borrow().config.signalbox.stream_commit == StreamCommit::Complete
+    }
+
+    /// Whether something lies here that is no stream, and not whole.
+    fn is_begun_document(&self) -> bool {
+        matches!(&self.phase, Phase::Held(None, held) if is_document(held) == Some(true))
     }
 
     /// Envoy's timer strikes next: chooses where that leads.
@@ -82,16 +207,40 @@ impl Attempt {
         None
     }
 
+    /// The try is over before anything was let go, and nothing of its answer will do: the flight moves on, or ends with an answer of
+    /// our own, since there may be no body that could be replaced.
+    pub(super) fn gives_up(&mut self, failure: Failure, now_ms: u64) -> Verdict {
+        self.phase = Phase::Cut;
+        self.kept.set(0);
+        let mut flight = self.flight.borrow_mut();
+        flight.fail(failure);
+        if flight.preset.is_some() {
+            return Verdict::Retry;
+        }
+        flight.answered = true;
+        flight.drop_body();
+        let (error, cause) = flight.final_error();
+        Verdict::Reply(Reply::failure(&error, flight.told(now_ms, cause)))
+    }
+
+    /// A committed stream ends without an end.
+    fn cut_off(&mut self, failure: Failure) -> Verdict {
+        self.phase = Phase::Cut;
+        self.kept.set(0);
+        self.flight.borrow_mut().fail(failure);
+        Verdict::CutOff
+    }
+
     fn idle_ms(&self) -> u64 {
         self.flight.borrow().config.signalbox.stream_idle_timeout_ms.unwrap_or_default()
     }
 
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
-        let Phase::Held(stream, held) = &mut self.phase else { return None };
-        if stream.is_none() && is_document(held) == Some(true) {
+        if self.is_begun_document() || (self.keeps_all() && self.flight.borrow().way_taken == Way::Direct) {
             return self.fear_timeout();
         }
+        let Phase::Held(stream, held) = &mut self.phase else { return None };
         let held = std::mem::take(held);
         let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
         self.phase = Phase::Flowing(stream, held);

@@ -17,6 +17,8 @@ use std::rc::Rc;
 use super::flight::of_failure;
 use super::headers::{HeaderMap, OF_REPLACED_BODY, to_provider};
 use super::kept::Kept;
+use super::patience::{Limits, Way};
+use super::relay::{self, RELAY, to_relay};
 use super::reply::Reply;
 use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight};
@@ -61,7 +63,11 @@ pub struct Attempt {
     /// What this try keeps of its answer.
     kept: Kept,
     started_ms: u64,
-    first_token_ms: Option<u64>,
+    limits: Limits,
+    /// When its head came, Unix milliseconds.
+    head_ms: u64,
+    /// When an error event went to the client, after which nothing more comes, Unix milliseconds.
+    cut_ms: Option<u64>,
     /// Which try of the flight it is, from 1.
     number: usize,
 }
@@ -82,14 +88,20 @@ impl Attempt {
         // The first try follows the decision at once.
         let now_ms = if this.tried.is_empty() && !this.is_timed() { this.started_ms } else { now_ms() };
         let preset = this.taken(cluster);
+        let way = match cluster {
+            Some(cluster) if cluster != RELAY => Way::Direct,
+            _ => this.way,
+        };
         this.lose(now_ms);
         let Some((place, wait_ms)) = preset else {
             return Err(this.abort(false, now_ms));
         };
         this.begin(place);
+        this.way_taken = way;
         this.attempt_started_ms = now_ms;
         this.sent_ms = now_ms.saturating_add(wait_ms);
         this.heard_ms = now_ms;
+        this.progress_ms = now_ms;
         (this.first_token_ms, this.told_usage) = (None, None);
         this.choose(&Failure::local(FailureClass::Reset, ""));
         let translated = this.translated.take().filter(|(of, _)| *of == place).map(|(_, encoded)| encoded);
@@ -106,18 +118,25 @@ impl Attempt {
                 return Err(reply);
             }
         };
-        let headers = to_provider(client, deployment, this.api, length);
-        let first_token_ms = deployment
-            .stream_timeout_ms
-            .or(this.config.router.stream_timeout_ms)
-            .or(this.config.signalbox.first_token_timeout_ms);
-        let own_ms = this.patience_ms.filter(|own_ms| first_token_ms.is_none_or(|configured| *own_ms < configured));
-        let first_token_ms = own_ms.or(first_token_ms).filter(|_| this.stream);
+        let mut headers = to_provider(client, deployment, this.api, length);
+        if way != Way::Direct {
+            headers.append(&mut to_relay(&this, deployment, way));
+        }
+        let limits = this.limits(deployment);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
-        (this.dropped, this.is_impatient) = (dropped, own_ms.is_some());
+        (this.dropped, this.is_impatient) = (dropped, limits.is_callers);
         let (number, kept) = (this.tried.len(), this.kept.part());
-        let flight = Rc::clone(flight);
-        let attempt = Self { flight, dialect, phase: Phase::Head, kept, started_ms: now_ms, first_token_ms, number };
+        let attempt = Self {
+            flight: Rc::clone(flight),
+            dialect,
+            phase: Phase::Head,
+            kept,
+            started_ms: now_ms,
+            limits,
+            head_ms: now_ms,
+            cut_ms: None,
+            number,
+        };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
@@ -172,8 +191,18 @@ impl Attempt {
 
     /// The head of the answer came. `headers` reads all of it; only a failure needs that.
     pub fn on_headers(&mut self, status: u16, headers: &dyn Fn() -> HeaderMap, ends: bool) -> Verdict {
+        self.head_ms = self.flight.borrow().heard_ms;
         if !(200..300).contains(&status) {
-            self.phase = Phase::Failing(status, headers());
+            let headers = headers();
+            let flight = self.flight.borrow();
+            let is_relayed = flight.way_taken != Way::Direct;
+            let (_, deployment) = flight.tried.last().and_then(|place| flight.deployment(*place)).unzip();
+            let limit_ms = deployment.map_or(0, |deployment| flight.relayed_ms(deployment));
+            drop(flight);
+            if let Some(failure) = relay::failure(&headers, limit_ms).filter(|_| is_relayed) {
+                return self.gives_up(failure, self.head_ms);
+            }
+            self.phase = Phase::Failing(status, headers);
             return if ends { self.on_body(b"", true) } else { Verdict::Hold };
         }
         if ends {
@@ -225,17 +254,8 @@ impl Attempt {
     pub fn on_body(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         let verdict = match std::mem::replace(&mut self.phase, Phase::Cut) {
             Phase::Failing(status, headers) => {
-                let header = |name: &str| {
-                    let (_, value) = headers.iter().find(|(found, _)| found == name)?;
-                    Some(String::from_utf8_lossy(value).into_owned())
-                };
-                let flight = self.flight.borrow();
-                let asked = flight.tried.last().and_then(|place| flight.deployment(*place));
-                let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
-                let now_ms = flight.heard_ms;
-                drop(flight);
-                let answer = ErrorAnswer { provider, status, header: &header, body: bytes, now_ms };
-                self.failed(failure::classify(&answer))
+                let failure = self.judged(status, &headers, bytes);
+                self.failed(failure)
             }
             Phase::Whole => self.whole(bytes, ends),
             Phase::Held(stream, held) => self.held(stream, held, bytes, ends),
@@ -246,6 +266,18 @@ impl Attempt {
             }
         };
         self.within_budget(verdict)
+    }
+
+    /// What an error answer says, as far as it has come.
+    fn judged(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
+        let header = |name: &str| {
+            let (_, value) = headers.iter().find(|(found, _)| found == name)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let flight = self.flight.borrow();
+        let asked = flight.tried.last().and_then(|place| flight.deployment(*place));
+        let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
+        failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: flight.heard_ms })
     }
 
     /// Trailers ended the answer, and nothing of its body lies in Envoy's buffer: now the host takes no bytes of ours. A stream whose end

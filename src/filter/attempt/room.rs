@@ -29,7 +29,7 @@ impl Attempt {
                     Edit::Keep | Edit::Prefix(..) => Edit::Append(event),
                 })
             }
-            verdict @ (Verdict::Retry | Verdict::CutOff) => verdict,
+            verdict @ (Verdict::Retry | Verdict::Reply(_) | Verdict::CutOff) => verdict,
         }
     }
 
