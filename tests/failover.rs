@@ -3,13 +3,15 @@
 
 use std::fmt::Write;
 
-use signalbox::chat::{Failure, FailureClass};
+use signalbox::chat::{Failure, FailureClass, Fault};
 use signalbox::config::model::RetryPolicy;
 use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next, next_or_again, rule_out};
 use signalbox::routing::strategy::{Figure, Random};
 use signalbox::routing::{By, Candidate, Place, Plan, Purpose, Stage};
 
-const RULES: Rules = Rules { fallback_on_bad_request: false, max_wait_ms: 5_000 };
+const RULES: Rules = Rules { fallback_on_bad_request: false, max_wait_ms: 5_000, another_provider: true };
+
+const FIRST: Place = Place { stage: 0, candidate: 0 };
 
 const CLASSES: [FailureClass; 14] = [
     FailureClass::Connect,
@@ -36,6 +38,7 @@ fn failure(class: FailureClass, retry_after_ms: Option<u64>) -> Failure {
 fn stages(sizes: &[usize], retries: u32) -> Plan {
     let candidate = |deployment| Candidate {
         deployment,
+        provider: None,
         model: None,
         window: None,
         figure: Figure::None,
@@ -149,6 +152,55 @@ fn a_bad_request_falls_back_where_it_is_wanted() {
         Next::Try(Place { stage: 1, candidate: 0 }, 0)
     );
     assert_eq!(next(&plan, &tried, &bad, &RULES, 0), Next::GiveUp);
+}
+
+/// A plan whose deployments are run by these providers, a group a line.
+fn run_by(groups: &[&[&str]]) -> Plan {
+    let sizes: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    let mut plan = stages(&sizes, 2);
+    for (stage, names) in plan.stages.iter_mut().zip(groups) {
+        for (candidate, name) in stage.candidates.iter_mut().zip(*names) {
+            candidate.provider = signalbox::provider::by_name(name);
+        }
+    }
+    plan
+}
+
+/// A7: for what we translated we answer, once; what is the client's own bytes is the client's.
+#[test]
+fn a7_an_unexplained_refusal_of_a_translated_request_goes_to_another_provider_once() {
+    let bad = failure(FailureClass::BadRequest, None);
+    let first = |plan: &Plan, failure: &Failure, rules: &Rules| next(plan, &[FIRST], failure, rules, 0);
+    let to = |stage, candidate| Next::Try(Place { stage, candidate }, 0);
+    for (groups, wanted) in [
+        (&[&["anthropic", "anthropic", "openai"][..]][..], to(0, 2)),
+        (&[&["anthropic"], &["anthropic"], &["groq"]], to(2, 0)),
+        (&[&["anthropic", "anthropic"], &["anthropic"]], Next::GiveUp),
+        (&[&["openai", "anthropic"], &["groq"]], Next::GiveUp),
+        (&[&["hosted_vllm"], &["openai"]], Next::GiveUp),
+    ] {
+        assert_eq!(first(&run_by(groups), &bad, &RULES), wanted, "{groups:?}");
+    }
+    let plan = run_by(&[&["anthropic"], &["openai"], &["groq"]]);
+    assert_eq!(first(&plan, &bad, &Rules { another_provider: false, ..RULES }), Next::GiveUp, "once");
+    let clients = Failure { fault: Fault::Client, ..bad.clone() };
+    assert_eq!(first(&plan, &clients, &RULES), Next::GiveUp, "an image that nobody takes");
+    for class in [FailureClass::ContextWindow, FailureClass::ContentPolicy] {
+        assert_ne!(first(&run_by(&[&["anthropic", "openai"]]), &failure(class, None), &RULES), to(0, 1), "{class:?}");
+    }
+    let mut level = run_by(&[&["anthropic", "anthropic", "openai"]]);
+    rule_out(&mut level, FIRST, &bad, &RULES);
+    let out = |at: usize| level.stages[0].candidates[at].ruled_out;
+    assert_eq!((out(0), out(1), out(2)), (true, true, false), "its own provider would say the same");
+}
+
+#[test]
+fn a_request_larger_than_a_minutes_tokens_goes_on_and_never_back() {
+    let large = Failure { fault: Fault::Request, ..failure(FailureClass::RateLimit, Some(1_000)) };
+    let at = |plan: &Plan| next(plan, &[FIRST], &large, &RULES, 0);
+    assert_eq!(at(&stages(&[1], 2)), Next::GiveUp, "waiting does not help");
+    assert_eq!(at(&stages(&[2], 2)), Next::Try(Place { stage: 0, candidate: 1 }, 0));
+    assert_eq!(at(&stages(&[1, 1], 2)), Next::Try(Place { stage: 1, candidate: 0 }, 0));
 }
 
 #[test]

@@ -119,6 +119,18 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether it is a refusal of the request that no word explains: another provider may take it.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        self.class == FailureClass::BadRequest && self.fault == Fault::Request
+    }
+
+    /// Whether the same request meets the same failure again, however soon it comes: then no client need try.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        !matches!(self.fault, Fault::Deployment | Fault::Network | Fault::Gateway)
+    }
+
     /// A failure that no provider named: the connection or our own reading of the answer says so.
     #[must_use]
     pub fn local(class: FailureClass, message: impl Into<String>) -> Self {

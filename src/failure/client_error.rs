@@ -1,6 +1,6 @@
 //! The error that a client gets when no provider served it.
 //!
-//! Status and code are those for which OpenAI's SDKs raise the fitting exception. What is the router's fault (its key, its
+//! Status and code are those for which OpenAI's SDKs raise the fitting exception. What is the gateway's fault (its key, its
 //! provider) is never a 401 or 403: the client's own key is in order.
 
 use crate::chat::{ApiError, Failure, FailureClass, Fault};
@@ -34,10 +34,17 @@ pub fn api_error(failure: &Failure) -> ApiError {
             (status, REQUEST, failure.code.clone().filter(|code| code != REQUEST))
         }
     };
-    ApiError { status, kind, code, param: failure.param.clone(), message: message(failure) }
+    // What is said about our credentials, their parameter's name included, is for the log.
+    let param = failure.param.clone().filter(|_| !is_about_credentials(class));
+    ApiError { status, kind, code, param, message: message(failure) }
 }
 
-/// The provider's words, or ours where it had none; about keys, ours first.
+const fn is_about_credentials(class: FailureClass) -> bool {
+    matches!(class, FailureClass::Auth | FailureClass::Permission)
+}
+
+/// The provider's words, or ours where it had none. About our credentials ours alone: providers quote them, in more shapes than can be
+/// masked.
 fn message(failure: &Failure) -> String {
     let ours = match failure.class {
         FailureClass::Connect => "the provider could not be reached",
@@ -48,16 +55,18 @@ fn message(failure: &Failure) -> String {
         FailureClass::Quota => "the quota at the provider is used up",
         FailureClass::Overloaded => "the provider is overloaded",
         FailureClass::Upstream => "the provider failed",
-        FailureClass::Auth => "the provider refused the router's credentials",
-        FailureClass::Permission => "the provider does not allow this with the router's credentials",
+        FailureClass::Auth => "the provider refused the gateway's credentials",
+        FailureClass::Permission => "the provider does not allow this with the gateway's credentials",
         FailureClass::NotFound => "the provider does not know the model",
         FailureClass::ContextWindow => "the prompt is longer than the model's context window",
         FailureClass::ContentPolicy => "the provider refused the content",
         FailureClass::BadRequest => "the provider refused the request",
     };
-    match (failure.class, failure.message.as_str()) {
-        (_, "") => ours.into(),
-        (FailureClass::Auth | FailureClass::Permission, theirs) => format!("{ours}: {theirs}"),
-        (_, theirs) => theirs.into(),
+    if is_about_credentials(failure.class) {
+        let status = if failure.status == 0 { String::new() } else { format!(" (status {})", failure.status) };
+        let provider =
+            if failure.provider.is_empty() { "the provider".into() } else { format!("`{}`", failure.provider) };
+        return format!("{}{status}", ours.replacen("the provider", &provider, 1));
     }
+    if failure.message.is_empty() { ours.into() } else { failure.message.clone() }
 }

@@ -123,7 +123,8 @@ impl Flight {
         // Envoy's time for an attempt passes while it is held back: what is left must do for an answer.
         let longest_ms = self.per_try_ms / 2;
         let rules = Rules::of(&self.config.signalbox);
-        let rules = Rules { max_wait_ms: rules.max_wait_ms.min(longest_ms), ..rules };
+        let another_provider = !self.causes.iter().any(|(_, failure)| failure.is_unexplained());
+        let rules = Rules { max_wait_ms: rules.max_wait_ms.min(longest_ms), another_provider, ..rules };
         match failover::next_or_again(&self.plan, &self.tried, &self.causes, failure, &rules, chance) {
             Next::Try(place, wait_ms) => Next::Try(place, wait_ms.min(longest_ms)),
             Next::GiveUp => Next::GiveUp,

@@ -9,13 +9,11 @@ use std::rc::Rc;
 use super::kept::Kept;
 use super::patience::Way;
 use super::relay::RELAY;
-use super::reply::ERROR_HEADER;
 use super::{Api, Ending, Event, Reply};
 use crate::catalogue::{Usd, cost, facts};
-use crate::chat::{ApiError, Failure, FailureClass, Usage};
+use crate::chat::{Failure, FailureClass, Usage};
 use crate::codec::{AnswerStream, Encoded};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
-use crate::failure::api_error;
 use crate::routing::auto::Choice;
 use crate::routing::failover::{self, Rules};
 use crate::routing::strategy::Random;
@@ -305,27 +303,6 @@ impl Flight {
         }
     }
 
-    /// The error the client gets when all is lost: the first real cause, and what was tried.
-    pub(super) fn final_error(&self) -> (ApiError, Option<&Failure>) {
-        let Some((_, first)) = self.causes.first() else {
-            let message = "No provider could be reached.".to_owned();
-            return (ApiError { status: 503, kind: "upstream_error", code: None, param: None, message }, None);
-        };
-        let mut error = api_error(first);
-        if self.causes.len() > 1 {
-            let tried: Vec<String> = self
-                .causes
-                .iter()
-                .filter_map(|(place, failure)| {
-                    let (_, deployment) = self.deployment(*place)?;
-                    Some(format!("{}: {}", deployment.id, failure.class.as_str()))
-                })
-                .collect();
-            error.message = format!("{} (tried {})", error.message, tried.join(", "));
-        }
-        (error, Some(first))
-    }
-
     /// How many fallback groups were asked.
     fn fallbacks(&self) -> usize {
         let mut groups: Vec<GroupIndex> = Vec::new();
@@ -373,14 +350,7 @@ impl Flight {
         }
         headers.push(("x-signalbox-attempts", self.tried.len().to_string()));
         headers.push(("server-timing", format!("total;dur={}", now_ms.saturating_sub(self.started_ms))));
-        headers.extend(failure.map(of_failure).unwrap_or_default());
+        headers.extend(self.of_failure(failure));
         headers
     }
-}
-
-/// What an error's headers say of its cause.
-pub(super) fn of_failure(failure: &Failure) -> Vec<(&'static str, String)> {
-    let mut headers = vec![(ERROR_HEADER, failure.class.as_str().to_owned())];
-    headers.extend(failure.retry_after_ms.map(|wait_ms| ("retry-after", wait_ms.div_ceil(1000).to_string())));
-    headers
 }

@@ -28,6 +28,8 @@ const FORWARDED: &[&str] = &[
 ];
 /// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
 pub(super) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
+/// What else of a failed answer never passes: how long to wait is said in our own words, or not at all.
+pub(super) const OF_FAILURE: &[&str] = &["content-encoding", "content-length", "retry-after", "retry-after-ms"];
 
 /// The headers of one attempt.
 pub(super) fn to_provider(client: HeaderMap, deployment: &Deployment, api: Api, length: usize) -> OutgoingHeaders {

@@ -15,6 +15,7 @@ mod desk;
 mod ending;
 mod endpoint;
 pub mod expressible;
+mod final_error;
 mod flight;
 mod flights;
 mod gauges;

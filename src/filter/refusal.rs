@@ -10,6 +10,9 @@ use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
 
+/// The longest `retry-after` that OpenAI's SDKs heed, in seconds.
+const LONGEST_WAIT_S: u64 = 60;
+
 /// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
 #[must_use]
 pub fn refusal(
@@ -27,6 +30,12 @@ pub fn refusal(
     if let Some(until_ms) = why.until_ms() {
         let wait_s = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
         reply.headers.push(("retry-after", wait_s.to_string()));
+        // SDKs that are told to wait for longer than a minute do not wait at all.
+        if wait_s > LONGEST_WAIT_S {
+            return reply.without_retry();
+        }
+    } else if reply.status >= 500 {
+        return reply.without_retry();
     }
     reply
 }
@@ -105,5 +114,13 @@ mod tests {
         assert_eq!(told(full), is(429, "rate_limit_exceeded", Some("3")), "2.001 s are rounded up");
         assert_eq!(told(Exclusion::OverBudget { until_ms: 61_000 }), is(429, "budget_exceeded", Some("60")));
         assert_eq!(told(Exclusion::Cooling { until_ms: 0 }), is(429, "rate_limit_exceeded", Some("1")));
+        let may_retry = |why| {
+            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, left_out: Vec::new() };
+            let reply = refusal(config.as_ref().unwrap(), "m", &refusal_of, None, 1_000);
+            reply.headers.iter().all(|(name, _)| *name != "x-should-retry")
+        };
+        assert!(may_retry(Exclusion::NoRoom { what: Limit::Requests, until_ms: 3_001 }));
+        assert!(!may_retry(Exclusion::OverBudget { until_ms: 600_000 }), "not for ten minutes");
+        assert!(!may_retry(Exclusion::Blocked) && !may_retry(Exclusion::Tags));
     }
 }

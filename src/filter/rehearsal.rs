@@ -72,6 +72,6 @@ impl Flight {
             return Ok(self);
         }
         let (error, cause) = self.final_error();
-        Err(Reply::failure(&error, cause.map(super::flight::of_failure).unwrap_or_default()))
+        Err(Reply::failure(&error, self.of_failure(cause)))
     }
 }

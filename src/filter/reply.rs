@@ -11,6 +11,11 @@ use crate::config::model::{RouterConfig, is_pattern};
 /// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
 pub(super) const ERROR_HEADER: &str = "x-signalbox-error";
 
+/// What keeps OpenAI's SDK from trying again.
+pub(super) fn no_retry() -> (&'static str, String) {
+    ("x-should-retry", "false".to_owned())
+}
+
 /// A whole answer that never reaches a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -23,16 +28,25 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A refusal of our own, in OpenAI's shape. Its code stands in a header too, and so in the access log.
+    /// A refusal of our own, in OpenAI's shape. Its code stands in a header too, and so in the access log. What time mends (a limit, a
+    /// gateway that starts) may be tried again; what is wrong with the request may not.
     #[must_use]
     pub fn error(error: &ApiError) -> Self {
-        Self::failure(error, Vec::new())
+        let is_lasting = !matches!(error.status, 408 | 409 | 429 | 500..);
+        Self::failure(error, is_lasting.then(no_retry).into_iter().collect())
     }
 
-    /// An error in OpenAI's shape, with what is told of the failure behind it. The SDK is told not to try again: what can be retried was.
+    /// Says that nobody need try again.
+    #[must_use]
+    pub fn without_retry(mut self) -> Self {
+        self.headers.push(no_retry());
+        self
+    }
+
+    /// An error in OpenAI's shape, with what is told of the failure behind it.
     #[must_use]
     pub fn failure(error: &ApiError, told: Vec<(&'static str, String)>) -> Self {
-        let mut headers = vec![("content-type", "application/json".to_owned()), ("x-should-retry", "false".to_owned())];
+        let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(told);
         if headers.iter().all(|(name, _)| *name != ERROR_HEADER) {
             headers.push((ERROR_HEADER, error.code.clone().unwrap_or_else(|| error.kind.to_owned())));

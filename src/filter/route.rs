@@ -104,9 +104,7 @@ pub fn not_ready() -> Reply {
     let message = "The gateway is starting again. Try again in a moment.".to_owned();
     let error =
         ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
-    let mut reply = Reply::error(&error);
-    reply.headers.retain(|(name, _)| *name != "x-should-retry");
-    reply
+    Reply::error(&error)
 }
 
 /// What planning needs from outside.

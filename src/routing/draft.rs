@@ -125,6 +125,7 @@ impl<'a> Draft<'a> {
             let model = deployment.map(|deployment| deployment.model.as_str()).unwrap_or_default();
             Candidate {
                 deployment: it.deployment,
+                provider: deployment.map(|deployment| deployment.provider),
                 model: resolve::upstream_model(model, captures, link.name),
                 window: deployment.and_then(facts::window),
                 figure: it.figure,

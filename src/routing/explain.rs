@@ -66,7 +66,9 @@ fn course(plan: &Plan, class: FailureClass, retry_after_ms: Option<u64>, rules: 
     let failure = Failure { retry_after_ms, ..Failure::local(class, "") };
     let mut tried = vec![Place { stage: 0, candidate: 0 }];
     let mut steps = Vec::new();
-    while let Next::Try(place, wait_ms) = failover::next_or_again(plan, &tried, &[], &failure, rules, 0) {
+    let mut rules = *rules;
+    while let Next::Try(place, wait_ms) = failover::next_or_again(plan, &tried, &[], &failure, &rules, 0) {
+        rules.another_provider &= !failure.is_unexplained();
         tried.push(place);
         steps.push((place, wait_ms));
     }

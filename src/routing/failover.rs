@@ -6,11 +6,16 @@
 //! | reset before an answer | once, at once | at once | then | again, with backoff |
 //! | timeout, first token | no | at once | then | no |
 //! | rate limit, overloaded | wait out a `retry-after` of up to `max_wait` | at once | else | again, unless the wait is longer |
-//! | upstream (500, 502, an unreadable answer) | once, with backoff | at once | then | again, with backoff |
-//! | quota, auth, permission, not found | no | at once | then | no |
+//! | rate limit that one request alone exceeds | no | at once | then | no |
+//! | upstream (500, 502, 409, 421, 425, 499, a web page with a 4xx, an unreadable answer) | once, with backoff | at once | then | again, with backoff |
+//! | quota (whatever says that the account is spent or suspended), auth, permission, not found | no | at once | then | no |
 //! | context window | no | only with a larger window | `context_window_fallbacks`, else a larger window in `fallbacks` | no |
 //! | content policy | no | no | only `content_policy_fallbacks` | no |
 //! | bad request | no | no | no (`signalbox.fallback_on_bad_request`: then) | no |
+//! | bad request that no word explains, where we translated the request | no | the next of another provider, once | the same | no |
+//!
+//! The last row: what is the client's own bytes is the client's to mend, but for what we made of it we answer. What is at fault is told by
+//! [`Failure::fault`], which `state` reads too: what is the request's own fault never cools.
 //!
 //! All within `num_retries` for each group, or the `retry_policy`'s number for the class, which also retries what the table would
 //! not. Before anybody is given up, whoever the request was not sent to yet and the class leads to is asked once ([`last_resort`]). The
@@ -38,13 +43,19 @@ pub struct Rules {
     pub fallback_on_bad_request: bool,
     /// `signalbox.max_wait`: a `retry-after` up to this is waited out, in milliseconds; a longer one is the client's to wait.
     pub max_wait_ms: u64,
+    /// Whether a refusal that no word explains may still lead from a translated request to another provider: once in a request.
+    pub another_provider: bool,
 }
 
 impl Rules {
     /// As configured.
     #[must_use]
     pub const fn of(settings: &Settings) -> Self {
-        Self { fallback_on_bad_request: settings.fallback_on_bad_request, max_wait_ms: settings.max_wait_ms }
+        Self {
+            fallback_on_bad_request: settings.fallback_on_bad_request,
+            max_wait_ms: settings.max_wait_ms,
+            another_provider: true,
+        }
     }
 }
 
@@ -96,13 +107,14 @@ const fn row(same: Same, another: Another, group: Group, persists: bool) -> Cond
     Conduct { same, another, group, persists }
 }
 
-const fn conduct(class: FailureClass, rules: &Rules) -> Conduct {
+const fn conduct(failure: &Failure, rules: &Rules) -> Conduct {
     use FailureClass as C;
     let on_bad_request = if rules.fallback_on_bad_request { Group::Then } else { Group::No };
-    match class {
+    match failure.class {
         C::Connect => row(Same::No, Another::AtOnce, Group::Then, true),
         C::Reset => row(Same::Once, Another::AtOnce, Group::Then, true),
         C::Timeout | C::FirstToken => row(Same::No, Another::AtOnce, Group::Then, false),
+        C::RateLimit if failure.fault.is_of_request() => row(Same::No, Another::AtOnce, Group::Then, false),
         C::RateLimit | C::Overloaded => row(Same::WhenShort, Another::AtOnce, Group::Then, true),
         C::Upstream => row(Same::OnceAfterBackoff, Another::AtOnce, Group::Then, true),
         C::Quota | C::Auth | C::Permission | C::NotFound => row(Same::No, Another::AtOnce, Group::Then, false),
@@ -121,9 +133,12 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, rules: &Rules, chan
         return Next::GiveUp;
     }
     let here = Here { plan, tried, place: here, stage, failure, rules, chance };
-    let conduct = conduct(failure.class, rules);
+    let conduct = conduct(failure, rules);
     let may_retry = here.may_retry();
     let insists = here.of_policy(stage).is_some();
+    if let Some(place) = here.another_provider(may_retry) {
+        return Next::Try(place, 0);
+    }
     if may_retry {
         let within = here.another(conduct.another, insists).or_else(|| here.same(conduct.same, insists));
         if let Some(next) = within {
@@ -146,7 +161,7 @@ pub fn beyond_asked(plan: &Plan, failure: &Failure, rules: &Rules) -> Option<Pla
     loop {
         let stage = plan.stages.get(place.stage)?;
         let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
-        place = here.another_group(conduct(failure.class, rules).group)?;
+        place = here.another_group(conduct(failure, rules).group)?;
         if plan.group(place) != Some(plan.asked) {
             return Some(place);
         }
@@ -188,6 +203,22 @@ impl Here<'_> {
     fn is_here(&self, place: Place) -> bool {
         place.stage == self.place.stage
             || self.plan.stages.get(place.stage).is_some_and(|stage| stage.is_level_of(self.stage))
+    }
+
+    /// Where a refusal that no word explains leads from a request that we translated: to the next deployment of another provider, of this
+    /// level or a later one.
+    fn another_provider(&self, may_retry: bool) -> Option<Place> {
+        let here = self.plan.candidate(self.place)?;
+        if !self.rules.another_provider || !self.failure.is_unexplained() || !here.is_translated() {
+            return None;
+        }
+        let leads = |place: &Place| {
+            let is_stage = self.plan.stages.get(place.stage).is_some_and(|stage| self.leads_on(stage));
+            let is_later = if place.stage == self.place.stage { may_retry } else { place.stage > self.place.stage };
+            let is_another = self.plan.candidate(*place).is_some_and(|there| there.provider != here.provider);
+            is_later && is_stage && is_another && self.is_open(*place)
+        };
+        self.plan.places().find(leads)
     }
 
     /// Another deployment of this stage that was not asked yet. A retry policy `insists`, whatever the class.

@@ -7,12 +7,15 @@ use super::exclusion::{Exclusion, LeftOut};
 use super::resolve::By;
 use super::strategy::Figure;
 use crate::config::model::{DeploymentIndex, GroupIndex, RetryPolicy};
+use crate::provider::{Dialect, Provider};
 
 /// One deployment that may serve, and the name of the model there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// Which one.
     pub deployment: DeploymentIndex,
+    /// Who runs it.
+    pub provider: Option<&'static Provider>,
     /// The model's name where it is not the deployment's own (wildcards).
     pub model: Option<String>,
     /// The longest prompt it takes, in tokens, where that is known.
@@ -23,6 +26,14 @@ pub struct Candidate {
     pub rests_until_ms: Option<u64>,
     /// It is not to be asked in this request any more: a failure told that it could not serve it, or a limit of it binds.
     pub ruled_out: bool,
+}
+
+impl Candidate {
+    /// Whether the client's request is translated for it, so that a refusal may be of what we made of it.
+    #[must_use]
+    pub fn is_translated(&self) -> bool {
+        self.provider.is_some_and(|provider| provider.dialect != Dialect::OpenAi)
+    }
 }
 
 /// What leads to a stage.

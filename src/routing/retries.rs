@@ -12,6 +12,8 @@ pub(super) fn of_class(policy: &RetryPolicy, failure: &Failure) -> Option<u32> {
     let own = match failure.class {
         C::Connect | C::Reset | C::Upstream => policy.internal_server_error,
         C::Timeout | C::FirstToken => policy.timeout,
+        // It is as large the next time.
+        C::RateLimit if failure.fault.is_of_request() => return None,
         C::RateLimit => policy.rate_limit,
         C::Quota if failure.status == 429 => policy.rate_limit,
         C::Overloaded => policy.service_unavailable,

@@ -2,10 +2,12 @@
 //!
 //! | failure | cools |
 //! |---|---|
-//! | connect, no headers in `timeout`, quota, 401, 403, 404 of the model | at once |
+//! | connect, no headers in `timeout`; what is the account's or the model's fault, whatever its status (quota, 401, 403, 404) | at once |
 //! | 429, 503, 529, in-stream overload | at once, for as long as the provider says |
 //! | reset, first token too late, 500, 502, 504, 408, an answer that cannot be read | after repeats |
-//! | context window, content policy, the request's own fault | never |
+//! | context window, content policy, a rate limit that one request alone exceeds, the request's own fault | never |
+//!
+//! Whose fault a failure is stands in it ([`Failure::fault`]), read from the provider's words; `routing::failover` goes by the same.
 //!
 //! Repeats are three failures in a row, or LiteLLM's rule: more than half of at least five requests in a minute. LiteLLM's alone
 //! needs five requests to see a dead provider, which at one request every few seconds is half a minute of failures; three in a
@@ -150,11 +152,10 @@ impl CooldownRules {
             return false;
         }
         match failure.class {
-            FailureClass::ContextWindow => false,
             FailureClass::BadRequest | FailureClass::ContentPolicy => {
                 Cause::of(failure).named(&self.own.policy).is_some()
             }
-            _ => true,
+            _ => !failure.fault.is_of_request(),
         }
     }
 
@@ -190,11 +191,9 @@ const fn has_room_later(class: FailureClass) -> bool {
 
 fn at_once(failure: &Failure) -> bool {
     match failure.class {
-        FailureClass::Connect
-        | FailureClass::Quota
-        | FailureClass::Auth
-        | FailureClass::Permission
-        | FailureClass::NotFound => true,
+        // What is the account's or the model's fault meets every request.
+        _ if matches!(failure.fault, Fault::Account | Fault::Model) => true,
+        FailureClass::Connect => true,
         // Ours is certain, and cost its whole time. The provider's own 408 or 504 is an error like a 500.
         FailureClass::Timeout => failure.status == 0,
         // "Again at once" is no time to rest for; where it is said again and again it is not true.
@@ -271,6 +270,22 @@ mod tests {
         let allowed = CooldownRules { router: Allowed { fails: Some(0), ..Allowed::default() }, ..rules() };
         assert_eq!((cools_after(&short, &rules()), cools_after(&short, &allowed)), (None, None));
         assert_eq!(cools_after(&failure(Class::Connect, 0, None), &rules()), Some((1, 5_000)));
+    }
+
+    /// A request's own fault never cools, an account's always does, whatever the status and the class.
+    #[test]
+    fn whose_fault_it_is_decides() {
+        for status in [400, 403, 404, 412, 413, 429, 503] {
+            let of = |class, fault| Failure { fault, ..failure(class, status, Some(3_000)) };
+            for class in [Class::RateLimit, Class::NotFound, Class::ContentPolicy, Class::BadRequest] {
+                assert_eq!(cools_after(&of(class, Fault::Request), &rules()), None, "{class:?} {status}");
+                let allowed = CooldownRules { router: Allowed { fails: Some(0), ..Allowed::default() }, ..rules() };
+                assert_eq!(cools_after(&of(class, Fault::Request), &allowed), None, "{class:?} {status}");
+            }
+            for class in [Class::Quota, Class::Auth, Class::Permission] {
+                assert_eq!(cools_after(&of(class, Fault::Account), &rules()), Some((1, 3_000)), "{class:?} {status}");
+            }
+        }
     }
 
     #[test]

@@ -14,8 +14,7 @@ mod room;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::flight::of_failure;
-use super::headers::{HeaderMap, OF_REPLACED_BODY, to_provider};
+use super::headers::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, to_provider};
 use super::kept::Kept;
 use super::patience::{Limits, Way};
 use super::relay::{self, RELAY, to_relay};
@@ -322,11 +321,10 @@ impl Attempt {
         let (error, cause) = flight.final_error();
         let body = error::body(&error);
         let mut set = flight.differs();
-        set.extend(cause.map(of_failure).unwrap_or_default());
+        set.extend(flight.of_failure(cause));
         set.push((":status", error.status.to_string()));
         set.push(("content-type", "application/json".to_owned()));
         set.push(("content-length", body.len().to_string()));
-        set.push(("x-should-retry", "false".to_owned()));
-        Verdict::Pass(Commit { set, remove: OF_REPLACED_BODY }, Edit::Whole(body))
+        Verdict::Pass(Commit { set, remove: OF_FAILURE }, Edit::Whole(body))
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** nobody is a last resort twice, so attempts end.
 
-use super::super::{Place, Plan, Purpose, Stage};
+use super::super::{Candidate, Place, Plan, Purpose, Stage};
 use super::{Another, Conduct, Group, Here, MAX_RETRIES, Next, Rules, conduct, next};
 use crate::chat::{Failure, FailureClass};
 
@@ -21,7 +21,7 @@ pub fn next_or_again(
     chance: u64,
 ) -> Next {
     let next = next(plan, tried, failure, rules, chance);
-    if next != Next::GiveUp || tried.len() > MAX_RETRIES || conduct(failure.class, rules).another != Another::AtOnce {
+    if next != Next::GiveUp || tried.len() > MAX_RETRIES || conduct(failure, rules).another != Another::AtOnce {
         return next;
     }
     let rests = |place: &Place| plan.candidate(*place).is_none_or(|candidate| candidate.rests_until_ms.is_some());
@@ -31,7 +31,7 @@ pub fn next_or_again(
     };
     let its = causes.iter().rev().find(|(of, _)| *of == place).map_or(failure, |(_, failure)| failure);
     let here = Here { plan, tried, place, stage, failure: its, rules, chance };
-    if tried.last() != Some(&place) && here.may_retry() && conduct(its.class, rules).persists && here.is_short() {
+    if tried.last() != Some(&place) && here.may_retry() && conduct(its, rules).persists && here.is_short() {
         return Next::Try(here.least_tried(), here.backoff_ms());
     }
     next
@@ -41,16 +41,20 @@ pub fn next_or_again(
 /// failure either, which may be of another class.
 pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules) {
     let Some(stage) = plan.stages.get(place.stage) else { return };
-    let another = conduct(failure.class, rules).another;
+    let another = conduct(failure, rules).another;
     let insists = stage.policy.as_ref().is_some_and(|policy| super::retries::of_class(policy, failure).is_some());
     if another == Another::AtOnce || insists {
         return;
     }
     let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
+    let provider = |place: Place| plan.candidate(place).and_then(|candidate| candidate.provider);
+    let is_ours = failure.is_unexplained() && plan.candidate(place).is_some_and(Candidate::is_translated);
     let is_out = |other: &Place| {
         let in_group = plan.group(*other) == Some(stage.group);
         match another {
             Another::Larger => !here.is_larger(*other).unwrap_or(!in_group),
+            // Another provider may yet take what we made of the request for it.
+            _ if is_ours => in_group && provider(*other) == provider(place),
             _ => in_group,
         }
     };
