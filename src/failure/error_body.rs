@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{is_compressed, phrases, redact, retry_after, time, without_mark};
 
 /// How much of a body's text is searched, in bytes.
-const LOOK: usize = 64 << 10;
+const LOOK: usize = 16 << 10;
 /// How deep documents within strings are read.
 const NESTED: u8 = 3;
 /// The longest code.

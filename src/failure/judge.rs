@@ -49,7 +49,7 @@ fn class(provider: &str, status: u16, said: &Said) -> FailureClass {
     if says_refused(status, said) {
         return Class::ContentPolicy;
     }
-    if status == 401 || (status != 429 && says(&words::AUTH) && !found(words::RIGHTS, &said.sentences)) {
+    if status == 401 || (status != 429 && says_credentials(said)) {
         return Class::Auth;
     }
     if status == 429 || (has_rate && !code(&words::CONTEXT, said)) {
@@ -76,6 +76,8 @@ fn unnamed(status: u16, said: &Said) -> FailureClass {
     use FailureClass as Class;
     let is_late = || says(&words::LATE, said);
     match by_status(status) {
+        // Something else than the prompt is too large.
+        Class::ContextWindow => Class::BadRequest,
         Class::Upstream if is_late() && !(400..500).contains(&status) => Class::Timeout,
         Class::Upstream if status < 400 && said.is_request_error() => Class::BadRequest,
         Class::BadRequest if is_late() && code(&words::LATE, said) => Class::Timeout,
@@ -112,6 +114,12 @@ fn code_but(but: &str, words: &Words, said: &Said) -> bool {
         is_one && !words.except.split_ascii_whitespace().any(|part| code.contains(part))
     };
     said.codes.iter().any(is)
+}
+
+/// Credentials that are wrong; not ours that lack a right, and no tokens of a text.
+fn says_credentials(said: &Said) -> bool {
+    let is_other = || found(words::RIGHTS, &said.sentences) || found(words::NO_CREDENTIAL, &said.sentences);
+    code(&words::AUTH, said) || (found(words::AUTH.wordings, &said.sentences) && !is_other())
 }
 
 /// Refused content; but what could not be fetched or read was not judged.
@@ -186,15 +194,16 @@ fn names_model(status: u16, said: &Said) -> bool {
         let any = |patterns: &[&str]| patterns.iter().any(|pattern| matches(pattern, sentence));
         any(words::MODEL.wordings)
             && !any(words::NOT_THE_MODEL)
-            && !any(&["temporarily|currently .. unavailable|overload"])
+            && !any(&["temporarily|currently .. unavailable|overload", "your region|your country|your location"])
     };
     said.sentences.iter().any(is_model)
 }
 
 /// A 404 for something that the request itself points to.
 fn is_of_request(said: &Said) -> bool {
-    let sentence = "file|item|previous response|previous_response|vector store|thread|assistant|batch|image .. not found|does not exist|no such";
-    found(&[sentence], &said.sentences) && !found(&["model"], &said.sentences)
+    let lost = "file|item|previous response|previous_response|vector store|thread|assistant|batch|image|cached content .. not found|does not exist";
+    found(&[lost, "no such .. file|item|response|thread|batch|upload"], &said.sentences)
+        && !found(&["model"], &said.sentences)
 }
 
 /// One request that asks for more than a minute has: it is never served there, however long it waits.

@@ -41,6 +41,8 @@ const FORMS: &[(&str, &str)] = &[
     ("apikey", "api key"),
     ("rate-limit", "rate limit"),
     ("top-up", "top up"),
+    ("case-sensitive", "case"),
+    ("case sensitive", "case"),
 ];
 
 /// The sentences of a text: lower case, without quotes and URLs, words in one form.

@@ -28,7 +28,7 @@ pub const ACCOUNT: Words = Words {
     wordings: &[
         "insufficient|not enough|no remaining|no sufficient .. balance|credit|fund|quota",
         "insufficient_quota|insufficient_balance|billing_hard_limit|insufficient account balance",
-        "balance|credits|credit balance .. too low|insufficient|not enough|not sufficient|depleted|exhausted|negative|used up|ran out|expired",
+        "balance|credits|credit balance .. too low|insufficient|not enough|not sufficient|depleted|exhausted|negative|used up|ran out|run out|expired",
         "credit .. exhausted|depleted|used up|expired",
         "any credits|no credits left|no credits remaining|no credits available|have no credits|without credits|out of credit|out of funds|run out of|ran out of credit",
         "used all .. credit|quota|allowance|tokens|available",
@@ -57,7 +57,8 @@ pub const ACCOUNT: Words = Words {
         "subscription|plan|package|membership .. expired|inactive|not active|has ended|cancelled|canceled|lapsed",
         "membership benefits",
         "have not purchased|has not purchased|not been purchased",
-        "account|organization|organisation|workspace|consumer|project|tenant|your team|this team|subscription .. suspended|disabled|deactivated|restricted|banned|terminated|inactive|not active|locked|frozen|closed|on hold|delinquent|blocked|been flagged|under review|deleted|archived",
+        "account|organization|organisation|workspace|consumer|project|tenant|your team|this team|subscription .. is|are|been|was|got|state|status .. suspended|disabled|deactivated|restricted|banned|terminated|inactive|not active|locked|frozen|closed|on hold|delinquent|blocked|flagged|under review|deleted|archived",
+        "account suspended|account disabled|account deactivated|account inactive|account not active|account locked|account blocked|account banned|account frozen|account overdue|organization suspended|organization disabled|organization restricted|project suspended",
         "access terminated|access has been terminated|access revoked",
         "account .. good standing",
         "欠费|余额不足|余额为|账户余额|充值|额度不足|额度已用|额度用尽|额度已用尽|配额已用|免费额度|套餐已到期|未购买",
@@ -134,15 +135,15 @@ pub const POLICY: Words = Words {
         "content policies|content management policy|content polic",
         "code .. content_filter|content_policy",
         "content filter|content safety|content moderation|content security|content inspection",
-        "filtered due|was filtered|been filtered|blocked content",
+        "filtered due|was filtered|been filtered|blocked content|blocked input|blocked output|blocked prompt|toxic",
         "output|response|completion|prompt|input|content|request|message|image .. blocked by|blocked due|was blocked|been blocked|is blocked .. content|safety|polic|filter|moderation|guardrail|prohibit|harm",
         "safety system|safety filter|safety polic|safety guideline|safety check|safety reason|safety concern|safety guard|safety polices",
         "violat .. polic|guideline|terms|safety|content|acceptable use|rules",
         "policy violation|aup violation",
         "against .. usage polic|content polic|our polic|terms of|community guidelines",
-        "prompt|input|content|request|message|output|text|image .. flagged|moderat|inappropriate|harmful|unsafe|high risk|prohibited|sensitive|illegal|offensive|not safe|nsfw|risky",
+        "prompt|input|content|request|message|output|text|image .. flagged|moderat|inappropriate|harmful|unsafe|high risk|prohibited|sensitive|illegal content|illegal activit|offensive|not safe|nsfw|risky",
         "flagged|rejected|refused|blocked|denied .. moderat|safety|inappropriate|harmful|unsafe|sensitive|prohibited|abusive|content policy|policy reason",
-        "potentially|may contain|contain|contains|containing .. inappropriate|harmful|unsafe|sensitive|prohibited|nsfw|sexual|violent content|disallowed|restricted content|illegal",
+        "potentially|may contain|contain|contains|containing .. inappropriate|harmful|unsafe|sensitive|prohibited|nsfw|sexual|violent content|disallowed|restricted content|illegal content",
         "content exists risk",
         "responsible ai",
         "guardrail .. interven|block|violat|trigger",
@@ -165,7 +166,7 @@ pub const AUTH: Words = Words {
         "api key|x-api key|access key|secret key|apikey|accesskey|subscription key .. invalid|not valid|is not correct|incorrect|expired|revoked|not found|missing|disabled|deactivated|deleted|leaked|is required|malformed|does not exist|not exist|no longer|is wrong|inactive|not active|not provided|not recognized|not match|unauthorized|not registered|无效|错误|过期|不存在|失效",
         "invalid|incorrect|expired|revoked|missing|wrong|unknown|no|not valid|bad|unrecognized|malformed|inactive|disabled .. api key|x-api key|access key|secret key|subscription key",
         "provide an api key|provide api key|provide valid api key|pass valid api key|valid api key|api key was reported",
-        "invalid api token|invalid token|invalid access token|invalid bearer|invalid auth|invalid authentication|invalid authorization|invalid credential|invalid jwt",
+        "invalid api token|invalid token|invalid access token|invalid bearer|invalid auth token|invalid auth header|invalid authentication|invalid authorization|invalid credential|invalid jwt",
         "token|credentials|jwt .. is invalid|is expired|has expired|have expired|was revoked|been revoked|is missing|is not valid|not valid",
         "token expired|expired token|token invalid",
         "authentication failed|authentication failure|authentication error|authentication required|authentication fails|authentication credentials|failed authentication|failed to authenticate|could not authenticate|unable to authenticate|not authenticated|unauthenticated",
@@ -176,6 +177,10 @@ pub const AUTH: Words = Words {
         "身份验证|鉴权失败|鉴权|令牌 .. 失败|无效|过期|错误|非法",
     ],
 };
+
+/// Tokens that are no credentials.
+pub const NO_CREDENTIAL: &[&str] =
+    &["json|unexpected|position|character|parse|logit|token id|token ids|tokenizer|line"];
 
 /// What begins like a refused key but is about rights.
 pub const RIGHTS: &[&str] = &[
@@ -191,7 +196,7 @@ pub const RATE: Words = Words {
         "request rate .. exceed|too high|limit",
         "rate limit|ratelimit|rate_limit|rate-limited|rate exceed|slow down",
         "too many requests|too many concurrent|too many connections|too many tokens, please wait|too many simultaneous",
-        "concurrency|concurrent|parallel|simultaneous .. limit|exceed|maximum|too many|max|reached|quota",
+        "concurrency|concurrent|parallel request|simultaneous .. limit|exceed|maximum|too many|max|reached|quota",
         "exceed|reached|too many|maximum .. concurrency|concurrent|parallel requests|simultaneous",
         "throttl",
         "requests per minute|tokens per minute|requests per second|requests per min|tokens per min|per minute limit|requests/min|qps request limit",
@@ -220,7 +225,8 @@ pub const CONTEXT: Words = Words {
         "maximum prompt length|maximum input length|maximum model length|max model length|max_model_len|max_seq_len|maximum sequence length|max sequence length|max input length",
         "prompt|input|inputs|request|messages|conversation|query|token length|chat history|text|content|history .. too long|too large for model|is longer than|longer than model|over length",
         "prompt too long|input too long|too many input tokens|too many prompt tokens",
-        "prompt|inputs|input token|input length|input size|input text|prompt token|prompt length|token count|messages|conversation|total tokens|total number of tokens|number of tokens|number of input tokens|total token|your request|request|query|input .. exceed .. max|limit|length|token|context|model",
+        "prompt|inputs|input token|input length|input size|input text|prompt token|prompt length|token count|messages|conversation|total tokens|total number of tokens|number of tokens|number of input tokens|total token|input .. exceed .. max|limit|length|token|context|model",
+        "your request|request|query .. exceed .. token|context|length of|maximum length|model token|model limit",
         "input tokens|prompt tokens|requested tokens|tokens requested|requested token count|total tokens|total number of tokens|number of tokens .. more than|greater than|larger than|higher than|above|can not exceed|must not exceed|must be less|should be less|exceed",
         "exceed .. token limit|maximum number of tokens|number of tokens allowed|maximum tokens allowed|input tokens|prompt tokens|input token limit|token length|maximum allowed input|maximum input|max input|input limit",
         "token limit exceed|tokens limit exceed|token limit of|maximum token limit|max token limit|model token limit|tokens exceed|tokens in prompt",
@@ -260,9 +266,10 @@ pub const MODEL: Words = Words {
             closedendpoint resourcenotfound notfounderror unknownoperation",
     except: "modeloutput modelparameter modelresponse modelinput modelarg",
     wordings: &[
-        "model|models|deployment|engine .. not exist|does not exist|not found|can not be found|could not be found|could not be loaded|not a valid|is invalid|is not valid|not recognized|unrecognized|decommissioned|deprecated|retired|no longer|discontinued|sunset|shut down|end of life|end-of-life|been removed|was removed|is not available|not available|not supported|is unsupported|not deployed|not loaded|not been activated|not activated|not enabled|has been disabled|is disabled|is offline|been taken offline|不存在|已下线|下线|未开通|不支持|不可用",
+        "model|models|deployment|engine .. not exist|does not exist|not found|can not be found|could not be found|could not be loaded|not a valid|is invalid|is not valid|not recognized|unrecognized|decommissioned|deprecated|retired|no longer|discontinued|sunset|shut down|end of life|end of its life|end-of-life|been removed|was removed|is not available|not available|not supported|is unsupported|not deployed|not loaded|not been activated|not activated|not enabled|has been disabled|is disabled|is offline|been taken offline|不存在|已下线|下线|未开通|不支持|不可用",
         "no such model|no such deployment|unknown model|invalid model|unsupported model|unrecognized model|model not exist|model identifier|not a valid model|not valid model|wrong model|nonexistent model|unable to find model|could not find model|can not find model|no model|model disabled|model offline|models disabled",
         "on-demand throughput",
+        "no longer available|been retired|been decommissioned|been sunset",
         "does not have access to model|do not have access to model|no access to model",
         "no endpoints found for",
         "找不到模型|模型名称错误",
@@ -273,6 +280,7 @@ pub const MODEL: Words = Words {
 pub const NOT_THE_MODEL: &[&str] = &[
     "model|models .. parameter|feature|tool|image|audio|video|input|output|value|streaming|function|format|field|mode|temperature|role|content|schema|option|system|message|argument|property|json|schema|top_p|logprobs|reasoning|thinking|effort|search|penalty|token|parameters|modality|modalities|vision .. not exist|not found|not valid|is invalid|not available|not supported|unsupported|not enabled|is disabled|不支持",
     "parameter|feature|tool|tools|image|images|audio|video|value|streaming|function|format|field|temperature|role|schema|argument|property .. not supported|is invalid|not available|unsupported|not valid|no longer supported .. model|by model|with model|for model",
+    "invalid model param|invalid model arg|invalid model input|invalid model output|invalid model response|unsupported model param",
     "unsupported parameter|unsupported value|unknown parameter|unrecognized request argument|invalid value|unsupported field|extra inputs",
 ];
 
