@@ -7,6 +7,15 @@ use super::reply::{ERROR_HEADER, no_retry};
 use crate::chat::{ApiError, Failure};
 use crate::failure::api_error;
 
+/// From how long a wait on an SDK is not to try again by itself, in milliseconds: it would hold its caller for as long, and no SDK waits
+/// for longer.
+pub(super) const LONG_WAIT_MS: u64 = 60_000;
+
+/// Whether the same request would fail again, or would have to wait for too long.
+fn is_pointless(failure: &Failure) -> bool {
+    failure.is_lasting() || failure.retry_after_ms.is_some_and(|wait_ms| wait_ms >= LONG_WAIT_MS)
+}
+
 impl Flight {
     /// The error the client gets when all is lost: the first real cause, and what was tried.
     pub(super) fn final_error(&self) -> (ApiError, Option<&Failure>) {
@@ -37,7 +46,7 @@ impl Flight {
             headers.push((ERROR_HEADER, failure.class.as_str().to_owned()));
             headers.extend(failure.retry_after_ms.map(|wait_ms| ("retry-after", wait_ms.div_ceil(1000).to_string())));
         }
-        if self.causes.len() > 1 || failure.is_some_and(Failure::is_lasting) {
+        if self.causes.len() > 1 || failure.is_some_and(is_pointless) {
             headers.push(no_retry());
         }
         headers

@@ -5,13 +5,11 @@
 //!
 //! **Invariant:** what waiting mends is a 429 with the time that is really left, and everything else is none.
 
+use super::final_error::LONG_WAIT_MS;
 use super::reply::{Reply, invalid, unknown_model};
 use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
-
-/// The longest `retry-after` that OpenAI's SDKs heed, in seconds.
-const LONGEST_WAIT_S: u64 = 60;
 
 /// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
 #[must_use]
@@ -30,8 +28,7 @@ pub fn refusal(
     if let Some(until_ms) = why.until_ms() {
         let wait_s = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
         reply.headers.push(("retry-after", wait_s.to_string()));
-        // SDKs that are told to wait for longer than a minute do not wait at all.
-        if wait_s > LONGEST_WAIT_S {
+        if wait_s >= LONG_WAIT_MS / 1000 {
             return reply.without_retry();
         }
     } else if reply.status >= 500 {

@@ -259,7 +259,8 @@ def test_errors_are_the_sdks_own_classes(claude, script, raised, kind):
         ask(envoy)
     response = failed.value.response
     assert response.headers["x-signalbox-error"] == kind
-    assert response.headers["x-should-retry"] == "false"
+    may_pass = kind in ("rate_limit", "upstream", "overloaded")
+    assert response.headers.get("x-should-retry") == (None if may_pass else "false"), "num_retries is 0: the SDK may try again"
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
     if kind == "context_window":
         assert failed.value.code == "context_length_exceeded"

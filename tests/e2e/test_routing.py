@@ -204,5 +204,5 @@ def test_nothing_listens_and_nothing_else_is_left(gateway):
     with pytest.raises(openai.InternalServerError) as failed:
         envoy.client().chat.completions.create(model="m", messages=HELLO)
     assert failed.value.status_code == 502
-    assert failed.value.response.headers["x-should-retry"] == "false"
+    assert "x-should-retry" not in failed.value.response.headers, "nobody tried again: the SDK may"
     assert failed.value.response.json()["error"]["message"]

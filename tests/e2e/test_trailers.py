@@ -90,7 +90,7 @@ def test_a_head_and_trailers_without_a_body_are_a_failure_like_any_other(heard, 
         client.chat.completions.create(model="lone", messages=HELLO, stream=is_stream)
     assert failed.value.response.json()["error"]["message"]
     assert failed.value.response.headers["x-signalbox-error"] == ("upstream" if status == 200 else "overloaded")
-    assert failed.value.response.headers["x-should-retry"] == "false"
+    assert "x-should-retry" not in failed.value.response.headers, "nobody tried again: the SDK may"
 
 
 def test_a_stream_that_trailers_end_early_is_never_a_short_answer(heard, provider, gateway):
