@@ -109,6 +109,8 @@ pub enum ChatEvent<'a> {
     Reasoning(Cow<'a, str>),
     /// A finished thinking block, to be handed back in the next turn.
     Thinking(ThinkingBlock<'a>),
+    /// Why the model refuses, or a piece of it.
+    Refusal(Cow<'a, str>),
     /// A call begins. Indices count calls from 0, not the provider's blocks.
     ToolStart {
         /// Which call.

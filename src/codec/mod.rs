@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 pub mod client;
+mod count;
 pub mod framing;
 mod glimpse;
 pub mod loss;

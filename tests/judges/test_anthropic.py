@@ -13,6 +13,7 @@ import subprocess
 import litellm_oracle
 import openai.types.chat
 import pytest
+from openai.lib.streaming.chat._completions import ChatCompletionStreamState
 from pydantic_core import ValidationError
 from sdk_types import fits_anthropic
 
@@ -61,7 +62,7 @@ def our_answer(case):
 
 def our_chunks(case):
     out = signalbox("stream", "--from", "anthropic", "--thinking-blocks", stdin=read(case, "upstream_response.sse")).decode()
-    payloads = [line.removeprefix("data: ") for line in out.split("\n\n") if line]
+    payloads = [line.removeprefix("data: ") for line in out.split("\n\n") if line.startswith("data: ")]
     done = bool(payloads) and payloads[-1] == "[DONE]"
     return [json.loads(payload) for payload in (payloads[:-1] if done else payloads)], done
 
@@ -126,6 +127,23 @@ def test_chunks_fit_the_openai_sdk(case):
         assert [reason is not None for reason in finishes].count(True) == 1 and finishes[-1]
 
 
+@pytest.mark.parametrize("case", with_file("upstream_response.sse"))
+def test_the_openai_helper_puts_each_stream_together(case):
+    """C4, C5: `client.chat.completions.stream` accumulates deltas, and fails on lists whose elements have no index."""
+    chunks, done = our_chunks(case)
+    state = ChatCompletionStreamState()
+    for chunk in chunks if done else chunks[:-1]:
+        state.handle_chunk(openai.types.chat.ChatCompletionChunk.model_validate(chunk))
+    if not done:
+        return
+    message = state.current_completion_snapshot.choices[0].message
+    theirs = gathered(chunks)
+    assert (message.content or "") == theirs["content"]
+    assert [block["index"] for block in getattr(message, "thinking_blocks", None) or []] == list(range(len(theirs["thinking_blocks"])))
+    for item in message.tool_calls or []:
+        assert isinstance(json.loads(item.function.arguments), dict)
+
+
 # --- LiteLLM --------------------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +164,11 @@ def differences(ours, theirs, path=""):
 
 def call(item):
     arguments = item["function"]["arguments"]
-    return {"id": item["id"], "name": item["function"]["name"], "arguments": arguments and json.loads(arguments)}
+    try:
+        arguments = arguments and json.loads(arguments)
+    except ValueError:
+        pass  # As it came: `test_the_openai_helper_puts_each_stream_together` holds that ours is JSON.
+    return {"id": item["id"], "name": item["function"]["name"], "arguments": arguments}
 
 
 def counted(usage):
@@ -251,11 +273,13 @@ ANSWER_DIFFERENCES = [
     ("json_schema_by_tool", "finish", "as above"),
     ("model_context_window_exceeded", "finish", "the answer was cut off, which OpenAI calls length"),
     ("server_tools", "error", "LiteLLM fails on a block that it cannot read"),
+    ("usage_in_floats", "error", "LiteLLM fails on usage that is no integers"),
 ]
 STREAM_DIFFERENCES = [
     ("*", "id", "LiteLLM invents an id, we keep Anthropic's"),
     ("*", "model", "LiteLLM names the model that was asked, we the one that answered"),
     ("*", "thinking_blocks", "LiteLLM streams pieces of a block, the signature apart; we a block that can be handed back as it is"),
+    ("calls_interleaved_stream", "calls[].arguments", "LiteLLM gives a piece of arguments to the call that began last"),
     ("calls_with_end_turn_stream", "finish", "an answer with calls ends with tool_calls, whatever the reason given"),
     ("json_schema_by_tool_stream", "calls", "as json_schema_by_tool"),
     ("json_schema_by_tool_stream", "content", "as above"),
@@ -267,6 +291,10 @@ STREAM_DIFFERENCES = [
     ("stream_truncated", "error", "as above"),
     ("stream_not_json", "content", "LiteLLM takes what is no JSON for the beginning of some and loses what follows"),
     ("stream_not_json", "usage.completion", "as above"),
+    ("message_after_its_end_stream", "error", "LiteLLM takes another message for more of the same"),
+    ("message_within_message_stream", "error", "as above"),
+    ("thinking_twice_stream", "usage.reasoning", "as worked_example_b"),
+    ("usage_in_floats_stream", "error", "LiteLLM fails on usage that is no integers"),
     ("worked_example_b", "usage.reasoning", "LiteLLM estimates thinking tokens where Anthropic names none"),
 ]
 

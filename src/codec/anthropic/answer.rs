@@ -109,8 +109,8 @@ pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
     if stop_reason.is_none() && choice == Choice::default() {
         return Err(no_answer(context.provider, body, "the answer says nothing, and not why it ended"));
     }
-    if choice.content.is_none() && choice.tool_calls.is_empty() {
-        choice.refusal = message.stop_details.and_then(parsed::<Refusal<'_>>).and_then(|refusal| refusal.explanation);
+    if let (Some(reason), Some(details)) = (stop_reason, message.stop_details) {
+        choice.refusal = refusal(reason, details);
     }
     choice.finish = Some(match finish_reason(stop_reason) {
         // The call may have been the answer in the shape of a schema; and a reason may be unknown.
@@ -135,6 +135,14 @@ fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
 /// Whether a document is an error without calling itself one: with an error of OpenAI's shape, or in `MiniMax`'s way.
 pub(super) fn is_error(error: Option<&RawValue>, base_resp: Option<&RawValue>) -> bool {
     error.is_some_and(|error| Glimpse::of(error.get()).is_something()) || base_resp.is_some_and(is_failed)
+}
+
+/// Why the model refused, where it did and says so.
+pub(super) fn refusal<'a>(stop_reason: &str, details: &'a RawValue) -> Option<Cow<'a, str>> {
+    parsed::<Refusal<'_>>(details)
+        .filter(|_| finish_reason(Some(stop_reason)) == FinishReason::ContentFilter)?
+        .explanation
+        .filter(|why| !why.is_empty())
 }
 
 pub(super) fn gave_up() -> Failure {

@@ -30,7 +30,7 @@ pub struct Event<'a> {
     pub base_resp: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub struct Start<'a> {
     #[serde(borrow, default)]
     pub id: Option<Cow<'a, str>>,
@@ -76,6 +76,9 @@ pub struct Piece<'a> {
     pub input: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub stop_reason: Option<Cow<'a, str>>,
+    /// Why the model refused, at the end.
+    #[serde(borrow, default)]
+    pub stop_details: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

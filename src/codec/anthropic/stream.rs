@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::JSON_TOOL;
-use super::answer::{gave_up, is_error, unreadable};
+use super::answer::{gave_up, is_error, refusal, unreadable};
 use super::event::{Event, Kind, Piece, Start};
 use super::usage::{Counts, finish_reason};
 use crate::chat::{ChatEvent, Failure, FailureClass, FinishReason, ThinkingBlock};
@@ -68,8 +68,7 @@ impl AnswerStream for Stream {
     fn kept(&self) -> usize {
         let of_block = |open: &Open| match open {
             Open::Thinking { thinking, signature } => thinking.capacity() + signature.capacity(),
-            Open::Call(_, whole) => whole.as_ref().map_or(0, String::capacity),
-            Open::Answer => 0,
+            Open::Call { whole, .. } => whole.as_ref().map_or(0, String::capacity),
         };
         self.frames.kept() + self.reading.open.values().map(of_block).sum::<usize>()
     }
@@ -91,8 +90,10 @@ struct Reading {
     counts: Counts,
     /// An event since the last push began moved the answer on.
     progressed: bool,
-    /// `message_start` has come.
-    started: bool,
+    /// The id of the message that `message_start` began.
+    started: Option<String>,
+    /// Why the message ended, until it is over: nothing that comes before that is told after it.
+    ended: Option<FinishReason>,
     /// The last event of no known kind: what the provider had to say if no answer comes.
     odd: Vec<u8>,
 }
@@ -103,10 +104,14 @@ enum Open {
         thinking: String,
         signature: String,
     },
-    /// Its number among calls, and its arguments as they stood at its beginning, until a piece of them comes.
-    Call(usize, Option<String>),
-    /// The tool whose input is the answer.
-    Answer,
+    Call {
+        /// Its number among calls; `None`: it is the tool whose input is the answer.
+        number: Option<usize>,
+        /// Its arguments as they stood at its beginning, until a piece of them comes.
+        whole: Option<String>,
+        /// A piece of its arguments came.
+        said: bool,
+    },
 }
 
 impl Reading {
@@ -120,7 +125,8 @@ impl Reading {
             answered: false,
             counts: Counts::default(),
             progressed: false,
-            started: false,
+            started: None,
+            ended: None,
             odd: Vec::new(),
         }
     }
@@ -170,7 +176,7 @@ impl Reading {
             "message_delta" => {
                 self.count(event.usage, out);
                 let delta = self.piece(event.delta, out);
-                self.end(delta.and_then(|delta| delta.stop_reason), out);
+                self.end(delta, out);
             }
             "message_stop" => self.finish(out),
             "ping" => self.writer.write(ChatEvent::Ping, out),
@@ -179,16 +185,23 @@ impl Reading {
     }
 
     /// Why the message ended, which alone is an answer too, of one that began.
-    fn end(&mut self, reason: Option<Cow<'_, str>>, out: &mut Vec<u8>) {
-        let Some(reason) = reason.filter(|_| self.started || self.facts.meaningful) else { return };
+    fn end(&mut self, delta: Option<Piece<'_>>, out: &mut Vec<u8>) {
+        let Some(Piece { stop_reason: Some(reason), stop_details, .. }) = delta else { return };
+        if self.started.is_none() && !self.facts.meaningful {
+            return;
+        }
         if is_breakdown(&reason) {
             return self.fail(gave_up(), out);
+        }
+        if let Some(why) = stop_details.and_then(|details| refusal(&reason, details)) {
+            self.tell(ChatEvent::Refusal(why), out);
         }
         let reason = match finish_reason(Some(&reason)) {
             FinishReason::ToolCalls if self.answered && self.calls == 0 => FinishReason::Stop,
             reason => reason,
         };
-        self.tell(ChatEvent::Finish(reason), out);
+        self.ended.get_or_insert(reason);
+        (self.facts.meaningful, self.progressed) = (true, true);
     }
 
     /// Something that a caller waits for.
@@ -201,6 +214,12 @@ impl Reading {
     fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.facts.meaningful {
             return self.fail(no_answer(self.provider, &self.odd, "the stream ended without an answer"), out);
+        }
+        while let Some((index, _)) = self.open.first_key_value() {
+            self.stop(*index, out);
+        }
+        if let Some(reason) = self.ended {
+            self.tell(ChatEvent::Finish(reason), out);
         }
         self.tell(ChatEvent::End, out);
         (self.facts.complete, self.facts.done) = (true, true);
@@ -232,9 +251,14 @@ impl Reading {
     }
 
     fn start(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) {
-        self.started = true;
-        let Some(Start { id, model, usage }) = parsed(message) else { return };
-        self.writer.write(ChatEvent::Start { id: id.unwrap_or_default(), model: model.unwrap_or_default() }, out);
+        let Start { id, model, usage } = parsed(message).unwrap_or_default();
+        let id = id.unwrap_or_default();
+        // A message that begins within another: what follows is not the answer that the client has the beginning of.
+        if self.facts.meaningful || self.started.as_ref().is_some_and(|started| *started != id) {
+            return self.fail(unreadable("another message began within the answer"), out);
+        }
+        self.started = Some(id.clone().into_owned());
+        self.writer.write(ChatEvent::Start { id, model: model.unwrap_or_default() }, out);
         self.count(usage, out);
     }
 
@@ -251,6 +275,8 @@ impl Reading {
         let Some(block) = block else { return };
         // Also one that is not the client's business: a tool that runs at the provider has begun, or has a result.
         self.progressed |= block.r#type != "text";
+        // A block that was not said to be over ends where another one takes its number.
+        self.stop(index, out);
         match block.r#type.as_ref() {
             "text" => self.text(block.text, out),
             "thinking" => {
@@ -258,14 +284,15 @@ impl Reading {
                 self.thought(index, block, out);
             }
             "redacted_thinking" => self.tell(ChatEvent::Thinking(ThinkingBlock::Redacted(block.data)), out),
-            "tool_use" if block.name == JSON_TOOL => {
-                self.answered = true;
-                self.open.insert(index, Open::Answer);
-            }
             // Anthropic's own `input` is an empty object here, and the arguments follow; compatible servers may say all of them here.
             "tool_use" => {
                 let whole = block.input.map(RawValue::get).filter(|input| !is_empty(input)).map(str::to_owned);
-                self.open.insert(index, Open::Call(self.calls, whole));
+                if block.name == JSON_TOOL {
+                    self.answered = true;
+                    self.open.insert(index, Open::Call { number: None, whole, said: false });
+                    return;
+                }
+                self.open.insert(index, Open::Call { number: Some(self.calls), whole, said: false });
                 self.tell(ChatEvent::ToolStart { index: self.calls, id: block.id, name: block.name }, out);
                 self.calls += 1;
             }
@@ -280,16 +307,25 @@ impl Reading {
             "text_delta" => self.text(delta.text, out),
             "thinking_delta" | "signature_delta" => self.thought(index, delta, out),
             "input_json_delta" => match self.open.get_mut(&index) {
-                Some(Open::Call(index, whole)) => {
-                    let index = *index;
-                    *whole = whole.take().filter(|_| delta.partial_json.is_empty());
-                    self.writer.write(ChatEvent::ToolArguments { index, part: delta.partial_json }, out);
+                // Whitespace alone is no beginning.
+                Some(Open::Call { said, .. }) if !*said && delta.partial_json.trim().is_empty() => {}
+                Some(Open::Call { number, said, .. }) => {
+                    *said = true;
+                    let number = *number;
+                    self.arguments(number, delta.partial_json, out);
                 }
-                Some(Open::Answer) => self.text(delta.partial_json, out),
                 // A tool that runs at the provider.
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// Arguments of a call, or, where it has no number, of the tool whose input is the answer.
+    fn arguments(&mut self, number: Option<usize>, part: Cow<'_, str>, out: &mut Vec<u8>) {
+        match number {
+            Some(index) => self.writer.write(ChatEvent::ToolArguments { index, part }, out),
+            None => self.text(part, out),
         }
     }
 
@@ -315,8 +351,9 @@ impl Reading {
                 let block = ThinkingBlock::Thinking(thinking.into(), signature.into());
                 self.tell(ChatEvent::Thinking(block), out);
             }
-            Some(Open::Call(index, Some(whole))) => {
-                self.writer.write(ChatEvent::ToolArguments { index, part: whole.into() }, out);
+            // A call without arguments must end as JSON all the same.
+            Some(Open::Call { number, whole, said: false }) => {
+                self.arguments(number, whole.map_or(Cow::Borrowed("{}"), Cow::Owned), out);
             }
             _ => {}
         }

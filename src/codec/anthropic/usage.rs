@@ -5,19 +5,26 @@
 use serde::Deserialize;
 
 use crate::chat::{FinishReason, Usage};
+use crate::codec::count::{any_or_none, count};
 
 /// Usage as it stands in an answer, in `message_start` and in `message_delta`. All of it is optional.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 pub struct Counts {
+    #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cache_read_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cache_creation_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "any_or_none")]
     output_tokens_details: Option<OutputDetails>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 struct OutputDetails {
+    #[serde(default, deserialize_with = "count")]
     thinking_tokens: Option<u64>,
 }
 

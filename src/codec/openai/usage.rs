@@ -6,24 +6,35 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::Usage;
+use crate::codec::count::{any_or_none, count};
 
 #[derive(Deserialize)]
 struct Counts {
+    #[serde(default, deserialize_with = "count")]
     prompt_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     completion_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     total_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "any_or_none")]
     prompt_tokens_details: Option<Details>,
+    #[serde(default, deserialize_with = "any_or_none")]
     completion_tokens_details: Option<Details>,
     /// DeepSeek.
+    #[serde(default, deserialize_with = "count")]
     prompt_cache_hit_tokens: Option<u64>,
     /// Mistral.
+    #[serde(default, deserialize_with = "count")]
     num_cached_tokens: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]
 struct Details {
+    #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cache_write_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     reasoning_tokens: Option<u64>,
 }
 

@@ -22,9 +22,11 @@ pub struct ChunkWriter {
     id: String,
     model: String,
     role_sent: bool,
-    /// The call whose arguments have not begun, if any.
-    silent_call: Option<usize>,
+    /// The calls whose arguments have not begun.
+    silent_calls: Vec<usize>,
     called: bool,
+    /// How many thinking blocks were told.
+    thoughts: usize,
     finished: bool,
     usage: Option<Usage>,
     closed: bool,
@@ -58,11 +60,22 @@ struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thinking_blocks: Option<[ThinkingBody<'a>; 1]>,
+    thinking_blocks: Option<[Thought<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[Call<'a>; 1]>,
+}
+
+/// A thinking block with its number: OpenAI's SDK puts the lists of a stream together by the `index` of their elements, and fails
+/// where there is none.
+#[derive(Serialize)]
+struct Thought<'a> {
+    index: usize,
+    #[serde(flatten)]
+    block: ThinkingBody<'a>,
 }
 
 #[derive(Serialize)]
@@ -91,8 +104,9 @@ impl ChunkWriter {
             id: String::new(),
             model: String::new(),
             role_sent: false,
-            silent_call: None,
+            silent_calls: Vec::new(),
             called: false,
+            thoughts: 0,
             finished: false,
             usage: None,
             closed: false,
@@ -116,19 +130,24 @@ impl ChunkWriter {
             }
             ChatEvent::Thinking(_) if !self.context.thinking_blocks => {}
             ChatEvent::Thinking(block) => {
-                self.said(Delta { thinking_blocks: Some([ThinkingBody::from(&block)]), ..Delta::default() }, out);
+                let thought = Thought { index: self.thoughts, block: ThinkingBody::from(&block) };
+                self.said(Delta { thinking_blocks: Some([thought]), ..Delta::default() }, out);
+                self.thoughts = self.thoughts.saturating_add(1);
+            }
+            ChatEvent::Refusal(text) if text.is_empty() => {}
+            ChatEvent::Refusal(text) => {
+                self.said(Delta { refusal: Some(&text), ..Delta::default() }, out);
             }
             ChatEvent::ToolStart { index, id, name } => {
                 let function = Function { name: Some(&name), arguments: "" };
                 let call = Call { index, id: Some(&id), r#type: Some("function"), function };
                 self.said(Delta { tool_calls: Some([call]), ..Delta::default() }, out);
-                (self.called, self.silent_call) = (true, Some(index));
+                self.called = true;
+                self.silent_calls.push(index);
             }
             ChatEvent::ToolArguments { part, .. } if part.is_empty() => {}
             ChatEvent::ToolArguments { index, part } => {
-                if self.silent_call == Some(index) {
-                    self.silent_call = None;
-                }
+                self.silent_calls.retain(|silent| *silent != index);
                 self.arguments(index, &part, out);
             }
             ChatEvent::Ping => out.extend_from_slice(PING),
@@ -152,10 +171,6 @@ impl ChunkWriter {
         if !std::mem::replace(&mut self.role_sent, true) {
             self.chunk(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() }, None, out);
         }
-        // A call without arguments must end as JSON all the same.
-        if let Some(index) = self.silent_call.take() {
-            self.arguments(index, "{}", out);
-        }
     }
 
     fn arguments(&mut self, index: usize, part: &str, out: &mut Vec<u8>) {
@@ -169,6 +184,10 @@ impl ChunkWriter {
             return;
         }
         self.open(out);
+        // A call without arguments must end as JSON all the same.
+        for index in std::mem::take(&mut self.silent_calls) {
+            self.arguments(index, "{}", out);
+        }
         let reason = if self.called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
         self.chunk(Delta::default(), Some(reason.as_str()), out);
     }
@@ -252,7 +271,7 @@ mod tests {
             ChatEvent::Finish(FinishReason::Stop),
             ChatEvent::Finish(FinishReason::Length),
         ]);
-        assert_eq!(out.iter().map(|out| out.matches(r#""arguments":"{}""#).count()).collect::<Vec<_>>(), [0, 1, 1, 0]);
+        assert_eq!(out.iter().map(|out| out.matches(r#""arguments":"{}""#).count()).collect::<Vec<_>>(), [0, 0, 2, 0]);
         assert!(out[0].starts_with(r#"data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m""#));
         assert!(out[2].contains(r#""finish_reason":"tool_calls""#));
         assert_eq!(out[3], "", "there is one finish");
