@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `case.json` | optional: `model`, `drop_params`, `status`, `no_usage`, `thinking_blocks` |
+//! | `case.json` | optional: `model`, `drop_params`, `max_output_tokens`, `status`, `no_usage`, `thinking_blocks` |
 //! | `openai_request.json` | the client's request; its `model` names the target, `ALIAS` a plain one |
 //! | `upstream_request.json` | what Anthropic gets, or `refused.json`: what the client gets instead |
 //! | `dropped.json` | the names of what was left out, where there are any |
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, Usage};
 use signalbox::codec::client::openai;
-use signalbox::codec::{self, AnswerContext, StreamFacts, Target};
+use signalbox::codec::{self, AnswerContext, Echo, Encoded, StreamFacts, Target};
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::Dialect;
 
@@ -74,6 +74,18 @@ impl Case {
         if named == "ALIAS" { "claude-haiku-4-5".to_owned() } else { named.to_owned() }
     }
 
+    fn encoded(&self) -> Option<Result<Encoded, ApiError>> {
+        let body = self.read("openai_request.json")?;
+        let model = self.model(&body);
+        let max_output_tokens = self.settings["max_output_tokens"].as_u64();
+        let target = Target { model: &model, drop_params: self.is("drop_params"), max_output_tokens };
+        Some(openai::decode(&body).and_then(|chat| codec::request(Dialect::Anthropic, &chat, target)))
+    }
+
+    fn echo(&self) -> Echo {
+        self.encoded().and_then(Result::ok).map(|encoded| encoded.echo).unwrap_or_default()
+    }
+
     fn context(&self) -> AnswerContext {
         AnswerContext {
             provider: "anthropic",
@@ -83,16 +95,15 @@ impl Case {
             include_usage: !self.is("no_usage"),
             hide_usage: false,
             thinking_blocks: self.is("thinking_blocks"),
+            echo: self.echo(),
         }
     }
 
     /// All that comes out for this case, by file name.
     fn run(&self) -> BTreeMap<&'static str, String> {
         let mut out = BTreeMap::new();
-        if let Some(body) = self.read("openai_request.json") {
-            let model = self.model(&body);
-            let target = Target { model: &model, drop_params: self.is("drop_params") };
-            match openai::decode(&body).and_then(|chat| codec::request(Dialect::Anthropic, &chat, target)) {
+        if let Some(encoded) = self.encoded() {
+            match encoded {
                 Ok(encoded) => {
                     out.insert("upstream_request.json", pretty(&serde_json::from_slice(&encoded.body).unwrap()));
                     if !encoded.dropped.is_empty() {
@@ -296,7 +307,7 @@ fn damaged_input_never_panics() {
         let model = case.model(&body);
         for damaged in damage(&body) {
             if let Ok(chat) = openai::decode(&damaged) {
-                let target = Target { model: &model, drop_params: damaged.len() % 2 == 0 };
+                let target = Target { model: &model, drop_params: damaged.len() % 2 == 0, max_output_tokens: None };
                 if let Ok(encoded) = codec::request(Dialect::Anthropic, &chat, target) {
                     serde_json::from_slice::<Value>(&encoded.body).expect("a body is JSON");
                 }
@@ -342,7 +353,7 @@ fn depth_is_no_danger() {
         format!(r#"[{{"type":"function","function":{{"name":"f","parameters":{{"type":"object","x":{schema}}}}}}}]"#);
     let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{tools}}}"#);
     let chat = openai::decode(body.as_bytes()).unwrap();
-    let target = Target { model: "claude-haiku-4-5", drop_params: false };
+    let target = Target { model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
     let encoded = codec::request(Dialect::Anthropic, &chat, target).unwrap();
     assert!(encoded.body.len() > schema.len(), "a tool's schema is carried, however deep");
 }

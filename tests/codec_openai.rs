@@ -633,11 +633,20 @@ fn usage_is_asked_for_among_the_options_that_are_there() {
 }
 
 fn message(role: Role, content: Content<'static>) -> Message<'static> {
-    Message { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None, thinking_blocks: None }
+    Message {
+        role,
+        content,
+        tool_calls: Vec::new(),
+        tool_call_id: None,
+        name: None,
+        thinking_blocks: None,
+        cache_control: None,
+        is_error: None,
+    }
 }
 
 fn encoded(request: &ChatRequest<'_>, drop_params: bool) -> (Value, Vec<String>) {
-    let target = Target { model: "ALIAS", drop_params };
+    let target = Target { model: "ALIAS", drop_params, max_output_tokens: None };
     let encoded = codec::request(Dialect::OpenAi, request, target).unwrap();
     (serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped)
 }
@@ -649,8 +658,13 @@ fn a_neutral_request_is_written() {
     )
     .unwrap();
     let image = "data:image/png;base64,iVBORw0KGgo=";
-    let call = ToolUse { id: "call_1".into(), name: "get_weather".into(), arguments: r#"{"city":"Paris"}"#.into() };
-    let parts = vec![Part::Text("Weather here?".into(), None), Part::Image(image.into(), Some("low".into()))];
+    let call = ToolUse {
+        id: "call_1".into(),
+        name: "get_weather".into(),
+        arguments: r#"{"city":"Paris"}"#.into(),
+        cache_control: None,
+    };
+    let parts = vec![Part::Text("Weather here?".into(), None), Part::Image(image.into(), Some("low".into()), None)];
     let request = ChatRequest {
         messages: vec![
             message(Role::System, Content::Text("Be brief.".into())),
@@ -685,7 +699,7 @@ fn a_neutral_request_is_written() {
 #[test]
 fn what_the_dialect_has_no_place_for_is_named() {
     let raw: &serde_json::value::RawValue = serde_json::from_str("7").unwrap();
-    let parts = vec![Part::Other("video".into()), Part::File("data:,x".into(), Some("a.pdf".into()))];
+    let parts = vec![Part::Other("video".into()), Part::File("data:,x".into(), Some("a.pdf".into()), None)];
     let request = ChatRequest {
         messages: vec![message(Role::User, Content::Parts(parts))],
         tool_choice: Some(ToolChoice::Named("f".into())),
@@ -696,7 +710,8 @@ fn what_the_dialect_has_no_place_for_is_named() {
         other: vec![("seed".into(), raw)],
         ..ChatRequest::default()
     };
-    let error = openai::request(&request, Target { model: "m", drop_params: false }).unwrap_err();
+    let error =
+        openai::request(&request, Target { model: "m", drop_params: false, max_output_tokens: None }).unwrap_err();
     assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")));
     assert_eq!(error.param.as_deref(), Some("messages[0].content"));
     let expected = serde_json::json!({

@@ -29,7 +29,13 @@ fn a_dialect_refuses_what_its_list_says_and_nothing_else_of_it() {
                 let asked = Feature::ALL.map(|other| Head::read(body.as_bytes()).unwrap().needs.has(other));
                 assert_eq!(asked, Feature::ALL.map(|other| other == feature), "{member}");
                 let decoded = decode(body.as_bytes()).unwrap();
-                let said = |drop_params| request(dialect, &decoded, Target { model: "claude-haiku-4-5", drop_params });
+                let said = |drop_params| {
+                    request(
+                        dialect,
+                        &decoded,
+                        Target { model: "claude-haiku-4-5", drop_params, max_output_tokens: None },
+                    )
+                };
                 let lacks = unsupported(dialect).contains(&feature);
                 assert_eq!(said(false).is_err(), lacks, "{member} in {dialect:?}");
                 assert!(said(true).is_ok(), "{member} in {dialect:?} is left out");

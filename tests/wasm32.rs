@@ -59,6 +59,7 @@ fn context() -> AnswerContext {
         include_usage: true,
         hide_usage: false,
         thinking_blocks: false,
+        ..AnswerContext::default()
     }
 }
 
@@ -81,7 +82,7 @@ fn requests_are_encoded_as_natively() {
     );
     for (case, request, wanted) in cases {
         let chat = openai::decode(request).unwrap();
-        let target = Target { model: "claude-haiku-4-5", drop_params: false };
+        let target = Target { model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
         let encoded = codec::request(Dialect::Anthropic, &chat, target).unwrap();
         assert_eq!(json(&encoded.body), json(wanted), "{case}");
     }
@@ -145,7 +146,11 @@ fn depth_is_no_danger_on_a_small_stack() {
             let _ = Head::read(body.as_bytes());
             let Ok(chat) = openai::decode(body.as_bytes()) else { continue };
             for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-                let _ = codec::request(dialect, &chat, Target { model: "claude-haiku-4-5", drop_params: true });
+                let _ = codec::request(
+                    dialect,
+                    &chat,
+                    Target { model: "claude-haiku-4-5", drop_params: true, max_output_tokens: None },
+                );
             }
         }
         for format in ["json_schema", "tools"] {
@@ -163,7 +168,11 @@ fn depth_is_no_danger_on_a_small_stack() {
                 continue;
             };
             for model in ["claude-haiku-4-5", "claude-3-haiku"] {
-                let _ = codec::request(Dialect::Anthropic, &chat, Target { model, drop_params: false });
+                let _ = codec::request(
+                    Dialect::Anthropic,
+                    &chat,
+                    Target { model, drop_params: false, max_output_tokens: None },
+                );
             }
         }
         let _ = failure::in_band("openai", format!(r#"{{"error":{nested}}}"#).as_bytes());

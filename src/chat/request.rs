@@ -33,6 +33,10 @@ pub struct ChatRequest<'a> {
     pub stream: bool,
     /// Whether a stream ends with a usage chunk (`stream_options.include_usage`).
     pub include_usage: bool,
+    /// The functions came by their deprecated name (`functions`), so the client waits for a `function_call`.
+    pub deprecated_functions: bool,
+    /// Places below the top that no neutral form holds, such as `messages[3].content[0].foo`; the first few.
+    pub unknown: Vec<String>,
     /// Top-level fields that have no neutral form, by name, with their raw value: each codec refuses, drops or names them by the
     /// classes of the providers' reference (semantic, hint, bookkeeping). JSON `null` is never in here.
     pub other: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -53,6 +57,10 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// Thinking the client hands back (`thinking_blocks`, LiteLLM's name), raw.
     pub thinking_blocks: Option<&'a RawValue>,
+    /// Cache mark of the whole message (`cache_control`), raw.
+    pub cache_control: Option<&'a RawValue>,
+    /// Of a result: the call failed (Anthropic's `is_error`).
+    pub is_error: Option<bool>,
 }
 
 /// Who speaks. OpenAI's `developer` is `System`; its `function` is `Tool`.
@@ -79,17 +87,18 @@ pub enum Content<'a> {
     Parts(Vec<Part<'a>>),
 }
 
-/// One part of a message.
+/// One part of a message. Each but the last holds, at its end, the cache mark that came with it, raw: Anthropic's `cache_control`, as
+/// LiteLLM's clients send it, or what OpenAI's `prompt_cache_breakpoint` says in its words.
 #[derive(Debug, Clone)]
 pub enum Part<'a> {
-    /// A text, and the cache mark that came with it (Anthropic's `cache_control`, as LiteLLM's clients send it), raw.
+    /// A text.
     Text(Cow<'a, str>, Option<&'a RawValue>),
     /// An image by URL or `data:` URI, and its `detail`.
-    Image(Cow<'a, str>, Option<Cow<'a, str>>),
-    /// A file as a `data:` URI (`file_data`), and its name.
-    File(Cow<'a, str>, Option<Cow<'a, str>>),
+    Image(Cow<'a, str>, Option<Cow<'a, str>>, Option<&'a RawValue>),
+    /// A file as a `data:` URI or by URL (`file_data`), and its name.
+    File(Cow<'a, str>, Option<Cow<'a, str>>, Option<&'a RawValue>),
     /// A refusal the assistant gave.
-    Refusal(Cow<'a, str>),
+    Refusal(Cow<'a, str>, Option<&'a RawValue>),
     /// Anything else, by its `type`: what a dialect cannot say it must refuse by this name.
     Other(Cow<'a, str>),
 }
@@ -103,6 +112,8 @@ pub struct ToolUse<'a> {
     pub name: Cow<'a, str>,
     /// The arguments as OpenAI carries them: a string that should hold JSON but may be empty or broken.
     pub arguments: Cow<'a, str>,
+    /// Cache mark (`cache_control`), raw.
+    pub cache_control: Option<&'a RawValue>,
 }
 
 /// A function the model may call.
@@ -131,6 +142,13 @@ pub enum ToolChoice<'a> {
     Required,
     /// This function.
     Named(Cow<'a, str>),
+    /// None but these functions (`allowed_tools`).
+    Allowed {
+        /// At least one call.
+        required: bool,
+        /// The functions' names.
+        names: Vec<Cow<'a, str>>,
+    },
 }
 
 /// The shape the answer must have.

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::builder::PossibleValuesParser;
 use signalbox::chat::ApiError;
 use signalbox::codec::client::{self, openai::head::Head};
-use signalbox::codec::{self, AnswerContext, AnswerStream, Encoded, Passed, Target};
+use signalbox::codec::{self, AnswerContext, AnswerStream, Echo, Encoded, Passed, Target};
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
 
@@ -124,10 +124,12 @@ fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encode
         // As in Envoy: the client's own bytes, the model's name replaced.
         let (end, mut spliced) = codec::openai::splice(body, head.model_span, model, false);
         spliced.extend_from_slice(body.get(end..).unwrap_or_default());
-        return Ok(Encoded { body: spliced, dropped: Vec::new() });
+        return Ok(Encoded { body: spliced, dropped: Vec::new(), echo: Echo::default() });
     }
     let chat = client::openai::decode(body)?;
-    codec::request(provider.dialect, &chat, Target { model, drop_params: args.drop_params })
+    let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
+    let target = Target { model, drop_params: args.drop_params, max_output_tokens };
+    codec::request(provider.dialect, &chat, target)
 }
 
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {

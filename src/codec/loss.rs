@@ -90,6 +90,7 @@ enum Class {
 fn class(name: &str, value: &str) -> Class {
     match (name, value) {
         ("n", "1") | ("logprobs", "false") | ("top_logprobs", "0") | ("logit_bias", "{}") => Class::Bookkeeping,
+        ("function_call", "\"auto\"" | "\"none\"") => Class::Bookkeeping,
         ("modalities", list) if !list.contains("audio") => Class::Bookkeeping,
         ("tools" | "functions", list) if list.starts_with('[') && list.trim_matches(['[', ' ', ']']).is_empty() => {
             Class::Bookkeeping

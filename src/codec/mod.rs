@@ -13,6 +13,8 @@ mod no_answer;
 pub mod openai;
 pub mod unsupported;
 
+use std::collections::BTreeMap;
+
 use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};
 use crate::failure;
 use crate::failure::{is_compressed, without_mark};
@@ -25,6 +27,9 @@ pub struct Target<'a> {
     pub model: &'a str,
     /// Leave out what the provider cannot express instead of refusing it (LiteLLM's `drop_params`).
     pub drop_params: bool,
+    /// The longest answer that the model gives, in tokens, where that is known: what a dialect that demands a limit is told if the client
+    /// names none.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// A request in the provider's dialect.
@@ -34,6 +39,17 @@ pub struct Encoded {
     pub body: Vec<u8>,
     /// Names of the client's fields that were left out, for a notice.
     pub dropped: Vec<String>,
+    /// What the answer must be told by.
+    pub echo: Echo,
+}
+
+/// What of a request stands in its answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Echo {
+    /// The client's name of each function that had to be called otherwise, by the name that the provider knows.
+    pub names: BTreeMap<String, String>,
+    /// The client waits for the deprecated `function_call`.
+    pub function_call: bool,
 }
 
 /// What an answer needs from its request when it is translated for the client.
@@ -54,6 +70,16 @@ pub struct AnswerContext {
     /// Whether a stream hands back signed thinking blocks (`thinking_blocks`), which a client needs that asked for thinking and
     /// goes on with calls. A whole answer always does.
     pub thinking_blocks: bool,
+    /// What it echoes of the request.
+    pub echo: Echo,
+}
+
+impl AnswerContext {
+    /// A function's name as the client knows it.
+    #[must_use]
+    pub fn function_name<'n>(&'n self, name: &'n str) -> &'n str {
+        self.echo.names.get(name).map_or(name, String::as_str)
+    }
 }
 
 /// A whole answer, ready for the client.

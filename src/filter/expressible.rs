@@ -11,11 +11,12 @@ use std::cell::OnceCell;
 use super::Api;
 use super::kept::LARGE;
 use super::reply::invalid;
+use crate::catalogue;
 use crate::chat::{ApiError, ChatRequest};
 use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs};
 use crate::codec::unsupported::unsupported;
 use crate::codec::{self, Encoded, Target};
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, is_pattern};
 use crate::provider::Dialect;
 use crate::routing::{Exclusion, LeftOut, Plan};
 
@@ -58,8 +59,7 @@ impl<'a> Expressible<'a> {
     pub fn check(&self, index: DeploymentIndex) -> Result<(), ApiError> {
         match self.config.deployments.get(index) {
             Some(deployment) if is_foreign(deployment) => {
-                let target = Target { model: &deployment.model, drop_params: deployment.drop_params };
-                codec::check(deployment.provider.dialect, self.decoded()?, target)
+                codec::check(deployment.provider.dialect, self.decoded()?, target(deployment, &deployment.model))
             }
             _ => Ok(()),
         }
@@ -82,7 +82,7 @@ impl<'a> Expressible<'a> {
             return Ok(None);
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let target = Target { model, drop_params: deployment.drop_params };
+        let target = target(deployment, model);
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| codec::request(deployment.provider.dialect, request, target));
@@ -111,11 +111,21 @@ pub(super) fn is_foreign(deployment: &Deployment) -> bool {
     deployment.provider.dialect != Dialect::OpenAi
 }
 
+/// What a deployment's dialect needs to know of it.
+fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> {
+    // A pattern's facts are those of no model.
+    let of_model = || {
+        let facts = is_pattern(&deployment.model).then(|| catalogue::facts(deployment.provider.name, model, None));
+        facts?.limits.max_output_tokens
+    };
+    let max_output_tokens = deployment.facts.limits.max_output_tokens.or_else(of_model);
+    Target { model, drop_params: deployment.drop_params, max_output_tokens }
+}
+
 /// The client's body in a foreign deployment's dialect.
 ///
 /// # Errors
 /// Why it cannot be said there.
 pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
-    let target = Target { model, drop_params: deployment.drop_params };
-    codec::request(deployment.provider.dialect, &openai::decode(body)?, target)
+    codec::request(deployment.provider.dialect, &openai::decode(body)?, target(deployment, model))
 }

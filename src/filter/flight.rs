@@ -12,7 +12,7 @@ use super::relay::RELAY;
 use super::{Api, Ending, Event, Reply};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{Failure, FailureClass, Usage};
-use crate::codec::{AnswerStream, Encoded};
+use crate::codec::{AnswerStream, Echo, Encoded};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
 use crate::routing::auto::Choice;
 use crate::routing::failover::{self, Rules};
@@ -94,6 +94,8 @@ pub struct Flight {
     pub(super) answered: bool,
     /// The client's fields that the latest attempt left out, because its provider cannot express them.
     pub(super) dropped: Vec<String>,
+    /// What the answer of the try must be told by.
+    pub(super) echo: Echo,
     pub(super) events: Vec<Event>,
     /// The open attempt in the books, or the first one that is yet to begin.
     pub(super) booking: Option<Booking>,

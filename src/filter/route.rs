@@ -15,8 +15,8 @@ use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
-use crate::codec::Encoded;
 use crate::codec::client::openai::{head::Format, head::Head, head::Parts, head::without_wishes};
+use crate::codec::{Echo, Encoded};
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
@@ -198,6 +198,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         open: false,
         answered: false,
         dropped: Vec::new(),
+        echo: Echo::default(),
         events: Vec::with_capacity(2),
         booking: None,
         prompt_tokens: 0,

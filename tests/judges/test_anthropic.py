@@ -73,7 +73,7 @@ def our_chunks(case):
 @pytest.mark.parametrize("case", with_file("upstream_request.json"))
 def test_requests_fit_the_anthropic_sdk(case):
     # The SDK speaks API version 2026-10-21, which has no sampling; we speak 2023-06-01, which has.
-    fits_anthropic({key: value for key, value in our_request(case).items() if key not in ("temperature", "top_p")})
+    fits_anthropic({key: value for key, value in our_request(case).items() if key not in ("temperature", "top_p", "top_k")})
 
 
 @pytest.mark.parametrize("extra", [{"seed": 1}, {"max_tokens": "many"}, {"messages": [{"role": "robot", "content": "hi"}]}])
@@ -224,14 +224,30 @@ def gathered(chunks):
 
 # (case, path, reason). Case "*": it may occur in any. A path covers what lies below it; `[]` is any index.
 REQUEST_DIFFERENCES = [
-    ("*", "max_tokens", "LiteLLM defaults to the model's maximum, we to 4096; LiteLLM leaves a limit below the thinking budget"),
+    ("*", "max_tokens", "LiteLLM leaves a limit below the thinking budget, and does not know every maximum"),
     ("*", "tools[].type", "LiteLLM spells out the default type of a tool, custom"),
+    ("allowed_tools", "tools", "LiteLLM offers all tools, whichever are allowed"),
+    ("allowed_tools", "tool_choice.type", "as above: it leaves it to the model whether one is called"),
+    ("allowed_tools_auto", "tools", "as above"),
+    ("allowed_tools_auto", "tool_choice", "as above"),
+    ("allowed_tools_none", "tools", "as above"),
     ("assistant_first", "messages", "LiteLLM puts words of its own into an empty message; it lets the assistant begin"),
     ("broken_arguments", "raises", "LiteLLM refuses a history with arguments that are no object"),
+    ("cache_marks", "messages[].content[].cache_control", "LiteLLM loses OpenAI's prompt_cache_breakpoint, and the mark of a message that has parts"),
+    ("cache_marks", "messages[].content[].is_error", "LiteLLM loses it"),
+    ("cache_marks", "messages[3].content", "LiteLLM loses a refusal"),
     ("calls_without_tools", "tools", "another name for the stand-in tool"),
     ("calls_without_tools", "tool_choice", "our stand-in tool can never be called"),
     ("deprecated_functions", "messages[].content[].id", "LiteLLM invents an id for a call and another one for its result"),
     ("deprecated_functions", "messages[].content[].tool_use_id", "as above"),
+    ("files_by_url", "raises", "LiteLLM takes a file by URL in file_id only"),
+    ("functions", "messages[].content[].id", "as deprecated_functions"),
+    ("functions", "messages[].content[].name", "LiteLLM fits the names of tools, not those of functions"),
+    ("functions", "messages[].content[].tool_use_id", "as deprecated_functions"),
+    ("functions", "tools", "LiteLLM drops functions"),
+    ("functions", "tool_choice", "as above"),
+    ("functions_auto", "tools", "as above"),
+    ("functions_auto", "tool_choice", "as above"),
     ("hints_dropped", "foo", "LiteLLM passes unknown fields on, which Anthropic refuses"),
     ("hints_dropped", "moderation", "as above"),
     ("image_by_url", "messages[].content[].source.media_type", "image/jpg is no media type; Anthropic takes image/jpeg"),
@@ -248,6 +264,10 @@ REQUEST_DIFFERENCES = [
     ("json_schema_by_tool_with_tools", "thinking", "Anthropic refuses thinking with a forced call"),
     ("mid_conversation_system", "messages", "LiteLLM puts a note of its own before a later instruction"),
     ("mid_conversation_system", "system", "Anthropic refuses blank texts"),
+    ("nothing_vanishes", "messages", "LiteLLM puts words of its own into a blank text"),
+    ("nothing_vanishes", "output_config", "as json_schema"),
+    ("nothing_vanishes", "output_format", "as json_schema"),
+    ("nothing_vanishes", "system", "Anthropic refuses blank texts"),
     ("parallel_calls", "tool_choice.disable_parallel_tool_use", "LiteLLM spells out the default, false"),
     ("pdf_file", "messages[].content[].title", "LiteLLM drops the file's name"),
     ("prefill_not_taken", "messages", "4.6 and later refuse a last turn of the assistant"),
@@ -261,7 +281,17 @@ REQUEST_DIFFERENCES = [
     ("semantic_dropped", "raises", "LiteLLM fails on tools that are no functions"),
     ("stop_sequences", "top_p", "4.5 and later refuse temperature and top_p together"),
     ("system_alone", "messages[].content[].text", "another filler where Anthropic wants a user's turn"),
+    ("strict_tools", "tools[].input_schema", "a strict tool's schema is closed, as the official SDK makes it"),
+    ("strict_tools", "tools[].strict", "LiteLLM drops it"),
+    ("thinking_adaptive", "thinking.display", "newer models keep their thinking to themselves unless they are asked for it"),
+    ("thinking_budget", "top_k", "Anthropic refuses sampling together with thinking"),
+    ("thinking_budget_of_an_adaptive_model", "thinking.display", "as thinking_adaptive"),
     ("thinking_handed_back", "messages[].content[].extra", "LiteLLM passes unknown fields on"),
+    ("thinking_not_taken", "cache_control", "LiteLLM passes on what Anthropic cannot read"),
+    ("thinking_not_taken", "top_k", "as above"),
+    ("thinking_unknown", "thinking", "as above"),
+    ("tool_names", "messages[].content[].name", "LiteLLM fits the names on offer only"),
+    ("tool_names", "tools[].name", "LiteLLM lets a name be longer than 64 characters, and a client's tool be called as its own"),
     ("tool_ids", "messages", "LiteLLM makes one id of two, and sends the id of an earlier turn again, which Anthropic refuses"),
     ("tool_result_lists", "messages", "LiteLLM keeps an empty text, and puts the user's words between results"),
 ]
@@ -281,6 +311,8 @@ STREAM_DIFFERENCES = [
     ("*", "thinking_blocks", "LiteLLM streams pieces of a block, the signature apart; we a block that can be handed back as it is"),
     ("calls_interleaved_stream", "calls[].arguments", "LiteLLM gives a piece of arguments to the call that began last"),
     ("calls_with_end_turn_stream", "finish", "an answer with calls ends with tool_calls, whatever the reason given"),
+    ("functions", "calls[].arguments", "as parallel_calls_stream"),
+    ("tool_names", "calls[].arguments", "as parallel_calls_stream"),
     ("json_schema_by_tool_stream", "calls", "as json_schema_by_tool"),
     ("json_schema_by_tool_stream", "content", "as above"),
     ("json_schema_by_tool_stream", "finish", "as above"),

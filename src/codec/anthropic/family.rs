@@ -33,6 +33,8 @@ pub enum Sampling {
 pub struct Family {
     /// How it thinks.
     pub thinking: Thinking,
+    /// Whether one that thinks adaptively takes `thinking.budget_tokens` as well.
+    pub budget: bool,
     /// Whether it knows the effort `xhigh`.
     pub xhigh: bool,
     /// Whether it takes `output_config.format`.
@@ -47,16 +49,17 @@ pub struct Family {
 
 const CLAUDE_3: Family = Family {
     thinking: Thinking::Never,
+    budget: false,
     xhigh: false,
     structured: false,
     sampling: Sampling::Both,
     forced_tools: true,
     prefill: true,
 };
-const CLAUDE_4: Family = Family { thinking: Thinking::Budget, ..CLAUDE_3 };
+const CLAUDE_4: Family = Family { thinking: Thinking::Budget, budget: true, ..CLAUDE_3 };
 const CLAUDE_4_5: Family = Family { structured: true, sampling: Sampling::One, ..CLAUDE_4 };
 const CLAUDE_4_6: Family = Family { thinking: Thinking::Adaptive, prefill: false, ..CLAUDE_4_5 };
-const CLAUDE_5: Family = Family { xhigh: true, sampling: Sampling::None, ..CLAUDE_4_6 };
+const CLAUDE_5: Family = Family { budget: false, xhigh: true, sampling: Sampling::None, ..CLAUDE_4_6 };
 const CLAUDE_MIND: Family = Family { thinking: Thinking::Always, ..CLAUDE_5 };
 const CLAUDE_5_5: Family = Family { forced_tools: false, ..CLAUDE_MIND };
 

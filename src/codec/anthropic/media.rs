@@ -16,7 +16,7 @@ pub enum Unusable {
 /// The block of an image by `https` URL or `data:` URI.
 pub fn image(url: &str) -> Result<Block<'_>, Unusable> {
     if starts_with(url, "https://") || starts_with(url, "http://") {
-        return Ok(Block::Image { source: Source::Url { url } });
+        return Ok(Block::Image { source: Source::Url { url }, cache_control: None });
     }
     match block(url, None)? {
         block @ Block::Image { .. } => Ok(block),
@@ -24,9 +24,20 @@ pub fn image(url: &str) -> Result<Block<'_>, Unusable> {
     }
 }
 
-/// The block of a file's `data:` URI: a PDF becomes a document, an image an image.
+/// The block of a file by URL or `data:` URI: an image becomes an image, anything else that is read a document.
 pub fn file<'r>(uri: &'r str, name: Option<&'r str>) -> Result<Block<'r>, Unusable> {
-    block(uri, name)
+    if !starts_with(uri, "https://") && !starts_with(uri, "http://") {
+        return block(uri, name);
+    }
+    let path = uri.split(['?', '#']).next().unwrap_or(uri);
+    let is_image = path.rsplit_once('.').is_some_and(|(_, end)| {
+        ["jpg", "jpeg", "png", "gif", "webp"].iter().any(|image| end.eq_ignore_ascii_case(image))
+    });
+    let source = Source::Url { url: uri };
+    Ok(match is_image {
+        true => Block::Image { source, cache_control: None },
+        false => Block::Document { source, title: name, cache_control: None },
+    })
 }
 
 fn block<'r>(uri: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
@@ -38,11 +49,11 @@ fn block<'r>(uri: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable
         "image/webp" => "image/webp",
         "application/pdf" => {
             let source = Source::Base64 { media_type: "application/pdf", data };
-            return Ok(Block::Document { source, title });
+            return Ok(Block::Document { source, title, cache_control: None });
         }
         _ => return Err(Unusable::Foreign),
     };
-    Ok(Block::Image { source: Source::Base64 { media_type, data } })
+    Ok(Block::Image { source: Source::Base64 { media_type, data }, cache_control: None })
 }
 
 /// The media type and the base64 of `data:TYPE;base64,DATA`.
@@ -96,6 +107,6 @@ mod tests {
         assert_eq!(image("data:image/bmp;base64,AAAA").err(), Some(Unusable::Foreign));
         assert_eq!(image("data:application/pdf;base64,AAAA").err(), Some(Unusable::Foreign));
         assert_eq!(file("data:text/csv;base64,AAAA", None).err(), Some(Unusable::Foreign));
-        assert!(matches!(image("HTTPS://x/y.png"), Ok(Block::Image { source: Source::Url { .. } })));
+        assert!(matches!(image("HTTPS://x/y.png"), Ok(Block::Image { source: Source::Url { .. }, .. })));
     }
 }

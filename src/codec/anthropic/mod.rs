@@ -11,6 +11,7 @@ mod event;
 mod family;
 mod ids;
 mod media;
+mod names;
 mod request;
 mod sampling;
 mod schema;

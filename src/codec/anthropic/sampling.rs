@@ -5,27 +5,102 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::family::{Family, Sampling, Thinking};
 use super::wire;
 use crate::chat::{ChatRequest, ReasoningEffort};
+use crate::codec::count::count;
 use crate::codec::loss::Loss;
 
-/// Anthropic demands a limit; this one stands where the client names none. In tokens.
+/// Anthropic demands a limit; this one stands where the client names none and the model's own is unknown. In tokens.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
 
-/// How the model is told to think, and with what effort. `unfit`: the rest of the request does not go with thinking.
+/// The fewest tokens to think with.
+const LEAST_BUDGET: u64 = 1024;
+
+/// `thinking`, as Anthropic's clients write it.
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(default, deserialize_with = "count")]
+    budget_tokens: Option<u64>,
+    #[serde(borrow, default)]
+    display: Option<Cow<'a, str>>,
+}
+
+impl Asked<'_> {
+    fn display(&self) -> Option<&'static str> {
+        ["summarized", "omitted"].into_iter().find(|known| self.display.as_deref() == Some(known))
+    }
+
+    /// What is sent for it, and an effort where the family knows budgets by that name; `None`: the family takes no such thinking.
+    fn told(&self, effort: Option<ReasoningEffort>, family: Family, unfit: bool) -> Option<How> {
+        let adaptive = |effort: Option<&'static str>| {
+            let display = self.display().unwrap_or("summarized");
+            Some((Some(wire::Thinking::Adaptive { display }), effort))
+        };
+        let effort = effort.filter(|effort| *effort != ReasoningEffort::None);
+        let named = effort.map(|effort| word(effort, family.xhigh));
+        match (self.r#type.as_ref(), family.thinking) {
+            ("disabled", Thinking::Never) => Some((None, None)),
+            ("disabled", Thinking::Budget | Thinking::Adaptive) => Some((Some(wire::Thinking::Disabled), None)),
+            _ if unfit => None,
+            ("enabled", Thinking::Budget | Thinking::Adaptive) if family.budget => {
+                let budget_tokens = self.budget_tokens.unwrap_or_default().max(LEAST_BUDGET);
+                let effort = named.filter(|_| family.thinking == Thinking::Adaptive);
+                Some((Some(wire::Thinking::Enabled { budget_tokens, display: self.display() }), effort))
+            }
+            // As LiteLLM says it to the families that know no budget.
+            ("enabled", Thinking::Adaptive | Thinking::Always) => {
+                let effort = match self.budget_tokens.unwrap_or_default() {
+                    8192.. => ReasoningEffort::XHigh,
+                    4096.. => ReasoningEffort::High,
+                    2048.. => ReasoningEffort::Medium,
+                    _ => ReasoningEffort::Low,
+                };
+                adaptive(named.or(Some(word(effort, family.xhigh))))
+            }
+            ("adaptive", Thinking::Adaptive | Thinking::Always) => adaptive(named),
+            ("adaptive", Thinking::Budget) => {
+                let budget_tokens = budget_tokens(effort.unwrap_or(ReasoningEffort::Medium));
+                Some((Some(wire::Thinking::Enabled { budget_tokens, display: self.display() }), None))
+            }
+            _ => None,
+        }
+    }
+}
+
+type How = (Option<wire::Thinking>, Option<&'static str>);
+
+/// How the model is told to think, and with what effort: as Anthropic's own `asked` says, else by OpenAI's effort. `unfit`: the rest of
+/// the request does not go with thinking.
 pub fn thinking(
     effort: Option<ReasoningEffort>,
+    asked: Option<&RawValue>,
     family: Family,
     unfit: bool,
     loss: &mut Loss,
-) -> (Option<wire::Thinking>, Option<&'static str>) {
+) -> How {
+    if let Some(raw) = asked {
+        let asked = serde_json::from_str::<Asked<'_>>(raw.get()).ok();
+        if let Some(how) = asked.and_then(|asked| asked.told(effort, family, unfit)) {
+            return how;
+        }
+        loss.hint("thinking");
+    }
+    by_effort(effort, family, unfit, loss)
+}
+
+fn by_effort(effort: Option<ReasoningEffort>, family: Family, unfit: bool, loss: &mut Loss) -> How {
     let Some(effort) = effort else { return (None, None) };
     match (family.thinking, effort) {
         (Thinking::Never, ReasoningEffort::None) => (None, None),
         (Thinking::Budget | Thinking::Adaptive, ReasoningEffort::None) => (Some(wire::Thinking::Disabled), None),
         (Thinking::Budget, effort) if !unfit => {
-            (Some(wire::Thinking::Enabled { budget_tokens: budget_tokens(effort) }), None)
+            (Some(wire::Thinking::Enabled { budget_tokens: budget_tokens(effort), display: None }), None)
         }
         (Thinking::Adaptive | Thinking::Always, effort) if !unfit && effort != ReasoningEffort::None => {
             // Newer models keep their thinking to themselves unless they are asked for it.
@@ -59,11 +134,11 @@ const fn word(effort: ReasoningEffort, xhigh: bool) -> &'static str {
     }
 }
 
-/// The limit of the answer, in tokens. Thinking counts towards it, so a budget it does not hold is added to it.
-pub fn max_tokens(asked: Option<u64>, thinking: Option<&wire::Thinking>) -> u64 {
-    let limit = asked.unwrap_or(DEFAULT_MAX_TOKENS);
+/// The limit of the answer, in tokens: what the client asks, else `most`, the longest answer that the model gives. Thinking counts towards it, so a budget it does not hold is added to it.
+pub fn max_tokens(asked: Option<u64>, most: Option<u64>, thinking: Option<&wire::Thinking>) -> u64 {
+    let limit = asked.or(most).unwrap_or(DEFAULT_MAX_TOKENS);
     match thinking {
-        Some(wire::Thinking::Enabled { budget_tokens }) if limit <= *budget_tokens => {
+        Some(wire::Thinking::Enabled { budget_tokens, .. }) if limit <= *budget_tokens => {
             limit.saturating_add(*budget_tokens)
         }
         _ => limit,
@@ -91,6 +166,22 @@ pub fn sampling(
         loss.hint("top_p");
     }
     (temperature, top_p)
+}
+
+/// `top_k`, where the family takes it.
+pub fn top_k(
+    asked: Option<&RawValue>,
+    family: Family,
+    thinking: Option<&wire::Thinking>,
+    loss: &mut Loss,
+) -> Option<u64> {
+    let raw = asked?;
+    let thinks = !matches!(thinking, None | Some(wire::Thinking::Disabled));
+    let taken = count(raw).ok().flatten().filter(|_| !thinks && family.sampling != Sampling::None);
+    if taken.is_none() {
+        loss.hint("top_k");
+    }
+    taken
 }
 
 /// The texts that end the answer, without those that Anthropic refuses.

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use super::ids::Ids;
 use super::media::{self, Unusable};
+use super::names::Names;
 use super::wire::{Block, Object, ResultContent, Speaker, Turn};
 use crate::chat::{ApiError, Content, Message, Part, Role, ToolUse};
 use crate::codec::loss::Loss;
@@ -47,16 +48,23 @@ impl Conversation<'_> {
 /// An [`ApiError`] of status 400 for a part that Anthropic cannot read.
 pub fn conversation<'r>(
     messages: &'r [Message<'_>],
+    names: &'r Names<'_>,
     prefill: bool,
     loss: &mut Loss,
 ) -> Result<Conversation<'r>, ApiError> {
     let leading = messages.iter().take_while(|message| message.role == Role::System).count();
     let mut gathering =
-        Gathering { loss, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
+        Gathering { loss, names, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
     let mut system = Vec::new();
     for (index, message) in messages.iter().enumerate() {
+        // Of a result, the name is said once more by the call that it answers.
+        if message.role != Role::Tool && message.name.is_some() {
+            gathering.loss.hint(&format!("messages[{index}].name"));
+        }
         if index < leading {
+            let from = system.len();
             gathering.said(index, message, &mut system)?;
+            gathering.mark(index, message, system.get_mut(from..).unwrap_or_default());
         } else {
             gathering.message(index, message)?;
         }
@@ -67,6 +75,7 @@ pub fn conversation<'r>(
 
 struct Gathering<'r, 'l> {
     loss: &'l mut Loss,
+    names: &'r Names<'r>,
     ids: Ids<'r>,
     turns: Vec<Turn<'r>>,
     /// Results of calls in the user turn that is being gathered.
@@ -80,13 +89,16 @@ impl<'r> Gathering<'r, '_> {
         match message.role {
             Role::System | Role::User => {
                 let mut blocks = std::mem::take(&mut self.rest);
+                let from = blocks.len();
                 self.said(index, message, &mut blocks)?;
+                self.mark(index, message, blocks.get_mut(from..).unwrap_or_default());
                 self.rest = blocks;
             }
             Role::Assistant => {
-                let mut blocks: Vec<_> = message.thinking_blocks.map(thoughts).unwrap_or_default();
+                let mut blocks = self.thoughts(index, message);
                 self.said(index, message, &mut blocks)?;
                 blocks.extend(message.tool_calls.iter().map(|call| self.call(call)));
+                self.mark(index, message, &mut blocks);
                 self.assistant(blocks);
             }
             Role::Tool => {
@@ -100,10 +112,30 @@ impl<'r> Gathering<'r, '_> {
                         ResultContent::Blocks(blocks)
                     }
                 };
-                self.results.push(Block::ToolResult { tool_use_id, content });
+                let (is_error, cache_control) = (message.is_error, message.cache_control);
+                self.results.push(Block::ToolResult { tool_use_id, content, is_error, cache_control });
             }
         }
         Ok(())
+    }
+
+    /// Puts the mark of a whole message on its last block that can have one.
+    fn mark(&mut self, index: usize, message: &Message<'r>, blocks: &mut [Block<'r>]) {
+        let Some(mark) = message.cache_control else { return };
+        match blocks.iter_mut().rev().find_map(Block::mark) {
+            Some(place) => *place = place.or(Some(mark)),
+            None => self.loss.hint(&format!("messages[{index}].cache_control")),
+        }
+    }
+
+    /// The thinking that a message hands back. What carries no signature cannot be handed on.
+    fn thoughts(&mut self, index: usize, message: &'r Message<'_>) -> Vec<Block<'r>> {
+        let Some(raw) = message.thinking_blocks else { return Vec::new() };
+        let (blocks, whole) = thoughts(raw);
+        if !whole {
+            self.loss.hint(&format!("messages[{index}].thinking_blocks"));
+        }
+        blocks
     }
 
     /// Appends what a message says, without blank texts.
@@ -128,15 +160,30 @@ impl<'r> Gathering<'r, '_> {
         media: bool,
         place: impl Fn() -> String,
     ) -> Result<Option<Block<'r>>, ApiError> {
-        let block = match part {
-            Part::Text(text, mark) => return Ok(spoken(text, *mark)),
-            Part::Refusal(text) => return Ok(spoken(text, None)),
-            Part::Image(url, _) if media => media::image(url),
-            Part::File(uri, name) if media => media::file(uri, name.as_deref()),
-            Part::Image(..) | Part::File(..) | Part::Other(_) => Err(Unusable::Foreign),
+        let (block, mark) = match part {
+            Part::Text(text, mark) | Part::Refusal(text, mark) => {
+                let block = spoken(text, *mark);
+                if block.is_none() && mark.is_some() {
+                    self.loss.hint(&format!("{}.cache_control", place()));
+                }
+                return Ok(block);
+            }
+            Part::Image(url, detail, mark) if media => {
+                if detail.as_deref().is_some_and(|detail| detail != "auto") {
+                    self.loss.hint(&format!("{}.image_url.detail", place()));
+                }
+                (media::image(url), *mark)
+            }
+            Part::File(uri, name, mark) if media => (media::file(uri, name.as_deref()), *mark),
+            Part::Image(..) | Part::File(..) | Part::Other(_) => (Err(Unusable::Foreign), None),
         };
         match block {
-            Ok(block) => Ok(Some(block)),
+            Ok(mut block) => {
+                if let Some(place) = block.mark() {
+                    *place = mark;
+                }
+                Ok(Some(block))
+            }
             Err(Unusable::Foreign) => self.loss.semantic(&place()).map(|()| None),
             Err(Unusable::Broken) => Err(ApiError {
                 status: 400,
@@ -154,8 +201,9 @@ impl<'r> Gathering<'r, '_> {
         let input = serde_json::from_str::<&RawValue>(&call.arguments).ok().filter(|raw| raw.get().starts_with('{'));
         Block::ToolUse {
             id: self.ids.call(&call.id),
-            name: &call.name,
+            name: self.names.ours(&call.name),
             input: input.map_or(Object::Empty {}, Object::Raw),
+            cache_control: call.cache_control,
         }
     }
 
@@ -221,9 +269,10 @@ struct Thought<'a> {
     data: Option<Cow<'a, str>>,
 }
 
-/// The thinking that the client hands back. What carries no signature cannot be handed on.
-fn thoughts(raw: &RawValue) -> Vec<Block<'_>> {
-    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+/// The thinking that the client hands back, and whether that is all of it.
+fn thoughts(raw: &RawValue) -> (Vec<Block<'_>>, bool) {
+    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else { return (Vec::new(), false) };
+    let count = list.len();
     let thoughts = list.into_iter().filter_map(|raw| serde_json::from_str::<Thought<'_>>(raw.get()).ok());
     let blocks = thoughts.filter_map(|thought| match (thought.r#type.as_ref(), thought.signature, thought.data) {
         ("thinking", Some(signature), _) if !signature.is_empty() => {
@@ -232,5 +281,7 @@ fn thoughts(raw: &RawValue) -> Vec<Block<'_>> {
         ("redacted_thinking", _, Some(data)) => Some(Block::RedactedThinking { data }),
         _ => None,
     });
-    blocks.collect()
+    let blocks: Vec<_> = blocks.collect();
+    let whole = blocks.len() == count;
+    (blocks, whole)
 }

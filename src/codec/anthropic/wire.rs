@@ -24,6 +24,8 @@ pub struct Body<'r> {
     pub temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_sequences: Vec<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +34,8 @@ pub struct Body<'r> {
     pub output_config: Option<OutputConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<&'r RawValue>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,
 }
@@ -62,11 +66,15 @@ pub enum Block<'r> {
     },
     Image {
         source: Source<'r>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'r RawValue>,
     },
     Document {
         source: Source<'r>,
         #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<&'r str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'r RawValue>,
     },
     Thinking {
         thinking: Cow<'r, str>,
@@ -79,11 +87,31 @@ pub enum Block<'r> {
         id: String,
         name: &'r str,
         input: Object<'r>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'r RawValue>,
     },
     ToolResult {
         tool_use_id: String,
         content: ResultContent<'r>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        is_error: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'r RawValue>,
     },
+}
+
+impl<'r> Block<'r> {
+    /// Where a cache mark stands; thinking has no such place.
+    pub const fn mark(&mut self) -> Option<&mut Option<&'r RawValue>> {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::Document { cache_control, .. }
+            | Self::ToolUse { cache_control, .. }
+            | Self::ToolResult { cache_control, .. } => Some(cache_control),
+            Self::Thinking { .. } | Self::RedactedThinking { .. } => None,
+        }
+    }
 }
 
 /// Where the bytes of an image or document are.
@@ -120,6 +148,8 @@ pub struct ToolBody<'r> {
     pub description: Option<&'r str>,
     pub input_schema: Object<'r>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<&'r RawValue>,
 }
 
@@ -138,8 +168,14 @@ pub struct Choice<'r> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Thinking {
     Disabled,
-    Enabled { budget_tokens: u64 },
-    Adaptive { display: &'static str },
+    Enabled {
+        budget_tokens: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        display: Option<&'static str>,
+    },
+    Adaptive {
+        display: &'static str,
+    },
 }
 
 /// How much effort, and the shape of the answer.

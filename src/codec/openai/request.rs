@@ -12,14 +12,14 @@ use serde_json::json;
 use crate::chat::{
     ApiError, ChatRequest, Content, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice, ToolUse,
 };
-use crate::codec::{Encoded, Target};
+use crate::codec::{Echo, Encoded, Target};
 
 /// Encodes a request.
 ///
 /// # Errors
 /// An [`ApiError`] of status 400 for a part of a message whose type has no neutral form, unless such are to be dropped.
 pub fn request(request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
-    let mut dropped = Vec::new();
+    let mut dropped = request.unknown.clone();
     for (index, message) in request.messages.iter().enumerate() {
         let Content::Parts(parts) = &message.content else { continue };
         for part in parts {
@@ -37,7 +37,7 @@ pub fn request(request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded,
         param: None,
         message: format!("the request cannot be written as JSON: {error}"),
     })?;
-    Ok(Encoded { body, dropped })
+    Ok(Encoded { body, dropped, echo: Echo::default() })
 }
 
 fn unsupported(index: usize, kind: &str) -> ApiError {
@@ -121,11 +121,13 @@ impl Serialize for Wire<'_, Part<'_>> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let part = match self.0 {
             Part::Text(text, _) => json!({"type": "text", "text": text}),
-            Part::Image(url, None) => json!({"type": "image_url", "image_url": {"url": url}}),
-            Part::Image(url, Some(detail)) => json!({"type": "image_url", "image_url": {"url": url, "detail": detail}}),
-            Part::File(data, None) => json!({"type": "file", "file": {"file_data": data}}),
-            Part::File(data, Some(name)) => json!({"type": "file", "file": {"file_data": data, "filename": name}}),
-            Part::Refusal(text) => json!({"type": "refusal", "refusal": text}),
+            Part::Image(url, None, _) => json!({"type": "image_url", "image_url": {"url": url}}),
+            Part::Image(url, Some(detail), _) => {
+                json!({"type": "image_url", "image_url": {"url": url, "detail": detail}})
+            }
+            Part::File(data, None, _) => json!({"type": "file", "file": {"file_data": data}}),
+            Part::File(data, Some(name), _) => json!({"type": "file", "file": {"file_data": data, "filename": name}}),
+            Part::Refusal(text, _) => json!({"type": "refusal", "refusal": text}),
             Part::Other(kind) => json!({"type": kind}),
         };
         part.serialize(serializer)
@@ -134,7 +136,7 @@ impl Serialize for Wire<'_, Part<'_>> {
 
 impl Serialize for Wire<'_, ToolUse<'_>> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ToolUse { id, name, arguments } = self.0;
+        let ToolUse { id, name, arguments, .. } = self.0;
         let call = json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
         call.serialize(serializer)
     }
@@ -168,6 +170,12 @@ impl Serialize for Wire<'_, ToolChoice<'_>> {
             ToolChoice::Auto => serializer.serialize_str("auto"),
             ToolChoice::None => serializer.serialize_str("none"),
             ToolChoice::Required => serializer.serialize_str("required"),
+            ToolChoice::Allowed { required, names } => {
+                let function = |name| json!({"type": "function", "function": {"name": name}});
+                let tools: Vec<_> = names.iter().map(function).collect();
+                let mode = if *required { "required" } else { "auto" };
+                json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}).serialize(serializer)
+            }
             ToolChoice::Named(name) => json!({"type": "function", "function": {"name": name}}).serialize(serializer),
         }
     }

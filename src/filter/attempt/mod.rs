@@ -108,7 +108,7 @@ impl Attempt {
             return Err(this.abort(false, now_ms));
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let (body, length, dropped) = match encode(&this, deployment, model, translated) {
+        let (body, length, apart) = match encode(&this, deployment, model, translated) {
             Ok(encoded) => encoded,
             Err(mut reply) => {
                 reply.headers.extend(this.choice.iter().flat_map(Choice::headers));
@@ -123,7 +123,7 @@ impl Attempt {
         }
         let limits = this.limits(deployment);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
-        (this.dropped, this.is_impatient) = (dropped, limits.is_callers);
+        (this.dropped, this.echo, this.is_impatient) = (apart.dropped, apart.echo, limits.is_callers);
         let (number, kept) = (this.tried.len(), this.kept.part());
         let attempt = Self {
             flight: Rc::clone(flight),
@@ -185,6 +185,7 @@ impl Attempt {
             include_usage: flight.include_usage,
             hide_usage: false,
             thinking_blocks: true,
+            echo: flight.echo.clone(),
         }
     }
 

@@ -4,22 +4,31 @@ use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
 use crate::codec::client::openai::{fill::with_usage_asked, head::Head};
-use crate::codec::{self, Encoded};
+use crate::codec::{self, Echo, Encoded};
 use crate::config::model::Deployment;
 use crate::provider::Dialect;
 
-/// The client's body in the provider's dialect, its length, and which of its fields were left out. `translated`: it is at hand.
+/// What is said of a body beside it.
+#[derive(Default)]
+pub(super) struct Apart {
+    /// Which of the client's fields were left out.
+    pub dropped: Vec<String>,
+    /// What the answer must be told by.
+    pub echo: Echo,
+}
+
+/// The client's body in the provider's dialect, its length, and what is said of it. `translated`: it is at hand.
 pub(super) fn encode(
     flight: &Flight,
     deployment: &Deployment,
     model: &str,
     translated: Option<Encoded>,
-) -> Result<(Edit, usize, Vec<String>), Reply> {
+) -> Result<(Edit, usize, Apart), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
         let ask_usage = flight.asks_usage(deployment);
         if model == flight.asked && !flight.stripped && !ask_usage {
-            return Ok((Edit::Keep, flight.body.len(), Vec::new()));
+            return Ok((Edit::Keep, flight.body.len(), Apart::default()));
         }
         // The wish stands beside the model, unless there is a place for it already.
         let has_place = ask_usage && flight.stream_options;
@@ -33,14 +42,14 @@ pub(super) fn encode(
         let length = prefix.len() + rest.len();
         if flight.stripped || asking.is_some() {
             prefix.extend_from_slice(rest);
-            return Ok((Edit::Whole(prefix), length, Vec::new()));
+            return Ok((Edit::Whole(prefix), length, Apart::default()));
         }
-        return Ok((Edit::Prefix(end, prefix), length, Vec::new()));
+        return Ok((Edit::Prefix(end, prefix), length, Apart::default()));
     }
     let encoded = match translated {
         Some(encoded) => encoded,
         None => translate(&flight.body, deployment, model).map_err(|error| Reply::error(&error))?,
     };
     let length = encoded.body.len();
-    Ok((Edit::Whole(encoded.body), length, encoded.dropped))
+    Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
 }

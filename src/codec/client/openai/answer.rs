@@ -37,6 +37,8 @@ struct Said<'a> {
     thinking_blocks: Vec<ThinkingBody<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<CallBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<FunctionBody<'a>>,
 }
 
 /// A thinking block under LiteLLM's name, in Anthropic's shape, which clients hand back as it is.
@@ -69,10 +71,18 @@ struct FunctionBody<'a> {
     arguments: &'a str,
 }
 
-impl<'a> From<&'a ToolCall<'_>> for CallBody<'a> {
-    fn from(call: &'a ToolCall<'_>) -> Self {
-        let function = FunctionBody { name: &call.name, arguments: &call.arguments };
+impl<'a> CallBody<'a> {
+    fn of(call: &'a ToolCall<'_>, context: &'a AnswerContext) -> Self {
+        let function = FunctionBody { name: context.function_name(&call.name), arguments: &call.arguments };
         Self { id: &call.id, r#type: "function", function }
+    }
+}
+
+/// Why an answer ended, in the words of the client's version of the dialect.
+pub(super) fn finish_reason(reason: FinishReason, context: &AnswerContext) -> &'static str {
+    match reason {
+        FinishReason::ToolCalls if context.echo.function_call => "function_call",
+        reason => reason.as_str(),
     }
 }
 
@@ -121,7 +131,12 @@ pub fn encode(response: &ChatResponse<'_>, context: &AnswerContext) -> Vec<u8> {
         object: "chat.completion",
         created: context.now_s,
         model: given(&response.model, &context.model),
-        choices: response.choices.iter().enumerate().map(|(index, choice)| alternative(index, choice)).collect(),
+        choices: response
+            .choices
+            .iter()
+            .enumerate()
+            .map(|(index, choice)| alternative(index, choice, context))
+            .collect(),
         usage: response.usage.map(UsageBody::from),
     };
     // Strings and numbers always serialize.
@@ -133,16 +148,27 @@ pub(super) fn given<'a>(theirs: &'a str, ours: &'a str) -> &'a str {
     if theirs.is_empty() { ours } else { theirs }
 }
 
-fn alternative<'a>(index: usize, choice: &'a Choice<'_>) -> Alternative<'a> {
+fn alternative<'a>(index: usize, choice: &'a Choice<'_>, context: &'a AnswerContext) -> Alternative<'a> {
     // OpenAI's clients expect a string unless something else was said.
     let silent = choice.tool_calls.is_empty() && choice.refusal.is_none();
+    let mut tool_calls: Vec<_> = choice.tool_calls.iter().map(|call| CallBody::of(call, context)).collect();
+    let mut function_call = None;
+    if context.echo.function_call {
+        function_call = tool_calls.drain(..).next().map(|call| call.function);
+    }
     let message = Said {
         role: "assistant",
         content: choice.content.as_deref().or(silent.then_some("")),
         refusal: choice.refusal.as_deref(),
         reasoning_content: choice.reasoning.as_deref(),
         thinking_blocks: choice.thinking_blocks.iter().map(ThinkingBody::from).collect(),
-        tool_calls: choice.tool_calls.iter().map(CallBody::from).collect(),
+        tool_calls,
+        function_call,
     };
-    Alternative { index, message, logprobs: None, finish_reason: choice.finish.unwrap_or(FinishReason::Stop).as_str() }
+    Alternative {
+        index,
+        message,
+        logprobs: None,
+        finish_reason: finish_reason(choice.finish.unwrap_or(FinishReason::Stop), context),
+    }
 }

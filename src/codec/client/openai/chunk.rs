@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::answer::{ThinkingBody, UsageBody, given};
+use super::answer::{ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
 use crate::chat::{ChatEvent, FinishReason, Usage};
 use crate::codec::AnswerContext;
@@ -67,6 +67,8 @@ struct Delta<'a> {
     thinking_blocks: Option<[Thought<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[Call<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_call: Option<Function<'a>>,
 }
 
 /// A thinking block with its number: OpenAI's SDK puts the lists of a stream together by the `index` of their elements, and fails
@@ -139,9 +141,9 @@ impl ChunkWriter {
                 self.said(Delta { refusal: Some(&text), ..Delta::default() }, out);
             }
             ChatEvent::ToolStart { index, id, name } => {
+                let name = self.context.function_name(&name).to_owned();
                 let function = Function { name: Some(&name), arguments: "" };
-                let call = Call { index, id: Some(&id), r#type: Some("function"), function };
-                self.said(Delta { tool_calls: Some([call]), ..Delta::default() }, out);
+                self.call(Call { index, id: Some(&id), r#type: Some("function"), function }, out);
                 self.called = true;
                 self.silent_calls.push(index);
             }
@@ -175,8 +177,16 @@ impl ChunkWriter {
 
     fn arguments(&mut self, index: usize, part: &str, out: &mut Vec<u8>) {
         let function = Function { name: None, arguments: part };
-        let call = Call { index, id: None, r#type: None, function };
-        self.said(Delta { tool_calls: Some([call]), ..Delta::default() }, out);
+        self.call(Call { index, id: None, r#type: None, function }, out);
+    }
+
+    /// Something of a call. The deprecated form knows the first one only.
+    fn call(&mut self, call: Call<'_>, out: &mut Vec<u8>) {
+        if !self.context.echo.function_call {
+            self.said(Delta { tool_calls: Some([call]), ..Delta::default() }, out);
+        } else if call.index == 0 {
+            self.said(Delta { function_call: Some(call.function), ..Delta::default() }, out);
+        }
     }
 
     fn finish(&mut self, reason: FinishReason, out: &mut Vec<u8>) {
@@ -189,7 +199,7 @@ impl ChunkWriter {
             self.arguments(index, "{}", out);
         }
         let reason = if self.called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
-        self.chunk(Delta::default(), Some(reason.as_str()), out);
+        self.chunk(Delta::default(), Some(finish_reason(reason, &self.context)), out);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {

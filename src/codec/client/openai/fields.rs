@@ -107,6 +107,53 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
+/// How many places are kept: they are named in a header.
+const MOST_LEFT: usize = 32;
+
+/// What nothing reads: members that no neutral form holds, by their places.
+#[derive(Default)]
+pub struct Left(Vec<String>);
+
+impl Left {
+    /// Keeps a place.
+    pub fn name(&mut self, place: Place<'_>) {
+        if self.0.len() < MOST_LEFT {
+            self.0.push(place.to_string());
+        }
+    }
+
+    /// Keeps what was not taken of an object, but for what says nothing.
+    pub fn rest(&mut self, fields: Object<'_>, place: Place<'_>) {
+        for (name, value) in fields.rest() {
+            if !matches!(value.get(), "[]" | "{}" | "\"\"") {
+                self.name(place.field(&name));
+            }
+        }
+    }
+
+    /// The places, in order.
+    pub fn into_names(self) -> Vec<String> {
+        self.0
+    }
+}
+
+/// Takes the cache mark out of an object (`cache_control`). What is no object is none.
+pub fn mark<'a>(fields: &mut Object<'a>, within: Place<'_>, left: &mut Left) -> Option<&'a RawValue> {
+    const NAME: &str = "cache_control";
+    let mark = fields.take(NAME)?;
+    let is_one = mark.get().starts_with('{');
+    if !is_one {
+        left.name(within.field(NAME));
+    }
+    is_one.then_some(mark)
+}
+
+/// Takes OpenAI's cache mark out of a part (`prompt_cache_breakpoint`), which has but one form, and gives Anthropic's.
+pub fn breakpoint(fields: &mut Object<'_>) -> Option<&'static RawValue> {
+    fields.take("prompt_cache_breakpoint")?;
+    serde_json::from_str(r#"{"type":"ephemeral"}"#).ok()
+}
+
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue, place: Place<'_>, expected: &str) -> Result<T, ApiError> {
     serde_json::from_str(raw.get()).map_err(|_| wrong_type(place, expected, raw))
 }
