@@ -34,7 +34,7 @@ const REQUEST: &str =
 #[test]
 fn a_request_goes_to_stdout_and_notices_to_stderr() {
     let (code, out, err) = run(&["request", "--to", "anthropic", "--drop-params"], REQUEST);
-    let body = r#"{"model":"claude-haiku-4-5","max_tokens":4096,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}"#;
+    let body = r#"{"model":"claude-haiku-4-5","max_tokens":64000,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}"#;
     assert_eq!((code, out.as_str(), err.as_str()), (0, body, "dropped: n\ndropped: seed\n"));
 }
 
@@ -47,6 +47,20 @@ fn a_refusal_is_openais_error_and_exit_code_1() {
     assert_eq!(error["error"]["code"], "unsupported_parameter");
     let (code, out, _) = run(&["request", "--to", "anthropic"], "{");
     assert_eq!((code, out.starts_with(r#"{"error":{"message":"#)), (1, true));
+}
+
+/// C12: as LiteLLM does it.
+#[test]
+fn c12_openais_reasoning_models_get_what_they_take() {
+    let body = r#"{"model":"openai/o3","max_tokens":5,"temperature":0.2,"messages":[]}"#;
+    let renamed = r#"{"max_completion_tokens":5,"messages":[],"model":"o3","temperature":0.2}"#;
+    assert_eq!(run(&["request", "--to", "openai"], body), (0, renamed.to_owned(), String::new()));
+    let dropped = r#"{"max_completion_tokens":5,"messages":[],"model":"o3"}"#;
+    let (code, out, err) = run(&["request", "--to", "openai", "--drop-params"], body);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, dropped, "dropped: temperature\n"));
+    let other = body.replace("o3", "gpt-4o");
+    let kept = other.replace("openai/", "");
+    assert_eq!(run(&["request", "--to", "openai", "--drop-params"], &other), (0, kept, String::new()));
 }
 
 #[test]

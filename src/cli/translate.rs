@@ -122,9 +122,16 @@ fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encode
     let model = args.model.as_deref().unwrap_or(own);
     if provider.dialect == Dialect::OpenAi {
         // As in Envoy: the client's own bytes, the model's name replaced.
-        let (end, mut spliced) = codec::openai::splice(body, head.model_span, model, false);
+        let suited =
+            (provider.name == "openai").then(|| codec::openai::suited(body, model, args.drop_params)).flatten();
+        let (suited, dropped) = suited.unzip();
+        let (body, span) = match &suited {
+            Some(suited) => (suited.as_slice(), Head::read(suited)?.model_span),
+            None => (body, head.model_span),
+        };
+        let (end, mut spliced) = codec::openai::splice(body, span, model, false);
         spliced.extend_from_slice(body.get(end..).unwrap_or_default());
-        return Ok(Encoded { body: spliced, dropped: Vec::new(), echo: Echo::default() });
+        return Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() });
     }
     let chat = client::openai::decode(body)?;
     let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;

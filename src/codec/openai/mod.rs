@@ -3,6 +3,7 @@
 //! **Invariant:** the provider's bytes reach the client unchanged, but for the faults that [`stream`](Stream) mends.
 
 mod choice;
+mod reasoning;
 mod request;
 mod sight;
 mod stream;
@@ -11,6 +12,7 @@ mod walk;
 
 use std::ops::Range;
 
+pub use reasoning::suited;
 pub use request::request;
 pub use stream::Stream;
 

@@ -27,22 +27,28 @@ pub(super) fn encode(
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
         let ask_usage = flight.asks_usage(deployment);
-        if model == flight.asked && !flight.stripped && !ask_usage {
+        // LiteLLM knows these rules for OpenAI's own chat alone.
+        let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
+        let suited = is_own.then(|| codec::openai::suited(&flight.body, model, deployment.drop_params)).flatten();
+        if model == flight.asked && !flight.stripped && !ask_usage && suited.is_none() {
             return Ok((Edit::Keep, flight.body.len(), Apart::default()));
         }
         // The wish stands beside the model, unless there is a place for it already.
         let has_place = ask_usage && flight.stream_options;
-        let asking = has_place.then(|| with_usage_asked(&flight.body));
-        let (body, model_span) = match &asking {
-            Some(asking) => (asking, Head::read(asking).map_err(|error| Reply::error(&error))?.model_span),
+        let (suited, dropped) = suited.unzip();
+        let asking = has_place.then(|| with_usage_asked(suited.as_ref().unwrap_or(&flight.body)));
+        let changed = asking.or(suited);
+        let (body, model_span) = match &changed {
+            Some(changed) => (changed, Head::read(changed).map_err(|error| Reply::error(&error))?.model_span),
             None => (&flight.body, flight.model_span.clone()),
         };
         let (end, mut prefix) = codec::openai::splice(body, model_span, model, ask_usage && !has_place);
         let rest = body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();
-        if flight.stripped || asking.is_some() {
+        if flight.stripped || changed.is_some() {
             prefix.extend_from_slice(rest);
-            return Ok((Edit::Whole(prefix), length, Apart::default()));
+            let apart = Apart { dropped: dropped.unwrap_or_default(), echo: Echo::default() };
+            return Ok((Edit::Whole(prefix), length, apart));
         }
         return Ok((Edit::Prefix(end, prefix), length, Apart::default()));
     }

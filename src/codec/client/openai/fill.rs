@@ -10,10 +10,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 /// The members of an object, each with its very bytes.
-pub(super) type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+pub(in crate::codec) type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// Reads an object, to be changed and written again. `None`: it is none.
-pub(super) fn object(json: &[u8]) -> Option<Object<'_>> {
+pub(in crate::codec) fn object(json: &[u8]) -> Option<Object<'_>> {
     let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(json).ok()?;
     Some(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect())
 }
