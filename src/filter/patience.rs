@@ -127,10 +127,10 @@ impl Flight {
             return;
         }
         self.way = Way::Direct;
-        let is_silence =
-            failure.class == FailureClass::Timeout && failure.status == 0 && self.way_taken != Way::LastRelay;
+        let is_silence = failure.class == FailureClass::Timeout && failure.status == 0;
+        let is_over = self.answered || self.way_taken == Way::LastRelay;
         let place = self.preset.map(|(place, _)| place).or(self.tried.last().copied());
-        let Some(place) = place.filter(|place| is_silence && self.is_cut_short(*place)) else { return };
+        let Some(place) = place.filter(|place| is_silence && !is_over && self.is_cut_short(*place)) else { return };
         if self.preset.is_none() || self.is_end(place, failure) {
             self.preset = Some((place, 0));
             self.way = Way::LastRelay;
@@ -139,6 +139,9 @@ impl Flight {
 
     /// Whether Envoy's timer gives a place less time than it may have as the last one.
     fn is_cut_short(&self, place: Place) -> bool {
+        if self.plan.candidate(place).is_none_or(|candidate| candidate.ruled_out) {
+            return false;
+        }
         let last_ms = self.deployment(place).map(|(_, deployment)| self.limits(deployment).last_ms);
         last_ms.is_some_and(|last_ms| last_ms > self.per_try_ms)
     }
