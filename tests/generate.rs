@@ -17,7 +17,7 @@ fn compiled(yaml: &str) -> Compiled {
 const KEYS: &str = "
 model_list:
 - {model_name: a.b, litellm_params: {model: openai/x, api_key: sk-SECRET}}
-- {model_name: a-b, litellm_params: {model: anthropic/x, api_key: sk-SECRET}}
+- {model_name: a-b, litellm_params: {model: anthropic/x, api_key: sk-SECRET-2}}
 - {model_name: file, litellm_params: {model: openai/x, api_key: os.environ/FILE}}
 - {model_name: watched, litellm_params: {model: openai/x, api_key: os.environ/WATCHED}}
 - {model_name: open, litellm_params: {model: openai/x, api_base: 'http://10.0.0.1/v1'}}
@@ -48,9 +48,15 @@ fn keys_go_by_name() {
     let compiled = compiled(KEYS);
     let variables = keys::variables(&compiled.config);
     let found: Vec<_> = variables.iter().map(|v| (v.name.as_str(), v.deployments.clone(), v.literal)).collect();
-    let literal = Some("sk-SECRET");
-    let wanted = [("SIGNALBOX_KEY_A_B_1", vec!["a.b-1"], literal), ("SIGNALBOX_KEY_A_B_1_2", vec!["a-b-1"], literal)];
+    let wanted = [
+        ("SIGNALBOX_KEY_A_B_1", vec!["a.b-1"], Some("sk-SECRET")),
+        ("SIGNALBOX_KEY_A_B_1_2", vec!["a-b-1"], Some("sk-SECRET-2")),
+    ];
     assert_eq!(found, wanted);
+    let equal = self::compiled(&KEYS.replace("sk-SECRET-2", "sk-SECRET"));
+    let variables = keys::variables(&equal.config);
+    let found: Vec<_> = variables.iter().map(|v| (v.name.as_str(), v.deployments.clone())).collect();
+    assert_eq!(found, [("SIGNALBOX_KEY_A_B_1", vec!["a.b-1", "a-b-1"])], "B5: one secret for equal keys");
 
     let bootstrap = envoy::bootstrap(&compiled, "w");
     let secrets = bootstrap["static_resources"]["secrets"].to_string();

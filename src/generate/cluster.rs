@@ -14,6 +14,9 @@ use super::listener::NO_CLUSTER;
 use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text, is_pattern};
 use crate::provider::KeyHeader;
 
+/// How many headers an answer may have.
+pub(super) const MAX_HEADERS: u64 = 1_000;
+
 /// The cluster of a deployment; `secret` is the name of its key.
 pub(super) fn deployment(
     deployment: &Deployment,
@@ -51,6 +54,10 @@ fn cluster(
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
         "circuit_breakers": breakers(),
+        // A connection that dies without a word (a NAT that forgets it) is found, and not used for ever.
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 3},
+        },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, deployment, secret, config, home),
         },
@@ -108,14 +115,21 @@ fn protocol(
     filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config, home)));
     filters.push(upstream_codec());
     let version = if deployment.endpoint.tls {
-        ("auto_config", json!({"http_protocol_options": {}, "http2_protocol_options": {}}))
+        (
+            "auto_config",
+            json!({
+                "http_protocol_options": {},
+                "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "3s"}},
+            }),
+        )
     } else {
         ("explicit_http_config", json!({"http_protocol_options": {}}))
     };
     let (version, options) = version;
     json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {"idle_timeout": "60s"},
+        // Envoy takes an answer of more than 100 headers for a lost connection.
+        "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": MAX_HEADERS},
         version: options,
         "http_filters": filters,
     })

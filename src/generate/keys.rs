@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** what is shown or written are names; only [`Variable::literal`] gives a key out, to the one who starts Envoy.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::model::{Deployment, Key, RouterConfig};
 
@@ -36,11 +36,20 @@ pub enum Source<'a> {
 pub fn names(config: &RouterConfig) -> Vec<Option<String>> {
     let mut taken: HashSet<String> =
         config.deployments.iter().filter_map(|deployment| env_name(deployment).map(str::to_owned)).collect();
-    let name = |deployment: &Deployment| match deployment.key.as_ref()? {
-        Key::Env(name) => Some(name.clone()),
-        Key::Literal(_) => Some(free_name(&deployment.id, &mut taken)),
-    };
-    config.deployments.iter().map(name).collect()
+    // One secret for equal keys.
+    let mut of_literals: HashMap<&str, String> = HashMap::new();
+    let mut found = Vec::with_capacity(config.deployments.len());
+    for deployment in &config.deployments {
+        found.push(match &deployment.key {
+            None => None,
+            Some(Key::Env(name)) => Some(name.clone()),
+            Some(Key::Literal(key)) => {
+                let name = of_literals.entry(key).or_insert_with(|| free_name(&deployment.id, &mut taken));
+                Some(name.clone())
+            }
+        });
+    }
+    found
 }
 
 /// Where the secret of this name is.

@@ -61,6 +61,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         "use_remote_address": false,
         "skip_xff_append": true,
         "generate_request_id": false,
+        // A stream that is cut off is so for its client at once.
+        "delayed_close_timeout": "0.050s",
         "server_header_transformation": "PASS_THROUGH",
         "request_headers_timeout": "30s",
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
@@ -146,6 +148,14 @@ fn route(config: &RouterConfig) -> Value {
                 // The filter waits itself, where waiting helps.
                 "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
                 "refresh_cluster_on_retry": true,
+                // Of a name with several addresses, another one.
+                "retry_host_predicate": [{
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+                    },
+                }],
+                "host_selection_retry_max_attempts": 5,
                 // The filter sets another one by header where a deployment has its own.
                 "per_try_timeout": duration(config.router.timeout_or_default_ms()),
             },

@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{breakers, upstream_codec};
+use super::cluster::{MAX_HEADERS, breakers, upstream_codec};
 use super::envoy::{Home, buffer_bytes, wasm_filter};
 use crate::config::model::RouterConfig;
 
@@ -41,7 +41,7 @@ pub(super) fn cluster(config: &RouterConfig, home: Home<'_>) -> Value {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": "60s"},
+                "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": MAX_HEADERS},
                 "explicit_http_config": {"http_protocol_options": {}},
                 "http_filters": [wasm_filter("attempt", &super::attempt_configuration(), home.wasm), upstream_codec()],
             },
@@ -70,6 +70,7 @@ pub(super) fn listener(config: &RouterConfig) -> Value {
         "server_header_transformation": "PASS_THROUGH",
         // The way to here has its times, and so has the way from here.
         "stream_idle_timeout": "0s",
+        "delayed_close_timeout": "0.050s",
         "http_filters": [
             {
                 "name": "envoy.filters.http.header_mutation",
