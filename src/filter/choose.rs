@@ -9,23 +9,25 @@ use crate::codec::client::openai::conversation::{newest, whole};
 use crate::codec::client::openai::fill::{Ceiling, filled};
 use crate::codec::client::openai::head::Head;
 use crate::config::complexity::MaxTokens;
-use crate::config::model::{GroupIndex, RouterConfig, RouterKind};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, RouterKind};
 use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
-use crate::routing::estimate::Prompt;
+use crate::routing::could_serve;
 
 use super::Setup;
-use super::route::Moment;
+use super::route::{Moment, requirements};
 
 /// The header in which a client may ask for a tier. Only where a router allows it does it get past Envoy's listener.
 pub const TIER_HEADER: &str = "x-signalbox-tier";
 
-/// Chooses for a request, where a router has the model's name. `explain`: somebody will read why.
+/// Chooses for a request, where a router has the model's name. `may_serve`: whether a deployment's dialect can say the request.
+/// `explain`: somebody will read why.
 #[must_use]
 pub fn chosen<'c>(
     setup: &'c Setup,
     head: &Head<'_>,
     body: &[u8],
     moment: &Moment<'_>,
+    may_serve: &dyn Fn(DeploymentIndex) -> bool,
     explain: bool,
 ) -> Option<Chosen<'c>> {
     let index = setup.router_named(&head.model)?;
@@ -38,17 +40,20 @@ pub fn chosen<'c>(
         Reads::Newest => newest(head, |turn| judge.is_ask(turn, codex)),
         Reads::All => whole(head),
     };
-    let prompt = Prompt::of(body);
-    let given = Given {
-        conversation: &conversation,
-        codex,
-        wish,
-        prompt: &prompt,
-        seen: moment.seen,
-        seed: moment.seed,
-        explain,
-    };
-    choose(&setup.config, index, judge, &given)
+    requirements(&setup.config, head, body, moment, |ask| {
+        let could_serve = |group| could_serve(&setup.config, group, &ask, may_serve);
+        let given = Given {
+            conversation: &conversation,
+            codex,
+            wish,
+            prompt: &ask.prompt,
+            could_serve: &could_serve,
+            seen: moment.seen,
+            seed: moment.seed,
+            explain,
+        };
+        choose(&setup.config, index, judge, &given)
+    })
 }
 
 /// The body as the chosen group shall have it; `None`: as it came.

@@ -144,15 +144,26 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
     }
     let rehearsal = rehearsal::admit(head.rehearsal, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
-    let (planned, filled) = match choose::chosen(setup, &head, &body, moment, false) {
-        None => (planned(&setup.config, api, &head, &body, moment, None)?, None),
-        Some(chosen) => match choose::fitted(&setup.config, &chosen, &head, &body) {
-            None => (planned(&setup.config, api, &head, &body, moment, Some(&chosen))?, None),
+    let mut excluded = Vec::new();
+    let (planned, filled) = loop {
+        let known = excluded.len();
+        let expressible = Expressible::new(&setup.config, api, &head, &body);
+        let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
+        let chosen = choose::chosen(setup, &head, &body, moment, &may_serve, false);
+        let fitted = chosen.as_ref().and_then(|chosen| choose::fitted(&setup.config, chosen, &head, &body));
+        let planned = match &fitted {
+            None => planned(&setup.config, api, &head, &body, moment, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
-                let head = Head::read(&fitted).map_err(|error| Reply::error(&error))?;
-                (planned(&setup.config, api, &head, &fitted, moment, Some(&chosen))?, Some(fitted))
+                let head = Head::read(fitted).map_err(|error| Reply::error(&error))?;
+                planned(&setup.config, api, &head, fitted, moment, chosen.as_ref(), &mut excluded)
             }
-        },
+        };
+        match planned {
+            Ok(planned) => break (planned, fitted),
+            // A closer look told that nobody there can be asked: a router may have somebody else.
+            Err(_) if chosen.is_some() && excluded.len() > known => {}
+            Err(reply) => return Err(reply),
+        }
     };
     let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, without_wishes } =
         planned;
@@ -232,6 +243,7 @@ fn planned(
     body: &[u8],
     moment: &Moment<'_>,
     chosen: Option<&Chosen<'_>>,
+    excluded: &mut Vec<DeploymentIndex>,
 ) -> Result<Planned, Reply> {
     let without_wishes = head.asks_gateway().then(|| without_wishes(body));
     let model_span = match &without_wishes {
@@ -240,7 +252,7 @@ fn planned(
     };
     let choice = chosen.map(|chosen| chosen.choice);
     let expressible = Expressible::new(config, api, head, without_wishes.as_deref().unwrap_or(body));
-    let (mut excluded, mut refused) = (Vec::new(), None);
+    let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
         let decision = consider(config, head, body, moment, chosen, &may_serve, |inputs| routing::plan(config, inputs));
@@ -254,7 +266,7 @@ fn planned(
         if head.rehearsal.is_some() {
             break (plan, None);
         }
-        match expressible.first(&plan, &mut excluded) {
+        match expressible.first(&plan, excluded) {
             Ok(first) => break (plan, first),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -282,43 +294,56 @@ pub fn consider<T>(
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
     decide: impl FnOnce(&mut Inputs<'_>) -> T,
 ) -> T {
-    let in_header = moment.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
-    let tags: Vec<String> =
-        if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
-    let parts: OnceCell<Parts> = OnceCell::new();
-    let parts = || *parts.get_or_init(|| head.parts());
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
         let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
         let (tools, messages) = (tools.map_or("", RawValue::get), messages.map_or("", RawValue::get));
         prefix(moment.tenant, tools, messages, settings.min_prefix_tokens)
     });
-    let mut inputs = Inputs {
-        model: &head.model,
-        routed: chosen.and_then(|chosen| {
-            let router = config.routers.get(chosen.choice.router)?;
-            Some(Routed { group: chosen.target.group, stand_ins: &router.stand_ins })
-        }),
-        num_retries: head.num_retries,
-        disable_fallbacks: head.disable_fallbacks,
-        fallbacks: &fallbacks,
-        ask: Ask {
-            prompt: Prompt::of(body),
-            images: Whether::Ask(&|| parts().image),
-            audio: Whether::Ask(&|| parts().audio),
-            files: Whether::Ask(&|| parts().file),
-            tools: head.tools,
-            json_schema: head.needs.format == Some(Format::JsonSchema),
-            tags: &tags,
-            region: head.region.as_deref(),
-            affinity,
-            stream: head.stream,
-        },
-        may_serve,
-        seen: moment.seen,
-        claim: moment.claim,
-        now_ms: moment.now_ms,
-        seed: moment.seed,
+    let considered = |ask: Ask<'_>| {
+        decide(&mut Inputs {
+            model: &head.model,
+            routed: chosen.and_then(|chosen| {
+                let router = config.routers.get(chosen.choice.router)?;
+                Some(Routed { group: chosen.target.group, stand_ins: &router.stand_ins })
+            }),
+            num_retries: head.num_retries,
+            disable_fallbacks: head.disable_fallbacks,
+            fallbacks: &fallbacks,
+            ask: Ask { affinity, ..ask },
+            may_serve,
+            seen: moment.seen,
+            claim: moment.claim,
+            now_ms: moment.now_ms,
+            seed: moment.seed,
+        })
     };
-    decide(&mut inputs)
+    requirements(config, head, body, moment, considered)
+}
+
+/// Lets somebody look at what a request needs of a deployment.
+pub(super) fn requirements<T>(
+    config: &RouterConfig,
+    head: &Head<'_>,
+    body: &[u8],
+    moment: &Moment<'_>,
+    look: impl FnOnce(Ask<'_>) -> T,
+) -> T {
+    let in_header = moment.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
+    let tags: Vec<String> =
+        if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
+    let parts: OnceCell<Parts> = OnceCell::new();
+    let parts = || *parts.get_or_init(|| head.parts());
+    look(Ask {
+        prompt: Prompt::of(body),
+        images: Whether::Ask(&|| parts().image),
+        audio: Whether::Ask(&|| parts().audio),
+        files: Whether::Ask(&|| parts().file),
+        tools: head.tools,
+        json_schema: head.needs.format == Some(Format::JsonSchema),
+        tags: &tags,
+        region: head.region.as_deref(),
+        affinity: None,
+        stream: head.stream,
+    })
 }

@@ -6,9 +6,9 @@
 //!
 //! **Invariant:** what is not known excludes nobody.
 
-use super::exclusion::{Exclusion, LeftOut, Limit};
+use super::exclusion::{Exclusion, LeftOut, Limit, telling};
 use super::tags::Tags;
-use super::{Inputs, facts};
+use super::{Ask, Inputs, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig, StrategyName};
 use crate::state::{Seen, Standing};
 
@@ -50,7 +50,9 @@ pub(super) fn sort(
     let mut eligible = Vec::with_capacity(deployments.len());
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };
-        let check = Check { config, inputs, group: of_group, index, deployment, tags: tags.as_ref() };
+        let ask = &inputs.ask;
+        let fit = Fit { config, ask, may_serve: inputs.may_serve, index, deployment, tags: tags.as_ref() };
+        let check = Check { fit, inputs, group: of_group };
         let order = order(of_group, index, deployment);
         match check.exclusion() {
             None => eligible.push((order, index)),
@@ -87,44 +89,63 @@ fn order(group: &ModelGroup, index: DeploymentIndex, deployment: &Deployment) ->
     priority.or(deployment.order)
 }
 
-/// One deployment before one request.
-struct Check<'a> {
+/// Whether any deployment of a group could serve a request at some time or other.
+///
+/// # Errors
+/// Why none could: the reason of the one that is nearest to serving.
+pub fn could_serve(
+    config: &RouterConfig,
+    group: GroupIndex,
+    ask: &Ask<'_>,
+    may_serve: &dyn Fn(DeploymentIndex) -> bool,
+) -> Result<(), Exclusion> {
+    let deployments = config.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
+    let tags = Tags::of(config, deployments, ask.tags);
+    let mut left_out = Vec::new();
+    for &index in deployments {
+        let Some(deployment) = config.deployments.get(index) else { continue };
+        match (Fit { config, ask, may_serve, index, deployment, tags: tags.as_ref() }).exclusion() {
+            None => return Ok(()),
+            Some(why) => left_out.push(LeftOut { group, deployment: index, why }),
+        }
+    }
+    Err(telling(left_out.iter()).unwrap_or(Exclusion::Blocked))
+}
+
+/// One deployment before one request, whatever the time.
+struct Fit<'a> {
     config: &'a RouterConfig,
-    inputs: &'a Inputs<'a>,
-    group: &'a ModelGroup,
+    ask: &'a Ask<'a>,
+    may_serve: &'a dyn Fn(DeploymentIndex) -> bool,
     index: DeploymentIndex,
     deployment: &'a Deployment,
     tags: Option<&'a Tags<'a>>,
 }
 
-impl Check<'_> {
+impl Fit<'_> {
     fn exclusion(&self) -> Option<Exclusion> {
-        if !(self.inputs.may_serve)(self.index) {
+        if !(self.may_serve)(self.index) {
             return Some(Exclusion::CannotExpress);
         }
         if self.deployment.blocked {
             return Some(Exclusion::Blocked);
         }
-        let region = self.inputs.ask.region;
+        let region = self.ask.region;
         if region.is_some() && region != self.deployment.region.as_deref() {
             return Some(Exclusion::Region);
         }
         if self.tags.is_some_and(|tags| !tags.allow(self.config, self.index)) {
             return Some(Exclusion::Tags);
         }
-        self.lacks()
-            .or_else(|| self.window())
-            .or_else(|| self.budget())
-            .or_else(|| self.room())
-            .or_else(|| self.health())
+        self.lacks().or_else(|| self.window())
     }
 
     fn lacks(&self) -> Option<Exclusion> {
-        facts::lacking(self.deployment, &self.inputs.ask).map(Exclusion::Lacks)
+        facts::lacking(self.deployment, self.ask).map(Exclusion::Lacks)
     }
 
     fn window(&self) -> Option<Exclusion> {
-        let prompt = &self.inputs.ask.prompt;
+        let prompt = &self.ask.prompt;
         let limit = facts::window(self.deployment)?;
         if prompt.at_most() <= limit {
             return None;
@@ -133,24 +154,37 @@ impl Check<'_> {
         let estimate = if self.config.router.pre_call_checks { estimate.probable } else { estimate.fewest };
         (estimate > limit.saturating_add(limit / MARGIN)).then_some(Exclusion::ContextWindow { estimate, limit })
     }
+}
+
+/// One deployment before one request, now.
+struct Check<'a> {
+    fit: Fit<'a>,
+    inputs: &'a Inputs<'a>,
+    group: &'a ModelGroup,
+}
+
+impl Check<'_> {
+    fn exclusion(&self) -> Option<Exclusion> {
+        self.fit.exclusion().or_else(|| self.budget()).or_else(|| self.room()).or_else(|| self.health())
+    }
 
     fn budget(&self) -> Option<Exclusion> {
-        let until_ms = self.inputs.seen(self.index).over_budget_until_ms;
+        let until_ms = self.inputs.seen(self.fit.index).over_budget_until_ms;
         (until_ms > self.inputs.now_ms).then_some(Exclusion::OverBudget { until_ms })
     }
 
     /// The limits of the configuration. `max_parallel_requests` always binds; `rpm` and `tpm` where the strategy is one that LiteLLM
     /// has honour them, or where they are enforced.
     fn room(&self) -> Option<Exclusion> {
-        let seen = self.inputs.seen(self.index);
-        if self.deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
+        let seen = self.inputs.seen(self.fit.index);
+        if self.fit.deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
             let until_ms = self.inputs.now_ms.saturating_add(PARALLEL_WAIT_MS);
             return Some(Exclusion::NoRoom { what: Limit::Parallel, until_ms });
         }
-        let (requests, tokens) = (self.inputs.requests(self.index), self.inputs.tokens(self.index));
-        let what = if self.deployment.rpm.is_some_and(|most| requests >= most) {
+        let (requests, tokens) = (self.inputs.requests(self.fit.index), self.inputs.tokens(self.fit.index));
+        let what = if self.fit.deployment.rpm.is_some_and(|most| requests >= most) {
             Limit::Requests
-        } else if self.deployment.tpm.is_some_and(|most| self.too_many_tokens(tokens, most)) {
+        } else if self.fit.deployment.tpm.is_some_and(|most| self.too_many_tokens(tokens, most)) {
             Limit::Tokens
         } else {
             return None;
@@ -161,7 +195,7 @@ impl Check<'_> {
             // A limit of 0: no minute will mend it, and the next one is as good a time to ask as any.
             self.inputs.now_ms.saturating_add(60_000)
         };
-        if rates_bind(self.config, self.group) {
+        if rates_bind(self.fit.config, self.group) {
             Some(Exclusion::NoRoom { what, until_ms })
         } else {
             Some(Exclusion::Busy { what, until_ms })
@@ -176,7 +210,7 @@ impl Check<'_> {
     }
 
     fn health(&self) -> Option<Exclusion> {
-        let (seen, now_ms) = (self.inputs.seen(self.index), self.inputs.now_ms);
+        let (seen, now_ms) = (self.inputs.seen(self.fit.index), self.inputs.now_ms);
         if let Standing::Cooling { until_ms } = seen.standing
             && until_ms > now_ms
         {

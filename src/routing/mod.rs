@@ -29,7 +29,7 @@ mod tags;
 pub mod task;
 
 pub use draft::plan;
-pub use eligible::is_left_out;
+pub use eligible::{could_serve, is_left_out};
 pub use exclusion::{Exclusion, LeftOut, Limit, Need};
 pub use inputs::{Ask, Claim, Inputs, Routed, Whether};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};

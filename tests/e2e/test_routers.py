@@ -221,3 +221,29 @@ def test_metrics_and_log_tell_what_was_chosen(two):
     assert "tier=SIMPLE task=- score=-0.15000000000000002 cause=heuristic_scorer" in envoy.log
     assert "tier=- task=code_generation score=" in envoy.log and "cause=task_cues" in envoy.log
     assert "tier=- task=- score=- cause=-" in envoy.log
+
+
+def test_d1_a_session_does_not_die_of_one_image(provider, gateway):
+    blind, seeing, claude = provider(), provider(), provider()
+    entries = [
+        deployment("blind", blind, id="blind") | {"model_info": {"id": "blind", "supports_vision": False}},
+        deployment("claude", claude, "anthropic/claude-haiku-4-5", id="claude"),
+        deployment("seeing", seeing, id="seeing"),
+        router("smart", tiers={"SIMPLE": "blind", "MEDIUM": "seeing"}, session_affinity=True),
+        router("foreign", tiers={"SIMPLE": "claude", "MEDIUM": "seeing"}, session_affinity=True),
+    ]
+    envoy = gateway(*entries)
+    image = {"type": "image_url", "image_url": {"url": "data:image/bmp;base64,AAAA"}}  # which Anthropic's dialect cannot say
+    for model, first, cause in (("smart", "blind", "needs_image"), ("foreign", "claude", "needs_other_dialect")):
+        talk = says(EASY)
+        if model == "smart":
+            assert told(ask(envoy, talk, model).headers)["deployment"] == first
+        shown = talk + [{"role": "assistant", "content": "hi"}, {"role": "user", "content": [{"type": "text", "text": "look"}, image]}]
+        for messages in (shown, shown + [{"role": "assistant", "content": "a cat"}, *says("thanks")]):
+            found = told(ask(envoy, messages, model).headers)
+            assert (found["deployment"], found["tier"], found["cause"]) == ("seeing", "MEDIUM", cause)
+        without = talk + [{"role": "assistant", "content": "a cat"}, *says("thanks")]
+        if model == "smart":
+            assert told(ask(envoy, without, model).headers)["deployment"] == first
+    assert envoy.becomes(lambda: any("needs_image" in name for name in envoy.stats()))
+    assert not claude.requests

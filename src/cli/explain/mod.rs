@@ -122,7 +122,8 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         tenant: &args.tenant,
         ..Moment::default()
     };
-    let chosen = chosen(setup, &head, &body, &moment, true);
+    let expressible = Expressible::new(config, api, &head, &body);
+    let chosen = chosen(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
     let body = fitted.as_ref().unwrap_or(&body);
     let head = Head::read(body).map_err(unreadable)?;

@@ -6,6 +6,7 @@ use crate::config::complexity::Tier;
 use crate::config::model::Target;
 use crate::config::task::Task;
 use crate::routing::complexity::{self, Decision};
+use crate::routing::exclusion::{Exclusion, Need};
 use crate::routing::task::Classified;
 
 /// What was chosen.
@@ -65,6 +66,8 @@ pub enum Cause {
     ClientRequest,
     /// The prompt is too long for the tier's models.
     ContextWindowEscalation,
+    /// What was chosen could not serve such a request, and why.
+    Unable(Exclusion),
     /// The budgets of a harder tier are nearly spent.
     BudgetLowering,
     /// The tier, or the task, has no group.
@@ -86,12 +89,29 @@ impl Cause {
             Self::SessionAffinityPin => "session_affinity_pin",
             Self::ClientRequest => "client_request",
             Self::ContextWindowEscalation => "context_window_escalation",
+            Self::Unable(why) => needed(why),
             Self::BudgetLowering => "budget_lowering",
             Self::DefaultModelFallback => "default_model_fallback",
             Self::TaskCues => "task_cues",
             Self::TaskLength => "task_length",
             Self::TaskUnclear => "task_unclear",
         }
+    }
+}
+
+/// What a request needed that was not there.
+const fn needed(why: Exclusion) -> &'static str {
+    match why {
+        Exclusion::Lacks(Need::Images) => "needs_image",
+        Exclusion::Lacks(Need::Audio) => "needs_audio",
+        Exclusion::Lacks(Need::Files) => "needs_file",
+        Exclusion::Lacks(Need::Tools) => "needs_tools",
+        Exclusion::Lacks(Need::JsonSchema) => "needs_json_schema",
+        Exclusion::ContextWindow { .. } => "needs_context_window",
+        Exclusion::CannotExpress => "needs_other_dialect",
+        Exclusion::Region => "needs_region",
+        Exclusion::Tags => "needs_tags",
+        _ => "paused",
     }
 }
 

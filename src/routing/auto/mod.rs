@@ -15,9 +15,10 @@ pub use tiers::Wish;
 
 use super::complexity::Classifier;
 use super::estimate::Prompt;
+use super::exclusion::Exclusion;
 use super::strategy::Random;
 use crate::chat::{Conversation, Turn};
-use crate::config::model::{Router, RouterConfig, RouterKind, Target};
+use crate::config::model::{GroupIndex, Router, RouterConfig, RouterKind, Target};
 use crate::config::task::Task;
 use crate::state::Seen;
 
@@ -44,6 +45,8 @@ pub struct Given<'a> {
     pub prompt: &'a Prompt<'a>,
     /// What is known of each deployment, by its index.
     pub seen: &'a [Seen],
+    /// Whether a group could serve such a request at all, and if not, why.
+    pub could_serve: &'a dyn Fn(GroupIndex) -> Result<(), Exclusion>,
     /// Chance.
     pub seed: u64,
     /// Somebody will read why.
@@ -59,6 +62,25 @@ pub enum Reads {
     Newest,
     /// Everything.
     All,
+}
+
+impl Given<'_> {
+    /// Whether a target could serve such a request.
+    fn is_able(&self, target: &Target) -> bool {
+        (self.could_serve)(target.group).is_ok()
+    }
+
+    /// Why none of these could; `None`: one could.
+    fn unable(&self, targets: &[Target]) -> Option<Exclusion> {
+        let mut why = None;
+        for target in targets {
+            match (self.could_serve)(target.group) {
+                Ok(()) => return None,
+                Err(reason) => why = why.or(Some(reason)),
+            }
+        }
+        why
+    }
 }
 
 impl Judge {
@@ -104,7 +126,7 @@ pub fn choose<'c>(config: &'c RouterConfig, router: usize, judge: &Judge, given:
         _ => None,
     }?;
     if chosen.choice.shadow {
-        chosen.target = draw(&of.default, given.seed, |_| true)?;
+        chosen.target = draw(&of.default, given.seed, |target| given.is_able(target))?;
     }
     Some(chosen)
 }

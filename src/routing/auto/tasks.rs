@@ -1,5 +1,7 @@
 //! From a conversation to a task, and from the task to a group.
 //!
+//! Where none of the task's models could serve such a request (an image, tools, its length ...), another task's do.
+//!
 //! **Invariant:** with `session_affinity`, the task of a conversation is that of its first ask that had one.
 
 use super::choice::{Cause, Choice, Chosen, Label, Reasons};
@@ -43,7 +45,13 @@ pub(super) fn choose<'c>(
     if found.is_none() && task != Task::General {
         cause = Cause::DefaultModelFallback;
     }
-    let target = draw(found.unwrap_or(&of.default), given.seed, |_| true)?;
+    let mut targets = found.unwrap_or(&of.default);
+    if let Some(why) = given.unable(targets)
+        && let Some(able) = able(of, groups, tasks, given)
+    {
+        (targets, cause) = (able, Cause::Unable(why));
+    }
+    let target = draw(targets, given.seed, |target| given.is_able(target))?;
     let choice = Choice {
         router,
         label: Label::Task(task),
@@ -54,6 +62,19 @@ pub(super) fn choose<'c>(
     };
     let reasons = given.explain.then_some(Reasons::Task(classified));
     Some(Chosen { choice, target, reasons })
+}
+
+/// What could serve such a request where the task's own groups could not: those of its neighbours, the default, those of any other task.
+fn able<'c>(
+    of: &'c Router,
+    groups: &'c [(Task, Vec<Target>)],
+    tasks: &[Task],
+    given: &Given<'_>,
+) -> Option<&'c [Target]> {
+    let near = tasks.iter().filter_map(|task| serving(groups, &[*task]));
+    let all = near.chain([of.default.as_slice()]).chain(groups.iter().map(|(_, targets)| targets.as_slice()));
+    let mut able = all.filter(|targets| !targets.is_empty() && given.unable(targets).is_none());
+    able.next()
 }
 
 fn is_unclear(classified: &Classified, settings: &TaskRouterConfig) -> bool {

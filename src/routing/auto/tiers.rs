@@ -2,7 +2,9 @@
 //!
 //! In this order, each step after the first only where the configuration asks for it: the classifier and its rules · what the
 //! conversation had before · the client's wish · up, where the prompt is too long for the tier's models · down, where the tier's
-//! budgets are nearly spent. What moved the tier last is the cause that is told.
+//! budgets are nearly spent · always, where none of the tier's models could serve such a request (an image, tools, a schema, its length
+//! ...): to the next harder tier that has one, else to the next easier. What moved the tier last is the cause that is told. The
+//! request after it is judged anew: a conversation does not stay where an image took it.
 //!
 //! **Invariant:** a tier is reached by moving only if it has a group.
 
@@ -11,6 +13,7 @@ use super::{Given, draw, session};
 use crate::config::complexity::{ComplexityConfig, Tier};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, Router, RouterConfig, Target};
 use crate::routing::complexity::{self, Classifier, Decision};
+use crate::routing::exclusion::Exclusion;
 use crate::routing::facts;
 
 /// What a client may say in `x-signalbox-tier`.
@@ -94,12 +97,19 @@ impl<'c> Scene<'c, '_> {
             self.escalate(&mut way);
             self.lower(&mut way);
         }
-        let targets = self.targets(way.tier).filter(|_| !by_default);
+        let mut targets = self.targets(way.tier).filter(|_| !by_default);
         if targets.is_none() && !by_default {
             way.to(way.tier, Cause::DefaultModelFallback);
         }
+        if let Some((tier, why)) = self.able(way.tier, targets.unwrap_or(&self.router.default)) {
+            targets = tier.and_then(|tier| self.targets(tier));
+            way.to(tier.unwrap_or(way.tier), Cause::Unable(why));
+        }
         let will_do = |target: &Target| self.fits(target.group) && !self.is_nearly_spent(target.group);
-        let target = draw(targets.unwrap_or(&self.router.default), given.seed, will_do)?;
+        let targets = targets.unwrap_or(&self.router.default);
+        let able = |target: &Target| given.is_able(target);
+        let best = targets.iter().any(|target| able(target) && will_do(target));
+        let target = draw(targets, given.seed, |target| able(target) && (!best || will_do(target)))?;
         let scored = decision.as_ref().map(|decision| &decision.scored);
         let choice = Choice {
             router,
@@ -145,13 +155,28 @@ impl<'c> Scene<'c, '_> {
 
     /// Down to the first tier whose budgets have something left.
     fn lower(&self, way: &mut Way) {
-        let will_do = |group| !self.is_nearly_spent(group) && self.fits(group);
+        let will_do =
+            |group| !self.is_nearly_spent(group) && self.fits(group) && (self.given.could_serve)(group).is_ok();
         if self.settings.budget_lowering.is_none() || self.any(way.tier, |group| !self.is_nearly_spent(group)) {
             return;
         }
         let easier = self.ladder.iter().rev().map(|(tier, _)| *tier).filter(|tier| *tier < way.tier);
         if let Some(tier) = easier.into_iter().find(|tier| self.any(*tier, will_do)) {
             way.to(tier, Cause::BudgetLowering);
+        }
+    }
+
+    /// The nearest tier with a model that could serve such a request, the harder first (`None`: the default is it), and what is missing
+    /// where it was to be served. Nothing where that could serve it, or where nobody could: then the refusal is that one's.
+    fn able(&self, tier: Tier, targets: &[Target]) -> Option<(Option<Tier>, Exclusion)> {
+        let why = self.given.unable(targets)?;
+        let is_able = |targets: &[Target]| !targets.is_empty() && self.given.unable(targets).is_none();
+        let able = |(_, targets): &&(Tier, Vec<Target>)| is_able(targets);
+        let harder = self.ladder.iter().filter(|(of, _)| *of >= tier).find(able);
+        let found = harder.or_else(|| self.ladder.iter().rev().filter(|(of, _)| *of < tier).find(able));
+        match found {
+            Some((tier, _)) => Some((Some(*tier), why)),
+            None => is_able(&self.router.default).then_some((None, why)),
         }
     }
 
