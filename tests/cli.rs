@@ -97,6 +97,7 @@ fn check_says_what_faulty_configurations_mean() {
         ("03-environment", 0),
         ("06-closing-brace", 0),
         ("07-bare-names", 2),
+        ("08-defaults", 0),
         ("09-twice-where-nobody-looks", 0),
         ("10-mode-and-lists", 0),
         ("11-second-document", 2),

@@ -30,6 +30,36 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Whether a parameter that a deployment brings is one of this API's.
+    #[must_use]
+    pub fn takes(self, param: &str) -> bool {
+        const OF_EMBEDDINGS: &[&str] = &["dimensions", "encoding_format"];
+        const OF_CHAT: &[&str] = &[
+            "max_completion_tokens",
+            "top_logprobs",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "response_format",
+            "reasoning_effort",
+            "thinking",
+            "verbosity",
+            "modalities",
+            "audio",
+            "prediction",
+            "web_search_options",
+            "store",
+            "chat_template_kwargs",
+        ];
+        match self {
+            Self::Chat => !OF_EMBEDDINGS.contains(&param),
+            Self::Completions => !OF_EMBEDDINGS.contains(&param) && !OF_CHAT.contains(&param),
+            Self::Embeddings => OF_EMBEDDINGS.contains(&param) || param == "user",
+        }
+    }
+}
+
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked<'a> {

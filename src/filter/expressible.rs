@@ -9,11 +9,12 @@
 use std::cell::OnceCell;
 
 use super::Api;
+use super::brought;
 use super::kept::LARGE;
 use super::reply::invalid;
 use crate::catalogue;
 use crate::chat::{ApiError, ChatRequest};
-use crate::codec::client::openai::{self, head::Format, head::Head, head::Needs};
+use crate::codec::client::openai::{self, fill::without, head::Format, head::Head, head::Needs};
 use crate::codec::unsupported::unsupported;
 use crate::codec::{self, Encoded, Target};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, is_pattern};
@@ -45,7 +46,8 @@ impl<'a> Expressible<'a> {
         if self.api != Api::Chat || self.needs.format == Some(Format::Other) {
             return false;
         }
-        if self.body.len() > LARGE {
+        // What the deployment never sends needs no equivalent.
+        if self.body.len() > LARGE || never_sent(deployment).is_some() {
             return self.check(index).is_ok();
         }
         let lacks = || unsupported(deployment.provider.dialect).iter().any(|feature| self.needs.has(*feature));
@@ -59,7 +61,12 @@ impl<'a> Expressible<'a> {
     pub fn check(&self, index: DeploymentIndex) -> Result<(), ApiError> {
         match self.config.deployments.get(index) {
             Some(deployment) if is_foreign(deployment) => {
-                codec::check(deployment.provider.dialect, self.decoded()?, target(deployment, &deployment.model))
+                let target = target(deployment, &deployment.model);
+                let dialect = deployment.provider.dialect;
+                match never_sent(deployment).and_then(|names| without(self.body, names)) {
+                    Some(kept) if self.api == Api::Chat => codec::check(dialect, &openai::decode(&kept)?, target),
+                    _ => codec::check(dialect, self.decoded()?, target),
+                }
             }
             _ => Ok(()),
         }
@@ -85,9 +92,14 @@ impl<'a> Expressible<'a> {
         let target = target(deployment, model);
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
-        let encoded = decoded.and_then(|request| codec::request(deployment.provider.dialect, request, target));
+        let encoded = decoded.and_then(|request| match &deployment.defaults {
+            None => codec::request(deployment.provider.dialect, request, target),
+            Some(defaults) => brought::translated(self.body, deployment, defaults, target),
+        });
         encoded.map(Some).inspect_err(|_| {
-            let key = |it: &Deployment| (it.provider.dialect, it.model.clone(), it.drop_params);
+            let key = |it: &Deployment| {
+                (it.provider.dialect, it.model.clone(), it.drop_params, never_sent(it).map(<[String]>::to_vec))
+            };
             let alike = |it: &Deployment| key(it) == key(deployment) || (is_broken && is_foreign(it));
             let all = self.config.deployments.iter().enumerate().filter(|(_, it)| alike(it));
             excluded.extend(all.map(|(index, _)| index));
@@ -127,5 +139,14 @@ fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> {
 /// # Errors
 /// Why it cannot be said there.
 pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
-    codec::request(deployment.provider.dialect, &openai::decode(body)?, target(deployment, model))
+    let target = target(deployment, model);
+    match &deployment.defaults {
+        None => codec::request(deployment.provider.dialect, &openai::decode(body)?, target),
+        Some(defaults) => brought::translated(body, deployment, defaults, target),
+    }
+}
+
+/// The parameters that a deployment never sends, if there are any.
+fn never_sent(deployment: &Deployment) -> Option<&[String]> {
+    deployment.defaults.as_ref().map(|defaults| defaults.dropped.as_slice()).filter(|names| !names.is_empty())
 }

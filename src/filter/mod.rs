@@ -8,6 +8,7 @@
 
 mod alarms;
 mod attempt;
+mod brought;
 mod choice;
 pub mod choose;
 mod decisions;

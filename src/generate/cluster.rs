@@ -11,7 +11,7 @@ use super::directory;
 use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
-use crate::config::model::{Deployment, Endpoint, RouterConfig, header_text, is_pattern};
+use crate::config::model::{Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, header_text, is_pattern};
 use crate::provider::KeyHeader;
 
 /// How many headers an answer may have.
@@ -32,7 +32,9 @@ pub(super) fn deployment(
 /// The cluster by which the gateway itself asks a deployment.
 pub(super) fn probe(deployment: &Deployment, secret: Option<&str>, config: &RouterConfig, home: Home<'_>) -> Value {
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
-    let mutations = json!({"request_mutations": [prefix("x-envoy-"), prefix("x-forwarded-")]});
+    let mut mutations = vec![prefix("x-envoy-"), prefix("x-forwarded-")];
+    mutations.extend(extra_headers(deployment));
+    let mutations = json!({"request_mutations": mutations});
     cluster(&deployment.probe_cluster(), vec![mutation(&mutations)], deployment, secret, config, home)
 }
 
@@ -112,7 +114,15 @@ fn protocol(
     config: &RouterConfig,
     home: Home<'_>,
 ) -> Value {
-    filters.extend(secret.map(|secret| credential(deployment.provider.key_header, secret, config, home)));
+    let (name, prefix) = match deployment.provider.key_header {
+        KeyHeader::Bearer => ("authorization", Some("Bearer ")),
+        KeyHeader::Named(name) => (name, None),
+    };
+    filters.extend(secret.map(|secret| credential(name, prefix, secret, config, home)));
+    filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
+        HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
+        HeaderValue::Text(_) => None,
+    }));
     filters.push(upstream_codec());
     let version = if deployment.endpoint.tls {
         (
@@ -140,11 +150,7 @@ fn protocol(
 /// than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).
 fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
-    let says = |key: &str, value: &str| {
-        // A percent sign begins a command of Envoy's formatter.
-        let value = header_text(value).replace('%', "%%");
-        json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
-    };
+    let says = |key: &str, value: &str| overwrite(key, &header_text(value));
     let group = config.groups.get(deployment.group).map_or("", |group| &group.name);
     let mut mutations = vec![
         prefix("x-envoy-"),
@@ -158,7 +164,27 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     if !is_pattern(&deployment.model) {
         mutations.push(says("x-signalbox-model", &deployment.model));
     }
-    mutation(&json!({"response_mutations": mutations}))
+    let extra = extra_headers(deployment);
+    if extra.is_empty() {
+        return mutation(&json!({"response_mutations": mutations}));
+    }
+    mutation(&json!({"request_mutations": extra, "response_mutations": mutations}))
+}
+
+/// The headers that a deployment's entry adds to its requests, but for those with a secret.
+fn extra_headers(deployment: &Deployment) -> Vec<Value> {
+    let text = |header: &ExtraHeader| match &header.value {
+        HeaderValue::Text(text) => Some(overwrite(&header.name, text)),
+        HeaderValue::Env(_) => None,
+    };
+    deployment.headers.iter().filter_map(text).collect()
+}
+
+/// Sets a header, in place of one of the same name.
+fn overwrite(key: &str, value: &str) -> Value {
+    // A percent sign begins a command of Envoy's formatter.
+    let value = value.replace('%', "%%");
+    json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
 }
 
 fn mutation(mutations: &Value) -> Value {
@@ -172,7 +198,7 @@ fn mutation(mutations: &Value) -> Value {
 }
 
 /// Puts the key into the request after the filter, in place of anything the client sent.
-fn credential(header: KeyHeader, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
+fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
     let watched = match (keys::source(config, secret), home.directory) {
         (Source::Watched(path), _) => Some(path.to_owned()),
         (_, Some(directory)) => Some(format!("{directory}/{}", directory::secret_file(secret))),
@@ -186,10 +212,6 @@ fn credential(header: KeyHeader, secret: &str, config: &RouterConfig, home: Home
         "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
         "credential": source,
     });
-    let (name, prefix) = match header {
-        KeyHeader::Bearer => ("authorization", Some("Bearer ")),
-        KeyHeader::Named(name) => (name, None),
-    };
     if let Some(generic) = generic.as_object_mut() {
         generic.insert("header".to_owned(), json!(name));
         generic.extend(prefix.map(|prefix| ("header_value_prefix".to_owned(), json!(prefix))));

@@ -73,6 +73,7 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
 /// One secret a variable or plain file; watched files are named by the clusters that use them.
 pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
     let mut names: Vec<String> = keys::names(config).into_iter().flatten().collect();
+    names.extend(keys::in_headers(config).map(|(_, name)| name.to_owned()));
     names.sort();
     names.dedup();
     let secret = |name: String| {

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::model::{Deployment, Key, RouterConfig};
+use crate::config::model::{Deployment, HeaderValue, Key, RouterConfig};
 
 /// An environment variable that Envoy needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub enum Source<'a> {
 pub fn names(config: &RouterConfig) -> Vec<Option<String>> {
     let mut taken: HashSet<String> =
         config.deployments.iter().filter_map(|deployment| env_name(deployment).map(str::to_owned)).collect();
+    taken.extend(in_headers(config).map(|(_, name)| name.to_owned()));
     // One secret for equal keys.
     let mut of_literals: HashMap<&str, String> = HashMap::new();
     let mut found = Vec::with_capacity(config.deployments.len());
@@ -84,7 +85,27 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
         };
         found.push(Variable { name, deployments: vec![&deployment.id], literal });
     }
+    for (deployment, name) in in_headers(config) {
+        if source(config, name) != Source::Environment {
+            continue;
+        }
+        match found.iter_mut().find(|known| known.name == name) {
+            Some(known) if known.deployments.contains(&deployment) => {}
+            Some(known) => known.deployments.push(deployment),
+            None => found.push(Variable { name: name.to_owned(), deployments: vec![deployment], literal: None }),
+        }
+    }
     found
+}
+
+/// The secrets that deployments send in headers of their own: the deployment's id, and the secret's name.
+pub(super) fn in_headers(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+    config.deployments.iter().flat_map(|deployment| {
+        deployment.headers.iter().filter_map(|header| match &header.value {
+            HeaderValue::Env(name) => Some((deployment.id.as_str(), name.as_str())),
+            HeaderValue::Text(_) => None,
+        })
+    })
 }
 
 fn env_name(deployment: &Deployment) -> Option<&str> {

@@ -6,7 +6,7 @@ use super::facts;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::origin::Origins;
-use super::{budgets, endpoint, infer, policies, provider_name};
+use super::{budgets, defaults, endpoint, infer, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
@@ -49,7 +49,11 @@ pub(super) fn read<'a>(
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
     let limit = |name: &str| params.at(name).or_else(|| entry.at(name));
+    let headers = defaults::headers(&params, diagnostics);
+    let key = key.filter(|_| !named.is_some_and(|(provider, _)| defaults::hold_key(&headers, provider)));
     let deployment = Deployment {
+        defaults: named.and_then(|(provider, _)| defaults::body(&params, provider, diagnostics)),
+        headers,
         id: String::new(),
         group,
         provider: named.map_or(crate::provider::PROVIDERS.first()?, |(provider, _)| provider),

@@ -10,7 +10,7 @@ use crate::config::tree::{Node, Value};
 /// What `supported_environments` may name.
 const ENVIRONMENTS: &[&str] = &["development", "staging", "production"];
 /// Members of `default_litellm_params` that would name a host or a key for every deployment: there they win over the entry's own.
-const HOSTS: &[&str] = &[
+pub(super) const HOSTS: &[&str] = &[
     "api_base",
     "base_url",
     "api_key",

@@ -23,6 +23,8 @@ const LEFT: &[&str] = &[
     "xai_key",
     "secret_files",
     "environment_variables",
+    "extra_headers",
+    "headers",
 ];
 
 /// Variables that count besides those of providers.

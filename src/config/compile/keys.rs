@@ -64,7 +64,14 @@ impl Section {
             diagnostics.error(place, &path, problem, format!("its keys are {}", words.join(", ")));
         } else {
             let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
-            diagnostics.warning(place, &path, problem, "look for a slip, or take it out");
+            // LiteLLM passes it on: there it may mean something.
+            let is_params = field.path.ends_with("litellm_params");
+            let remedy = if is_params {
+                "look for a slip, take it out, or write it below `extra_body` for the provider"
+            } else {
+                "look for a slip, or take it out"
+            };
+            diagnostics.warning(place, &path, problem, remedy);
         }
     }
 

@@ -9,6 +9,7 @@ mod aliases;
 mod budgets;
 mod complexity;
 mod credentials;
+mod defaults;
 mod deployment;
 mod edge;
 mod elsewhere;
@@ -148,6 +149,7 @@ fn compile_all(
     environment::put_in(&mut tree, &env, &mut diagnostics);
     elsewhere::leave_out(&mut tree, &env, &mut diagnostics);
     credentials::put_in(&mut tree, &mut diagnostics);
+    defaults::put_in(&mut tree, &mut diagnostics);
     let root = Field::root(&tree);
 
     elsewhere::check(&root, &env, &mut diagnostics);

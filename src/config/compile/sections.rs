@@ -107,6 +107,46 @@ pub(super) const GAPS: &[&str] = &[
     "parallel_tool_calls",
 ];
 
+/// Members of a request that a deployment may bring: those, and what else OpenAI's API or a server of its dialect takes.
+pub(super) const DEFAULTS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "seed",
+    "n",
+    "user",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "reasoning_effort",
+    "thinking",
+    "verbosity",
+    "response_format",
+    "service_tier",
+    "parallel_tool_calls",
+    "tools",
+    "tool_choice",
+    "modalities",
+    "audio",
+    "prediction",
+    "web_search_options",
+    "store",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "dimensions",
+    "encoding_format",
+    "chat_template_kwargs",
+    "num_ctx",
+];
+
 /// The `litellm_params` of a router.
 const MARKER: Section = Section {
     known: "\
@@ -120,21 +160,27 @@ const MARKER: Section = Section {
 
 const PARAMS: Section = Section {
     known: "\
-        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response mode weight order rpm tpm timeout request_timeout stream_timeout \
+        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response mode \
+        organization extra_headers headers extra_body additional_drop_params \
+        temperature top_p top_k min_p repetition_penalty max_tokens max_completion_tokens stop seed n user presence_penalty \
+        frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
+        parallel_tool_calls tools tool_choice modalities audio prediction web_search_options store safety_identifier \
+        prompt_cache_key prompt_cache_retention dimensions encoding_format chat_template_kwargs num_ctx \
+        weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        api_version organization configurable_clientside_auth_params itpm \
+        api_version configurable_clientside_auth_params itpm \
         otpm rpd tpd daily_reset_time tag_regex \
         max_retries silent_model timeout_by_service_tier stream_timeout_by_service_tier keepalive_seconds \
-        allow_client_keepalive_override additional_drop_params tools tool_choice \
+        allow_client_keepalive_override \
         use_in_pass_through merge_reasoning_content_in_choices rust model_info \
         auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model \
         auto_router_max_input_chars complexity_router_config complexity_router_default_model task_router_config \
         adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
-        temperature top_p max_tokens max_completion_tokens stop seed user extra_headers headers extra_body \
-        reasoning_effort thinking response_format metadata ssl_verify tenant_id client_id client_secret \
+        \
+        metadata ssl_verify tenant_id client_id client_secret \
         model_id \
         cache_control_injection_points allowed_openai_params aws_* vertex_* azure_* watsonx_* gcs_* s3_* \
         input_cost_per_* output_cost_per_* cache_read_* cache_creation_*",
@@ -254,8 +300,18 @@ const AFFINITY: Section =
 const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
 
 /// Keys of `litellm_settings` and of entries that hold keys, or say where the rest is to be found.
-pub(super) const OF_KEYS: &[&str] =
-    &["api_key", "openai_key", "anthropic_key", "groq_key", "openrouter_key", "xai_key", "litellm_credential_name"];
+pub(super) const OF_KEYS: &[&str] = &[
+    "api_key",
+    "openai_key",
+    "anthropic_key",
+    "groq_key",
+    "openrouter_key",
+    "xai_key",
+    "litellm_credential_name",
+    "organization",
+    "extra_headers",
+    "headers",
+];
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];

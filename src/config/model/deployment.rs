@@ -1,6 +1,6 @@
 //! One deployment: where it is, what it may take, what it is for.
 
-use super::{AllowedFails, Budget, GroupIndex};
+use super::{AllowedFails, Budget, Defaults, ExtraHeader, GroupIndex};
 use crate::catalogue::ModelFacts;
 use crate::provider::Provider;
 
@@ -54,6 +54,10 @@ pub struct Deployment {
     pub supports: Vec<String>,
     /// `drop_params`.
     pub drop_params: bool,
+    /// What it brings to the body of a request; `None`: nothing.
+    pub defaults: Option<Box<Defaults>>,
+    /// What it brings to the headers. Envoy adds them, so the filter's configuration has none.
+    pub headers: Vec<ExtraHeader>,
     /// What is known of the model: its price, limits and capabilities.
     pub facts: ModelFacts,
 }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every index points into its vector; every group has at least one deployment; every fallback names a group.
 
+mod defaults;
 mod deployment;
 mod edge;
 mod policy;
@@ -9,6 +10,7 @@ mod router;
 mod settings;
 mod times;
 
+pub use defaults::{Defaults, ExtraHeader, HeaderValue};
 pub use deployment::{Deployment, Endpoint, Key};
 pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs, StrategyName};

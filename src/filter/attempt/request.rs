@@ -1,11 +1,14 @@
 //! The request of one try: the client's original body, as its deployment's provider wants it.
+//!
+//! Most deployments bring nothing of their own, and then a body of the provider's dialect is not looked into.
 
+use super::super::brought::brought;
 use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
 use crate::codec::client::openai::{fill::with_usage_asked, head::Head};
 use crate::codec::{self, Echo, Encoded};
-use crate::config::model::Deployment;
+use crate::config::model::{Defaults, Deployment};
 use crate::provider::Dialect;
 
 /// What is said of a body beside it.
@@ -26,10 +29,11 @@ pub(super) fn encode(
 ) -> Result<(Edit, usize, Apart), Reply> {
     let dialect = deployment.provider.dialect;
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+        if let Some(defaults) = &deployment.defaults {
+            return with_defaults(flight, deployment, defaults, model);
+        }
         let ask_usage = flight.asks_usage(deployment);
-        // LiteLLM knows these rules for OpenAI's own chat alone.
-        let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
-        let suited = is_own.then(|| codec::openai::suited(&flight.body, model, deployment.drop_params)).flatten();
+        let suited = suited(flight, &flight.body, deployment, model);
         if model == flight.asked && !flight.stripped && !ask_usage && suited.is_none() {
             return Ok((Edit::Keep, flight.body.len(), Apart::default()));
         }
@@ -58,4 +62,32 @@ pub(super) fn encode(
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
+}
+
+/// The body as a reasoning model takes it, and the names of what was left out. LiteLLM knows these rules for OpenAI's own chat alone.
+fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
+    let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
+    is_own.then(|| codec::openai::suited(body, model, deployment.drop_params)).flatten()
+}
+
+/// A body of the provider's own dialect, with what its deployment brings.
+fn with_defaults(
+    flight: &Flight,
+    deployment: &Deployment,
+    defaults: &Defaults,
+    model: &str,
+) -> Result<(Edit, usize, Apart), Reply> {
+    let (mut body, mut dropped) = brought(&flight.body, defaults, Some(flight.api));
+    if let Some((suited, more)) = suited(flight, &body, deployment, model) {
+        body = suited.into();
+        dropped.extend(more);
+    }
+    if flight.asks_usage(deployment) {
+        body = with_usage_asked(&body).into();
+    }
+    let span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+    let (end, mut whole) = codec::openai::splice(&body, span, model, false);
+    whole.extend_from_slice(body.get(end..).unwrap_or_default());
+    let length = whole.len();
+    Ok((Edit::Whole(whole), length, Apart { dropped, echo: Echo::default() }))
 }

@@ -17,9 +17,10 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::fill::object;
 use crate::chat::ApiError;
 use crate::codec::unsupported::Feature;
-use members::Members;
+use members::{CLIENT_SIDE, Members};
 pub use wishes::{Rehearsal, without_wishes};
 
 /// The top of a client's body.
@@ -118,6 +119,9 @@ impl<'a> Head<'a> {
         let members: Members<'a> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         if members.models > 1 {
             return Err(invalid("the request body names `model` more than once", "model", None));
+        }
+        if members.client_side.is_some() {
+            return Err(client_side(body));
         }
         let model = members.model.ok_or_else(no_model)?;
         let start = (model.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
@@ -266,6 +270,15 @@ fn no_model() -> ApiError {
     invalid("you must provide a model parameter", "model", Some("missing_required_parameter"))
 }
 
+/// The refusal of a body that would choose the host or the key. Which member it was is looked for only here.
+fn client_side(body: &[u8]) -> ApiError {
+    let members = object(body).unwrap_or_default();
+    let named = |name: &&&str| members.get(**name).is_some_and(|value| value.get() != "null");
+    let name = CLIENT_SIDE.iter().find(named).copied().unwrap_or("api_base");
+    let message = format!("'{name}' is not allowed in the request body: this gateway chooses hosts and keys itself.");
+    invalid(&message, name, Some("unsupported_parameter"))
+}
+
 fn unreadable(message: &str) -> ApiError {
     ApiError { status: 400, kind: "invalid_request_error", code: None, param: None, message: message.to_owned() }
 }
@@ -314,6 +327,18 @@ mod tests {
         for twice in [r#"{"model":"a","model":"b"}"#, r#"{"model":null,"m\u006fdel":"b"}"#] {
             assert_eq!(error(twice.as_bytes()).message, "the request body names `model` more than once");
         }
+    }
+
+    /// LiteLLM refuses most of these too; a provider would read a key in them.
+    #[test]
+    fn a_client_names_no_host_and_no_key() {
+        for name in CLIENT_SIDE {
+            let error = error(format!(r#"{{"model":"m","{name}":"SECRET"}}"#).as_bytes());
+            assert_eq!((error.status, error.param.as_deref()), (400, Some(*name)));
+            assert!(error.message.contains(name) && !error.message.contains("SECRET"), "{}", error.message);
+        }
+        assert_eq!(error(br#"{"model":"m","api_base":null,"base_url":"x"}"#).param.as_deref(), Some("base_url"));
+        assert!(Head::read(br#"{"model":"m","api_base":null,"metadata":{"api_key":"x"}}"#).is_ok());
     }
 
     #[test]

@@ -43,7 +43,33 @@ pub struct Members<'a> {
     pub mock_testing_context_fallbacks: Option<&'a RawValue>,
     pub mock_testing_content_policy_fallbacks: Option<&'a RawValue>,
     pub mock_testing_rate_limit_error: Option<&'a RawValue>,
+    /// One of [`CLIENT_SIDE`].
+    pub client_side: Option<&'a RawValue>,
 }
+
+/// Members by which LiteLLM's clients would name a host, or bring a key of their own: it refuses most of them unless it is told not to. A
+/// provider is to see none of them.
+pub const CLIENT_SIDE: &[&str] = &[
+    "api_base",
+    "base_url",
+    "api_key",
+    "user_config",
+    "model_list",
+    "litellm_credential_name",
+    "vertex_credentials",
+    "vertex_ai_credentials",
+    "azure_ad_token",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_web_identity_token",
+    "aws_role_name",
+    "aws_profile_name",
+    "aws_sts_endpoint",
+    "aws_bedrock_runtime_endpoint",
+    "sagemaker_base_url",
+    "s3_endpoint_url",
+];
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
@@ -74,6 +100,28 @@ enum Name {
     MockTestingContextFallbacks,
     MockTestingContentPolicyFallbacks,
     MockTestingRateLimitError,
+    #[serde(
+        alias = "api_base",
+        alias = "base_url",
+        alias = "api_key",
+        alias = "user_config",
+        alias = "model_list",
+        alias = "litellm_credential_name",
+        alias = "vertex_credentials",
+        alias = "vertex_ai_credentials",
+        alias = "azure_ad_token",
+        alias = "aws_access_key_id",
+        alias = "aws_secret_access_key",
+        alias = "aws_session_token",
+        alias = "aws_web_identity_token",
+        alias = "aws_role_name",
+        alias = "aws_profile_name",
+        alias = "aws_sts_endpoint",
+        alias = "aws_bedrock_runtime_endpoint",
+        alias = "sagemaker_base_url",
+        alias = "s3_endpoint_url"
+    )]
+    ClientSide,
     #[serde(other)]
     Other,
 }
@@ -113,6 +161,9 @@ impl<'a> Members<'a> {
             Name::MockTestingContextFallbacks => &mut self.mock_testing_context_fallbacks,
             Name::MockTestingContentPolicyFallbacks => &mut self.mock_testing_content_policy_fallbacks,
             Name::MockTestingRateLimitError => &mut self.mock_testing_rate_limit_error,
+            // One that says nothing hides none that says something.
+            Name::ClientSide if self.client_side.is_some() => return None,
+            Name::ClientSide => &mut self.client_side,
             Name::Other => return None,
         })
     }

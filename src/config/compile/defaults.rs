@@ -1,0 +1,286 @@
+//! What an entry says of the requests themselves: parameters, `extra_body`, `extra_headers`, `additional_drop_params`.
+//!
+//! LiteLLM passes every key that it does not know on to the provider. Here it is those that some API takes (`extra_body` takes any), so
+//! that a slip is still found. What a provider's dialect cannot say is a warning: it would make every request of the deployment fail.
+//!
+//! **Invariant:** no value that looks like a secret gets into a body or, as it stands in the file, into a header.
+
+use serde_json::Value as Json;
+
+use super::elsewhere;
+use super::environment::PREFIX;
+use super::field::{Diagnostics, Field};
+use super::sections::{DEFAULTS, MARK};
+use crate::config::model::{Defaults, ExtraHeader, HeaderValue};
+use crate::config::tree::{Key, Node, Value};
+use crate::provider::{Dialect, KeyHeader, Provider};
+
+/// What Anthropic's dialect can say.
+const ANTHROPIC: &[&str] = &[
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_effort",
+    "user",
+];
+/// Parameters that are numbers. A variable gives texts.
+const NUMBERS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "n",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_logprobs",
+    "dimensions",
+    "num_ctx",
+];
+/// Headers that are a matter of the connection or of the gateway.
+const OURS: &[&str] = &[
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "accept-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-connection",
+    "proxy-authorization",
+];
+
+/// Puts `router_settings.default_litellm_params` into every entry, in place of what it says itself, as in LiteLLM.
+pub(super) fn put_in(root: &mut Node, diagnostics: &mut Diagnostics) {
+    let field = Field::root(root);
+    let Some(common) = field.at("router_settings").and_then(|settings| settings.at("default_litellm_params")) else {
+        return;
+    };
+    let mut values = Vec::new();
+    for (name, value) in common.entries(diagnostics) {
+        if DEFAULTS.contains(&name)
+            || matches!(name, "extra_body" | "extra_headers" | "headers" | "additional_drop_params")
+        {
+            values.push((Key { name: name.to_owned(), place: value.node.place }, value.node.clone()));
+        } else if !elsewhere::HOSTS.contains(&name) {
+            value.note(
+                diagnostics,
+                format!("`{name}` has no effect here"),
+                "write it in `router_settings` or at deployments",
+            );
+        }
+    }
+    let Value::Map(sections) = &mut root.value else { return };
+    let list = sections.iter_mut().find(|(key, _)| key.name == "model_list");
+    let Some((_, Node { value: Value::Seq(entries), .. })) = list else { return };
+    for entry in entries {
+        let Value::Map(members) = &mut entry.value else { continue };
+        let params = members.iter_mut().find(|(key, _)| key.name == "litellm_params");
+        let Some((_, Node { value: Value::Map(params), .. })) = params else { continue };
+        let is_router = |(key, node): &(Key, Node)| {
+            key.name == "model" && matches!(&node.value, Value::Str(model) if model.starts_with(MARK))
+        };
+        if params.iter().any(is_router) {
+            continue;
+        }
+        for (key, node) in &values {
+            params.retain(|(known, _)| known.name != key.name);
+            params.push((key.clone(), node.clone()));
+        }
+    }
+}
+
+/// The members of the body that a deployment brings.
+pub(super) fn body(params: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Box<Defaults>> {
+    let mut found = Defaults::default();
+    for name in DEFAULTS {
+        let Some(field) = params.at(name) else { continue };
+        if provider.dialect == Dialect::Anthropic && !ANTHROPIC.contains(name) {
+            let problem =
+                format!("`{name}` is not sent: {} has no equivalent, or none that is translated yet", provider.name);
+            field.warning(diagnostics, problem, "take it out, or write what the provider takes below `extra_body`");
+            continue;
+        }
+        found.members.extend(member(name, &field, diagnostics).map(|value| ((*name).to_owned(), value)));
+    }
+    if let Some(field) = params.at("extra_body") {
+        for (name, value) in field.entries(diagnostics) {
+            if matches!(name, "model" | "messages" | "stream" | "api_base" | "base_url" | "user_config" | "model_list")
+            {
+                let problem = format!("`{name}` cannot stand in a body that goes to a provider");
+                value.error(diagnostics, problem, "take it out; `litellm_params` names the model and the host");
+            } else if looks_secret(name, false) {
+                let remedy = "write it as `api_key`, or as a header below `extra_headers` with `os.environ/NAME`";
+                value.error(diagnostics, "a secret in a body would stand in Envoy's configuration", remedy);
+            } else if value.node.value != Value::Unset {
+                found.extra_body.insert(name.to_owned(), value.node.to_json());
+            }
+        }
+    }
+    if let Some(field) = params.at("additional_drop_params") {
+        for item in field.items(diagnostics) {
+            let Some(name) = item.text(diagnostics) else { continue };
+            if name.contains(['.', '[', '*']) {
+                let problem = format!("`{name}` leads into a parameter, and only whole ones are dropped here");
+                item.warning(diagnostics, problem, "write the name of a parameter");
+            } else if matches!(name, "model" | "messages" | "input" | "prompt" | "stream") {
+                item.error(diagnostics, format!("no request can do without `{name}`"), "take it out");
+            } else {
+                found.dropped.push(name.to_owned());
+            }
+        }
+    }
+    (found != Defaults::default()).then(|| Box::new(found))
+}
+
+fn member(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Json> {
+    if !NUMBERS.contains(&name) {
+        return Some(field.node.to_json()).filter(|value| !value.is_null());
+    }
+    let Some(number) = field.number() else {
+        field.error(diagnostics, format!("{} is no number", field.shown()), "write a number");
+        return None;
+    };
+    match &field.node.value {
+        Value::Int(whole) => Some(Json::from(*whole)),
+        Value::Str(text) if text.trim().parse::<i64>().is_ok() => text.trim().parse::<i64>().ok().map(Json::from),
+        _ => Some(Json::from(number)),
+    }
+}
+
+/// The headers that a deployment brings. Those of `extra_headers` go before those of `headers`, as in LiteLLM.
+pub(super) fn headers(params: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<ExtraHeader> {
+    let mut found: Vec<ExtraHeader> = Vec::new();
+    for key in ["extra_headers", "headers"] {
+        let Some(section) = params.at(key) else { continue };
+        for (name, field) in section.entries(diagnostics) {
+            let name = name.to_ascii_lowercase();
+            if found.iter().all(|known| known.name != name) {
+                found.extend(header(name, &field, diagnostics));
+            }
+        }
+    }
+    if let Some(field) = params.at("organization")
+        && let Some(text) = field.text(diagnostics)
+    {
+        found.push(ExtraHeader { name: "openai-organization".to_owned(), value: HeaderValue::Text(text.to_owned()) });
+    }
+    found
+}
+
+fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<ExtraHeader> {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let text = match &field.node.value {
+        Value::Str(text) => text.clone(),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => field.node.to_json().to_string(),
+        Value::Null => return None,
+        _ => field.text(diagnostics)?.to_owned(),
+    };
+    // What is sent in any case does no harm.
+    if matches!((name.as_str(), text.as_str()), ("content-type", "application/json")) {
+        return None;
+    }
+    if name.is_empty() || !name.chars().all(token) {
+        field.error(diagnostics, format!("`{name}` is no header's name"), "write for example `x-team`");
+        return None;
+    }
+    if OURS.contains(&name.as_str()) || name.starts_with("x-envoy-") || name.starts_with("x-signalbox-") {
+        field.error(diagnostics, format!("the header `{name}` is the gateway's own to set"), "take it out");
+        return None;
+    }
+    if let Some(variable) = text.strip_prefix(PREFIX) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if variable.is_empty() || !variable.chars().all(fits) || variable.starts_with(|c: char| c.is_ascii_digit()) {
+            let problem = format!("`{variable}` cannot name an environment variable");
+            field.error(diagnostics, problem, "write `os.environ/NAME`");
+            return None;
+        }
+        return Some(ExtraHeader { name, value: HeaderValue::Env(variable.to_owned()) });
+    }
+    if looks_secret(&name, true) {
+        let problem = format!("the value of `{name}` may be a secret, and would stand in Envoy's configuration");
+        field.error(
+            diagnostics,
+            problem,
+            "put the whole value into an environment variable, and write `os.environ/NAME`",
+        );
+        return None;
+    }
+    if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        field.error(diagnostics, format!("the value of `{name}` is no text for a header"), "write it in plain ASCII");
+        return None;
+    }
+    Some(ExtraHeader { name, value: HeaderValue::Text(text) })
+}
+
+/// Whether the key of a provider travels in one of these headers, which then takes its place.
+pub(super) fn hold_key(headers: &[ExtraHeader], provider: &Provider) -> bool {
+    let name = match provider.key_header {
+        KeyHeader::Bearer => "authorization",
+        KeyHeader::Named(name) => name,
+    };
+    headers.iter().any(|header| header.name == name)
+}
+
+/// Whether what has this name may be a secret.
+fn looks_secret(name: &str, is_header: bool) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let secret =
+        ["secret", "password", "passwd", "credential", "credentials", "cookie", "apikey", "bearer", "authorization"];
+    words.iter().any(|word| secret.contains(word) || matches!(*word, "token" | "key" | "auth") && is_header)
+        || name.ends_with("api_key")
+        || name.ends_with("_token")
+        || name.ends_with("_secret")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "helicone-auth",
+            "x-secret",
+            "cookie",
+            "x-goog-api-key",
+            "x-auth-token",
+        ] {
+            assert!(looks_secret(name, true), "{name}");
+        }
+        for name in
+            ["x-team", "http-referer", "x-title", "anthropic-beta", "openai-beta", "x-request-source", "user-agent"]
+        {
+            assert!(!looks_secret(name, true), "{name}");
+        }
+        for name in ["api_key", "access_token", "client_secret", "password"] {
+            assert!(looks_secret(name, false), "{name}");
+        }
+        for name in ["max_tokens", "prompt_cache_key", "top_k", "logit_bias", "stop_token_ids", "budget_tokens"] {
+            assert!(!looks_secret(name, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_anthropic_can_say_are_parameters() {
+        assert!(ANTHROPIC.iter().chain(NUMBERS).all(|name| DEFAULTS.contains(name)));
+    }
+}

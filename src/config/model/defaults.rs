@@ -1,0 +1,34 @@
+//! What a deployment brings to the requests that go to it: members of the body, and headers.
+//!
+//! **Invariant:** no value of a header that may be a secret is here, only the name of its variable.
+
+use serde_json::{Map, Value};
+
+/// Members of a request's body.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Defaults {
+    /// Parameters: sent where the client gives none.
+    pub members: Map<String, Value>,
+    /// `extra_body`: sent as it is, in place of a parameter; of what OpenAI does not know, the client's own goes first.
+    pub extra_body: Map<String, Value>,
+    /// `additional_drop_params`: never sent, whoever gave it.
+    pub dropped: Vec<String>,
+}
+
+/// A header that Envoy adds to a deployment's requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraHeader {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its value.
+    pub value: HeaderValue,
+}
+
+/// The value of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// As it stands in the file.
+    Text(String),
+    /// In an environment variable of this name, or its file.
+    Env(String),
+}
