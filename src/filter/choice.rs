@@ -123,7 +123,10 @@ impl Flight {
         // Envoy's time for an attempt passes while it is held back: what is left must do for an answer.
         let longest_ms = self.per_try_ms / 2;
         let rules = Rules::of(&self.config.signalbox);
-        let another_provider = !self.causes.iter().any(|(_, failure)| failure.is_unexplained());
+        // The failure in hand stands among the causes once its attempt is over.
+        let in_hand = usize::from(!self.open && failure.is_unexplained());
+        let unexplained = self.causes.iter().filter(|(_, failure)| failure.is_unexplained()).count();
+        let another_provider = unexplained <= in_hand;
         let rules = Rules { max_wait_ms: rules.max_wait_ms.min(longest_ms), another_provider, ..rules };
         match failover::next_or_again(&self.plan, &self.tried, &self.causes, failure, &rules, chance) {
             Next::Try(place, wait_ms) => Next::Try(place, wait_ms.min(longest_ms)),
