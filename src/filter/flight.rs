@@ -88,6 +88,8 @@ pub struct Flight {
     pub(super) is_impatient: bool,
     /// What the preset is for.
     pub(super) feared: Option<Failure>,
+    /// An attempt was really made; a rehearsed one is among those tried too.
+    pub(super) is_sent: bool,
     /// The latest attempt has not ended yet.
     pub(super) open: bool,
     /// An attempt's answer, good or bad, went to the client.
@@ -141,7 +143,7 @@ impl Flight {
     /// The next attempt begins.
     pub(super) fn begin(&mut self, place: Place) {
         self.tried.push(place);
-        self.open = true;
+        (self.open, self.is_sent) = (true, true);
         let deployment = self.plan.candidate(place).map(|candidate| candidate.deployment);
         self.events.extend(deployment.map(Event::Began));
     }

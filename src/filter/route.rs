@@ -206,6 +206,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         told_usage: None,
         is_impatient: false,
         feared: None,
+        is_sent: false,
         open: false,
         answered: false,
         dropped: Vec::new(),
