@@ -72,14 +72,24 @@ pub(super) enum Asked<'a> {
 
 pub(super) fn asked(path: &str) -> Asked<'_> {
     let path = path.split_once(['?', '#']).map_or(path, |(path, _)| path);
-    let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    match path.strip_suffix('/').unwrap_or(path) {
-        "/chat/completions" => Asked::Api(Api::Chat),
-        "/completions" => Asked::Api(Api::Completions),
-        "/embeddings" => Asked::Api(Api::Embeddings),
-        "/models" => Asked::Models,
-        other => other.strip_prefix("/models/").map_or(Asked::Nothing, Asked::Model),
+    let Some(path) = below(path, "") else { return Asked::Nothing };
+    let path = below(path, "v1").unwrap_or(path);
+    if let Some(model) = below(path, "models").filter(|model| !model.is_empty()) {
+        return Asked::Model(model.strip_suffix('/').unwrap_or(model));
     }
+    match path.trim_end_matches('/') {
+        "completions" => Asked::Api(Api::Completions),
+        "embeddings" => Asked::Api(Api::Embeddings),
+        "models" => Asked::Models,
+        other if below(other, "chat") == Some("completions") => Asked::Api(Api::Chat),
+        _ => Asked::Nothing,
+    }
+}
+
+/// What follows on a part of a path and its slash; on several slashes too, since clients join a base that ends in one and a path that
+/// begins with one.
+fn below<'a>(path: &'a str, part: &str) -> Option<&'a str> {
+    Some(path.strip_prefix(part)?.strip_prefix('/')?.trim_start_matches('/'))
 }
 
 /// A part of a path without its percent-encoding. A `%` that no two hexadecimal digits follow stands for itself.
@@ -123,6 +133,12 @@ mod tests {
         assert_eq!(asked("/v1/models"), Asked::Models);
         assert_eq!(asked("/v1/models/a/b"), Asked::Model("a/b"));
         assert_eq!(asked("/v1chat/completions"), Asked::Nothing);
+        assert_eq!(asked("//v1//chat//completions//"), Asked::Api(Api::Chat));
+        assert_eq!(asked("/v1//models//a/b/"), Asked::Model("a/b"));
+        assert_eq!(asked("/models//"), Asked::Models);
+        assert_eq!(asked("/chat"), Asked::Nothing);
+        assert_eq!(asked("/./v1/models"), Asked::Nothing);
+        assert_eq!(asked("v1/models"), Asked::Nothing);
         assert_eq!(asked("/"), Asked::Nothing);
         assert_eq!(asked(""), Asked::Nothing);
     }

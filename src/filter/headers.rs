@@ -15,24 +15,21 @@ pub type HeaderMap = Vec<(String, Vec<u8>)>;
 /// The same, as it is given to the host: most of it stands in the binary.
 pub type OutgoingHeaders = Vec<(Cow<'static, str>, Cow<'static, [u8]>)>;
 
-/// What a client may say to a provider.
-const FORWARDED: &[&str] = &[
-    "user-agent",
-    "accept",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "openai-beta",
-    "anthropic-beta",
-    "idempotency-key",
-];
+/// What a client may say to a provider, beside what `signalbox.forward_headers` names.
+const FORWARDED: &[&str] = &["user-agent", "accept", "traceparent", "tracestate", "openai-beta", "anthropic-beta"];
 /// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
 pub(super) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
 /// What else of a failed answer never passes: how long to wait is said in our own words, or not at all.
 pub(super) const OF_FAILURE: &[&str] = &["content-encoding", "content-length", "retry-after", "retry-after-ms"];
 
 /// The headers of one attempt.
-pub(super) fn to_provider(client: HeaderMap, deployment: &Deployment, api: Api, length: usize) -> OutgoingHeaders {
+pub(super) fn to_provider(
+    client: HeaderMap,
+    more: &[String],
+    deployment: &Deployment,
+    api: Api,
+    length: usize,
+) -> OutgoingHeaders {
     let Endpoint { tls, path, .. } = &deployment.endpoint;
     let provider = deployment.provider;
     let below = if provider.dialect == Dialect::OpenAi && api != Api::Chat { api.path() } else { provider.chat_path };
@@ -48,7 +45,7 @@ pub(super) fn to_provider(client: HeaderMap, deployment: &Deployment, api: Api, 
     for (name, value) in provider.headers {
         set(name, value.as_bytes().into());
     }
-    let forwarded = client.into_iter().filter(|(name, _)| FORWARDED.contains(&name.as_str()));
+    let forwarded = client.into_iter().filter(|(name, _)| FORWARDED.contains(&name.as_str()) || more.contains(name));
     headers.extend(forwarded.map(|(name, value)| (name.into(), value.into())));
     headers
 }

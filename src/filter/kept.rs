@@ -8,8 +8,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::Flight;
 use super::reply::{ERROR_HEADER, Reply};
+use super::{Flight, Setup, Worker};
 use crate::chat::ApiError;
 use crate::codec::client::openai::error;
 
@@ -25,7 +25,7 @@ pub(super) const OVERLOADED: &str = "gateway_overloaded";
 
 /// A part of what a worker keeps.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub struct Kept {
     total: Rc<Cell<usize>>,
     own: usize,
 }
@@ -99,6 +99,27 @@ impl Flight {
     pub(super) fn drop_body(&mut self) {
         self.body = Vec::new();
         self.kept.set(0);
+    }
+}
+
+impl Worker {
+    /// Whether a body may be copied in, of which this much has come, or, where it has not ended, whether Envoy may wait for more of it.
+    /// What Envoy holds of bodies that still come is counted apart: `coming` is this one's part of it.
+    #[must_use]
+    pub fn has_room(&self, setup: &Setup, coming: &mut Kept, length: usize, ends: bool) -> bool {
+        let limit = setup.signalbox.edge.max_buffered_bytes;
+        if ends {
+            coming.set(0);
+            return self.kept.has_room(length, limit);
+        }
+        coming.set(length);
+        coming.is_within(limit)
+    }
+
+    /// A part of what Envoy holds of bodies that still come.
+    #[must_use]
+    pub fn coming(&self) -> Kept {
+        self.coming.part()
     }
 }
 

@@ -38,7 +38,7 @@ impl Probe {
         let request = openai::decode(question).ok()?;
         let target = Target { model: &deployment.model, drop_params: true, max_output_tokens: None };
         let body = codec::request(deployment.provider.dialect, &request, target).ok()?.body;
-        let headers = to_provider(HeaderMap::new(), deployment, Api::Chat, body.len());
+        let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })
     }

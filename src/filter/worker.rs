@@ -47,7 +47,8 @@ pub struct Asked<'a> {
 pub struct Worker {
     setup: Option<Rc<Setup>>,
     flights: Flights,
-    kept: Kept,
+    pub(super) kept: Kept,
+    pub(super) coming: Kept,
     buffered: Sum,
     ledger: Ledger,
     tally: Tally,
@@ -71,6 +72,7 @@ impl Worker {
             setup: None,
             flights: Flights::new(secret),
             kept: Kept::default(),
+            coming: Kept::default(),
             buffered: Sum::new("buffered", random.next()),
             ledger: Ledger::new(random.next()),
             tally: Tally::default(),
@@ -125,12 +127,6 @@ impl Worker {
         let ids: Vec<&str> = setup.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
         let seen = self.ledger.snapshot(self.places(&setup.config).as_deref());
         Admission::Reply(Reply::json(&to_json(&seen, &ids, self.now_ms)))
-    }
-
-    /// Whether a body of this length may be copied in.
-    #[must_use]
-    pub fn has_room(&self, setup: &Setup, length: usize) -> bool {
-        self.kept.has_room(length, setup.signalbox.edge.max_buffered_bytes)
     }
 
     /// Reads a body, plans its flight and keeps it.

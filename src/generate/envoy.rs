@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{cluster, listener, relay, stats};
+use super::{cluster, edge, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
 
@@ -16,6 +16,10 @@ const MOST_ATTEMPTS: u64 = 10;
 const HELD_STREAM_MS: u64 = 3_600_000;
 /// Room for headers and for what a translation adds to a body.
 const BUFFER_ROOM: u64 = 1024 * 1024;
+
+/// What Envoy's admin interface answers: what shows something. What changes something, or ends Envoy, any web page could ask for.
+const READ_ONLY: &str =
+    "/(ready|stats|stats/prometheus|config_dump|init_dump|clusters|listeners|server_info|certs|memory)([?].*)?";
 
 /// Where Envoy finds what the generated parts name.
 #[derive(Clone, Copy)]
@@ -43,19 +47,11 @@ pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
     json!({
         // Watched files ask for a node.
         "node": {"id": "signalbox", "cluster": "signalbox"},
-        "admin": {"address": address(&config.signalbox.admin)},
+        "admin": {"address": address(&config.signalbox.admin), "allow_paths": [{"safe_regex": {"regex": READ_ONLY}}]},
         "bootstrap_extensions": [relay::extension()],
         key: parts,
         "stats_config": stats::stats_config(),
-        "overload_manager": {
-            "resource_monitors": [{
-                "name": "envoy.resource_monitors.global_downstream_max_connections",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": 50_000,
-                },
-            }],
-        },
+        "overload_manager": edge::overload_manager(config),
     })
 }
 

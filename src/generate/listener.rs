@@ -8,6 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::edge;
 use super::envoy::{address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
 use crate::config::compile::Compiled;
@@ -19,7 +20,7 @@ const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METH
     (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
     attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
     cost=%FILTER_STATE(wasm.signalbox.cost:PLAIN)% error=%RESP(X-SIGNALBOX-ERROR)%";
-const ACCESS_LINE_END: &str = " %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+const ACCESS_LINE_END: &str = " client=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
 
 /// Every name that begins with `x-signalbox-` save `x-signalbox-tier`, in a language that cannot say "save".
 const OURS_BUT_TIER: &str = "x-signalbox-([^t].*|t([^i].*)?|ti([^e].*)?|tie([^r].*)?|tier.+)?";
@@ -50,45 +51,51 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
-    json!({
+    let (cors_filter, cors_policy) = edge::cors(config).unzip();
+    let routes: Vec<Value> = edge::refusals(config).into_iter().chain([route(config)]).collect();
+    let filters: Vec<Value> = cors_filter.into_iter().chain(filters(compiled, wasm)).collect();
+    let mut host = json!({
+        "name": "signalbox",
+        "domains": ["*"],
+        "request_body_buffer_limit": buffer_bytes(config),
+        "routes": routes,
+    });
+    if let (Some(host), Some(policy)) = (host.as_object_mut(), cors_policy) {
+        host.insert("typed_per_filter_config".to_owned(), json!({"envoy.filters.http.cors": policy}));
+    }
+    let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "signalbox",
         "codec_type": "AUTO",
         // nginx speaks HTTP/1.0 to what is behind it unless it is told otherwise.
         "http_protocol_options": { "accept_http_10": true, "default_host_for_http_10": "signalbox" },
-        "normalize_path": true,
-        "merge_slashes": true,
-        "use_remote_address": false,
-        "skip_xff_append": true,
         "generate_request_id": false,
         // A stream that is cut off is so for its client at once.
         "delayed_close_timeout": "0.050s",
         "server_header_transformation": "PASS_THROUGH",
-        "request_headers_timeout": "30s",
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
         "stream_idle_timeout": duration(longest_silence_ms(config) + 60_000),
         "early_header_mutation_extensions": [forged_headers(config)],
         "access_log": if config.signalbox.access_log { json!([access_log(config)]) } else { json!([]) },
-        "http_filters": [
-            wasm_filter("route", &super::route_configuration(compiled), wasm),
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-                    "suppress_envoy_headers": true,
-                },
-            },
-        ],
-        "route_config": {
-            "name": "signalbox",
-            "virtual_hosts": [{
-                "name": "signalbox",
-                "domains": ["*"],
-                "request_body_buffer_limit": buffer_bytes(config),
-                "routes": [route(config)],
-            }],
+        "local_reply_config": edge::local_replies(config),
+        "http_filters": filters,
+        "route_config": {"name": "signalbox", "virtual_hosts": [host]},
+    });
+    if let Some(manager) = manager.as_object_mut() {
+        manager.extend(edge::limits(config).into_iter().map(|(key, value)| (key.to_owned(), value)));
+    }
+    manager
+}
+
+fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            "suppress_envoy_headers": true,
         },
-    })
+    });
+    [wasm_filter("route", &super::route_configuration(compiled), wasm), router]
 }
 
 fn access_log(config: &RouterConfig) -> Value {
@@ -161,7 +168,10 @@ fn route(config: &RouterConfig) -> Value {
             },
         },
         // The filter sends providers what it lists and nothing else; what goes here already, it need not read.
-        "request_headers_to_remove": ["authorization", "x-api-key", "cookie", "x-forwarded-proto", "accept-encoding"],
+        "request_headers_to_remove": [
+            "authorization", "x-api-key", "cookie", "accept-encoding",
+            "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-internal",
+        ],
         // What belongs to the provider's own site.
         "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry", "x-signalbox-relay-says"],
         "response_headers_to_add": told(),

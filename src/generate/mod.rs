@@ -10,6 +10,7 @@ pub mod keys;
 pub mod yaml;
 
 mod cluster;
+mod edge;
 mod listener;
 mod relay;
 mod stats;

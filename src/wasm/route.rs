@@ -8,7 +8,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host::{self, SharedData};
 use super::worker;
-use crate::filter::kept;
+use crate::filter::kept::{self, Kept};
 use crate::filter::route::{self, Admission, RequestHead};
 use crate::filter::{Api, Asked, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 
@@ -17,13 +17,14 @@ pub struct RouteFilter {
     config: Rc<Setup>,
     /// What is asked, and how many bytes of its body have come, until that has ended.
     awaited: Option<(Api, usize)>,
+    coming: Kept,
     flight: Option<u64>,
     instead: Option<Vec<u8>>,
 }
 
 impl RouteFilter {
-    pub const fn new(config: Rc<Setup>) -> Self {
-        Self { config, awaited: None, flight: None, instead: None }
+    pub fn new(config: Rc<Setup>) -> Self {
+        Self { config, awaited: None, coming: worker::with(|worker| worker.coming()), flight: None, instead: None }
     }
 
     fn depart(&mut self, api: Api, body: Vec<u8>) -> Result<(), Reply> {
@@ -75,12 +76,12 @@ impl HttpContext for RouteFilter {
             // Still awaited: Envoy may have prepared an answer of its own, which then goes out in place of this one.
             return send(&route::too_large(limit));
         }
+        if !worker::with(|worker| worker.has_room(&self.config, &mut self.coming, length, ends)) {
+            return send(&kept::refusal());
+        }
         self.awaited = (!ends).then_some((api, length));
         if !ends {
             return Action::Pause;
-        }
-        if !worker::with(|worker| worker.has_room(&self.config, length)) {
-            return send(&kept::refusal());
         }
         let body = host::body(BufferType::HttpRequestBody, length);
         match self.depart(api, body) {

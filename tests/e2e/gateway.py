@@ -65,7 +65,8 @@ class Gateway:
 
     def configure(self, deployments, router=None, signalbox=None):
         """Writes Envoy's configuration. With `followed`, a running Envoy takes it over."""
-        settings = {"listen": f"127.0.0.1:{self.port}", "admin": self.admin.removeprefix("http://")} | (signalbox or {})
+        # Requests by raw socket name no host in particular.
+        settings = {"listen": f"127.0.0.1:{self.port}", "admin": self.admin.removeprefix("http://"), "allowed_hosts": ["gateway", "x"]} | (signalbox or {})
         config = {"model_list": deployments, "router_settings": router or {}, "signalbox": settings}
         file = self.folder / "config.yaml"
         file.write_text(json.dumps(config))

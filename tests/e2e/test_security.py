@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,24 @@ def test_s3_a_retry_of_a_dead_vms_request_finds_no_other_clients(provider, gatew
     assert asked == ["new-0", "new-1", "old-0", "old-1"], "each prompt went out once, for its own client"
     for n in range(2):
         assert got[f"new-{n}"][0] == 200 and b"for the new ones" in got[f"new-{n}"][2]
-        assert got[f"old-{n}"][0] == 503, got[f"old-{n}"]
+        status, kind, answer = got[f"old-{n}"]
+        assert (status, kind, json.loads(answer)["error"]["code"]) == (503, "application/json", "not_ready"), got[f"old-{n}"]
     assert envoy.settles("http.signalbox.downstream_rq_active", 0)
+
+
+def test_s1_a_vm_that_dies_says_so_in_openais_shape(provider, gateway, trappable):
+    """To the request that killed it, and to the others of the worker that have no answer yet."""
+    envoy = gateway(deployment("m", provider(after(1, whole("late")))), **trappable)
+    got = {}
+    others = [in_thread(envoy, f"other-{n}", got) for n in range(3)]
+    time.sleep(0.4)
+    padded = body("%").replace(b"%", b"x" * (trap.REQUEST_BYTES - len(body("%")) + 1))
+    status, answer = post(envoy, padded)
+    assert (status, answer["error"]["code"]) == (503, "not_ready") and envoy.traps() == 1
+    for thread in others:
+        thread.join()
+    assert all(status in (200, 503) and (status == 200 or json.loads(answer)["error"]["message"]) for status, _, answer in got.values()), got
+    assert post(envoy, body("and the next one"))[0] == 200
 
 
 BUFFERED = "wasmcustom.signalbox.buffered_bytes"

@@ -288,7 +288,8 @@ const SIGNALBOX: Section = Section {
         listen admin first_token_timeout answer_timeout connect_timeout max_request_bytes max_response_bytes secret_files \
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
         stream_progress_timeout stream_usage affinity health_check mock_testing state_path routers \
-        max_buffered_bytes",
+        max_buffered_bytes max_heap_bytes request_body_timeout allowed_hosts allowed_origins xff_num_trusted_hops \
+        forward_headers",
     ignored: "",
     others: Others::Error,
     inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],
@@ -314,7 +315,19 @@ pub(super) const OF_KEYS: &[&str] = &[
 ];
 
 /// Keys of `signalbox` that the filter has no use for.
-pub(super) const FOR_ENVOY: &[&str] = &["secret_files", "ca_file", "access_log", "listen", "admin", "connect_timeout"];
+pub(super) const FOR_ENVOY: &[&str] = &[
+    "secret_files",
+    "ca_file",
+    "access_log",
+    "listen",
+    "admin",
+    "connect_timeout",
+    "max_heap_bytes",
+    "request_body_timeout",
+    "allowed_hosts",
+    "allowed_origins",
+    "xff_num_trusted_hops",
+];
 
 impl Section {
     /// The section that holds for a value of this shape: itself, or what takes its place.

@@ -130,7 +130,7 @@ fn affinity(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Affinity
 }
 
 /// A header's name in lower case, as Envoy has it.
-fn header_name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(super) fn header_name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
     let text = field.text(diagnostics)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if text.is_empty() || !text.chars().all(fits) {

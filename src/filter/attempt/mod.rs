@@ -117,7 +117,8 @@ impl Attempt {
                 return Err(reply);
             }
         };
-        let mut headers = to_provider(client, deployment, this.api, length);
+        let mut headers =
+            to_provider(client, &this.config.signalbox.edge.forward_headers, deployment, this.api, length);
         if way != Way::Direct {
             headers.append(&mut to_relay(&this, deployment, way));
         }

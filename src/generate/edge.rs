@@ -1,0 +1,263 @@
+//! What Envoy itself does at the edge: whom it refuses, in which words, and how much it holds.
+//!
+//! Refusals are routes with an answer of their own, before the one that leads to deployments, and with the filter left out: they cost
+//! nothing but a match, and hold for every request whatever it brings along.
+//!
+//! **Invariant:** whatever Envoy answers by itself is an error in OpenAI's shape, so that no client has to read anything else.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::envoy::duration;
+use super::listener::NO_CLUSTER;
+use crate::config::model::RouterConfig;
+
+/// The names by which loopback is reached. (`signalbox` is what HTTP/1.0 gets that names none.)
+const LOOPBACK_NAMES: &[&str] = &["localhost", "*.localhost", "[::1]", "signalbox"];
+/// And its addresses: no name of a host consists of digits.
+const LOOPBACK_ADDRESSES: &str = "127[.][0-9.]+(:[0-9]+)?";
+/// The paths that take a POST: all their spellings, as the filter knows them.
+const POST_PATHS: &str = "/+(v1/+)?(chat/+completions|completions|embeddings)/*";
+/// The filter's name in the listener, by which a route leaves it out.
+const FILTER: &str = "envoy.filters.http.wasm";
+
+/// The refusals, as routes. The first that matches holds.
+pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
+    let mut routes = Vec::new();
+    routes.extend(foreign_host(config));
+    routes.extend(foreign_pages(config));
+    routes.extend((!config.signalbox.edge.allowed_origins.is_empty()).then(preflight));
+    routes.push(wrong_method());
+    routes
+}
+
+/// A web page whose name leads to this address (DNS rebinding) names itself as the host.
+fn foreign_host(config: &RouterConfig) -> Option<Value> {
+    let edge = &config.signalbox.edge;
+    let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+    let on_loopback = config.signalbox.listen.parse().is_ok_and(is_loopback);
+    if edge.allowed_hosts.iter().any(|host| host == "*") || (edge.allowed_hosts.is_empty() && !on_loopback) {
+        return None;
+    }
+    let is_not = |matcher: Value| json!({"name": ":authority", "string_match": matcher, "invert_match": true});
+    let names = LOOPBACK_NAMES.iter().copied().chain(edge.allowed_hosts.iter().map(String::as_str));
+    let addresses = json!({"safe_regex": {"regex": LOOPBACK_ADDRESSES}});
+    let none_of: Vec<Value> = [addresses].into_iter().chain(names.flat_map(named)).map(is_not).collect();
+    let message = "This gateway does not answer to this host name: name it in `signalbox.allowed_hosts`.";
+    Some(refusal(
+        json!({"prefix": "/", "headers": none_of}),
+        &Refusal { status: 403, code: "host_not_allowed", message, headers: &[] },
+    ))
+}
+
+/// What matches a host with and without a port. Not one regular expression: Envoy's may not be long.
+fn named(host: &str) -> [Value; 2] {
+    let (alone, before_port) = if host.starts_with("*.") { ("suffix", "contains") } else { ("exact", "prefix") };
+    let name = host.trim_start_matches('*');
+    [json!({alone: name, "ignore_case": true}), json!({before_port: format!("{name}:"), "ignore_case": true})]
+}
+
+/// Browsers say where the page comes from that asks. One of another origin may not spend money here, nor may it read.
+fn foreign_pages(config: &RouterConfig) -> Vec<Value> {
+    let allowed = &config.signalbox.edge.allowed_origins;
+    if allowed.iter().any(|origin| origin == "*") {
+        return Vec::new();
+    }
+    let is = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}});
+    // Without the last word, Envoy takes a header that is not there for neither.
+    let is_not = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}, "invert_match": true, "treat_missing_header_as_empty": true});
+    let not_allowed = || allowed.iter().map(|origin| is_not("origin", origin));
+    let with_origin = [json!({"name": "origin", "present_match": true}), is_not("sec-fetch-site", "same-origin")];
+    let without = [is("sec-fetch-site", "cross-site")];
+    let message = "Web pages of other origins may not ask this gateway: name theirs in `signalbox.allowed_origins`.";
+    let refused = |headers: Vec<Value>| {
+        refusal(
+            json!({"prefix": "/", "headers": headers}),
+            &Refusal { status: 403, code: "origin_not_allowed", message, headers: &[] },
+        )
+    };
+    let (with_origin, without) = (with_origin.into_iter(), without.into_iter());
+    vec![refused(with_origin.chain(not_allowed()).collect()), refused(without.chain(not_allowed()).collect())]
+}
+
+/// A browser's question before a request: Envoy's own filter answers it, on a route that leads somewhere.
+fn preflight() -> Value {
+    let present = |name: &str| json!({"name": name, "present_match": true});
+    let options = json!({"name": ":method", "string_match": {"exact": "OPTIONS"}});
+    json!({
+        "match": {"prefix": "/", "headers": [options, present("origin"), present("access-control-request-method")]},
+        "route": {"cluster": NO_CLUSTER},
+        "typed_per_filter_config": without_the_filter(),
+    })
+}
+
+fn without_the_filter() -> Value {
+    json!({FILTER: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true}})
+}
+
+fn wrong_method() -> Value {
+    let methods = json!([{"name": ":method", "string_match": {"exact": "POST"}, "invert_match": true}]);
+    let message = "This method is not allowed here: use POST.";
+    refusal(
+        json!({"safe_regex": {"regex": POST_PATHS}, "headers": methods}),
+        &Refusal { status: 405, code: "method_not_allowed", message, headers: &[("allow", "POST")] },
+    )
+}
+
+struct Refusal<'a> {
+    status: u16,
+    code: &'a str,
+    message: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// A route that answers by itself.
+fn refusal(matching: Value, refusal: &Refusal<'_>) -> Value {
+    let Refusal { status, code, message, headers } = *refusal;
+    let says = |(name, value): &(&str, &str)| json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
+    let all = [("x-signalbox-error", code), ("x-should-retry", "false")];
+    json!({
+        "match": matching,
+        "direct_response": {"status": status, "body": {"inline_string": error(status, code, message)}},
+        "response_headers_to_add": all.iter().chain(headers).map(says).collect::<Vec<_>>(),
+        "typed_per_filter_config": without_the_filter(),
+    })
+}
+
+/// An error in OpenAI's shape.
+fn error(status: u16, code: &str, message: &str) -> String {
+    let kind = if status < 500 { "invalid_request_error" } else { "server_error" };
+    json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
+}
+
+/// The filter that answers browsers' questions on behalf of the pages that may ask, and what it is told. Nothing where none may.
+pub(super) fn cors(config: &RouterConfig) -> Option<(Value, Value)> {
+    let allowed = &config.signalbox.edge.allowed_origins;
+    let origin =
+        |origin: &String| if origin == "*" { json!({"safe_regex": {"regex": ".*"}}) } else { json!({"exact": origin}) };
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.http.cors.v3.{name}");
+    let filter = json!({"name": "envoy.filters.http.cors", "typed_config": {"@type": kind("Cors")}});
+    let policy = json!({
+        "@type": kind("CorsPolicy"),
+        "allow_origin_string_match": allowed.iter().map(origin).collect::<Vec<_>>(),
+        "allow_methods": "GET, HEAD, POST",
+        // A star stands for all but this one.
+        "allow_headers": "*, authorization",
+        "expose_headers": "*",
+        "max_age": "600",
+    });
+    (!allowed.is_empty()).then_some((filter, policy))
+}
+
+/// Envoy's own answers. Those that the filter or a refusal gave are in OpenAI's shape already, and no word of Envoy's is in their details.
+pub(super) fn local_replies(config: &RouterConfig) -> Value {
+    let ours = json!({"extension_filter": {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            "expression": r#"response.code_details == "" || response.code_details == "direct_response""#,
+        },
+    }});
+    let too_large = format!(
+        "The request body is larger than {} bytes, the limit of this gateway.",
+        config.signalbox.max_request_bytes
+    );
+    let reply = |op: &str, status: u16, code: &str, message: &str| {
+        let comparison = json!({"op": op, "value": {"default_value": status, "runtime_key": "signalbox.none"}});
+        let says = |name: &str, value: &str| json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
+        let mut headers = vec![says("x-signalbox-error", code)];
+        headers.push(if status == 503 { says("retry-after", "1") } else { says("x-should-retry", "false") });
+        json!({
+            "filter": {"status_code_filter": {"comparison": comparison}},
+            "body": {"inline_string": error(status, code, message)},
+            "headers_to_add": headers,
+        })
+    };
+    json!({
+        "mappers": [
+            {"filter": ours},
+            reply("EQ", 408, "request_timeout", "The request did not come to its end in time."),
+            reply("EQ", 413, "request_too_large", &too_large),
+            reply("EQ", 431, "headers_too_large", "The request's headers are larger than this gateway takes."),
+            reply("EQ", 503, "not_ready", "The gateway cannot serve this request now. Try again in a moment."),
+            reply("GE", 500, "gateway_error", "The gateway could not serve this request."),
+            reply("GE", 400, "bad_request", "The request is not one that this gateway reads: its HTTP is malformed."),
+        ],
+        "body_format": {
+            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
+    })
+}
+
+/// Limits on connections of clients, as Envoy's guide for edges has them.
+pub(super) fn limits(config: &RouterConfig) -> Vec<(&'static str, Value)> {
+    // A header of the configuration's own may have an underscore.
+    let tenant = config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref());
+    let ours = tenant.into_iter().chain(config.signalbox.edge.forward_headers.iter().map(String::as_str));
+    let underscores = if ours.into_iter().any(|name| name.contains('_')) { "ALLOW" } else { "REJECT_REQUEST" };
+    vec![
+        (
+            "common_http_protocol_options",
+            json!({"idle_timeout": "300s", "headers_with_underscores_action": underscores}),
+        ),
+        (
+            "http2_protocol_options",
+            json!({
+                "max_concurrent_streams": 100,
+                "initial_stream_window_size": 256 * 1024,
+                "initial_connection_window_size": 1024 * 1024,
+            }),
+        ),
+        ("request_headers_timeout", json!("30s")),
+        // Until the last byte of the request. What follows has limits of its own.
+        ("request_timeout", json!(duration(config.signalbox.edge.request_body_timeout_ms))),
+        // A path means what its bytes say: the filter reads it once, and nothing goes on to a provider.
+        ("normalize_path", json!(false)),
+        ("merge_slashes", json!(false)),
+        ("path_with_escaped_slashes_action", json!("KEEP_UNCHANGED")),
+        ("use_remote_address", json!(true)),
+        ("xff_num_trusted_hops", json!(config.signalbox.edge.xff_num_trusted_hops)),
+        ("skip_xff_append", json!(true)),
+    ]
+}
+
+/// What Envoy does as its memory runs out: it gives back what it can, then refuses requests, then ends those that hold the most.
+pub(super) fn overload_manager(config: &RouterConfig) -> Value {
+    let monitor = |name: &str, kind: &str, value: Value| {
+        let mut typed = json!({"@type": format!("type.googleapis.com/envoy.extensions.resource_monitors.{kind}")});
+        if let (Some(typed), Value::Object(value)) = (typed.as_object_mut(), value) {
+            typed.extend(value);
+        }
+        json!({"name": format!("envoy.resource_monitors.{name}"), "typed_config": typed})
+    };
+    let action = |name: &str, kind: &str, at: Value| {
+        json!({
+            "name": format!("envoy.overload_actions.{name}"),
+            "triggers": [{"name": "envoy.resource_monitors.fixed_heap", kind: at}],
+        })
+    };
+    json!({
+        "refresh_interval": "0.25s",
+        // Streams that hold less than 2^20 bytes are not looked at.
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": 20},
+        "resource_monitors": [
+            monitor(
+                "fixed_heap",
+                "fixed_heap.v3.FixedHeapConfig",
+                json!({"max_heap_size_bytes": config.signalbox.edge.max_heap_bytes}),
+            ),
+            monitor(
+                "global_downstream_max_connections",
+                "downstream_connections.v3.DownstreamConnectionsConfig",
+                json!({"max_active_downstream_connections": 50_000}),
+            ),
+        ],
+        "actions": [
+            action("shrink_heap", "threshold", json!({"value": 0.85})),
+            action("stop_accepting_requests", "threshold", json!({"value": 0.92})),
+            action("reset_high_memory_stream", "scaled", json!({"scaling_threshold": 0.94, "saturation_threshold": 1.0})),
+        ],
+    })
+}
