@@ -12,7 +12,7 @@ use memory::Memory;
 use signalbox::config::compile;
 use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, Moment};
-use signalbox::filter::{Api, Asked, Attempt, Edit, Flight, HeaderMap, Reply, Setup, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Edit, Flight, HeaderMap, Link, Reply, Setup, Verdict, Worker};
 
 const OPEN: &str = r#"{"model_name": "open", "litellm_params": {"model": "openai/a", "api_base": "http://h/v1"}}"#;
 const CLAUDE: &str = r#"{"model_name": "claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}}"#;
@@ -132,21 +132,31 @@ fn d3_a_body_that_is_not_kept_is_looked_at_while_it_is_there() {
     assert_eq!(course(flight, 401), ["open-1", "claude-1", "spare-1"]);
 }
 
+/// A new connection that was lost.
+fn lost() -> Link {
+    Link { is_made: true, ready_ns: 900_000, hosts: 1, ..Link::default() }
+}
+
+/// The only host refused.
+fn refused() -> Link {
+    Link { reason: "Connection refused".to_owned(), hosts: 1, ..Link::default() }
+}
+
 #[test]
 fn d3_a_connection_that_is_lost_leads_past_whom_the_request_cannot_be_told() {
     let setup = setup(&[OPEN, CLAUDE, SPARE], r#"{"open":["claude","spare"]}"#);
     for members in HIDDEN {
         let flight = Rc::new(RefCell::new(decide(&setup, "open", members).unwrap()));
         let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
-        assert!(!attempt.ends(&|| None), "the same again, once");
+        assert!(!attempt.ends(&lost, 1_010), "the same again, once");
         let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_001).unwrap();
         assert_eq!(flight.borrow().next_cluster(), "claude-1", "only feared yet");
-        assert!(attempt.ends(&|| None), "Envoy must be told");
+        assert!(attempt.ends(&lost, 1_010), "Envoy must be told");
         assert_eq!(flight.borrow().next_cluster(), "spare-1", "{members}");
     }
     let flight = Rc::new(RefCell::new(decide(&setup, "open", &agent(4, "")).unwrap()));
     let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
-    assert!(attempt.ends(&|| Some("Connection refused".to_owned())), "it could not be reached");
+    assert!(attempt.ends(&refused, 1_010), "it could not be reached");
     assert_eq!(flight.borrow().next_cluster(), "claude-1");
     let (_, outgoing) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
     let Edit::Whole(body) = outgoing.body else { panic!() };

@@ -62,6 +62,12 @@ pub struct Flight {
     pub(super) tried: Vec<Place>,
     /// What failed, in order.
     pub(super) causes: Vec<(Place, Failure)>,
+    /// Attempts that spent nothing: see [`super::link`].
+    pub(super) free: u32,
+    /// The next attempt is one of them.
+    pub(super) is_again: bool,
+    /// How many hosts of the latest attempt's deployment could not be reached.
+    pub(super) unreached: u64,
     /// How the preset is reached.
     pub(super) way: Way,
     /// How the latest attempt's deployment was reached.
@@ -142,7 +148,10 @@ impl Flight {
 
     /// The next attempt begins.
     pub(super) fn begin(&mut self, place: Place) {
-        self.tried.push(place);
+        if !std::mem::take(&mut self.is_again) || self.tried.last() != Some(&place) {
+            self.tried.push(place);
+            self.unreached = 0;
+        }
         (self.open, self.is_sent) = (true, true);
         let deployment = self.plan.candidate(place).map(|candidate| candidate.deployment);
         self.events.extend(deployment.map(Event::Began));
@@ -243,7 +252,7 @@ impl Flight {
         }
     }
 
-    fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
+    pub(super) fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
         let Some(candidate) = self.plan.candidate(place) else { return };
         let since_sent = |at_ms: u64| at_ms.saturating_sub(self.sent_ms);
         self.events.push(Event::Ended(Ending {

@@ -30,6 +30,8 @@ pub(super) const NO_CLUSTER: &str = "signalbox-none";
 
 /// The retries a request may have at most, whatever a client asks for itself.
 const LEAST_RETRIES: u32 = 10;
+/// Retries that the filter does not count: a stale connection, another address of a name.
+const FREE_RETRIES: u32 = 5;
 
 /// The listeners: the one that clients see, and the relay.
 pub(super) fn listeners(compiled: &Compiled, wasm: &str) -> Vec<Value> {
@@ -221,7 +223,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
     })
 }
 
-/// What all groups of the longest chain can need together.
+/// What all groups of the longest chain can need together, and those retries that cost none.
 fn most_retries(config: &RouterConfig) -> u32 {
     let own = config.deployments.iter().filter_map(|deployment| deployment.num_retries);
     let attempts = own.fold(config.router.num_retries, u32::max).saturating_add(1);
@@ -229,5 +231,5 @@ fn most_retries(config: &RouterConfig) -> u32 {
     let chains = config.fallbacks.iter().map(|(_, chain)| chain).chain([&config.default_fallbacks]).chain(of_routers);
     let groups = u32::try_from(chains.map(Vec::len).max().unwrap_or(0)).unwrap_or(u32::MAX);
     let groups = groups.max(config.router.max_fallbacks).saturating_add(1);
-    attempts.saturating_mul(groups).saturating_sub(1).max(LEAST_RETRIES)
+    attempts.saturating_mul(groups).saturating_sub(1).max(LEAST_RETRIES).saturating_add(FREE_RETRIES)
 }

@@ -157,7 +157,8 @@ impl Context for AttemptFilter {}
 impl Drop for AttemptFilter {
     fn drop(&mut self) {
         ALARMS.with_borrow_mut(|alarms| alarms.forget(self.context_id));
-        if let Some(attempt) = self.attempt.take().filter(|attempt| attempt.borrow().ends(&host::why_not_connected)) {
+        let Some(attempt) = self.attempt.take() else { return };
+        if attempt.borrow().ends(&host::link, worker::now_ms()) {
             choose(attempt.borrow().flight());
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 
-use crate::filter::{Edit, HeaderMap, OutgoingHeaders};
+use crate::filter::{Edit, HeaderMap, Link, OutgoingHeaders};
 use crate::state::{StateStore, Version};
 
 /// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches its beginning.
@@ -66,10 +66,16 @@ pub fn chosen() -> Option<(String, u64)> {
     Some((cluster.to_owned(), flight.parse().ok()?))
 }
 
-/// Why an attempt found no connection: "Connection refused", what TLS complains of, or what is missing here. `None`: it found one.
-pub fn why_not_connected() -> Option<String> {
-    let reason = hostcalls::get_property(vec!["upstream", "transport_failure_reason"]).ok().flatten()?;
-    (!reason.is_empty()).then(|| String::from_utf8_lossy(&reason).into_owned())
+/// What Envoy knows of an attempt's connection.
+pub fn link() -> Link {
+    let get = |name| hostcalls::get_property(vec!["upstream", name]).ok().flatten();
+    let number = |name| get(name).and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+    Link {
+        reason: String::from_utf8_lossy(&get("transport_failure_reason").unwrap_or_default()).into_owned(),
+        is_made: get("local_address").is_some_and(|address| !address.is_empty()),
+        ready_ns: number("cx_pool_ready_duration").unwrap_or(u64::MAX),
+        hosts: number("num_endpoints").unwrap_or_default(),
+    }
 }
 
 /// Envoy's own word for how the answer came about.

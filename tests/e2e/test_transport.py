@@ -1,12 +1,14 @@
-"""How connections end and are found dead: B6, and answers with many headers."""
+"""Connections: how they end, and which of their faults are the deployment's (A10, A11, B5 to B7)."""
 
+import re
+import socket
 import time
 
 import httpx
 import openai
 import pytest
-from gateway import deployment
-from provider import answer, chunk, stream
+from gateway import Gateway, deployment
+from provider import answer, chunk, closed_port, reset, stream, whole
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -32,3 +34,97 @@ def test_b5_equal_keys_are_one_secret(provider, gateway):
     envoy = gateway(*many, env={"SIGNALBOX_KEY_D0": "sk-the-same"}, followed=True)
     assert envoy.client().chat.completions.create(model="m", messages=HELLO)
     assert one.requests[0].headers["authorization"] == "Bearer sk-the-same"
+
+
+def ask(envoy, model="m"):
+    return envoy.client().chat.completions.with_raw_response.create(model=model, messages=HELLO)
+
+
+def attempts(envoy, deployment, outcome):
+    return int(envoy.stats().get(f"wasmcustom.signalbox.attempts.outcome.{outcome}.deployment.{deployment}", 0))
+
+
+@pytest.fixture
+def swallows():
+    """A port that takes no connection and refuses none: its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+        for one in waiting:
+            one.close()
+
+
+def test_a10_a_connection_that_is_not_made_in_time_is_one_and_is_tried_once(provider, gateway, swallows):
+    other = provider()
+    envoy = gateway(
+        deployment("m", f"http://127.0.0.1:{swallows}"),
+        deployment("other", other),
+        router={"fallbacks": [{"m": ["other"]}]},
+        signalbox={"connect_timeout": 1},
+    )
+    began = time.monotonic()
+    got = ask(envoy)
+    assert got.headers["x-signalbox-attempts"] == "2" and time.monotonic() - began < 2.5
+    assert envoy.becomes(lambda: "m-1 is cooling for 5 s: connect" in envoy.log)
+
+
+class TwoAddresses(Gateway):
+    """The name of each deployment at `localhost` has one more address, where nothing listens."""
+
+    def configure(self, *arguments):
+        super().configure(*arguments)
+        text = self.bootstrap.read_text()
+        host = re.compile(r"(?P<dash> +)- endpoint:\n(?P<rest>(?P=dash)    address:\n.*\n.*address: localhost\n.*port_value: )(?P<port>\d+)\n")
+        assert host.search(text), text
+        more = rf"\g<0>\g<dash>- endpoint:\n\g<rest>{closed_port()}\n"
+        self.bootstrap.write_text(host.sub(more, text))
+
+
+def test_a11_of_two_addresses_the_one_that_answers_serves_and_nothing_cools(provider, tmp_path):
+    one = provider()
+    envoy = TwoAddresses(tmp_path, [deployment("m", f"http://localhost:{one.port}")])
+    try:
+        for _ in range(24):
+            ask(envoy)
+        assert len(one.requests) == 24
+        assert envoy.becomes(lambda: attempts(envoy, "m-1", "served") == 24)
+        assert "cooling" not in envoy.log and attempts(envoy, "m-1", "connect") == 0
+    finally:
+        envoy.close()
+
+
+def test_a11_a_name_of_which_no_address_answers_is_a_failure(provider, tmp_path):
+    other = provider()
+    deployments = [deployment("m", f"http://localhost:{closed_port()}"), deployment("other", other)]
+    envoy = TwoAddresses(tmp_path, deployments, router={"fallbacks": [{"m": ["other"]}]})
+    try:
+        assert ask(envoy).headers["x-signalbox-deployment"] == "other-1"
+        assert envoy.becomes(lambda: "m-1 is cooling for 5 s: connect" in envoy.log)
+    finally:
+        envoy.close()
+
+
+def test_b7_a_connection_that_the_provider_had_closed_costs_neither_the_retry_nor_health(provider, gateway):
+    served = {}
+
+    def once_a_connection(connection, request):
+        served[connection] = served.get(connection, 0) + 1
+        return (reset() if served[connection] > 1 else whole("hi"))(connection, request)
+
+    envoy = gateway(deployment("m", provider(once_a_connection)), router={"num_retries": 0, "allowed_fails": 0})
+    for _ in range(6):
+        assert ask(envoy).parse().choices[0].message.content == "hi"
+    assert envoy.becomes(lambda: attempts(envoy, "m-1", "served") == 6)
+    assert "cooling" not in envoy.log and attempts(envoy, "m-1", "reset") == 0
+
+
+def test_b7_a_provider_that_loses_every_new_connection_is_a_failure(provider, gateway):
+    envoy = gateway(deployment("m", provider(reset())), router={"num_retries": 0, "allowed_fails": 0})
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(envoy)
+    assert caught.value.response.headers["x-signalbox-error"] == "reset"

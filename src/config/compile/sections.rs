@@ -321,7 +321,6 @@ pub(super) const FOR_ENVOY: &[&str] = &[
     "access_log",
     "listen",
     "admin",
-    "connect_timeout",
     "max_heap_bytes",
     "request_body_timeout",
     "allowed_hosts",

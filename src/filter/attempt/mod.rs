@@ -20,7 +20,7 @@ use super::patience::{Limits, Way};
 use super::relay::{self, RELAY, to_relay};
 use super::reply::Reply;
 use super::verdict::{Commit, Edit, Outgoing, Verdict};
-use super::{Api, Flight};
+use super::{Api, Flight, Link};
 use crate::chat::{Failure, FailureClass};
 use crate::codec::client::openai::error;
 use crate::codec::{AnswerContext, AnswerStream};
@@ -142,18 +142,15 @@ impl Attempt {
 
     /// Envoy is done with it. Returns whether that came before any answer was let go and Envoy must be told to go elsewhere than it was:
     /// because no connection could be made, or since the request cannot be said where a lost connection would lead.
-    /// `why_not_connected` is Envoy's own word; asked for only where nobody knows better.
-    pub fn ends(&self, why_not_connected: &dyn Fn() -> Option<String>) -> bool {
+    /// `link` is what Envoy knows of its connection; asked for only where nobody knows better.
+    pub fn ends(&self, link: &dyn Fn() -> Link, now_ms: u64) -> bool {
         let mut flight = self.flight.borrow_mut();
         let is_mine = flight.open && flight.tried.len() == self.number;
         if !is_mine || !(self.is_held() || matches!(self.phase, Phase::Head)) {
             return false;
         }
-        if let (Phase::Head, Some(reason)) = (&self.phase, why_not_connected()) {
-            flight.fail(failure::no_connection(&reason));
-            return true;
-        }
-        flight.make_sure()
+        let leads_on = matches!(self.phase, Phase::Head) && flight.let_go_of(&link(), now_ms);
+        leads_on || flight.make_sure()
     }
 
     /// The flight it is a try of.

@@ -1,0 +1,82 @@
+//! How an attempt ended that Envoy let go of before any answer: without a connection, or with one that was dead when it was taken.
+//!
+//! A name may have several addresses, each a host of its cluster: while one of them was not tried, nothing is known of the deployment. And
+//! a provider closes connections that idle: a request that meets such a one is lost through nobody's fault. In both cases the same
+//! deployment is asked again at once, and neither a retry nor health is spent.
+//!
+//! **Invariant:** no request has more than [`MAX_FREE`] attempts of that kind, so attempts end.
+
+use std::net::IpAddr;
+
+use super::Flight;
+use super::patience::Way;
+use crate::chat::{Failure, FailureClass, Fault};
+use crate::config::model::Deployment;
+use crate::failure;
+use crate::state::Outcome;
+
+/// Attempts of one request that spend nothing. Envoy's own number of retries has room for them.
+const MAX_FREE: u32 = 5;
+/// A connection that was ready within so many nanoseconds was there before: a new one takes longer, be it to this machine.
+const REUSED_NS: u64 = 100_000;
+/// A connection that was dead when it was taken is lost at once, in milliseconds.
+const AT_ONCE_MS: u64 = 500;
+/// How exact the time is by which a connection's own timeout is told, in milliseconds.
+const INEXACT_MS: u64 = 150;
+
+/// What Envoy knows of an attempt's connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Why there is none: "Connection refused", what TLS complains of, or what is missing here. Empty for one that timed out.
+    pub reason: String,
+    /// There was one.
+    pub is_made: bool,
+    /// In how many nanoseconds it was ready.
+    pub ready_ns: u64,
+    /// How many hosts the cluster has, the one that refuses included.
+    pub hosts: u64,
+}
+
+impl Flight {
+    /// Envoy let go of the open attempt without any answer. Returns whether that says where the flight goes next.
+    pub(super) fn let_go_of(&mut self, link: &Link, now_ms: u64) -> bool {
+        let Some((_, deployment)) = self.tried.last().and_then(|place| self.deployment(*place)) else { return false };
+        if self.way_taken != Way::Direct {
+            return false;
+        }
+        let hosts = hosts(deployment, link);
+        if link.is_made {
+            let is_at_once = now_ms.saturating_sub(self.sent_ms) < AT_ONCE_MS;
+            return link.ready_ns < REUSED_NS && is_at_once && self.again();
+        }
+        let waited_ms = now_ms.saturating_sub(self.attempt_started_ms).saturating_add(INEXACT_MS);
+        if link.reason.is_empty() && waited_ms < self.config.signalbox.connect_timeout_ms {
+            // The client left, or Envoy's timer struck.
+            return false;
+        }
+        let failure = failure::no_connection(&link.reason);
+        self.unreached += 1;
+        if failure.fault == Fault::Gateway || self.unreached >= hosts || !self.again() {
+            self.fail(failure);
+        }
+        true
+    }
+
+    /// Asks the same deployment again, as if it had not been asked. Returns whether that may be.
+    fn again(&mut self) -> bool {
+        let Some(&place) = self.tried.last().filter(|_| self.free < MAX_FREE) else { return false };
+        self.free += 1;
+        self.open = false;
+        self.is_again = true;
+        self.end(place, Outcome::Abandoned, None);
+        (self.preset, self.way) = (Some((place, 0)), self.way_taken);
+        self.feared = Some(Failure::local(FailureClass::Reset, ""));
+        true
+    }
+}
+
+/// How many hosts of a deployment may be tried. A cluster by name has one more, which refuses.
+fn hosts(deployment: &Deployment, link: &Link) -> u64 {
+    let by_address = deployment.endpoint.host.parse::<IpAddr>().is_ok();
+    if by_address { 1 } else { link.hosts.saturating_sub(1) }
+}
