@@ -161,7 +161,7 @@ impl Shell {
 /// How attempts ended since the last call; each has begun before.
 fn endings_of(flight: &RefCell<Flight>) -> Vec<Ending> {
     let ended = |event| match event {
-        Event::Began(_) => None,
+        Event::Began(_) | Event::Refused { .. } => None,
         Event::Ended(ending) => Some(ending),
     };
     flight.borrow_mut().take_events().into_iter().filter_map(ended).collect()

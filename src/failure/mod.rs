@@ -15,6 +15,7 @@ mod judge;
 pub mod limits;
 mod phrases;
 mod redact;
+mod refused_member;
 mod retry_after;
 mod time;
 mod vendor;
@@ -23,6 +24,7 @@ mod words;
 pub use bytes::{BYTE_ORDER_MARK, is_compressed, without_mark};
 pub use client_error::api_error;
 pub use connection::{is_own_shortage, no_connection};
+pub use refused_member::refuses;
 
 use crate::chat::{Failure, FailureClass};
 use error_body::Said;

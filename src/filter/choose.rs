@@ -6,7 +6,7 @@
 
 use crate::chat::Conversation;
 use crate::codec::client::openai::conversation::{newest, whole};
-use crate::codec::client::openai::fill::{Ceiling, filled};
+use crate::codec::client::openai::fill::{Ceiling, Filled, filled};
 use crate::codec::client::openai::head::Head;
 use crate::config::complexity::MaxTokens;
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, RouterKind};
@@ -58,7 +58,7 @@ pub fn chosen<'c>(
 
 /// The body as the chosen group shall have it; `None`: as it came.
 #[must_use]
-pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &Head<'_>, body: &[u8]) -> Option<Vec<u8>> {
+pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &Head<'_>, body: &[u8]) -> Option<Filled> {
     let router = config.routers.get(chosen.choice.router)?;
     let how = match &router.kind {
         RouterKind::Complexity(settings, _) if !chosen.choice.shadow => settings.max_tokens_from_tier_model,

@@ -14,6 +14,13 @@ pub enum Event {
     Began(DeploymentIndex),
     /// It ended. Each attempt that began has one of these.
     Ended(Ending),
+    /// A deployment refuses a member of the body that the gateway had added.
+    Refused {
+        /// The deployment's id.
+        id: String,
+        /// The member.
+        member: String,
+    },
 }
 
 /// How an attempt ended, for the state.

@@ -46,12 +46,12 @@ impl<'a> Expressible<'a> {
         if self.api != Api::Chat || self.needs.format == Some(Format::Other) {
             return false;
         }
-        // What the deployment never sends needs no equivalent.
-        if self.body.len() > LARGE || never_sent(deployment).is_some() {
+        if self.body.len() > LARGE {
             return self.check(index).is_ok();
         }
         let lacks = || unsupported(deployment.provider.dialect).iter().any(|feature| self.needs.has(*feature));
-        deployment.drop_params || !lacks()
+        // What the deployment never sends needs no equivalent.
+        deployment.drop_params || !lacks() || (never_sent(deployment).is_some() && self.check(index).is_ok())
     }
 
     /// Looks closely whether a deployment's dialect can say the request.

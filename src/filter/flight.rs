@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::added::{Refused, USAGE};
 use super::kept::Kept;
 use super::patience::Way;
 use super::relay::RELAY;
@@ -58,6 +59,12 @@ pub struct Flight {
     pub plan: Plan,
     /// What a router chose; `None`: the client named a group itself.
     pub choice: Option<Choice>,
+    /// Members that the gateway added to the body: the client's own has none of these.
+    pub(super) added: Vec<String>,
+    /// What deployments are known to refuse of that.
+    pub(super) refused: Rc<Refused>,
+    /// How many attempts have begun, each of which has another number. A rehearsed failure is among those tried too, and has none.
+    pub(super) begun: usize,
     /// What was tried, in order; the last one may still be open.
     pub(super) tried: Vec<Place>,
     /// What failed, in order.
@@ -94,8 +101,6 @@ pub struct Flight {
     pub(super) is_impatient: bool,
     /// What the preset is for.
     pub(super) feared: Option<Failure>,
-    /// An attempt was really made; a rehearsed one is among those tried too.
-    pub(super) is_sent: bool,
     /// The latest attempt has not ended yet.
     pub(super) open: bool,
     /// An attempt's answer, good or bad, went to the client.
@@ -143,16 +148,18 @@ impl Flight {
 
     /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
     pub(super) fn asks_usage(&self, deployment: &Deployment) -> bool {
-        self.stream && !self.include_usage && self.api != Api::Embeddings && self.config.needs_usage(deployment)
+        let is_wanted = self.stream && !self.include_usage && self.api != Api::Embeddings;
+        is_wanted && self.config.needs_usage(deployment) && !self.refused.has(deployment, USAGE)
     }
 
     /// The next attempt begins.
     pub(super) fn begin(&mut self, place: Place) {
+        self.begun += 1;
         if !std::mem::take(&mut self.is_again) || self.tried.last() != Some(&place) {
             self.tried.push(place);
             self.unreached = 0;
         }
-        (self.open, self.is_sent) = (true, true);
+        self.open = true;
         let deployment = self.plan.candidate(place).map(|candidate| candidate.deployment);
         self.events.extend(deployment.map(Event::Began));
     }
@@ -235,7 +242,7 @@ impl Flight {
     pub fn cost_told(&self) -> Option<String> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Ended(ending) => ending.cost.map(|cost| cost.to_string()),
-            Event::Began(_) => None,
+            Event::Began(_) | Event::Refused { .. } => None,
         })
     }
 

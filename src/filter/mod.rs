@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_events`]), also one that is reset.
 
+mod added;
 mod alarms;
 mod attempt;
 mod brought;

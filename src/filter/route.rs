@@ -154,8 +154,8 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         let planned = match &fitted {
             None => planned(&setup.config, api, &head, &body, moment, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
-                let head = Head::read(fitted).map_err(|error| Reply::error(&error))?;
-                planned(&setup.config, api, &head, fitted, moment, chosen.as_ref(), &mut excluded)
+                let head = Head::read(&fitted.body).map_err(|error| Reply::error(&error))?;
+                planned(&setup.config, api, &head, &fitted.body, moment, chosen.as_ref(), &mut excluded)
             }
         };
         match planned {
@@ -168,6 +168,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
     let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, without_wishes } =
         planned;
     let stripped = filled.is_some() || without_wishes.is_some();
+    let (filled, added) = filled.map(|filled| (filled.body, filled.added)).unzip();
     body = without_wishes.or(filled).unwrap_or(body);
     let is_checked = body.len() > LARGE;
     let patience::Times { per_try_ms, own_ms, patience_ms } =
@@ -196,6 +197,9 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         unreached: 0,
         plan,
         choice,
+        added: added.unwrap_or_default(),
+        refused: Rc::default(),
+        begun: 0,
         tried: Vec::with_capacity(4),
         causes: Vec::new(),
         preset: Some((Place { stage: 0, candidate: 0 }, 0)),
@@ -209,7 +213,6 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         told_usage: None,
         is_impatient: false,
         feared: None,
-        is_sent: false,
         open: false,
         answered: false,
         dropped: Vec::new(),

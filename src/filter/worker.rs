@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
 
+use super::added::Refused;
 use super::decisions::Decisions;
 use super::desk::Desk;
 use super::flights::Flights;
@@ -56,6 +57,8 @@ pub struct Worker {
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
+    /// What deployments refuse of what the gateway adds to requests.
+    refused: Rc<Refused>,
     /// Probes on their way, by the host's number: when their time is over, and who was asked.
     probes: HashMap<u32, (Booking, u64, &'static str)>,
     now_ms: u64,
@@ -79,6 +82,7 @@ impl Worker {
             decisions: Decisions::default(),
             gauges: Gauges::default(),
             limits_read_ms: Vec::new(),
+            refused: Rc::default(),
             probes: HashMap::new(),
             now_ms: 0,
             random,
@@ -96,6 +100,7 @@ impl Worker {
         self.now_ms = now_ms;
         self.ledger.configure(accounts(config), store, now_ms);
         self.limits_read_ms = vec![0; config.deployments.len()];
+        self.refused = Rc::default();
         if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
             self.gauges.leave(&former, &mut self.tally, config);
             self.decisions.leave(&former);
@@ -162,7 +167,8 @@ impl Worker {
             self.ledger.cancel(store, booking, self.now_ms);
             None
         });
-        let mut flight = Flight { booking, prompt_tokens: tokens, ..planned? };
+        let refused = Rc::clone(&self.refused);
+        let mut flight = Flight { booking, refused, prompt_tokens: tokens, ..planned? };
         flight.keep_body(&self.kept);
         self.count(&flight);
         Ok(self.flights.depart(flight))
@@ -227,7 +233,7 @@ impl Worker {
     }
 
     /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
-    /// logged of a deployment that began to cool: who, for how long, and why.
+    /// logged of a deployment that began to cool (who, for how long, and why), or that refuses what the gateway added.
     pub fn record(
         &mut self,
         store: &dyn StateStore,
@@ -235,7 +241,7 @@ impl Worker {
         exact_ms: &dyn Fn() -> u64,
     ) -> Option<String> {
         let mut flight = flight.borrow_mut();
-        let mut cooled = None;
+        let mut news = None;
         for event in flight.take_events() {
             match event {
                 Event::Began(deployment) if flight.booking.is_none() => {
@@ -244,6 +250,11 @@ impl Worker {
                     flight.booking = Some(self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms));
                 }
                 Event::Began(_) => {}
+                Event::Refused { id, member } => {
+                    let is_news = Refused::add(&mut self.refused, &id, &member);
+                    let told = || format!("{id} refuses `{member}`, which the gateway added: it is sent no more");
+                    news = news.or_else(|| is_news.then(told));
+                }
                 Event::Ended(ending) => {
                     let Some(booking) = flight.booking.take() else { continue };
                     let index = self.index(&flight, ending.deployment);
@@ -257,12 +268,12 @@ impl Worker {
                         let deployment = flight.config.deployments.get(ending.deployment);
                         let standing = self.ledger.seen().get(index).map(|seen| seen.standing);
                         let rest = deployment.zip(failure).zip(standing);
-                        cooled = rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)).or(cooled);
+                        news = rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)).or(news);
                     }
                 }
             }
         }
-        cooled
+        news
     }
 
     /// Where an older configuration's deployments stand in the one in force; `None`: it is the one in force.

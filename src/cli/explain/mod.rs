@@ -125,7 +125,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     let expressible = Expressible::new(config, api, &head, &body);
     let chosen = chosen(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
-    let body = fitted.as_ref().unwrap_or(&body);
+    let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
     let head = Head::read(body).map_err(unreadable)?;
     let expressible = Expressible::new(config, api, &head, body);
     let may_serve = |index| expressible.check(index).is_ok();

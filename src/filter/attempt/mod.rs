@@ -125,7 +125,7 @@ impl Attempt {
         let limits = this.limits(deployment);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
         (this.dropped, this.echo, this.is_impatient) = (apart.dropped, apart.echo, limits.is_callers);
-        let (number, kept) = (this.tried.len(), this.kept.part());
+        let (number, kept) = (this.begun, this.kept.part());
         let attempt = Self {
             flight: Rc::clone(flight),
             dialect,
@@ -145,7 +145,7 @@ impl Attempt {
     /// `link` is what Envoy knows of its connection; asked for only where nobody knows better.
     pub fn ends(&self, link: &dyn Fn() -> Link, now_ms: u64) -> bool {
         let mut flight = self.flight.borrow_mut();
-        let is_mine = flight.open && flight.tried.len() == self.number;
+        let is_mine = flight.open && flight.begun == self.number;
         if !is_mine || !(self.is_held() || matches!(self.phase, Phase::Head)) {
             return false;
         }
@@ -312,6 +312,9 @@ impl Attempt {
     fn failed(&mut self, failure: Failure) -> Verdict {
         self.phase = Phase::Cut;
         let mut flight = self.flight.borrow_mut();
+        if flight.resend(&failure) {
+            return Verdict::Retry;
+        }
         flight.fail(failure);
         if flight.preset.is_some() {
             return Verdict::Retry;

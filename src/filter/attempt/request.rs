@@ -6,7 +6,7 @@ use super::super::brought::brought;
 use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
-use crate::codec::client::openai::{fill::with_usage_asked, head::Head};
+use crate::codec::client::openai::{fill::with_usage_asked, fill::without, head::Head};
 use crate::codec::{self, Echo, Encoded};
 use crate::config::model::{Defaults, Deployment};
 use crate::provider::Dialect;
@@ -33,15 +33,19 @@ pub(super) fn encode(
             return with_defaults(flight, deployment, defaults, model);
         }
         let ask_usage = flight.asks_usage(deployment);
-        let suited = suited(flight, &flight.body, deployment, model);
-        if model == flight.asked && !flight.stripped && !ask_usage && suited.is_none() {
+        let withheld = flight.withheld(deployment);
+        let reduced = if withheld.is_empty() { None } else { without(&flight.body, &withheld) };
+        let given = reduced.as_ref().unwrap_or(&flight.body);
+        let suited = suited(flight, given, deployment, model);
+        if model == flight.asked && !flight.stripped && !ask_usage && suited.is_none() && reduced.is_none() {
             return Ok((Edit::Keep, flight.body.len(), Apart::default()));
         }
         // The wish stands beside the model, unless there is a place for it already.
         let has_place = ask_usage && flight.stream_options;
         let (suited, dropped) = suited.unzip();
-        let asking = has_place.then(|| with_usage_asked(suited.as_ref().unwrap_or(&flight.body)));
-        let changed = asking.or(suited);
+        let dropped = [withheld, dropped.unwrap_or_default()].concat();
+        let asking = has_place.then(|| with_usage_asked(suited.as_ref().unwrap_or(given)));
+        let changed = asking.or(suited).or(reduced);
         let (body, model_span) = match &changed {
             Some(changed) => (changed, Head::read(changed).map_err(|error| Reply::error(&error))?.model_span),
             None => (&flight.body, flight.model_span.clone()),
@@ -51,7 +55,7 @@ pub(super) fn encode(
         let length = prefix.len() + rest.len();
         if flight.stripped || changed.is_some() {
             prefix.extend_from_slice(rest);
-            let apart = Apart { dropped: dropped.unwrap_or_default(), echo: Echo::default() };
+            let apart = Apart { dropped, echo: Echo::default() };
             return Ok((Edit::Whole(prefix), length, apart));
         }
         return Ok((Edit::Prefix(end, prefix), length, Apart::default()));
@@ -78,6 +82,11 @@ fn with_defaults(
     model: &str,
 ) -> Result<(Edit, usize, Apart), Reply> {
     let (mut body, mut dropped) = brought(&flight.body, defaults, Some(flight.api));
+    let withheld = flight.withheld(deployment);
+    if let Some(reduced) = if withheld.is_empty() { None } else { without(&body, &withheld) } {
+        body = reduced.into();
+        dropped.extend(withheld);
+    }
     if let Some((suited, more)) = suited(flight, &body, deployment, model) {
         body = suited.into();
         dropped.extend(more);

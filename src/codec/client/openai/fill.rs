@@ -10,10 +10,11 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 /// The members of an object, each with its very bytes.
-pub(in crate::codec) type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
+pub type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
 /// Reads an object, to be changed and written again. `None`: it is none.
-pub(in crate::codec) fn object(json: &[u8]) -> Option<Object<'_>> {
+#[must_use]
+pub fn object(json: &[u8]) -> Option<Object<'_>> {
     let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(json).ok()?;
     Some(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect())
 }
@@ -30,16 +31,26 @@ pub enum Ceiling {
     Set(u64),
 }
 
+/// A body with its gaps filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filled {
+    /// The body.
+    pub body: Vec<u8>,
+    /// The members that were not there before.
+    pub added: Vec<String>,
+}
+
 /// The body with the gaps filled. `None`: nothing was to be done, or the body is no object.
 #[must_use]
-pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<Ceiling>) -> Option<Vec<u8>> {
+pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<Ceiling>) -> Option<Filled> {
     let mut members = object(body)?;
-    let mut changed = false;
+    let (mut changed, mut added) = (false, Vec::new());
     let is_there = |members: &Object<'_>, name: &str| members.get(name).is_some_and(|value| value.get() != "null");
     for (name, value) in gaps {
         let has_length = LENGTH.contains(&name.as_str()) && LENGTH.iter().any(|name| is_there(&members, name));
         if !has_length && !is_there(&members, name) {
             members.insert(Cow::Borrowed(name), Cow::Owned(to_raw_value(value).ok()?));
+            added.push(name.clone());
             changed = true;
         }
     }
@@ -64,9 +75,19 @@ pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<Ceiling>) 
         }
         if present.is_empty() && matches!(ceiling, Ceiling::Set(_)) {
             set(&mut members, "max_tokens")?;
+            added.push("max_tokens".to_owned());
         }
     }
-    changed.then(|| serde_json::to_vec(&members).ok()).flatten()
+    let body = changed.then(|| serde_json::to_vec(&members).ok()).flatten()?;
+    Some(Filled { body, added })
+}
+
+/// The body without these members. `None`: it is no object.
+#[must_use]
+pub fn without(body: &[u8], names: &[String]) -> Option<Vec<u8>> {
+    let mut members = object(body)?;
+    members.retain(|name, _| !names.iter().any(|left_out| left_out == name));
+    serde_json::to_vec(&members).ok()
 }
 
 /// What a deployment brings to a body.
@@ -144,14 +165,6 @@ pub fn completed(body: &[u8], brought: &Brought<'_>) -> Option<(Vec<u8>, Vec<Str
     Some((serde_json::to_vec(&body).ok()?, left_out))
 }
 
-/// A body without these members. `None`: it is no object.
-#[must_use]
-pub fn without(body: &[u8], names: &[String]) -> Option<Vec<u8>> {
-    let mut members = object(body)?;
-    members.retain(|name, _| !names.iter().any(|dropped| dropped == name));
-    serde_json::to_vec(&members).ok()
-}
-
 /// A body with these members in place of its own. One that is no object stays as it is.
 #[must_use]
 pub fn overlaid(body: Vec<u8>, extra: &Map<String, Value>) -> Vec<u8> {
@@ -199,7 +212,7 @@ mod tests {
 
     fn fill(body: &str, gaps: &str, ceiling: Option<Ceiling>) -> Option<String> {
         let gaps: Map<String, Value> = serde_json::from_str(gaps).unwrap();
-        filled(body.as_bytes(), &gaps, ceiling).map(|body| String::from_utf8(body).unwrap())
+        filled(body.as_bytes(), &gaps, ceiling).map(|it| String::from_utf8(it.body).unwrap())
     }
 
     #[test]

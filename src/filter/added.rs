@@ -1,0 +1,113 @@
+//! Members that the gateway added to a request's body and a provider refuses: the request is sent again without them, and later ones are
+//! sent without them at once.
+//!
+//! The refusal says nothing of the deployment and nothing of the request, so it is no failure of either: health and `num_retries` learn
+//! nothing of it, the client sees nothing of it. What is known is kept in the VM's memory and learnt anew after a reload: that costs one
+//! refused attempt.
+//!
+//! **Invariant:** what the client sent itself is never left out; a member is refused once at most by each deployment in a request.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::expressible::is_foreign;
+use super::patience::Way;
+use super::{Api, Event, Flight};
+use crate::chat::Failure;
+use crate::codec::client::openai::fill::object;
+use crate::config::model::Deployment;
+use crate::failure::refuses;
+use crate::routing::failover::MAX_RETRIES;
+use crate::state::Outcome;
+
+/// The wish for a stream's usage.
+pub(super) const USAGE: &str = "stream_options";
+
+/// Which members deployments refuse, by their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refused(BTreeMap<String, Vec<String>>);
+
+impl Refused {
+    /// Whether a deployment refuses a member.
+    pub(super) fn has(&self, deployment: &Deployment, member: &str) -> bool {
+        // Nearly always nothing is known, and nothing is looked up.
+        !self.0.is_empty() && self.of(deployment).iter().any(|known| known == member)
+    }
+
+    fn of(&self, deployment: &Deployment) -> &[String] {
+        self.0.get(&deployment.id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Notes it. Returns whether it is news.
+    pub(super) fn add(this: &mut Rc<Self>, id: &str, member: &str) -> bool {
+        if this.0.get(id).is_some_and(|known| known.iter().any(|known| known == member)) {
+            return false;
+        }
+        Rc::make_mut(this).0.entry(id.to_owned()).or_default().push(member.to_owned());
+        true
+    }
+}
+
+impl Flight {
+    /// What of the members that the gateway added a deployment refuses.
+    pub(super) fn withheld(&self, deployment: &Deployment) -> Vec<String> {
+        let known = self.refused.of(deployment);
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let added = self.added_for(deployment);
+        known.iter().filter(|member| added.contains(&member.as_str())).cloned().collect()
+    }
+
+    /// All that the gateway adds to this body for a deployment, save the wish for usage: what the router's tier brought, and what the
+    /// deployment brings itself.
+    fn added_for<'a>(&'a self, deployment: &'a Deployment) -> Vec<&'a str> {
+        let mut added: Vec<&str> = self.added.iter().map(String::as_str).collect();
+        if let Some(defaults) = &deployment.defaults
+            && let Some(own) = object(&self.body)
+        {
+            let brought = defaults.members.keys().chain(defaults.extra_body.keys()).map(String::as_str);
+            added.extend(brought.filter(|member| !own.contains_key(*member)));
+        }
+        added
+    }
+
+    /// Where a failure refuses nothing but a member that the gateway added: lets the same deployment be asked again without it. Returns
+    /// whether it is so.
+    pub(super) fn resend(&mut self, failure: &Failure) -> bool {
+        let Some(&place) = self.tried.last().filter(|_| self.open && !self.answered) else { return false };
+        // Envoy counts it among its retries, and makes none after the relay's interim answer.
+        if self.begun > MAX_RETRIES || self.way_taken == Way::LastRelay {
+            return false;
+        }
+        let Some((_, deployment)) = self.deployment(place) else { return false };
+        if self.api == Api::Chat && is_foreign(deployment) {
+            return false;
+        }
+        let usage = self.asks_usage(deployment).then_some(USAGE);
+        let added = self.added_for(deployment).into_iter().filter(|member| !self.refused.has(deployment, member));
+        let Some(member) = usage.into_iter().chain(added).find(|member| refuses(failure, member)) else { return false };
+        let (id, member) = (deployment.id.clone(), member.to_owned());
+        Refused::add(&mut self.refused, &id, &member);
+        self.open = false;
+        self.end(place, Outcome::Abandoned, None);
+        self.events.push(Event::Refused { id, member });
+        (self.preset, self.way, self.is_again) = (Some((place, 0)), self.way_taken, true);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_news_once() {
+        let mut refused = Rc::new(Refused::default());
+        let before = Rc::clone(&refused);
+        assert!(Refused::add(&mut refused, "a", USAGE));
+        assert!(!Refused::add(&mut refused, "a", USAGE));
+        assert!(Refused::add(&mut refused, "b", USAGE) && Refused::add(&mut refused, "a", "user"));
+        assert_eq!(*before, Refused::default(), "who looks at what was known before sees no change");
+    }
+}
