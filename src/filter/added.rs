@@ -17,8 +17,6 @@ use crate::chat::Failure;
 use crate::codec::client::openai::fill::object;
 use crate::config::model::Deployment;
 use crate::failure::refuses;
-use crate::routing::failover::MAX_RETRIES;
-use crate::state::Outcome;
 
 /// The wish for a stream's usage.
 pub(super) const USAGE: &str = "stream_options";
@@ -76,8 +74,8 @@ impl Flight {
     /// whether it is so.
     pub(super) fn resend(&mut self, failure: &Failure) -> bool {
         let Some(&place) = self.tried.last().filter(|_| self.open && !self.answered) else { return false };
-        // Envoy counts it among its retries, and makes none after the relay's interim answer.
-        if self.begun > MAX_RETRIES || self.way_taken == Way::LastRelay {
+        // Envoy makes no retry after the relay's interim answer.
+        if self.way_taken == Way::LastRelay {
             return false;
         }
         let Some((_, deployment)) = self.deployment(place) else { return false };
@@ -88,11 +86,11 @@ impl Flight {
         let added = self.added_for(deployment).into_iter().filter(|member| !self.refused.has(deployment, member));
         let Some(member) = usage.into_iter().chain(added).find(|member| refuses(failure, member)) else { return false };
         let (id, member) = (deployment.id.clone(), member.to_owned());
+        if !self.again() {
+            return false;
+        }
         Refused::add(&mut self.refused, &id, &member);
-        self.open = false;
-        self.end(place, Outcome::Abandoned, None);
         self.events.push(Event::Refused { id, member });
-        (self.preset, self.way, self.is_again) = (Some((place, 0)), self.way_taken, true);
         true
     }
 }

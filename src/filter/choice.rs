@@ -117,8 +117,7 @@ impl Flight {
     }
 
     fn next(&self, failure: &Failure, chance: u64) -> Next {
-        // Envoy counts what was sent again among its retries.
-        if self.way_taken == Way::LastRelay || self.begun > failover::MAX_RETRIES {
+        if self.way_taken == Way::LastRelay {
             return Next::GiveUp;
         }
         // Envoy's time for an attempt passes while it is held back: what is left must do for an answer.

@@ -69,7 +69,7 @@ pub struct Flight {
     pub(super) tried: Vec<Place>,
     /// What failed, in order.
     pub(super) causes: Vec<(Place, Failure)>,
-    /// Attempts that spent nothing: see [`super::link`].
+    /// Attempts that spent nothing: see [`super::link`] and [`super::added`].
     pub(super) free: u32,
     /// The next attempt is one of them.
     pub(super) is_again: bool,

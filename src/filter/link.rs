@@ -63,7 +63,7 @@ impl Flight {
     }
 
     /// Asks the same deployment again, as if it had not been asked. Returns whether that may be.
-    fn again(&mut self) -> bool {
+    pub(super) fn again(&mut self) -> bool {
         let Some(&place) = self.tried.last().filter(|_| self.free < MAX_FREE) else { return false };
         self.free += 1;
         self.open = false;
