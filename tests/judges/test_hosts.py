@@ -1,0 +1,150 @@
+"""Nothing goes where LiteLLM would not send it: every way to name a host with every way to name a key, for every provider.
+
+Ours is what `signalbox check` says of each deployment, LiteLLM's is the request that its Router makes. The value of each variable is its
+own name, so that a key tells where it came from. Of hosts none may differ; of keys, ours may be missing where only the entry or
+`litellm_settings` names the host (docs/litellm.md), never another.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+
+import litellm_hosts
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
+
+PROVIDERS = {
+    "openai": ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
+    "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_API_KEY"),
+    "featherless_ai": ("FEATHERLESS_AI_API_BASE", "FEATHERLESS_AI_API_KEY"),
+    "groq": ("GROQ_API_BASE", "GROQ_API_KEY"),
+    "together_ai": ("TOGETHER_AI_API_BASE", "TOGETHERAI_API_KEY"),
+    "fireworks_ai": ("FIREWORKS_API_BASE", "FIREWORKS_AI_API_KEY"),
+    "deepseek": ("DEEPSEEK_API_BASE", "DEEPSEEK_API_KEY"),
+    "xai": ("XAI_API_BASE", "XAI_API_KEY"),
+    "openrouter": ("OPENROUTER_API_BASE", "OPENROUTER_API_KEY"),
+    "hosted_vllm": ("HOSTED_VLLM_API_BASE", "HOSTED_VLLM_API_KEY"),
+}
+OTHER_BASES = {"OPENAI_API_BASE": "openai", "ANTHROPIC_BASE_URL": "anthropic", "FEATHERLESS_API_BASE": "featherless_ai"}
+PATHS = {"anthropic": "/v1/messages"}
+# What LiteLLM puts where it has no key.
+NO_KEY = {"fake-api-key", "sk-no-key-required"}
+
+
+def configuration(bases, keys):
+    """A configuration with one deployment a provider, and its environment. `bases` and `keys` are ways to name a host and a key."""
+    config, env = {"model_list": [], "litellm_settings": {}, "environment_variables": {}}, {}
+    shared = {}
+    for provider, (base_variable, key_variable) in PROVIDERS.items():
+        params = {"model": f"{provider}/some-model"}
+        for way in bases:
+            url = f"http://{way.replace('_', '-')}.{provider.replace('_', '-')}.test/v1".lower()
+            match way:
+                case "api_base" | "base_url":
+                    params[way] = url
+                case "reference":
+                    params["api_base"], env[f"{provider.upper()}_HERE"] = f"os.environ/{provider.upper()}_HERE", url
+                case "credential":
+                    shared.setdefault(provider, {})["api_base"] = url
+                case "variable":
+                    env[base_variable] = url
+                case "in_file":
+                    config["environment_variables"][base_variable] = url
+                case "other_variable":
+                    env |= {name: url for name, whose in OTHER_BASES.items() if whose == provider}
+                case "settings":
+                    config["litellm_settings"]["api_base"] = "http://settings.test/v1"
+                case "own":
+                    params |= OWN.get(provider, {})
+        env[key_variable] = key_variable
+        for way in keys:
+            match way:
+                case "api_key":
+                    params["api_key"], env["MINE"] = "os.environ/MINE", "MINE"
+                case "credential":
+                    shared.setdefault(provider, {})["api_key"] = "os.environ/SHARED"
+                    env["SHARED"] = "SHARED"
+                case "settings":
+                    config["litellm_settings"]["api_key"], env["GLOBAL"] = "os.environ/GLOBAL", "GLOBAL"
+                case "settings_of_provider":
+                    for name in ("openai", "anthropic", "groq", "openrouter", "xai"):
+                        config["litellm_settings"][f"{name}_key"] = f"os.environ/{name.upper()}_SET"
+                        env[f"{name.upper()}_SET"] = f"{name.upper()}_SET"
+                case "in_file":
+                    config["environment_variables"][key_variable] = f"os.environ/{key_variable}_IN_FILE"
+                    env[f"{key_variable}_IN_FILE"] = f"{key_variable}_IN_FILE"
+        if provider in shared:
+            params["litellm_credential_name"] = provider
+        config["model_list"].append({"model_name": provider, "litellm_params": params})
+    config["credential_list"] = [{"credential_name": name, "credential_values": values} for name, values in shared.items()]
+    if not any(way in bases for way in ("api_base", "base_url", "reference", "credential", "variable", "in_file", "settings")):
+        # It has no host of its own.
+        config["model_list"] = [entry for entry in config["model_list"] if entry["model_name"] != "hosted_vllm"]
+    return config, env
+
+
+OWN = {
+    "openai": {"api_base": "https://api.openai.com/v1"},
+    "groq": {"api_base": "https://api.groq.com/openai/v1/"},
+    "anthropic": {"api_base": "https://api.anthropic.com"},
+}
+BASES = [(), ("api_base",), ("base_url",), ("reference",), ("credential",), ("variable",), ("in_file",), ("other_variable",), ("settings",), ("own",)]
+SEVERAL = [("api_base", "variable", "settings"), ("base_url", "credential"), ("variable", "in_file"), ("variable", "settings"), ("credential", "api_base")]
+KEYS = [(), ("api_key",), ("credential",), ("settings",), ("settings_of_provider",), ("in_file",), ("settings", "settings_of_provider"), ("api_key", "credential", "settings")]
+
+
+def ours(config, env, folder):
+    file = folder / "config.yaml"
+    file.write_text(json.dumps(config))
+    environment = {"PATH": os.environ["PATH"], **env}
+    done = subprocess.run([BINARY, "check", "--json", file], env=environment, capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert said["ok"], [one["problem"] for one in said["diagnostics"] if one["severity"] == "error"]
+    return {one["group"]: one for one in said["summary"]["deployments"]}
+
+
+def compared(theirs, deployment):
+    """What is wrong with a deployment of ours, given LiteLLM's request; empty: nothing."""
+    provider = deployment["provider"]
+    # C11: the path of Anthropic's API begins with the version that many write with the host.
+    url = theirs["url"].replace("/v1/v1/messages", "/v1/messages") if provider == "anthropic" else theirs["url"]
+    mine = deployment["base_url"] + PATHS.get(provider, "/chat/completions")
+    if mine != url:
+        return [f"{provider}: {mine} instead of {url}"]
+    keys = [key for key in theirs["keys"] if key not in NO_KEY]
+    key = deployment["key_variable"]
+    if key is not None and [key] != keys:
+        return [f"{provider}: the key {key} instead of {keys} goes to {mine}"]
+    return []
+
+
+CASES = [*itertools.product(BASES, KEYS), *itertools.product(SEVERAL, KEYS[:3])]
+
+
+@pytest.mark.parametrize(("bases", "keys"), CASES, ids=lambda ways: "+".join(ways) or "none")
+def test_a_host_is_litellms_and_a_key_is_litellms_or_none(bases, keys, tmp_path):
+    config, env = configuration(bases, keys)
+    theirs, mine = litellm_hosts.destinations(config, env), ours(config, env, tmp_path)
+    sent = {name: request for name, request in theirs.items() if request}
+    assert len(sent) >= len(config["model_list"]) - 1, theirs
+    wrong = [one for name, request in sent.items() for one in compared(request, mine[name])]
+    assert not wrong, "\n".join(wrong)
+    # Where LiteLLM has a key and nobody but the provider's own names decide, ours is there too.
+    if bases in ((), ("own",), ("variable",)) or "api_key" in keys:
+        lost = [name for name in sent if name != "hosted_vllm" and mine[name]["key_variable"] is None]
+        assert not lost, lost
+
+
+@pytest.mark.parametrize("name", ["01-base_url", "02-credential", "03-environment"])
+def test_published_configurations_go_where_litellm_sends_them(name, tmp_path):
+    import yaml
+
+    config = yaml.safe_load((ROOT / "tests" / "golden" / "config" / "faults" / f"{name}.yaml").read_text())
+    env = {"HOUSE_KEY": "HOUSE_KEY", "OPENAI_API_KEY": "OPENAI_API_KEY"}
+    theirs, mine = litellm_hosts.destinations(config, env), ours(config, env, tmp_path)
+    assert theirs and all(theirs.values())
+    assert [one for group, request in theirs.items() for one in compared(request, mine[group])] == []
