@@ -199,7 +199,11 @@ fn mutation(mutations: &Value) -> Value {
 
 /// Puts the key into the request after the filter, in place of anything the client sent.
 fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
-    let watched = match (keys::source(config, secret), home.directory) {
+    let place = keys::source(config, secret);
+    if home.directory.is_some() && keys::is_plain_variable(&place, secret) {
+        return of_variable(name, prefix, secret);
+    }
+    let watched = match (place, home.directory) {
         (Source::Watched(path), _) => Some(path.to_owned()),
         (_, Some(directory)) => Some(format!("{directory}/{}", directory::secret_file(secret))),
         _ => None,
@@ -224,6 +228,16 @@ fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterCon
             "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": generic},
         },
     })
+}
+
+/// The same from a variable, where Envoy follows a directory. A secret in a file takes an inotify instance for each name, of which a user
+/// has 128; what Envoy writes here is no part of its configuration or its logs either.
+fn of_variable(name: &str, prefix: Option<&str>, variable: &str) -> Value {
+    let value = format!("{}%ENVIRONMENT({variable})%", prefix.unwrap_or_default());
+    let header = json!({"key": name, "value": value});
+    mutation(&json!({"request_mutations": [
+        {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+    ]}))
 }
 
 /// TLS with the provider's name asked for and checked.

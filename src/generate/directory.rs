@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use super::envoy::{Home, clusters, frame, static_secrets};
-use super::listener;
+use super::{keys, listener};
 use crate::config::compile::Compiled;
 
 /// The bootstrap, which Envoy reads at its start alone.
@@ -52,8 +52,10 @@ pub fn files(
 ) -> Vec<(String, Value)> {
     let config = &compiled.config;
     let secrets = static_secrets(config).into_iter().filter_map(|secret| {
-        let name = secret_file(secret.get("name")?.as_str()?);
-        Some((name, resources(SECRET, vec![secret])))
+        let name = secret.get("name")?.as_str()?;
+        // What is in a variable needs no file.
+        let needs_file = !keys::is_plain_variable(&keys::source(config, name), name);
+        needs_file.then(|| (secret_file(name), resources(SECRET, vec![secret.clone()])))
     });
     let mut now = clusters(config, Home { wasm, directory: Some(directory) });
     let listeners = resources(LISTENER, listener::listeners(compiled, wasm));

@@ -66,6 +66,11 @@ pub fn source<'a>(config: &'a RouterConfig, name: &str) -> Source<'a> {
     }
 }
 
+/// Whether a key is in a variable whose name may stand in a format of Envoy's.
+pub(super) fn is_plain_variable(source: &Source<'_>, name: &str) -> bool {
+    *source == Source::Environment && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Every variable that Envoy needs, each once, in file order.
 #[must_use]
 pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {

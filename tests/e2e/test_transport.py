@@ -128,3 +128,14 @@ def test_b7_a_provider_that_loses_every_new_connection_is_a_failure(provider, ga
     with pytest.raises(openai.APIStatusError) as caught:
         ask(envoy)
     assert caught.value.response.headers["x-signalbox-error"] == "reset"
+
+
+def test_b5_three_hundred_different_keys_start(provider, gateway):
+    one = provider()
+    many = [deployment(f"m{n}", one, id=f"d{n}", api_key=f"os.environ/K{n}") for n in range(300)]
+    envoy = gateway(*many, env={f"K{n}": f"sk-{n}" for n in range(300)}, followed=True)
+    for n in (0, 150, 299):
+        ask(envoy, f"m{n}")
+        assert one.requests[-1].headers["authorization"] == f"Bearer sk-{n}"
+    dump = httpx.get(f"{envoy.admin}/config_dump").text
+    assert "sk-299" not in dump and "sk-299" not in envoy.log

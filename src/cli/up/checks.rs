@@ -69,8 +69,8 @@ pub fn raise_open_files() {
     }
 }
 
-/// The variables that Envoy needs and does not have: keys that stand in the configuration, and harmless words for those that are
-/// not set, since Envoy does not start without.
+/// The variables that Envoy needs and does not have so: keys that stand in the configuration, keys without the white space around
+/// them, and harmless words for those that are not set, since Envoy does not start without.
 pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
     let mut given = Vec::new();
     for variable in keys::variables(&compiled.config) {
@@ -80,6 +80,11 @@ pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
             let users = variable.deployments.join(", ");
             eprintln!("signalbox: warning: {} is not set: {users} will be refused by the provider", variable.name);
             given.push((variable.name, NO_KEY.to_owned()));
+        } else if let Some((name, key)) = std::env::var(&variable.name).ok().map(|key| (variable.name, key))
+            && key.trim() != key
+        {
+            // A line break at its end would make the header one that no provider gets.
+            given.push((name, key.trim().to_owned()));
         }
     }
     given
