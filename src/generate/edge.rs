@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use super::answer_headers;
 use super::envoy::duration;
 use super::listener::NO_CLUSTER;
 use crate::config::model::RouterConfig;
@@ -92,8 +93,10 @@ fn preflight() -> Value {
     })
 }
 
+/// What has no way to a provider needs neither the filter nor a list of what a provider may say, which CORS is not on.
 fn without_the_filter() -> Value {
-    json!({FILTER: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true}})
+    let disabled = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
+    json!({FILTER: disabled, answer_headers::FILTER: disabled})
 }
 
 fn wrong_method() -> Value {

@@ -8,9 +8,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::edge;
 use super::envoy::{address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
+use super::{answer_headers, edge};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -89,7 +89,7 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     manager
 }
 
-fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
+fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
     let router = json!({
         "name": "envoy.filters.http.router",
         "typed_config": {
@@ -97,7 +97,7 @@ fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
             "suppress_envoy_headers": true,
         },
     });
-    [wasm_filter("route", &super::route_configuration(compiled), wasm), router]
+    [wasm_filter("route", &super::route_configuration(compiled), wasm), answer_headers::filter(), router]
 }
 
 fn access_log(config: &RouterConfig) -> Value {
@@ -174,8 +174,8 @@ fn route(config: &RouterConfig) -> Value {
             "authorization", "x-api-key", "cookie", "accept-encoding",
             "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-internal",
         ],
-        // What belongs to the provider's own site.
-        "response_headers_to_remove": ["set-cookie", "alt-svc", "x-signalbox-retry", "x-signalbox-relay-says"],
+        // Of our own words those that are for Envoy. (Of a provider's, a client gets what [`answer_headers`] lists.)
+        "response_headers_to_remove": ["x-signalbox-retry", "x-signalbox-relay-says"],
         "response_headers_to_add": told(),
     })
 }

@@ -9,6 +9,7 @@ pub mod envoy;
 pub mod keys;
 pub mod yaml;
 
+mod answer_headers;
 mod cluster;
 mod edge;
 mod listener;

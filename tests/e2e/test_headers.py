@@ -202,3 +202,41 @@ def test_nothing_in_envoys_configuration_sends_the_retry_word_out(shared):
     added = re.findall(r'"(?:response|request)_headers_to_add"', dump)
     assert not [place for place in added if "x-signalbox-retry" in place]
     assert '"suppress_envoy_headers": true' in dump
+
+
+# What providers' sites say besides, and names that are nearly those that pass.
+SITE = {
+    "strict_transport_security": "max-age=31536000", "access_control_allow_origin": "*", "access_control_expose_headers": "x-request-id",
+    "location": "https://elsewhere.example/", "www_authenticate": "Bearer realm=x", "set_cookie": "a=b", "alt_svc": "h3", "server": "cloudflare",
+    "via": "1.1 x", "cf_ray": "1", "openai_organization": "acme-corp", "openai_project": "proj_1", "anthropic_organization_id": "org-1", "x_amzn_requestid": "r",
+    "x_powered_by": "x", "content_security_policy": "x", "content_typ": "x", "content_typex": "x", "x_request_idx": "x", "x_request_i": "x", "x": "x",
+    "llm_provider_x": "x", "refresh": "0; url=https://elsewhere.example/", "clear_site_data": "*", "link": "<x>", "nel": "{}", "report_to": "{}", "x_envoy_upstream_service_time": "1",
+}
+KEPT = {
+    "x_request_id": "req-1", "request_id": "req-2", "openai_processing_ms": "7", "openai_version": "2020-10-01", "cache_control": "no-store",
+    "x_ratelimit_remaining_requests": "9", "anthropic_ratelimit_tokens_limit": "8",
+}
+OURS = re.compile("x-signalbox-.*|server-timing|x-should-retry|content-(type|length)|cache-control|date|transfer-encoding|retry-after")
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "error", "large"])
+def test_s11_what_a_providers_site_says_does_not_reach_a_client(play, kind):
+    said = SITE | KEPT
+
+    def streams(connection, _request):
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in said.items())
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{lines}transfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode() + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in tokens(2)) + b"0\r\n\r\n")
+
+    large = GOOD | {"padding": "x" * 9_000_000}
+    script = {"whole": answer(200, GOOD, **said), "stream": streams, "error": answer(400, {"error": {"message": "no"}}, **said), "large": answer(200, large, **said)}[kind]
+    envoy, *_ = play(script)
+    try:
+        got = envoy.client().chat.completions.with_raw_response.create(model="m", messages=HELLO, stream=kind == "stream")
+        headers = dict(got.headers)
+        got.close() if hasattr(got, "close") else None
+    except openai.APIStatusError as failed:
+        headers = dict(failed.response.headers)
+    kept = {name.replace("_", "-"): value for name, value in KEPT.items()}
+    assert {name: headers.get(name) for name in kept if name != "cache-control"} == {name: kept[name] for name in kept if name != "cache-control"}
+    assert not [name for name in headers if name not in kept and not OURS.fullmatch(name)], headers
