@@ -7,7 +7,7 @@ ENVOY := .envoy/$(ENVOY_VERSION)/envoy
 WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
 RUNNER := .tools/bin/wasm-bindgen-test-runner
 PYTHON := .venv/bin/python
-SOURCES := $(shell find src examples -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock envoy/VERSION
+SOURCES := $(shell find src bench -name '*.rs') Cargo.toml Cargo.lock envoy/VERSION
 
 .PHONY: help
 help: ## List every target
