@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use signalbox::config::compile::{Compiled, compile};
-use signalbox::config::{diagnostic::Diagnostics, yaml};
+use signalbox::config::diagnostic::{Diagnostics, Severity};
+use signalbox::config::yaml;
 use signalbox::state::{Measure, from_json};
 
 fn root(path: &str) -> PathBuf {
@@ -26,7 +27,9 @@ fn read(path: &str) -> String {
 fn pages() -> Vec<(String, String)> {
     let docs = std::fs::read_dir(root("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let docs = docs.map(|name| format!("docs/{}", name.to_str().unwrap())).filter(|path| path.ends_with(".md"));
-    let others = ["README.md", "CHANGELOG.md", "bench/data/README.md"].map(str::to_owned);
+    let others =
+        ["README.md", "CHANGELOG.md", "SECURITY.md", "RELEASING.md", "examples/README.md", "bench/data/README.md"];
+    let others = others.map(str::to_owned);
     let pages: Vec<_> = others.into_iter().chain(docs).map(|path| (path.clone(), read(&path))).collect();
     assert!(pages.len() > 10, "the test looks in the wrong place");
     pages
@@ -129,6 +132,26 @@ fn every_example_of_a_configuration_compiles_without_a_warning() {
         }
     }
     assert!(compiled >= 5, "only {compiled} examples found");
+}
+
+#[test]
+fn every_example_that_a_user_copies_compiles_without_a_warning_and_is_listed() {
+    let list = read("examples/README.md");
+    let mut compiled = 0;
+    for path in std::fs::read_dir(root("examples")).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "README.md" {
+            continue;
+        }
+        assert!(list.contains(&format!("]({name})")), "examples/README.md does not list {name}");
+        let tree = yaml::read(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let found = compile(&tree, &|_| None).unwrap().diagnostics;
+        let serious: Vec<_> =
+            found.iter().filter(|one| one.severity != Severity::Note).map(|one| one.line(&name)).collect();
+        assert!(serious.is_empty(), "{serious:#?}");
+        compiled += 1;
+    }
+    assert!(compiled >= 6, "only {compiled} found");
 }
 
 #[test]

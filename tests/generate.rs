@@ -36,6 +36,15 @@ fn bootstraps_of_the_tutorials() {
 }
 
 #[test]
+fn the_bootstrap_that_operators_read_is_the_quick_start_s() {
+    let config = std::fs::read_to_string(golden::path("../../examples/quick-start.yaml")).unwrap();
+    let bootstrap = envoy::bootstrap(&compiled(&config), "/usr/lib/signalbox/signalbox.wasm");
+    let origin =
+        "# What `signalbox envoy examples/quick-start.yaml --wasm /usr/lib/signalbox/signalbox.wasm` writes.\n";
+    golden::assert("../../envoy/bootstrap.yaml", &format!("{origin}{}", yaml::write(&bootstrap)));
+}
+
+#[test]
 fn no_key_is_in_a_bootstrap() {
     let compiled = compiled(KEYS);
     let written = yaml::write(&envoy::bootstrap(&compiled, "w"));
