@@ -8,8 +8,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use signalbox::codec::client::openai::{conversation, head::Head};
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
+use signalbox::dialect::openai_chat::client::transcript;
+use signalbox::dialect::scan::BodyScan;
 use signalbox::routing::complexity::Classifier;
 use signalbox::routing::task::{TaskRouterConfig, classify};
 
@@ -52,11 +53,11 @@ fn report(classifier: &Classifier, name: &str, text: &str) {
     let message = serde_json::json!({ "role": "user", "content": text });
     let body = serde_json::json!({ "model": "smart", "stream": true, "messages": [message] }).to_string();
     let rounds = if text.len() > 10_000 { 300 } else { 5_000 };
-    let head_alone = best(rounds, || _ = black_box(Head::read(black_box(body.as_bytes()))));
-    let head = Head::read(body.as_bytes()).unwrap();
+    let head_alone = best(rounds, || _ = black_box(BodyScan::read(black_box(body.as_bytes()))));
+    let head = BodyScan::read(body.as_bytes()).unwrap();
     let read =
-        best(rounds, || _ = black_box(conversation::newest(black_box(&head), |turn| classifier.is_ask(turn, false))));
-    let turns = conversation::newest(&head, |turn| classifier.is_ask(turn, false));
+        best(rounds, || _ = black_box(transcript::newest(black_box(&head), |turn| classifier.is_ask(turn, false))));
+    let turns = transcript::newest(&head, |turn| classifier.is_ask(turn, false));
     let decided = best(rounds, || _ = black_box(classifier.decide(black_box(&turns), false, false)));
     let scored = best(rounds, || _ = black_box(classifier.score(black_box(text), false)));
     let own = ComplexityConfig { classifier_type: ClassifierType::Signalbox, ..ComplexityConfig::default() };

@@ -4,10 +4,10 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`chat`] | the neutral request, answer, stream event, usage and failure that every codec meets in |
+//! | [`chat`] | the neutral request, answer, stream event, usage and failure that every dialect meets in |
 //! | [`provider`] | who runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
-//! | [`codec`] | one dialect a room, bytes to `chat` and back |
+//! | [`dialect`] | one dialect a room, bytes to `chat` and back |
 //! | [`failure`] | whose fault it is: a provider's status, headers and words to a [`chat::Failure`] |
 //! | [`config`] | LiteLLM's `config.yaml` to a [`config::model::RouterConfig`] that cannot be wrong |
 //! | [`state`] | what is remembered between requests |
@@ -26,10 +26,10 @@
 
 pub mod catalogue;
 pub mod chat;
-pub mod codec;
 pub mod config;
 #[cfg(feature = "cli")]
 pub mod demo;
+pub mod dialect;
 pub mod failure;
 pub mod filter;
 pub mod generate;

@@ -10,13 +10,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("provider", &[]),
     ("catalogue", &["chat"]),
     ("failure", &["chat", "provider"]),
-    ("codec", &["chat", "provider", "failure"]),
+    ("dialect", &["chat", "provider", "failure"]),
     ("config", &["provider", "catalogue"]),
     ("state", &["chat", "config", "catalogue"]),
     ("routing", &["chat", "provider", "catalogue", "config", "state"]),
-    ("filter", &["chat", "provider", "catalogue", "codec", "failure", "config", "state", "routing"]),
+    ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
     ("generate", &["config", "provider", "catalogue"]),
-    ("wasm", &["chat", "provider", "codec", "config", "state", "routing", "filter"]),
+    ("wasm", &["chat", "provider", "dialect", "config", "state", "routing", "filter"]),
     ("demo", &[]),
 ];
 

@@ -8,7 +8,7 @@ mod golden;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use signalbox::chat::{Conversation, Role, Turn};
+use signalbox::chat::{Role, Transcript, Utterance};
 use signalbox::config::complexity::{
     ComplexityConfig, DimensionWeights, KeywordTierRule, Tier, TierBoundaries, TierModel, TokenThresholds,
 };
@@ -111,16 +111,16 @@ fn words_end_where_pythons_do() {
 
 // --- The rules around the scorer ------------------------------------------------------------------------------------------
 
-fn says(role: Role, text: &'static str) -> Turn<'static> {
-    Turn { role, text: text.into(), attachments: 0, calls: 0 }
+fn says(role: Role, text: &'static str) -> Utterance<'static> {
+    Utterance { role, text: text.into(), attachments: 0, calls: 0 }
 }
 
-fn decide(config: &ComplexityConfig, turns: &[Turn<'static>]) -> Decision {
-    let conversation = Conversation { turns: turns.to_vec(), ..Conversation::default() };
+fn decide(config: &ComplexityConfig, turns: &[Utterance<'static>]) -> Decision {
+    let conversation = Transcript { turns: turns.to_vec(), ..Transcript::default() };
     Classifier::new(config).unwrap().decide(&conversation, false, true)
 }
 
-fn outcome(config: &ComplexityConfig, turns: &[Turn<'static>]) -> (Tier, Cause) {
+fn outcome(config: &ComplexityConfig, turns: &[Utterance<'static>]) -> (Tier, Cause) {
     let decision = decide(config, turns);
     (decision.scored.tier, decision.scored.cause)
 }
@@ -204,7 +204,7 @@ fn a_planning_client_gets_its_least_tier() {
     assert_eq!(outcome(&top, &hard), (Tier::Complex, Cause::PlanMode));
 
     let tools = vec!["exit_plan_mode".into()];
-    let conversation = Conversation { turns: vec![ask], tools, ..Conversation::default() };
+    let conversation = Transcript { turns: vec![ask], tools, ..Transcript::default() };
     let classifier = Classifier::new(&config).unwrap();
     assert!(classifier.reads_all());
     assert_eq!(classifier.decide(&conversation, false, true).matched.as_deref(), Some("exit_plan_mode"));
@@ -213,7 +213,7 @@ fn a_planning_client_gets_its_least_tier() {
 #[test]
 fn codex_has_reminders_of_its_own() {
     let turns = vec![says(Role::User, "<environment_context>class api</environment_context> Tell me about the sea.")];
-    let conversation = Conversation { turns, ..Conversation::default() };
+    let conversation = Transcript { turns, ..Transcript::default() };
     let classifier = Classifier::new(&litellm()).unwrap();
     assert_eq!(classifier.decide(&conversation, true, false).scored.tier, Tier::Simple);
     assert_eq!(classifier.decide(&conversation, false, false).scored.tier, Tier::Medium);
@@ -258,8 +258,8 @@ fn hostile(bytes: usize) -> Vec<String> {
 fn hostile_texts_do_no_harm() {
     let classifier = Classifier::new(&litellm()).unwrap();
     for text in hostile(20_000) {
-        let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
-        let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
+        let turn = Utterance { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
+        let conversation = Transcript { turns: vec![turn], ..Transcript::default() };
         let decision = classifier.decide(&conversation, true, true);
         assert!(decision.scored.score.is_finite());
     }
@@ -278,8 +278,8 @@ fn time_grows_with_the_text_alone() {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn time(classifier: &Classifier, text: &str) -> std::time::Duration {
-    let turn = Turn { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
-    let conversation = Conversation { turns: vec![turn], ..Conversation::default() };
+    let turn = Utterance { role: Role::User, text: text.into(), attachments: 0, calls: 0 };
+    let conversation = Transcript { turns: vec![turn], ..Transcript::default() };
     let start = std::time::Instant::now();
     std::hint::black_box(classifier.decide(&conversation, true, false));
     start.elapsed()

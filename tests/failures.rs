@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, FailureClass};
-use signalbox::codec::client::openai::error;
+use signalbox::dialect::openai_chat::client::error;
 use signalbox::failure::{ErrorAnswer, api_error, classify};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -3,9 +3,10 @@
 //! The way is the filter's: bytes, the top of the body, the newest turns or all, a decision.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use signalbox::chat::Conversation;
-use signalbox::codec::client::openai::{conversation, head::Head};
+use signalbox::chat::Transcript;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig, Tier};
+use signalbox::dialect::openai_chat::client::transcript;
+use signalbox::dialect::scan::BodyScan;
 use signalbox::routing::complexity::Classifier;
 use signalbox::routing::task::{TaskRouterConfig, classify};
 #[cfg(target_arch = "wasm32")]
@@ -218,7 +219,7 @@ fn classifiers() -> Vec<Classifier> {
 }
 
 /// All that is decided of a conversation, in words.
-fn decided(classifiers: &[Classifier], conversation: &Conversation<'_>) -> String {
+fn decided(classifiers: &[Classifier], conversation: &Transcript<'_>) -> String {
     let mut told = String::new();
     for classifier in classifiers {
         for codex in [false, true] {
@@ -237,15 +238,15 @@ fn decided(classifiers: &[Classifier], conversation: &Conversation<'_>) -> Strin
 
 /// The filter's way with a body. None where it is refused before anybody classifies.
 fn judged(classifiers: &[Classifier], body: &[u8]) -> Option<String> {
-    let head = Head::read(body).ok()?;
-    let whole = conversation::whole(&head);
+    let head = BodyScan::read(body).ok()?;
+    let whole = transcript::whole(&head);
     let mut told = decided(classifiers, &whole);
     for classifier in classifiers {
-        let newest = conversation::newest(&head, |turn| classifier.is_ask(turn, true));
+        let newest = transcript::newest(&head, |turn| classifier.is_ask(turn, true));
         assert!(whole.turns.ends_with(&newest.turns));
         told += &decided(classifiers, &newest);
     }
-    if let Some(read) = conversation::read(body) {
+    if let Some(read) = transcript::read(body) {
         assert_eq!(read.turns, whole.turns);
     }
     Some(told)
@@ -273,10 +274,10 @@ fn the_end_of_a_conversation_is_enough_where_it_says_so() {
     let mut draw = draws(0xE5D);
     for _ in 0..300 {
         let body = body(&mut draw);
-        let Ok(head) = Head::read(&body) else { continue };
+        let Ok(head) = BodyScan::read(&body) else { continue };
         for classifier in classifiers.iter().filter(|classifier| !classifier.reads_all()) {
-            let newest = conversation::newest(&head, |turn| classifier.is_ask(turn, false));
-            let [part, whole] = [newest, conversation::whole(&head)].map(|it| classifier.decide(&it, false, true));
+            let newest = transcript::newest(&head, |turn| classifier.is_ask(turn, false));
+            let [part, whole] = [newest, transcript::whole(&head)].map(|it| classifier.decide(&it, false, true));
             assert_eq!(part, whole, "{}", String::from_utf8_lossy(&body));
         }
     }
@@ -316,8 +317,8 @@ fn megabytes_of_anything_are_decided_soon() {
         let message = serde_json::json!({ "role": "user", "content": text });
         let body = serde_json::json!({ "model": "m", "messages": [message] }).to_string();
         let before = std::time::Instant::now();
-        let head = Head::read(body.as_bytes()).unwrap();
-        let whole = conversation::whole(&head);
+        let head = BodyScan::read(body.as_bytes()).unwrap();
+        let whole = transcript::whole(&head);
         for classifier in &classifiers {
             let _ = classifier.decide(&whole, true, true);
         }

@@ -376,7 +376,7 @@ fn an_explained_choice_is_the_same_choice() {
     for setup in [tiers(""), tiers("classifier_type: signalbox"), setup("task", &format!("{{{TASKS}}}"), "")] {
         for text in [EASY, HARD, REASONING, CODE, TRANSLATE, " "] {
             let body = body(&[("user", EASY), ("assistant", "hi"), ("user", text)], json!({"max_tokens": 99_999}));
-            let head = signalbox::codec::client::openai::head::Head::read(&body).unwrap();
+            let head = signalbox::dialect::scan::BodyScan::read(&body).unwrap();
             let of = |explain| chosen(&setup, &head, &body, &Moment::default(), &|_| true, explain).unwrap();
             let (plain, explained) = (of(false), of(true));
             assert_eq!((plain.choice, plain.target), (explained.choice, explained.target));

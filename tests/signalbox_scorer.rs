@@ -5,8 +5,8 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use signalbox::codec::client::openai::conversation;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig, Tier};
+use signalbox::dialect::openai_chat::client::transcript;
 use signalbox::routing::complexity::signalbox::FEATURES;
 use signalbox::routing::complexity::{Cause, Classifier, Scored};
 #[cfg(target_arch = "wasm32")]
@@ -22,7 +22,7 @@ fn classifier() -> Classifier {
 
 fn scored(body: &Value) -> Scored {
     let body = body.to_string();
-    classifier().decide(&conversation::read(body.as_bytes()).unwrap(), false, true).scored
+    classifier().decide(&transcript::read(body.as_bytes()).unwrap(), false, true).scored
 }
 
 fn prompt(text: &str) -> f64 {

@@ -9,7 +9,7 @@ mod golden;
 mod report;
 
 use serde_json::Value;
-use signalbox::chat::{Conversation, Role, Turn};
+use signalbox::chat::{Role, Transcript, Utterance};
 use signalbox::routing::task::{Classified, Task, TaskRouterConfig, choose, classify};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -19,7 +19,7 @@ struct Case {
     task: Task,
     lang: String,
     split: String,
-    conversation: Conversation<'static>,
+    conversation: Transcript<'static>,
 }
 
 fn cases() -> Vec<Case> {
@@ -28,7 +28,7 @@ fn cases() -> Vec<Case> {
 
 fn case(row: &Value) -> Case {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let turn = |message: &Value| Turn {
+    let turn = |message: &Value| Utterance {
         role: match message["role"].as_str().unwrap() {
             "system" => Role::System,
             "assistant" => Role::Assistant,
@@ -53,20 +53,20 @@ fn case(row: &Value) -> Case {
         task: Task::from_name(row["task"].as_str().unwrap()).unwrap(),
         lang: text(&row["lang"]),
         split: text(&row["split"]),
-        conversation: Conversation { turns, tools, max_tokens: None, structured: false },
+        conversation: Transcript { turns, tools, max_tokens: None, structured: false },
     }
 }
 
-fn user(text: &str) -> Turn<'static> {
-    Turn { role: Role::User, text: text.to_owned().into(), attachments: 0, calls: 0 }
+fn user(text: &str) -> Utterance<'static> {
+    Utterance { role: Role::User, text: text.to_owned().into(), attachments: 0, calls: 0 }
 }
 
-fn said(turns: &[(Role, &str)]) -> Conversation<'static> {
-    let turn = |(role, text): &(Role, &str)| Turn { role: *role, ..user(text) };
-    Conversation { turns: turns.iter().map(turn).collect(), ..Conversation::default() }
+fn said(turns: &[(Role, &str)]) -> Transcript<'static> {
+    let turn = |(role, text): &(Role, &str)| Utterance { role: *role, ..user(text) };
+    Transcript { turns: turns.iter().map(turn).collect(), ..Transcript::default() }
 }
 
-fn of(conversation: &Conversation<'_>) -> Classified {
+fn of(conversation: &Transcript<'_>) -> Classified {
     classify(conversation, &TaskRouterConfig::default())
 }
 

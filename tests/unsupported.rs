@@ -1,10 +1,10 @@
 //! The table of what a dialect has no words for, held against its codec.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use signalbox::codec::client::openai::decode;
-use signalbox::codec::client::openai::head::Head;
-use signalbox::codec::unsupported::{Feature, unsupported};
-use signalbox::codec::{Target, request};
+use signalbox::dialect::openai_chat::client::decode;
+use signalbox::dialect::scan::BodyScan;
+use signalbox::dialect::unsupported::{Feature, unsupported};
+use signalbox::dialect::{Target, request};
 use signalbox::provider::Dialect;
 
 const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
@@ -26,7 +26,7 @@ fn a_dialect_refuses_what_its_list_says_and_nothing_else_of_it() {
         for feature in Feature::ALL {
             for member in members(feature) {
                 let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{member}}}"#);
-                let asked = Feature::ALL.map(|other| Head::read(body.as_bytes()).unwrap().needs.has(other));
+                let asked = Feature::ALL.map(|other| BodyScan::read(body.as_bytes()).unwrap().needs.has(other));
                 assert_eq!(asked, Feature::ALL.map(|other| other == feature), "{member}");
                 let decoded = decode(body.as_bytes()).unwrap();
                 let said = |drop_params| {

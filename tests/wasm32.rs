@@ -5,11 +5,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 #[cfg(target_arch = "wasm32")]
-#[path = "codec_openai.rs"]
-mod codec_openai;
-#[cfg(target_arch = "wasm32")]
 #[path = "complexity.rs"]
 mod complexity;
+#[cfg(target_arch = "wasm32")]
+#[path = "dialect_openai.rs"]
+mod dialect_openai;
 #[cfg(target_arch = "wasm32")]
 #[path = "failures.rs"]
 mod failures;
@@ -27,10 +27,11 @@ mod signalbox_scorer;
 mod task;
 
 use serde_json::Value;
-use signalbox::codec::client::openai::{self, head::Head};
-use signalbox::codec::{self, AnswerContext, Target};
 use signalbox::config::compile::compile;
 use signalbox::config::tree::Node;
+use signalbox::dialect::openai_chat::client as openai;
+use signalbox::dialect::scan::{self, BodyScan};
+use signalbox::dialect::{self, AnswerContext, Target};
 use signalbox::failure;
 use signalbox::provider::Dialect;
 use signalbox::routing::{Ask, Claim, Inputs, plan};
@@ -83,7 +84,7 @@ fn requests_are_encoded_as_natively() {
     for (case, request, wanted) in cases {
         let chat = openai::decode(request).unwrap();
         let target = Target { model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
-        let encoded = codec::request(Dialect::Anthropic, &chat, target).unwrap();
+        let encoded = dialect::request(Dialect::Anthropic, &chat, target).unwrap();
         assert_eq!(json(&encoded.body), json(wanted), "{case}");
     }
 }
@@ -100,7 +101,7 @@ fn answers_are_read_as_natively() {
         "max_tokens"
     );
     for (case, answer, wanted) in cases {
-        let answer = codec::answer(Dialect::Anthropic, answer, &context()).unwrap();
+        let answer = dialect::answer(Dialect::Anthropic, answer, &context()).unwrap();
         assert_eq!(json(&answer.body.unwrap()), json(wanted), "{case}");
     }
 }
@@ -118,7 +119,7 @@ fn streams_are_read_as_natively_whole_and_byte_by_byte() {
     );
     for (case, bytes, wanted) in cases {
         for size in [bytes.len(), 1, 7] {
-            let mut stream = codec::stream(Dialect::Anthropic, context());
+            let mut stream = dialect::stream(Dialect::Anthropic, context());
             let mut out = Vec::new();
             for piece in bytes.chunks(size) {
                 stream.push(piece, &mut out);
@@ -136,17 +137,17 @@ fn depth_is_no_danger_on_a_small_stack() {
     for nested in [&lists, &objects] {
         let body =
             format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"x":{nested},"num_retries":1}}"#);
-        assert_eq!(Head::read(body.as_bytes()).unwrap().model, "m");
-        let _ = openai::head::without_wishes(body.as_bytes());
+        assert_eq!(BodyScan::read(body.as_bytes()).unwrap().model, "m");
+        let _ = scan::strip_gateway_params(body.as_bytes());
         openai::decode(body.as_bytes()).unwrap();
         for field in
             ["messages", "tools", "stop", "logit_bias", "metadata", "response_format", "tool_choice", "stream_options"]
         {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"{field}":{nested}}}"#);
-            let _ = Head::read(body.as_bytes());
+            let _ = BodyScan::read(body.as_bytes());
             let Ok(chat) = openai::decode(body.as_bytes()) else { continue };
             for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-                let _ = codec::request(
+                let _ = dialect::request(
                     dialect,
                     &chat,
                     Target { model: "claude-haiku-4-5", drop_params: true, max_output_tokens: None },
@@ -168,7 +169,7 @@ fn depth_is_no_danger_on_a_small_stack() {
                 continue;
             };
             for model in ["claude-haiku-4-5", "claude-3-haiku"] {
-                let _ = codec::request(
+                let _ = dialect::request(
                     Dialect::Anthropic,
                     &chat,
                     Target { model, drop_params: false, max_output_tokens: None },
@@ -179,8 +180,8 @@ fn depth_is_no_danger_on_a_small_stack() {
         let _ = failure::in_band("openai", nested.as_bytes());
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
             for answer in [nested.clone(), format!(r#"{{"choices":{nested},"content":{nested},"usage":{nested}}}"#)] {
-                let _ = codec::answer(dialect, answer.as_bytes(), &context());
-                let mut stream = codec::stream(dialect, context());
+                let _ = dialect::answer(dialect, answer.as_bytes(), &context());
+                let mut stream = dialect::stream(dialect, context());
                 stream.push(format!("data: {answer}\n\n").as_bytes(), &mut Vec::new());
                 stream.end(&mut Vec::new());
             }

@@ -6,15 +6,15 @@
 //! **Invariant:** nothing in here knows a provider, a configuration or the host.
 
 mod answer;
-mod conversation;
 mod failure;
 mod limits;
 mod request;
+mod transcript;
 
 pub use answer::{ChatEvent, ChatResponse, Choice, FinishReason, ThinkingBlock, ToolCall, Usage};
-pub use conversation::{Conversation, Turn};
 pub use failure::{ApiError, Failure, FailureClass, Fault};
 pub use limits::{RateLimits, Window};
 pub use request::{
     ChatRequest, Content, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice, ToolUse,
 };
+pub use transcript::{Transcript, Utterance};

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use signalbox::codec::client::openai::conversation;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig};
+use signalbox::dialect::openai_chat::client::transcript;
 use signalbox::routing::complexity::{Classifier, Dimension, Scored};
 
 use super::{configuration, stdout};
@@ -157,7 +157,7 @@ pub(super) fn judge(classifier: &Classifier, line: &[u8], explain: bool) -> Resu
         Some(_) => return Err("`prompt` is no text".to_owned()),
         None => {}
     }
-    let conversation = conversation::read(line).ok_or("neither `prompt` nor a list of `messages` is here")?;
+    let conversation = transcript::read(line).ok_or("neither `prompt` nor a list of `messages` is here")?;
     Ok(classifier.decide(&conversation, false, explain).scored)
 }
 

@@ -9,8 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::builder::PossibleValuesParser;
 use signalbox::chat::ApiError;
-use signalbox::codec::client::{self, openai::head::Head};
-use signalbox::codec::{self, AnswerContext, AnswerStream, Echo, Encoded, Passed, Target};
+use signalbox::dialect::openai_chat::client;
+use signalbox::dialect::scan::BodyScan;
+use signalbox::dialect::{self, AnswerContext, AnswerStream, Echo, Encoded, Passed, Target};
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
 
@@ -117,33 +118,34 @@ fn request(args: &RequestArgs) -> io::Result<ExitCode> {
 }
 
 fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encoded, ApiError> {
-    let head = Head::read(body)?;
+    let head = BodyScan::read(body)?;
     let own = head.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&head.model);
     let model = args.model.as_deref().unwrap_or(own);
     if provider.dialect == Dialect::OpenAi {
         // As in Envoy: the client's own bytes, the model's name replaced.
-        let suited =
-            (provider.name == "openai").then(|| codec::openai::suited(body, model, args.drop_params)).flatten();
+        let suited = (provider.name == "openai")
+            .then(|| dialect::openai_chat::provider::suited(body, model, args.drop_params))
+            .flatten();
         let (suited, dropped) = suited.unzip();
         let (body, span) = match &suited {
-            Some(suited) => (suited.as_slice(), Head::read(suited)?.model_span),
+            Some(suited) => (suited.as_slice(), BodyScan::read(suited)?.model_span),
             None => (body, head.model_span),
         };
-        let (end, mut spliced) = codec::openai::splice(body, span, model, false);
+        let (end, mut spliced) = dialect::openai_chat::provider::splice(body, span, model, false);
         spliced.extend_from_slice(body.get(end..).unwrap_or_default());
         return Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() });
     }
-    let chat = client::openai::decode(body)?;
+    let chat = client::decode(body)?;
     let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
     let target = Target { model, drop_params: args.drop_params, max_output_tokens };
-    codec::request(provider.dialect, &chat, target)
+    dialect::request(provider.dialect, &chat, target)
 }
 
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     let body = input()?;
     let provider = named(&args.answer.from)?;
     let answer = if args.status < 400 {
-        codec::answer(provider.dialect, &body, &context(&args.answer))
+        dialect::answer(provider.dialect, &body, &context(&args.answer))
     } else {
         Err(failure::classify(&ErrorAnswer {
             provider: provider.name,
@@ -163,7 +165,7 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
 fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
     let (include_usage, thinking_blocks) = (!args.no_usage, args.thinking_blocks);
     let context = AnswerContext { include_usage, thinking_blocks, ..context(&args.answer) };
-    let mut stream: Box<dyn AnswerStream> = codec::stream(named(&args.answer.from)?.dialect, context);
+    let mut stream: Box<dyn AnswerStream> = dialect::stream(named(&args.answer.from)?.dialect, context);
     let (mut bytes, mut out) = (vec![0; 8192], Vec::new());
     let mut stdin = io::stdin().lock();
     loop {
@@ -205,7 +207,7 @@ fn context(args: &AnswerArgs) -> AnswerContext {
 
 fn refuse(error: &ApiError) -> io::Result<()> {
     eprintln!("status: {}", error.status);
-    output(&client::openai::error::body(error))
+    output(&client::error::body(error))
 }
 
 fn input() -> io::Result<Vec<u8>> {

@@ -14,8 +14,8 @@ use super::expressible::is_foreign;
 use super::patience::Way;
 use super::{Api, Event, Flight};
 use crate::chat::Failure;
-use crate::codec::client::openai::fill::object;
 use crate::config::model::Deployment;
+use crate::dialect::body_defaults::object;
 use crate::failure::refuses;
 
 /// The wish for a stream's usage.

@@ -11,12 +11,10 @@ use serde_json::Map;
 
 use super::Api;
 use crate::chat::ApiError;
-use crate::codec::client::openai::{
-    self,
-    fill::{Brought, completed, overlaid},
-};
-use crate::codec::{self, Encoded, Target};
 use crate::config::model::{Defaults, Deployment};
+use crate::dialect::body_defaults::{Brought, completed, overlaid};
+use crate::dialect::openai_chat::client as openai;
+use crate::dialect::{self, Encoded, Target};
 
 /// The body in the client's dialect, and the names of the client's members that are left out. Without an API it is chat that will be
 /// translated, where `extra_body` is in the provider's dialect already.
@@ -43,7 +41,7 @@ pub(super) fn translated(
     defaults: &Defaults,
     target: Target<'_>,
 ) -> Result<Encoded, ApiError> {
-    let translate = |body: &[u8]| codec::request(deployment.provider.dialect, &openai::decode(body)?, target);
+    let translate = |body: &[u8]| dialect::request(deployment.provider.dialect, &openai::decode(body)?, target);
     let (filled, left_out) = brought(body, defaults, None);
     let mut encoded = match translate(&filled) {
         Ok(encoded) => encoded,

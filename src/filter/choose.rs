@@ -4,12 +4,12 @@
 //!
 //! **Invariant:** a client's tier counts only where the router's configuration allows it.
 
-use crate::chat::Conversation;
-use crate::codec::client::openai::conversation::{newest, whole};
-use crate::codec::client::openai::fill::{Ceiling, Filled, filled};
-use crate::codec::client::openai::head::Head;
+use crate::chat::Transcript;
 use crate::config::complexity::MaxTokens;
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, RouterKind};
+use crate::dialect::body_defaults::{Filled, TokenCap, filled};
+use crate::dialect::openai_chat::client::transcript::{newest, whole};
+use crate::dialect::scan::BodyScan;
 use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
 use crate::routing::could_serve;
 
@@ -24,7 +24,7 @@ pub const TIER_HEADER: &str = "x-signalbox-tier";
 #[must_use]
 pub fn chosen<'c>(
     setup: &'c Setup,
-    head: &Head<'_>,
+    head: &BodyScan<'_>,
     body: &[u8],
     moment: &Moment<'_>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
@@ -36,7 +36,7 @@ pub fn chosen<'c>(
     let wish = if router.allows_client_tier() { Wish::read(&(moment.header)(TIER_HEADER)) } else { None };
     let codex = by_tier && is_codex(&(moment.header)("user-agent"));
     let conversation = match judge.reads(router, wish) {
-        Reads::Nothing => Conversation::default(),
+        Reads::Nothing => Transcript::default(),
         Reads::Newest => newest(head, |turn| judge.is_ask(turn, codex)),
         Reads::All => whole(head),
     };
@@ -58,7 +58,7 @@ pub fn chosen<'c>(
 
 /// The body as the chosen group shall have it; `None`: as it came.
 #[must_use]
-pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &Head<'_>, body: &[u8]) -> Option<Filled> {
+pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &BodyScan<'_>, body: &[u8]) -> Option<Filled> {
     let router = config.routers.get(chosen.choice.router)?;
     let how = match &router.kind {
         RouterKind::Complexity(settings, _) if !chosen.choice.shadow => settings.max_tokens_from_tier_model,
@@ -66,10 +66,10 @@ pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &Head<'_>, body:
     };
     let ceiling = match how {
         MaxTokens::Keep => None,
-        MaxTokens::Overwrite => longest_answer(config, chosen.target.group).map(Ceiling::Set),
+        MaxTokens::Overwrite => longest_answer(config, chosen.target.group).map(TokenCap::Set),
         // Looked up only for the few that ask for a length at all.
         MaxTokens::Clamp => head.max_tokens.and_then(|asked| {
-            longest_answer(config, chosen.target.group).filter(|most| asked > *most).map(Ceiling::Lower)
+            longest_answer(config, chosen.target.group).filter(|most| asked > *most).map(TokenCap::Lower)
         }),
     };
     if ceiling.is_none() && chosen.target.params.is_empty() {

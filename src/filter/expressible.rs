@@ -14,10 +14,12 @@ use super::kept::LARGE;
 use super::reply::invalid;
 use crate::catalogue;
 use crate::chat::{ApiError, ChatRequest};
-use crate::codec::client::openai::{self, fill::without, head::Format, head::Head, head::Needs};
-use crate::codec::unsupported::unsupported;
-use crate::codec::{self, Encoded, Target};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, is_pattern};
+use crate::dialect::body_defaults::without;
+use crate::dialect::openai_chat::client as openai;
+use crate::dialect::scan::{BodyScan, Format, Needs};
+use crate::dialect::unsupported::unsupported;
+use crate::dialect::{self, Encoded, Target};
 use crate::provider::Dialect;
 use crate::routing::{Exclusion, LeftOut, Plan};
 
@@ -33,7 +35,7 @@ pub struct Expressible<'a> {
 impl<'a> Expressible<'a> {
     /// A request of this body, whose head was read.
     #[must_use]
-    pub const fn new(config: &'a RouterConfig, api: Api, head: &Head<'_>, body: &'a [u8]) -> Self {
+    pub const fn new(config: &'a RouterConfig, api: Api, head: &BodyScan<'_>, body: &'a [u8]) -> Self {
         Self { config, api, needs: head.needs, body, decoded: OnceCell::new() }
     }
 
@@ -64,8 +66,8 @@ impl<'a> Expressible<'a> {
                 let target = target(deployment, &deployment.model);
                 let dialect = deployment.provider.dialect;
                 match never_sent(deployment).and_then(|names| without(self.body, names)) {
-                    Some(kept) if self.api == Api::Chat => codec::check(dialect, &openai::decode(&kept)?, target),
-                    _ => codec::check(dialect, self.decoded()?, target),
+                    Some(kept) if self.api == Api::Chat => dialect::check(dialect, &openai::decode(&kept)?, target),
+                    _ => dialect::check(dialect, self.decoded()?, target),
                 }
             }
             _ => Ok(()),
@@ -93,7 +95,7 @@ impl<'a> Expressible<'a> {
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| match &deployment.defaults {
-            None => codec::request(deployment.provider.dialect, request, target),
+            None => dialect::request(deployment.provider.dialect, request, target),
             Some(defaults) => brought::translated(self.body, deployment, defaults, target),
         });
         encoded.map(Some).inspect_err(|_| {
@@ -141,7 +143,7 @@ fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> {
 pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
     match &deployment.defaults {
-        None => codec::request(deployment.provider.dialect, &openai::decode(body)?, target),
+        None => dialect::request(deployment.provider.dialect, &openai::decode(body)?, target),
         Some(defaults) => brought::translated(body, deployment, defaults, target),
     }
 }

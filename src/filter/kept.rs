@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::reply::{ERROR_HEADER, Reply};
 use super::{Flight, Setup, Worker};
 use crate::chat::ApiError;
-use crate::codec::client::openai::error;
+use crate::dialect::openai_chat::client::error;
 
 /// A body larger than this is kept by Envoy alone, which has it anyway, and is read again for each attempt. For a smaller one, asking
 /// Envoy would cost more than keeping it.

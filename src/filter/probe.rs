@@ -10,8 +10,9 @@
 use super::headers::{OutgoingHeaders, to_provider};
 use super::{Api, HeaderMap};
 use crate::chat::Failure;
-use crate::codec::{self, Target, client::openai};
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
+use crate::dialect::openai_chat::client as openai;
+use crate::dialect::{self, Target};
 use crate::failure::{self, ErrorAnswer};
 
 /// One question to one deployment.
@@ -37,7 +38,7 @@ impl Probe {
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
         let request = openai::decode(question).ok()?;
         let target = Target { model: &deployment.model, drop_params: true, max_output_tokens: None };
-        let body = codec::request(deployment.provider.dialect, &request, target).ok()?.body;
+        let body = dialect::request(deployment.provider.dialect, &request, target).ok()?.body;
         let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })

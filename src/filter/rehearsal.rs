@@ -10,8 +10,8 @@
 use super::Flight;
 use super::reply::{Reply, invalid};
 use crate::chat::{Failure, FailureClass};
-use crate::codec::client::openai::head::Rehearsal;
 use crate::config::model::Settings;
+use crate::dialect::scan::MockFailure;
 use crate::routing::Place;
 use crate::routing::failover::{self, Rules};
 
@@ -19,7 +19,7 @@ use crate::routing::failover::{self, Rules};
 ///
 /// # Errors
 /// A 400 that says how to allow it.
-pub(super) fn admit(rehearsal: Option<Rehearsal>, settings: &Settings) -> Result<Option<Rehearsal>, Reply> {
+pub(super) fn admit(rehearsal: Option<MockFailure>, settings: &Settings) -> Result<Option<MockFailure>, Reply> {
     let Some(refused) = rehearsal.filter(|_| !settings.mock_testing) else { return Ok(rehearsal) };
     let member = member(refused);
     let message = format!(
@@ -28,21 +28,21 @@ pub(super) fn admit(rehearsal: Option<Rehearsal>, settings: &Settings) -> Result
     Err(Reply::error(&invalid(400, "mock_testing_not_allowed", Some(member), message)))
 }
 
-const fn member(rehearsal: Rehearsal) -> &'static str {
+const fn member(rehearsal: MockFailure) -> &'static str {
     match rehearsal {
-        Rehearsal::Fallbacks => "mock_testing_fallbacks",
-        Rehearsal::ContextWindow => "mock_testing_context_fallbacks",
-        Rehearsal::ContentPolicy => "mock_testing_content_policy_fallbacks",
-        Rehearsal::RateLimit => "mock_testing_rate_limit_error",
+        MockFailure::Fallbacks => "mock_testing_fallbacks",
+        MockFailure::ContextWindow => "mock_testing_context_fallbacks",
+        MockFailure::ContentPolicy => "mock_testing_content_policy_fallbacks",
+        MockFailure::RateLimit => "mock_testing_rate_limit_error",
     }
 }
 
-fn failure(rehearsal: Rehearsal) -> Failure {
+fn failure(rehearsal: MockFailure) -> Failure {
     let (class, status) = match rehearsal {
-        Rehearsal::Fallbacks => (FailureClass::Upstream, 500),
-        Rehearsal::ContextWindow => (FailureClass::ContextWindow, 400),
-        Rehearsal::ContentPolicy => (FailureClass::ContentPolicy, 400),
-        Rehearsal::RateLimit => (FailureClass::RateLimit, 429),
+        MockFailure::Fallbacks => (FailureClass::Upstream, 500),
+        MockFailure::ContextWindow => (FailureClass::ContextWindow, 400),
+        MockFailure::ContentPolicy => (FailureClass::ContentPolicy, 400),
+        MockFailure::RateLimit => (FailureClass::RateLimit, 429),
     };
     Failure { status, ..Failure::local(class, format!("a rehearsed failure (`{}`)", member(rehearsal))) }
 }
@@ -52,11 +52,11 @@ impl Flight {
     ///
     /// # Errors
     /// The rehearsed failure, where nothing does.
-    pub(super) fn rehearse(mut self, rehearsal: Rehearsal) -> Result<Self, Reply> {
+    pub(super) fn rehearse(mut self, rehearsal: MockFailure) -> Result<Self, Reply> {
         let first = Place { stage: 0, candidate: 0 };
         let failure = failure(rehearsal);
         self.tried.push(first);
-        if rehearsal == Rehearsal::RateLimit {
+        if rehearsal == MockFailure::RateLimit {
             self.choose(&failure);
         } else {
             let rules = Rules::of(&self.config.signalbox);

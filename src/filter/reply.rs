@@ -5,8 +5,8 @@ use serde_json::json;
 use super::endpoint::decoded;
 use super::headers::OutgoingHeaders;
 use crate::chat::ApiError;
-use crate::codec::client::openai::error;
 use crate::config::model::{RouterConfig, is_pattern};
+use crate::dialect::openai_chat::client::error;
 
 /// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
 pub(super) const ERROR_HEADER: &str = "x-signalbox-error";

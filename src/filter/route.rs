@@ -15,9 +15,9 @@ use super::rehearsal;
 use super::reply::{Reply, invalid, models, one_model};
 use super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
-use crate::codec::client::openai::{head::Format, head::Head, head::Parts, head::without_wishes};
-use crate::codec::{Echo, Encoded};
 use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
+use crate::dialect::{Echo, Encoded};
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
@@ -138,7 +138,7 @@ impl Default for Moment<'_> {
 /// # Errors
 /// The refusal, in OpenAI's shape.
 pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
-    let head = Head::read(&body).map_err(|error| Reply::error(&error))?;
+    let head = BodyScan::read(&body).map_err(|error| Reply::error(&error))?;
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
@@ -154,7 +154,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         let planned = match &fitted {
             None => planned(&setup.config, api, &head, &body, moment, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
-                let head = Head::read(&fitted.body).map_err(|error| Reply::error(&error))?;
+                let head = BodyScan::read(&fitted.body).map_err(|error| Reply::error(&error))?;
                 planned(&setup.config, api, &head, &fitted.body, moment, chosen.as_ref(), &mut excluded)
             }
         };
@@ -165,11 +165,11 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
             Err(reply) => return Err(reply),
         }
     };
-    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, without_wishes } =
+    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, strip_gateway_params } =
         planned;
-    let stripped = filled.is_some() || without_wishes.is_some();
+    let stripped = filled.is_some() || strip_gateway_params.is_some();
     let (filled, added) = filled.map(|filled| (filled.body, filled.added)).unzip();
-    body = without_wishes.or(filled).unwrap_or(body);
+    body = strip_gateway_params.or(filled).unwrap_or(body);
     let is_checked = body.len() > LARGE;
     let patience::Times { per_try_ms, own_ms, patience_ms } =
         patience::times(&setup.config, &plan, stream, own_timeout_ms);
@@ -240,25 +240,25 @@ struct Planned {
     stream_options: bool,
     model_span: Range<usize>,
     /// The body without what it says to the gateway, where it says anything.
-    without_wishes: Option<Vec<u8>>,
+    strip_gateway_params: Option<Vec<u8>>,
 }
 
 fn planned(
     config: &RouterConfig,
     api: Api,
-    head: &Head<'_>,
+    head: &BodyScan<'_>,
     body: &[u8],
     moment: &Moment<'_>,
     chosen: Option<&Chosen<'_>>,
     excluded: &mut Vec<DeploymentIndex>,
 ) -> Result<Planned, Reply> {
-    let without_wishes = head.asks_gateway().then(|| without_wishes(body));
-    let model_span = match &without_wishes {
-        Some(body) => Head::read(body).map_err(|error| Reply::error(&error))?.model_span,
+    let strip_gateway_params = head.has_gateway_params().then(|| strip_gateway_params(body));
+    let model_span = match &strip_gateway_params {
+        Some(body) => BodyScan::read(body).map_err(|error| Reply::error(&error))?.model_span,
         None => head.model_span.clone(),
     };
     let choice = chosen.map(|chosen| chosen.choice);
-    let expressible = Expressible::new(config, api, head, without_wishes.as_deref().unwrap_or(body));
+    let expressible = Expressible::new(config, api, head, strip_gateway_params.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
@@ -287,14 +287,14 @@ fn planned(
         include_usage: head.include_usage,
         stream_options: head.stream_options,
         model_span,
-        without_wishes,
+        strip_gateway_params,
     })
 }
 
 /// Lets somebody decide about a request: all that a decision depends on is put together here, for requests and for explanations alike.
 pub fn consider<T>(
     config: &RouterConfig,
-    head: &Head<'_>,
+    head: &BodyScan<'_>,
     body: &[u8],
     moment: &Moment<'_>,
     chosen: Option<&Chosen<'_>>,
@@ -331,7 +331,7 @@ pub fn consider<T>(
 /// Lets somebody look at what a request needs of a deployment.
 pub(super) fn requirements<T>(
     config: &RouterConfig,
-    head: &Head<'_>,
+    head: &BodyScan<'_>,
     body: &[u8],
     moment: &Moment<'_>,
     look: impl FnOnce(Ask<'_>) -> T,

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use signalbox::chat::ApiError;
-use signalbox::codec::client::openai::head::Head;
 use signalbox::config::model::{DeploymentIndex, RouterConfig};
+use signalbox::dialect::scan::BodyScan;
 use signalbox::filter::choose::{TIER_HEADER, chosen, fitted};
 use signalbox::filter::expressible::Expressible;
 use signalbox::filter::route::{self, Moment};
@@ -103,7 +103,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         None => Vec::new(),
     };
     let unreadable = |error: ApiError| format!("{}: {}", args.request.display(), error.message);
-    let head = Head::read(&body).map_err(unreadable)?;
+    let head = BodyScan::read(&body).map_err(unreadable)?;
     let api = api(&head, &body);
     if api == Api::Chat {
         head.require_messages().map_err(unreadable)?;
@@ -126,7 +126,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     let chosen = chosen(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
     let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
-    let head = Head::read(body).map_err(unreadable)?;
+    let head = BodyScan::read(body).map_err(unreadable)?;
     let expressible = Expressible::new(config, api, &head, body);
     let may_serve = |index| expressible.check(index).is_ok();
     let (explanation, firsts) = route::consider(config, &head, body, &moment, chosen.as_ref(), &may_serve, |inputs| {
@@ -145,7 +145,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
 }
 
 /// Which path the request is for, by what it holds.
-fn api(head: &Head<'_>, body: &[u8]) -> Api {
+fn api(head: &BodyScan<'_>, body: &[u8]) -> Api {
     let tree: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match (head.messages, tree.get("input"), tree.get("prompt")) {
         (None, Some(_), _) => Api::Embeddings,

@@ -11,8 +11,8 @@ use super::super::verdict::{Edit, Verdict};
 use super::answer::{is_document, unreadable};
 use super::{Attempt, MARGIN_MS, Phase, Way};
 use crate::chat::{Failure, FailureClass};
-use crate::codec;
 use crate::config::model::StreamCommit;
+use crate::dialect;
 
 /// How long the body of an error may hang before the error is judged by what there is of it, in milliseconds.
 const ERROR_BODY_MS: u64 = 1_500;
@@ -242,7 +242,7 @@ impl Attempt {
         }
         let Phase::Held(stream, held) = &mut self.phase else { return None };
         let held = std::mem::take(held);
-        let stream = stream.take().unwrap_or_else(|| codec::stream(self.dialect, self.context()));
+        let stream = stream.take().unwrap_or_else(|| dialect::stream(self.dialect, self.context()));
         self.phase = Phase::Flowing(stream, held);
         Some(self.commit(Edit::Keep))
     }

@@ -6,9 +6,10 @@ use super::super::brought::brought;
 use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
-use crate::codec::client::openai::{fill::with_usage_asked, fill::without, head::Head};
-use crate::codec::{self, Echo, Encoded};
 use crate::config::model::{Defaults, Deployment};
+use crate::dialect::body_defaults::{with_usage_asked, without};
+use crate::dialect::scan::BodyScan;
+use crate::dialect::{self, Echo, Encoded};
 use crate::provider::Dialect;
 
 /// What is said of a body beside it.
@@ -47,10 +48,11 @@ pub(super) fn encode(
         let asking = has_place.then(|| with_usage_asked(suited.as_ref().unwrap_or(given)));
         let changed = asking.or(suited).or(reduced);
         let (body, model_span) = match &changed {
-            Some(changed) => (changed, Head::read(changed).map_err(|error| Reply::error(&error))?.model_span),
+            Some(changed) => (changed, BodyScan::read(changed).map_err(|error| Reply::error(&error))?.model_span),
             None => (&flight.body, flight.model_span.clone()),
         };
-        let (end, mut prefix) = codec::openai::splice(body, model_span, model, ask_usage && !has_place);
+        let (end, mut prefix) =
+            dialect::openai_chat::provider::splice(body, model_span, model, ask_usage && !has_place);
         let rest = body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();
         if flight.stripped || changed.is_some() {
@@ -71,7 +73,7 @@ pub(super) fn encode(
 /// The body as a reasoning model takes it, and the names of what was left out. LiteLLM knows these rules for OpenAI's own chat alone.
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
     let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
-    is_own.then(|| codec::openai::suited(body, model, deployment.drop_params)).flatten()
+    is_own.then(|| dialect::openai_chat::provider::suited(body, model, deployment.drop_params)).flatten()
 }
 
 /// A body of the provider's own dialect, with what its deployment brings.
@@ -94,8 +96,8 @@ fn with_defaults(
     if flight.asks_usage(deployment) {
         body = with_usage_asked(&body).into();
     }
-    let span = Head::read(&body).map_err(|error| Reply::error(&error))?.model_span;
-    let (end, mut whole) = codec::openai::splice(&body, span, model, false);
+    let span = BodyScan::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+    let (end, mut whole) = dialect::openai_chat::provider::splice(&body, span, model, false);
     whole.extend_from_slice(body.get(end..).unwrap_or_default());
     let length = whole.len();
     Ok((Edit::Whole(whole), length, Apart { dropped, echo: Echo::default() }))

@@ -3,7 +3,7 @@
 use super::super::kept::{overloaded, overloaded_headers};
 use super::super::verdict::{Commit, Edit, Verdict};
 use super::{Attempt, OF_REPLACED_BODY, Phase};
-use crate::codec::client::openai::error;
+use crate::dialect::openai_chat::client::error;
 
 impl Attempt {
     /// Counts what is kept after a step. Where that is too much, what the step said is replaced by the try's end.

@@ -17,7 +17,7 @@ use super::complexity::Classifier;
 use super::estimate::Prompt;
 use super::exclusion::Exclusion;
 use super::strategy::Random;
-use crate::chat::{Conversation, Turn};
+use crate::chat::{Transcript, Utterance};
 use crate::config::model::{GroupIndex, Router, RouterConfig, RouterKind, Target};
 use crate::config::task::Task;
 use crate::state::Seen;
@@ -36,7 +36,7 @@ enum Kind {
 /// What a choice depends on besides the configuration.
 pub struct Given<'a> {
     /// What was said, as far as [`Judge::reads`] wants it.
-    pub conversation: &'a Conversation<'a>,
+    pub conversation: &'a Transcript<'a>,
     /// The client is Codex, which has reminders of its own.
     pub codex: bool,
     /// The tier that the client wishes, where it may.
@@ -109,7 +109,7 @@ impl Judge {
 
     /// Whether somebody asks something in this turn.
     #[must_use]
-    pub fn is_ask(&self, turn: &Turn<'_>, codex: bool) -> bool {
+    pub fn is_ask(&self, turn: &Utterance<'_>, codex: bool) -> bool {
         matches!(&self.0, Kind::Tiers(classifier) if classifier.is_ask(turn, codex))
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** an ask is judged at most twice, and of a very long conversation the oldest asks only, so that time stays bounded.
 
-use crate::chat::{Conversation, Role, Turn};
+use crate::chat::{Role, Transcript, Utterance};
 
 /// How many earlier asks are judged.
 const MOST_ASKS: usize = 256;
@@ -16,9 +16,9 @@ const MOST_LOOKS: usize = 256 * 1024;
 
 /// Calls `judge` with each earlier request of a conversation, the oldest first, until it returns false.
 pub(super) fn earlier<'a>(
-    conversation: &Conversation<'a>,
-    is_ask: impl Fn(&Turn<'a>) -> bool,
-    mut judge: impl FnMut(&Conversation<'a>) -> bool,
+    conversation: &Transcript<'a>,
+    is_ask: impl Fn(&Utterance<'a>) -> bool,
+    mut judge: impl FnMut(&Transcript<'a>) -> bool,
 ) {
     if conversation.turns.iter().filter(|turn| turn.role == Role::User).count() < 2 {
         return;
@@ -26,7 +26,7 @@ pub(super) fn earlier<'a>(
     let most = (MOST_LOOKS / conversation.turns.len().max(1)).clamp(1, MOST_ASKS);
     let turns = conversation.turns.iter().enumerate();
     let asks: Vec<usize> = turns.filter(|(_, turn)| is_ask(turn)).map(|(at, _)| at).take(most).collect();
-    let mut so_far = Conversation {
+    let mut so_far = Transcript {
         turns: Vec::with_capacity(conversation.turns.len()),
         tools: conversation.tools.clone(),
         max_tokens: conversation.max_tokens,
@@ -55,8 +55,8 @@ pub(super) fn earlier<'a>(
 }
 
 /// The conversation as it was when a turn was its newest.
-pub(super) fn up_to<'a>(conversation: &Conversation<'a>, turn: usize) -> Conversation<'a> {
-    Conversation {
+pub(super) fn up_to<'a>(conversation: &Transcript<'a>, turn: usize) -> Transcript<'a> {
+    Transcript {
         turns: conversation.turns.get(..=turn).unwrap_or_default().to_vec(),
         tools: conversation.tools.clone(),
         max_tokens: conversation.max_tokens,

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use memchr::memchr2_iter;
 
 use super::unicode::strip;
-use crate::chat::{Conversation, Role, Turn};
+use crate::chat::{Role, Transcript, Utterance};
 
 /// Pairs of marks, in lower case, around what is no ask. The first is for everyone, the others for Codex.
 pub(super) const MARKERS: &[(&str, &str)] = &[
@@ -34,7 +34,7 @@ pub struct Ask<'c> {
 }
 
 /// Finds the newest ask.
-pub(super) fn newest<'c>(conversation: &'c Conversation<'_>, markers: &[(&str, &str)]) -> Option<Ask<'c>> {
+pub(super) fn newest<'c>(conversation: &'c Transcript<'_>, markers: &[(&str, &str)]) -> Option<Ask<'c>> {
     let users = conversation.turns.iter().enumerate().rev().filter(|(_, turn)| turn.role == Role::User);
     let mut asks = users.enumerate().map(|(newer, (turn, said))| Ask {
         text: human(&said.text, markers),
@@ -45,7 +45,7 @@ pub(super) fn newest<'c>(conversation: &'c Conversation<'_>, markers: &[(&str, &
 }
 
 /// Whether a turn asks something.
-pub(super) fn is_ask(turn: &Turn<'_>, markers: &[(&str, &str)]) -> bool {
+pub(super) fn is_ask(turn: &Utterance<'_>, markers: &[(&str, &str)]) -> bool {
     turn.role == Role::User && !human(&turn.text, markers).is_empty()
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_older_ask_counts_where_newer_turns_ask_nothing() {
-        let turn = |role, text: &'static str| Turn { role, text: text.into(), attachments: 0, calls: 0 };
+        let turn = |role, text: &'static str| Utterance { role, text: text.into(), attachments: 0, calls: 0 };
         let turns = vec![
             turn(Role::User, "older"),
             turn(Role::User, "the ask"),
@@ -144,7 +144,7 @@ mod tests {
             turn(Role::User, "<system-reminder>x</system-reminder>"),
             turn(Role::Tool, "result"),
         ];
-        let mut conversation = Conversation { turns, ..Conversation::default() };
+        let mut conversation = Transcript { turns, ..Transcript::default() };
         let ask = newest(&conversation, MARKERS).unwrap();
         assert_eq!((&*ask.text, ask.turn, ask.is_newest_turn), ("the ask", 1, false));
         conversation.turns.truncate(2);

@@ -24,7 +24,7 @@ pub use rules::Decision;
 pub use scored::{Cause, Dimension, Scored, Tier};
 pub use signalbox::Signalbox;
 
-use crate::chat::{Conversation, Turn};
+use crate::chat::{Transcript, Utterance};
 use crate::config::complexity::{ClassifierType, ComplexityConfig};
 use rules::Rules;
 use signalbox::Place;
@@ -66,14 +66,14 @@ impl Classifier {
 
     /// Whether somebody asks something in this turn. `codex`: the client is Codex, which has reminders of its own.
     #[must_use]
-    pub fn is_ask(&self, turn: &Turn<'_>, codex: bool) -> bool {
+    pub fn is_ask(&self, turn: &Utterance<'_>, codex: bool) -> bool {
         self.rules.is_ask(turn, codex)
     }
 
     /// Decides. `explain` fills in signals and dimensions. Where nobody asks anything the cause is [`Cause::DefaultFallback`],
     /// and the default model serves instead of the tier.
     #[must_use]
-    pub fn decide(&self, conversation: &Conversation<'_>, codex: bool, explain: bool) -> Decision {
+    pub fn decide(&self, conversation: &Transcript<'_>, codex: bool, explain: bool) -> Decision {
         self.rules.decide(conversation, codex, |ask, markers| match &self.scorer {
             Scorer::Heuristic(heuristic) => heuristic.score(&ask.text, explain),
             Scorer::Signalbox(own) => own.score_in(&ask.text, Place { conversation, turn: ask.turn, markers }, explain),

@@ -11,7 +11,7 @@ use super::ask::{Ask, MARKERS, is_ask, newest};
 use super::keywords::{ESCALATION, HOUSEKEEPING, PLAN_MODE, PLAN_MODE_TOOL};
 use super::scored::{Cause, Scored, Tier};
 use super::words::Words;
-use crate::chat::{Conversation, Role, Turn};
+use crate::chat::{Role, Transcript, Utterance};
 use crate::config::complexity::ComplexityConfig;
 
 /// A tier, and how it came about.
@@ -75,14 +75,14 @@ impl Rules {
         self.floor.is_some()
     }
 
-    pub(super) fn is_ask(&self, turn: &Turn<'_>, codex: bool) -> bool {
+    pub(super) fn is_ask(&self, turn: &Utterance<'_>, codex: bool) -> bool {
         is_ask(turn, &self.markers(codex))
     }
 
     /// Decides with the help of a scorer, which is asked only where no rule has decided.
     pub(super) fn decide(
         &self,
-        conversation: &Conversation<'_>,
+        conversation: &Transcript<'_>,
         codex: bool,
         score: impl FnOnce(&Ask<'_>, &[(&str, &str)]) -> Scored,
     ) -> Decision {
@@ -145,7 +145,7 @@ impl Rules {
 
     /// What shows that the client plans: its tool, its system prompt, or a note at or after the newest ask. An older note stays in
     /// the conversation after planning has ended, and says nothing.
-    fn plan_sign<'s>(&'s self, conversation: &Conversation<'_>, ask: usize) -> Option<&'s str> {
+    fn plan_sign<'s>(&'s self, conversation: &Transcript<'_>, ask: usize) -> Option<&'s str> {
         if conversation.tools.iter().any(|tool| tool == PLAN_MODE_TOOL) {
             return Some(PLAN_MODE_TOOL);
         }

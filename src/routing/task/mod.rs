@@ -18,7 +18,7 @@ mod phrases;
 mod reader;
 mod shape;
 
-use crate::chat::{Conversation, Role, Turn};
+use crate::chat::{Role, Transcript, Utterance};
 pub use crate::config::task::{Task, TaskRouterConfig};
 use cues::{ATTACHED, CODE_BEFORE, CODING_TOOLS};
 use reader::Reader;
@@ -81,7 +81,7 @@ pub struct Cue {
 
 /// Tells what a conversation is about.
 #[must_use]
-pub fn classify(conversation: &Conversation<'_>, config: &TaskRouterConfig) -> Classified {
+pub fn classify(conversation: &Transcript<'_>, config: &TaskRouterConfig) -> Classified {
     if estimated_tokens(conversation) >= config.long_context_tokens {
         let cue = Cue { task: Task::LongContext, name: "the conversation's length", points: GENERAL_POINTS };
         return Classified { task: Task::LongContext, confidence: 1.0, cues: vec![cue] };
@@ -137,13 +137,16 @@ pub const fn neighbours(task: Task) -> &'static [Task] {
 /// The conversation's length in tokens, by a rule of thumb: four bytes each, which is right for English prose, and near enough for
 /// code and for scripts of three bytes a character.
 #[must_use]
-pub fn estimated_tokens(conversation: &Conversation<'_>) -> u64 {
+pub fn estimated_tokens(conversation: &Transcript<'_>) -> u64 {
     let bytes: usize = conversation.turns.iter().map(|turn| turn.text.len()).sum();
     u64::try_from(bytes / TOKEN_BYTES).unwrap_or(u64::MAX)
 }
 
 /// The last of the user's turns before `end` that says anything: its place, itself, and its text without reminders.
-fn newest_ask<'t, 'a>(conversation: &'t Conversation<'a>, end: usize) -> Option<(usize, &'t Turn<'a>, Vec<&'t str>)> {
+fn newest_ask<'t, 'a>(
+    conversation: &'t Transcript<'a>,
+    end: usize,
+) -> Option<(usize, &'t Utterance<'a>, Vec<&'t str>)> {
     let turns = conversation.turns.iter().enumerate().take(end).rev();
     turns.filter(|(_, turn)| turn.role == Role::User).find_map(|(at, turn)| {
         let ask = head_and_tail(&without_reminders(&turn.text), HEAD_BYTES, TAIL_BYTES);
@@ -153,7 +156,7 @@ fn newest_ask<'t, 'a>(conversation: &'t Conversation<'a>, end: usize) -> Option<
 }
 
 /// Reads one ask and what belongs to it.
-fn read(conversation: &Conversation<'_>, at: usize, turn: &Turn<'_>, ask: &[&str]) -> Reader {
+fn read(conversation: &Transcript<'_>, at: usize, turn: &Utterance<'_>, ask: &[&str]) -> Reader {
     let mut reader = Reader::new();
     reader.ask(ask);
     if turn.attachments > 0 {

@@ -10,7 +10,7 @@
 use super::super::ask::human;
 use super::reading::Reading;
 use super::text::Reader;
-use crate::chat::{Conversation, Role};
+use crate::chat::{Role, Transcript};
 
 /// How much of the newest ask is read at its head, and as much at its tail, in bytes.
 const HALF: usize = 8 * 1024;
@@ -26,7 +26,7 @@ pub(super) fn newest(ask: &str) -> Reading {
 
 /// The counts of a few asks before a turn, the newest first.
 pub(super) fn before<'c>(
-    conversation: &'c Conversation<'_>,
+    conversation: &'c Transcript<'_>,
     turn: usize,
     markers: &'c [(&str, &str)],
 ) -> impl Iterator<Item = Reading> + 'c {

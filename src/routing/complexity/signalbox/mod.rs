@@ -20,7 +20,7 @@ mod text;
 mod words;
 
 use super::{Cause, Dimension, Scored};
-use crate::chat::Conversation;
+use crate::chat::Transcript;
 use crate::config::complexity::{ComplexityConfig, TierBoundaries};
 use reading::{Opening, Reading};
 use words::Sign;
@@ -100,7 +100,7 @@ pub struct Signalbox {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'c> {
     /// What it belongs to.
-    pub(super) conversation: &'c Conversation<'c>,
+    pub(super) conversation: &'c Transcript<'c>,
     /// Its turn.
     pub(super) turn: usize,
     /// Pairs of marks around what is no ask.
@@ -208,7 +208,7 @@ fn filled(known: impl Iterator<Item = f64>) -> Values {
     values
 }
 
-fn tools(conversation: &Conversation<'_>) -> f64 {
+fn tools(conversation: &Transcript<'_>) -> f64 {
     let of_turns = conversation
         .turns
         .iter()

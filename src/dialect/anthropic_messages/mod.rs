@@ -1,0 +1,3 @@
+//! Anthropic Messages (API version 2023-06-01).
+
+pub mod provider;

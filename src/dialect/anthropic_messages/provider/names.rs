@@ -1,0 +1,116 @@
+//! The names of functions, made to fit Anthropic's rule (`^[a-zA-Z0-9_-]{1,64}$`).
+//!
+//! OpenAI's clients name functions `files.read` or longer than Anthropic allows. Such get another name on the way there, and the
+//! client's own on the way back ([`crate::dialect::Echo`]). The new name depends on the request and nothing else.
+//!
+//! **Invariant:** a name that fits stays, and no two functions get one name, nor one that a tool of our own has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tools::{JSON_TOOL, UNUSED_TOOL};
+use crate::chat::{ChatRequest, ToolChoice};
+
+/// The longest name, in characters.
+const LONGEST: usize = 64;
+
+/// The functions that are called otherwise: the client's name and ours.
+#[derive(Default)]
+pub struct Names<'r>(BTreeMap<&'r str, String>);
+
+impl<'r> Names<'r> {
+    /// Names all functions of a request: on offer, chosen, and called before.
+    pub fn of(request: &'r ChatRequest<'_>) -> Self {
+        let all = || {
+            let chosen = match &request.tool_choice {
+                Some(ToolChoice::Named(name)) => Some(name),
+                _ => None,
+            };
+            let offered = request.tools.iter().map(|tool| &tool.name);
+            let called = request.messages.iter().flat_map(|message| &message.tool_calls).map(|call| &call.name);
+            offered.chain(chosen).chain(called).map(AsRef::as_ref)
+        };
+        let mut taken: BTreeSet<String> = BTreeSet::from([JSON_TOOL.to_owned(), UNUSED_TOOL.to_owned()]);
+        let mut odd: Vec<&'r str> = Vec::new();
+        for name in all() {
+            if fits(name) {
+                taken.insert(name.to_owned());
+            } else {
+                odd.push(name);
+            }
+        }
+        let mut names = BTreeMap::new();
+        let mut again: BTreeMap<String, u32> = BTreeMap::new();
+        for name in odd {
+            if names.contains_key(name) {
+                continue;
+            }
+            let plain = fitted(name, LONGEST);
+            let mut ours = plain.clone();
+            while !taken.insert(ours.clone()) {
+                let count = again.entry(plain.clone()).or_insert(1);
+                *count = count.saturating_add(1);
+                let end = format!("_{count}");
+                ours = fitted(&plain, LONGEST.saturating_sub(end.len())) + &end;
+            }
+            names.insert(name, ours);
+        }
+        Self(names)
+    }
+
+    /// The name that Anthropic is told.
+    pub fn ours<'n>(&'n self, name: &'n str) -> &'n str {
+        self.0.get(name).map_or(name, String::as_str)
+    }
+
+    /// The client's names by ours.
+    pub fn back(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(theirs, ours)| (ours.clone(), (*theirs).to_owned())).collect()
+    }
+}
+
+const fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Whether a name may stay. The names of our own tools are taken.
+fn fits(name: &str) -> bool {
+    let is_own = name == JSON_TOOL || name == UNUSED_TOOL;
+    !name.is_empty() && name.len() <= LONGEST && name.chars().all(is_plain) && !is_own
+}
+
+fn fitted(name: &str, longest: usize) -> String {
+    if name.is_empty() {
+        return "function".to_owned();
+    }
+    name.chars().take(longest).map(|c| if is_plain(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Tool;
+
+    #[test]
+    fn c7_names_fit_and_stay_distinct() {
+        let long = "x".repeat(70);
+        let tools = ["a.b", "a_b", "a:b", "é", "", JSON_TOOL, "fine-1", &long, &format!("{long}y"), "a.b"];
+        let tool = |name: &&str| Tool {
+            name: (*name).to_owned().into(),
+            description: None,
+            parameters: None,
+            strict: None,
+            cache_control: None,
+        };
+        let request = ChatRequest { tools: tools.iter().map(tool).collect(), ..ChatRequest::default() };
+        let names = Names::of(&request);
+        let ours: Vec<&str> = tools.iter().map(|name| names.ours(name)).collect();
+        let short = "x".repeat(64);
+        let shorter = format!("{}_2", "x".repeat(62));
+        let wanted =
+            ["a_b_2", "a_b", "a_b_3", "_", "function", "json_tool_call_2", "fine-1", &short, &shorter, "a_b_2"];
+        assert_eq!(ours, wanted);
+        let back = names.back();
+        assert_eq!(back.len(), 7);
+        assert!(back.iter().all(|(ours, theirs)| names.ours(theirs) == ours && fits(ours)));
+    }
+}

@@ -1,0 +1,4 @@
+//! OpenAI chat completions, and everything compatible with it.
+
+pub mod client;
+pub mod provider;
