@@ -11,7 +11,7 @@ use signalbox::config::compile;
 use signalbox::config::model::StreamCommit;
 use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, Moment};
-use signalbox::filter::{Api, Attempt, Edit, Ending, Event, Flight, HeaderMap, Outgoing, Reply, Setup, Verdict};
+use signalbox::filter::{Api, Attempt, Edit, Ending, Flight, HeaderMap, Outgoing, Reply, Report, Setup, Verdict};
 use signalbox::routing::strategy::Random;
 use signalbox::state::Outcome;
 #[cfg(target_arch = "wasm32")]
@@ -161,10 +161,10 @@ impl Shell {
 /// How attempts ended since the last call; each has begun before.
 fn endings_of(flight: &RefCell<Flight>) -> Vec<Ending> {
     let ended = |event| match event {
-        Event::Began(_) | Event::Refused { .. } => None,
-        Event::Ended(ending) => Some(ending),
+        Report::Began(_) | Report::Refused { .. } => None,
+        Report::Ended(ending) => Some(ending),
     };
-    flight.borrow_mut().take_events().into_iter().filter_map(ended).collect()
+    flight.borrow_mut().take_reports().into_iter().filter_map(ended).collect()
 }
 
 /// What the client has of an answer that comes in these pieces.

@@ -12,7 +12,7 @@ use memory::Memory;
 use signalbox::chat::FailureClass;
 use signalbox::config::compile::compile_json;
 use signalbox::filter::route::{Moment, decide};
-use signalbox::filter::{Api, Asked, Attempt, Event, Flight, HeaderMap, Reply, Setup, SharedFlight, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Flight, HeaderMap, Reply, Report, Setup, SharedFlight, Verdict, Worker};
 use signalbox::state::Outcome;
 
 const GROUPS: &str = r#"
@@ -52,9 +52,9 @@ fn a_rehearsal_leads_where_its_failure_would() {
         let mut flight = decided(&config, &format!(r#""{member}":true"#)).unwrap();
         assert_eq!(flight.next_cluster(), cluster, "{member}");
         assert!(!String::from_utf8_lossy(&flight.body).contains("mock"), "the provider is not told");
-        assert!(flight.take_events().is_empty(), "health and statistics learn nothing");
+        assert!(flight.take_reports().is_empty(), "health and statistics learn nothing");
         let (attempt, _) = Attempt::start(&Rc::new(RefCell::new(flight)), HeaderMap::new(), None, &|| 1_000).unwrap();
-        let events = attempt.flight().borrow_mut().take_events();
+        let events = attempt.flight().borrow_mut().take_reports();
         assert_eq!(events.len(), 1, "only the attempt that is really made: {events:?}");
     }
     let plain = decided(&config, r#""mock_testing_fallbacks":false"#).unwrap();
@@ -119,8 +119,8 @@ fn outcome(more: &str, headers: bool) -> Outcome {
         let (next, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000 + timeout_ms).unwrap();
         drop(next);
     }
-    let ended = |event| if let Event::Ended(ending) = event { Some(ending.outcome) } else { None };
-    flight.borrow_mut().take_events().into_iter().find_map(ended).unwrap()
+    let ended = |event| if let Report::Ended(ending) = event { Some(ending.outcome) } else { None };
+    flight.borrow_mut().take_reports().into_iter().find_map(ended).unwrap()
 }
 
 #[test]

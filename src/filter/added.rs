@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use super::expressible::is_foreign;
 use super::patience::Way;
-use super::{Api, Event, Flight};
+use super::{Api, Flight, Report};
 use crate::chat::Failure;
 use crate::config::model::Deployment;
 use crate::dialect::body_defaults::object;
@@ -90,7 +90,7 @@ impl Flight {
             return false;
         }
         Refused::add(&mut self.refused, &id, &member);
-        self.events.push(Event::Refused { id, member });
+        self.reports.push(Report::Refused { id, member });
         true
     }
 }

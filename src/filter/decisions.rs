@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::gauges::{Change, Told};
+use super::gauges::{Change, MetricUpdate};
 use crate::config::model::{RouterConfig, header_text};
 use crate::routing::auto::{Choice, Label};
 
@@ -13,7 +13,7 @@ use crate::routing::auto::{Choice, Label};
 pub(super) struct Decisions {
     counts: HashMap<(usize, Label, &'static str), u64>,
     /// Of configurations that are in force no more.
-    left: Vec<Told>,
+    left: Vec<MetricUpdate>,
 }
 
 impl Decisions {
@@ -29,13 +29,13 @@ impl Decisions {
     }
 
     /// All that was counted.
-    pub(super) fn take(&mut self, config: &RouterConfig) -> Vec<Told> {
+    pub(super) fn take(&mut self, config: &RouterConfig) -> Vec<MetricUpdate> {
         let mut told = std::mem::take(&mut self.left);
         for ((router, label, cause), count) in std::mem::take(&mut self.counts) {
             let Some(router) = config.routers.get(router) else { continue };
             let (kind, class, name) = (label.kind(), label.as_str(), header_text(&router.name));
             let name = format!("signalbox.decisions.{kind}.{class}.cause.{cause}.router.{name}");
-            told.push(Told { name, change: Change::Add(count) });
+            told.push(MetricUpdate { name, change: Change::Add(count) });
         }
         told
     }

@@ -9,7 +9,7 @@ use crate::state::{Measure, Outcome, Tally};
 
 /// What the state learns of a flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum Report {
     /// An attempt at a deployment began.
     Began(DeploymentIndex),
     /// It ended. Each attempt that began has one of these.

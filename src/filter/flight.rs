@@ -10,7 +10,7 @@ use super::added::{Refused, USAGE};
 use super::kept::Kept;
 use super::patience::Way;
 use super::relay::RELAY;
-use super::{Api, Ending, Event, Reply};
+use super::{Api, Ending, Reply, Report};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, RouterConfig, StrategyName, header_text};
@@ -109,7 +109,7 @@ pub struct Flight {
     pub(super) dropped: Vec<String>,
     /// What the answer of the try must be told by.
     pub(super) echo: Echo,
-    pub(super) events: Vec<Event>,
+    pub(super) reports: Vec<Report>,
     /// The open attempt in the books, or the first one that is yet to begin.
     pub(super) booking: Option<Booking>,
     /// The prompt's length in tokens, where anybody counts them.
@@ -142,8 +142,8 @@ impl Flight {
     }
 
     /// What happened since the last call, for the state to record.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 
     /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
@@ -161,7 +161,7 @@ impl Flight {
         }
         self.open = true;
         let deployment = self.plan.candidate(place).map(|candidate| candidate.deployment);
-        self.events.extend(deployment.map(Event::Began));
+        self.reports.extend(deployment.map(Report::Began));
     }
 
     /// The open attempt failed: notes the cause and chooses what follows.
@@ -240,9 +240,9 @@ impl Flight {
     /// What the served attempt cost, in US dollars, where that is known.
     #[must_use]
     pub fn cost_told(&self) -> Option<String> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Ended(ending) => ending.cost.map(|cost| cost.to_string()),
-            Event::Began(_) | Event::Refused { .. } => None,
+        self.reports.iter().rev().find_map(|event| match event {
+            Report::Ended(ending) => ending.cost.map(|cost| cost.to_string()),
+            Report::Began(_) | Report::Refused { .. } => None,
         })
     }
 
@@ -262,7 +262,7 @@ impl Flight {
     pub(super) fn end(&mut self, place: Place, outcome: Outcome, usage: Option<Usage>) {
         let Some(candidate) = self.plan.candidate(place) else { return };
         let since_sent = |at_ms: u64| at_ms.saturating_sub(self.sent_ms);
-        self.events.push(Event::Ended(Ending {
+        self.reports.push(Report::Ended(Ending {
             deployment: candidate.deployment,
             outcome,
             cost: usage.and_then(|usage| self.cost(place, &usage)),

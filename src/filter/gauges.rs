@@ -9,7 +9,7 @@ use crate::state::{Measure, Seen, Standing, Tally};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct MetricUpdate {
     /// The statistic's name.
     pub name: String,
     /// What becomes of it.
@@ -30,23 +30,23 @@ pub enum Change {
 pub struct Gauges {
     told: HashMap<usize, (u32, u64)>,
     /// Of configurations that are in force no more.
-    left: Vec<Told>,
+    left: Vec<MetricUpdate>,
     /// What all workers keep, in KiB, where that is news.
     buffered_kib: Option<u64>,
 }
 
 impl Gauges {
     /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
-    pub fn told(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<Told> {
+    pub fn told(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
         let count = |(index, measure, by): (usize, Measure, u64)| {
-            Some(Told { name: measure.name(id(index)?), change: Change::Add(by) })
+            Some(MetricUpdate { name: measure.name(id(index)?), change: Change::Add(by) })
         };
         let mut told = std::mem::take(&mut self.left);
         told.extend(tally.take().filter_map(count));
         let bytes = |kib: u64| kib.saturating_mul(1024);
         let buffered = self.buffered_kib.take().map(|kib| Change::Set(bytes(kib)));
-        told.extend(buffered.map(|change| Told { name: "signalbox.buffered_bytes".to_owned(), change }));
+        told.extend(buffered.map(|change| MetricUpdate { name: "signalbox.buffered_bytes".to_owned(), change }));
         for (index, seen) in seen.iter().enumerate() {
             let Some(id) = id(index) else { continue };
             let now = (seen.in_flight, standing(seen.standing));
@@ -78,8 +78,8 @@ impl Gauges {
     }
 }
 
-fn set(what: &str, id: &str, value: u64) -> Told {
-    Told { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) }
+fn set(what: &str, id: &str, value: u64) -> MetricUpdate {
+    MetricUpdate { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) }
 }
 
 /// 0 well, 1 half-open, 2 cooling.
@@ -103,7 +103,7 @@ mod tests {
         let (mut gauges, mut tally, mut seen) = (Gauges::default(), Tally::default(), [Seen::default()]);
         let mut told = |seen: &[Seen]| {
             let told = gauges.told(&config, &mut tally, seen).into_iter();
-            told.map(|Told { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
+            told.map(|MetricUpdate { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
         };
         assert_eq!(
             told(&seen),

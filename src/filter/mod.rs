@@ -1,13 +1,12 @@
-//! The two roles as state machines: data in, effects out, no host call.
+//! The two roles as state machines: events in, effects out.
 //!
-//! The **route** role ([`route`]) reads a request once, plans it, and leaves a [`Flight`] behind. The **attempt** role
-//! ([`Attempt`]) runs once for each try of that flight: it rewrites the request for its deployment, judges the answer, and says
+//! The **route** role ([`RouteFilter`]) reads a request once, plans it, and leaves a [`Flight`] behind. The **attempt** role
+//! ([`AttemptFilter`]) runs once for each try of that flight: it rewrites the request for its deployment, judges the answer, and says
 //! whether Envoy shall retry. What takes long to build waits in a [`Setup`]. The shell in `wasm` carries the effects out.
 //!
-//! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_events`]), also one that is reset.
+//! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_reports`]), also one that is reset.
 
 mod added;
-mod alarms;
 mod attempt;
 mod brought;
 mod choice;
@@ -22,33 +21,37 @@ mod flight;
 mod flights;
 mod gauges;
 mod headers;
+mod host;
 pub mod kept;
 mod link;
 mod patience;
 pub mod plugin;
 pub mod probe;
+mod properties;
 mod refusal;
 mod rehearsal;
 mod relay;
 mod reply;
 pub mod route;
 mod setup;
+mod timers;
 mod verdict;
 mod worker;
 
-pub use alarms::{Alarm, Alarms};
-pub use attempt::Attempt;
-pub use ending::{Ending, Event};
+pub use attempt::{Attempt, AttemptFilter};
+pub use ending::{Ending, Report};
 pub use endpoint::Api;
 pub use flight::Flight;
-pub use gauges::{Change, Told};
-pub use headers::{HeaderMap, OutgoingHeaders, flight_of};
+pub use gauges::{Change, MetricUpdate};
+pub use headers::{HeaderMap, OutgoingHeaders};
+pub use host::{Buffer, Effect, Effects, Event, Flow, Host, Map};
 pub use link::Link;
-pub use relay::{RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER, relayed_flight};
+pub use relay::{RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER};
 pub use reply::Reply;
+pub use route::RouteFilter;
 pub use setup::Setup;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};
-pub use worker::{Asked, SharedFlight, Worker};
+pub use worker::{Asked, SharedFlight, Worker, configure, on_call_answered, on_tick};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");

@@ -7,13 +7,19 @@
 //!
 //! **Invariant:** only cooling deployments are asked, by one worker at a time.
 
+use std::collections::HashMap;
+
 use super::headers::{OutgoingHeaders, to_provider};
-use super::{Api, HeaderMap};
+use super::{Api, HeaderMap, Worker};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::openai_chat::client as openai;
 use crate::dialect::{self, Target};
 use crate::failure::{self, ErrorAnswer};
+use crate::state::{Booking, Ended, Outcome, Standing, StateStore, take_turn};
+
+/// After its time, a probe's end is told within so many milliseconds, or never.
+const LATE_MS: u64 = 1_000;
 
 /// One question to one deployment.
 #[derive(Debug)]
@@ -42,6 +48,63 @@ impl Probe {
         let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })
+    }
+}
+
+/// Probes on their way, by the host's number: what they hold in the books, when their time is over, and whose API was asked.
+pub(super) type Probes = HashMap<u32, (Booking, u64, &'static str)>;
+
+impl Worker {
+    /// The cooling deployments that this worker is to ask now.
+    pub fn probes(&mut self, store: &dyn StateStore) -> Vec<Probe> {
+        let Some(setup) = self.setup.clone() else { return Vec::new() };
+        let config = &setup.config;
+        let Some(check) = &config.signalbox.health_check else { return Vec::new() };
+        let unwell = |index: &usize| self.ledger.seen().get(*index).is_some_and(|seen| seen.standing != Standing::Well);
+        let cooling: Vec<usize> = (0..config.deployments.len()).filter(unwell).collect();
+        if cooling.is_empty() || !take_turn(store, self.now_ms, check.interval_ms) {
+            return Vec::new();
+        }
+        cooling.into_iter().filter_map(|index| Probe::new(config, index)).collect()
+    }
+
+    /// A probe is on its way, under the host's number for it.
+    pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
+        let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
+        let check = self.setup.as_ref().and_then(|setup| setup.signalbox.health_check.as_ref());
+        let asked = self.setup.as_ref().and_then(|setup| setup.deployments.get(deployment));
+        let provider = asked.map_or("", |asked| asked.provider.name);
+        let over_ms = self.now_ms.saturating_add(check.map_or(0, |check| check.timeout_ms)).saturating_add(LATE_MS);
+        if let Some((former, ..)) = self.probes.insert(call, (booking, over_ms, provider)) {
+            self.ledger.cancel(store, former, self.now_ms);
+        }
+    }
+
+    /// Gives back what probes hold whose answer never comes: the host forgets its calls with the listener that made them.
+    pub(super) fn forget_probes(&mut self, store: &dyn StateStore) {
+        let now_ms = self.now_ms;
+        for (_, (booking, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
+            self.ledger.end(store, booking, &Ended::with(Outcome::Abandoned), now_ms);
+        }
+    }
+
+    /// A probe's answer came; `None`: none did.
+    pub fn probed(
+        &mut self,
+        store: &dyn StateStore,
+        call: u32,
+        answer: Option<(u16, HeaderMap, Vec<u8>)>,
+        now_ms: u64,
+    ) {
+        let Some((booking, _, provider)) = self.probes.remove(&call) else { return };
+        let judge =
+            |(status, headers, body): (u16, HeaderMap, Vec<u8>)| verdict(provider, (status, &headers, &body), now_ms);
+        let outcome = match answer.map(judge) {
+            Some(None) => Outcome::Served,
+            Some(Some(failure)) => Outcome::Failed(failure),
+            None => Outcome::Abandoned,
+        };
+        self.ledger.end(store, booking, &Ended::with(outcome), now_ms);
     }
 }
 

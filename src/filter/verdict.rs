@@ -55,12 +55,6 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// All changes: a name, and its value, or nothing where it goes.
-    pub fn changes(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
-        let removed = self.remove.iter().map(|name| (*name, None));
-        removed.chain(self.set.iter().map(|(name, value)| (*name, Some(value.as_str()))))
-    }
-
     /// The whole answer as one of the filter's own, for an answer that ended with its head: Envoy has no body there to replace.
     #[must_use]
     pub fn reply(&self, body: &[u8]) -> Reply {

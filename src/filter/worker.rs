@@ -3,7 +3,6 @@
 //! **Invariant:** every attempt that began is booked once and given back once: when it ends, or when its flight lands.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hash::RandomState;
 use std::rc::Rc;
 
@@ -11,11 +10,13 @@ use super::added::Refused;
 use super::decisions::Decisions;
 use super::desk::Desk;
 use super::flights::Flights;
-use super::gauges::{Gauges, Told};
+use super::gauges::{Gauges, MetricUpdate};
+use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
 use super::kept::Kept;
-use super::probe::{self, Probe};
+use super::probe::{Probe, Probes};
 use super::route::{self, Admission, Moment, RequestHead};
-use super::{Api, Ending, Event, Flight, HeaderMap, Reply, Setup};
+use super::timers::Timers;
+use super::{Api, Ending, Flight, HeaderMap, Reply, Report, Setup};
 use crate::chat::Failure;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
@@ -24,12 +25,7 @@ use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
-use crate::state::{
-    Booking, Ended, Ledger, Measure, Outcome, Standing, StateStore, Sum, Tally, accounts, take_turn, to_json,
-};
-
-/// After its time, a probe's end is told within so many milliseconds, or never.
-const LATE_MS: u64 = 1_000;
+use crate::state::{Ended, Ledger, Measure, Outcome, Standing, StateStore, Sum, Tally, accounts, to_json};
 
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
@@ -46,12 +42,12 @@ pub struct Asked<'a> {
 
 /// What one worker's VM keeps in memory.
 pub struct Worker {
-    setup: Option<Rc<Setup>>,
+    pub(super) setup: Option<Rc<Setup>>,
     flights: Flights,
     pub(super) kept: Kept,
     pub(super) coming: Kept,
     buffered: Sum,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     tally: Tally,
     decisions: Decisions,
     gauges: Gauges,
@@ -59,9 +55,9 @@ pub struct Worker {
     limits_read_ms: Vec<u64>,
     /// What deployments refuse of what the gateway adds to requests.
     refused: Rc<Refused>,
-    /// Probes on their way, by the host's number: when their time is over, and who was asked.
-    probes: HashMap<u32, (Booking, u64, &'static str)>,
-    now_ms: u64,
+    pub(super) probes: Probes,
+    pub(super) now_ms: u64,
+    pub(super) timers: Timers,
     random: Random,
 }
 
@@ -83,8 +79,9 @@ impl Worker {
             gauges: Gauges::default(),
             limits_read_ms: Vec::new(),
             refused: Rc::default(),
-            probes: HashMap::new(),
+            probes: Probes::default(),
             now_ms: 0,
+            timers: Timers::default(),
             random,
         }
     }
@@ -242,20 +239,20 @@ impl Worker {
     ) -> Option<String> {
         let mut flight = flight.borrow_mut();
         let mut news = None;
-        for event in flight.take_events() {
+        for event in flight.take_reports() {
             match event {
-                Event::Began(deployment) if flight.booking.is_none() => {
+                Report::Began(deployment) if flight.booking.is_none() => {
                     // A flight may outlive its configuration.
                     let Some(index) = self.index(&flight, deployment) else { continue };
                     flight.booking = Some(self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms));
                 }
-                Event::Began(_) => {}
-                Event::Refused { id, member } => {
+                Report::Began(_) => {}
+                Report::Refused { id, member } => {
                     let is_news = Refused::add(&mut self.refused, &id, &member);
                     let told = || format!("{id} refuses `{member}`, which the gateway added: it is sent no more");
                     news = news.or_else(|| is_news.then(told));
                 }
-                Event::Ended(ending) => {
+                Report::Ended(ending) => {
                     let Some(booking) = flight.booking.take() else { continue };
                     let index = self.index(&flight, ending.deployment);
                     let failure = if let Outcome::Failed(failure) = &ending.outcome { Some(failure) } else { None };
@@ -274,6 +271,12 @@ impl Worker {
             }
         }
         news
+    }
+
+    /// The same for an event of the host: what is to be logged becomes an effect.
+    pub(super) fn report(&mut self, host: &dyn Host, flight: &RefCell<Flight>, effects: &mut Effects) {
+        let news = self.record(host, flight, &|| host.now_ms());
+        effects.list.extend(news.map(Effect::Log));
     }
 
     /// Where an older configuration's deployments stand in the one in force; `None`: it is the one in force.
@@ -307,65 +310,50 @@ impl Worker {
     }
 
     /// What Envoy's statistics are to be told since the last call.
-    pub fn statistics(&mut self) -> Vec<Told> {
+    pub fn statistics(&mut self) -> Vec<MetricUpdate> {
         let Some(setup) = &self.setup else { return Vec::new() };
         let mut told = self.gauges.told(setup, &mut self.tally, self.ledger.seen());
         told.append(&mut self.decisions.take(setup));
         told
     }
+}
 
-    /// The cooling deployments that this worker is to ask now.
-    pub fn probes(&mut self, store: &dyn StateStore) -> Vec<Probe> {
-        let Some(setup) = self.setup.clone() else { return Vec::new() };
-        let config = &setup.config;
-        let Some(check) = &config.signalbox.health_check else { return Vec::new() };
-        let unwell = |index: &usize| self.ledger.seen().get(*index).is_some_and(|seen| seen.standing != Standing::Well);
-        let cooling: Vec<usize> = (0..config.deployments.len()).filter(unwell).collect();
-        if cooling.is_empty() || !take_turn(store, self.now_ms, check.interval_ms) {
-            return Vec::new();
-        }
-        cooling.into_iter().filter_map(|index| Probe::new(config, index)).collect()
-    }
+/// The root context is given a configuration for its listener. Returns what its requests are planned with.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn configure(worker: &RefCell<Worker>, json: &str, host: &dyn Host) -> Result<Rc<Setup>, String> {
+    worker.borrow_mut().configure(json, host, host.now_ms())
+}
 
-    /// A probe is on its way, under the host's number for it.
-    pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
-        let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
-        let check = self.setup.as_ref().and_then(|setup| setup.signalbox.health_check.as_ref());
-        let asked = self.setup.as_ref().and_then(|setup| setup.deployments.get(deployment));
-        let provider = asked.map_or("", |asked| asked.provider.name);
-        let over_ms = self.now_ms.saturating_add(check.map_or(0, |check| check.timeout_ms)).saturating_add(LATE_MS);
-        if let Some((former, ..)) = self.probes.insert(call, (booking, over_ms, provider)) {
-            self.ledger.cancel(store, former, self.now_ms);
-        }
-    }
-
-    /// Gives back what probes hold whose answer never comes: the host forgets its calls with the listener that made them.
-    fn forget_probes(&mut self, store: &dyn StateStore) {
-        let now_ms = self.now_ms;
-        for (_, (booking, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
-            self.ledger.end(store, booking, &Ended::with(Outcome::Abandoned), now_ms);
+/// A tick of the root context: what others learnt is read, what was counted is told, attempts whose time has come are woken, and cooling
+/// deployments are asked.
+pub fn on_tick(worker: &RefCell<Worker>, host: &dyn Host) {
+    let now_ms = host.now_ms();
+    worker.borrow_mut().tick(host, now_ms);
+    let updates = worker.borrow_mut().statistics();
+    updates.into_iter().for_each(|update| host.carry_out(Effect::Metric(update)));
+    let due = worker.borrow_mut().timers.due(now_ms);
+    for (context, attempt) in due {
+        if host.enter(context) {
+            let effects = attempt.on(Event::Timer, &mut worker.borrow_mut(), host);
+            effects.carry_out(host);
         }
     }
-
-    /// A probe's answer came; `None`: none did.
-    pub fn probed(
-        &mut self,
-        store: &dyn StateStore,
-        call: u32,
-        answer: Option<(u16, HeaderMap, Vec<u8>)>,
-        now_ms: u64,
-    ) {
-        let Some((booking, _, provider)) = self.probes.remove(&call) else { return };
-        let verdict = |(status, headers, body): (u16, HeaderMap, Vec<u8>)| {
-            probe::verdict(provider, (status, &headers, &body), now_ms)
-        };
-        let outcome = match answer.map(verdict) {
-            Some(None) => Outcome::Served,
-            Some(Some(failure)) => Outcome::Failed(failure),
-            None => Outcome::Abandoned,
-        };
-        self.ledger.end(store, booking, &Ended::with(outcome), now_ms);
+    let probes = worker.borrow_mut().probes(host);
+    for Probe { deployment, cluster, headers, body, timeout_ms } in probes {
+        if let Some(call) = host.call(&cluster, &headers, &body, timeout_ms) {
+            worker.borrow_mut().probing(host, call, deployment);
+        }
     }
+}
+
+/// The answer to a call of our own came, with so much of a body, or its time was over.
+pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host: &dyn Host) {
+    let headers = host.headers(Map::Call);
+    let status = host::status(host, Map::Call);
+    let body = host::body(host, Buffer::Call, length);
+    worker.borrow_mut().probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
 }
 
 /// `smart-1 is cooling for 5 s: rate_limit, status 429`. Not the provider's own words: they may hold the prompt's.

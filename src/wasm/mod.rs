@@ -1,40 +1,47 @@
-//! The shell: the only room that says `proxy_wasm`. It carries data in and effects out, and decides nothing.
+//! The shell: the only room that says `proxy_wasm`. It makes events of the host's callbacks and calls of the roles' effects, and decides
+//! nothing.
 //!
 //! Both roles live in one VM per worker: the route filter's flights wait in this thread's memory, and the attempt filter finds its
-//! flight by an id in filter state. Only the `_bytes` calls of the SDK are used for headers: the others trap on odd bytes.
+//! flight by an id in filter state.
 //!
 //! **Invariant:** no call is made outside the callback that allows it: the SDK panics on the host's refusal.
 #![allow(unsafe_code, missing_docs)] // `main!` exports `_initialize`.
 
-mod attempt;
 mod host;
-mod route;
-mod worker;
 
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::Setup;
-use crate::filter::plugin::{self, Role};
+use host::Envoy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+use crate::filter::plugin::{self, Role};
+use crate::filter::{self, AttemptFilter, Effects, Event, Flow, RouteFilter, Setup, Worker};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { config: None }));
+    proxy_wasm::set_root_context(|_| Box::new(Root { setup: None }));
 }}
 
 /// How exact time is to this worker, and how soon it sees what others learnt.
 const TICK: Duration = Duration::from_millis(50);
 
+thread_local! {
+    static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED), RandomState::new()));
+}
+
+/// The context of one listener's or cluster's filter.
 struct Root {
     /// What a listener's requests are planned with; `None` in the attempt role.
-    config: Option<Rc<Setup>>,
+    setup: Option<Rc<Setup>>,
 }
 
 impl Context for Root {
     fn on_http_call_response(&mut self, call: u32, _headers: usize, body: usize, _trailers: usize) {
-        worker::probed(call, body);
+        WORKER.with(|worker| filter::on_call_answered(worker, call, body, &Envoy));
     }
 }
 
@@ -43,17 +50,16 @@ impl RootContext for Root {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|(role, config)| match role {
             Role::Attempt => Ok(None),
-            Role::Route => worker::configure(config).map(Some),
+            Role::Route => WORKER.with(|worker| filter::configure(worker, config, &Envoy)).map(Some),
         });
         if matches!(configured, Ok(Some(_))) {
             self.set_tick_period(TICK);
         }
-        configured.map(|config| self.config = config).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
+        configured.map(|setup| self.setup = setup).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
-        attempt::wake(worker::tick());
-        worker::probe();
+        WORKER.with(|worker| filter::on_tick(worker, &Envoy));
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -61,9 +67,77 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match &self.config {
-            Some(config) => Box::new(route::RouteFilter::new(Rc::clone(config))),
-            None => Box::new(attempt::AttemptFilter::new(context_id)),
+        Some(match &self.setup {
+            Some(setup) => {
+                let filter = WORKER.with_borrow(|worker| RouteFilter::new(Rc::clone(setup), worker));
+                Box::new(Stream(filter))
+            }
+            None => Box::new(Stream(AttemptFilter::new(context_id))),
         })
+    }
+}
+
+/// One of the two roles.
+trait StreamFilter {
+    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects;
+}
+
+impl StreamFilter for RouteFilter {
+    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects {
+        Self::on(self, event, worker, &Envoy)
+    }
+}
+
+impl StreamFilter for AttemptFilter {
+    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects {
+        Self::on(self, event, worker, &Envoy)
+    }
+}
+
+/// One request in one role.
+struct Stream<F: StreamFilter>(F);
+
+impl<F: StreamFilter> Stream<F> {
+    fn on(&mut self, event: Event) -> Action {
+        let effects = WORKER.with_borrow_mut(|worker| self.0.on(event, worker));
+        match effects.carry_out(&Envoy) {
+            Flow::Continue => Action::Continue,
+            Flow::Pause => Action::Pause,
+        }
+    }
+}
+
+impl<F: StreamFilter> Context for Stream<F> {}
+
+impl<F: StreamFilter> HttpContext for Stream<F> {
+    fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
+        self.on(Event::RequestHead { ends })
+    }
+
+    fn on_http_request_body(&mut self, length: usize, ends: bool) -> Action {
+        self.on(Event::RequestBody { length, ends })
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.on(Event::RequestTrailers)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        self.on(Event::ResponseHead { ends })
+    }
+
+    fn on_http_response_body(&mut self, length: usize, ends: bool) -> Action {
+        self.on(Event::ResponseBody { length, ends })
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.on(Event::ResponseTrailers)
+    }
+}
+
+/// Not in `on_log` or `on_done`: a callback costs a call into the VM, and this one comes anyway.
+impl<F: StreamFilter> Drop for Stream<F> {
+    fn drop(&mut self) {
+        let _ = self.on(Event::Closed);
     }
 }

@@ -8,6 +8,7 @@
 
 mod answer;
 mod deadline;
+mod filter;
 mod request;
 mod room;
 
@@ -28,6 +29,7 @@ use crate::failure::{self, ErrorAnswer};
 use crate::provider::Dialect;
 use crate::routing::auto::Choice;
 use answer::unreadable;
+pub use filter::AttemptFilter;
 use request::encode;
 
 /// An error body longer than this is judged by its beginning, in bytes.

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::endpoint::{Asked, asked};
-use super::expressible::Expressible;
-use super::kept::{Kept, LARGE};
-use super::patience::{self, Way};
-pub use super::refusal::refusal;
-use super::rehearsal;
-use super::reply::{Reply, invalid, models, one_model};
-use super::{Api, Flight, Setup, choose};
+use super::super::endpoint::{Asked, asked};
+use super::super::expressible::Expressible;
+use super::super::kept::{Kept, LARGE};
+use super::super::patience::{self, Way};
+pub use super::super::refusal::refusal;
+use super::super::rehearsal;
+use super::super::reply::{Reply, invalid, models, one_model};
+use super::super::{Api, Flight, Setup, choose};
 use crate::chat::ApiError;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
@@ -217,7 +217,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         answered: false,
         dropped: Vec::new(),
         echo: Echo::default(),
-        events: Vec::with_capacity(2),
+        reports: Vec::with_capacity(2),
         booking: None,
         prompt_tokens: 0,
         random: Random::new(moment.seed),
@@ -329,7 +329,7 @@ pub fn consider<T>(
 }
 
 /// Lets somebody look at what a request needs of a deployment.
-pub(super) fn requirements<T>(
+pub(in crate::filter) fn requirements<T>(
     config: &RouterConfig,
     head: &BodyScan<'_>,
     body: &[u8],

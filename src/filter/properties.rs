@@ -1,0 +1,43 @@
+//! What is read from the properties of a stream, and written to them.
+
+use super::host::{Effect, Host};
+use super::{Flight, Link};
+
+/// Filter state under this name is `wasm.signalbox.cluster` to Envoy: the cluster specifier matches its beginning.
+const CLUSTER: &str = "signalbox.cluster";
+/// What a request cost, in US dollars: `wasm.signalbox.cost` to the access log.
+const COST: &str = "signalbox.cost";
+
+/// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.
+pub(super) fn next_cluster(flight: &Flight) -> Effect {
+    Effect::SetProperty(CLUSTER, format!("{}/{}", flight.next_cluster(), flight.id))
+}
+
+/// The cluster and the flight of the request, as [`next_cluster`] left them.
+pub(super) fn chosen(host: &dyn Host) -> Option<(String, u64)> {
+    let text = String::from_utf8(host.property(&[CLUSTER])?).ok()?;
+    let (cluster, flight) = text.rsplit_once('/')?;
+    Some((cluster.to_owned(), flight.parse().ok()?))
+}
+
+/// Tells the access log what a request cost.
+pub(super) const fn cost(cost: String) -> Effect {
+    Effect::SetProperty(COST, cost)
+}
+
+/// What Envoy knows of an attempt's connection.
+pub(super) fn link(host: &dyn Host) -> Link {
+    let get = |name| host.property(&["upstream", name]);
+    let number = |name| get(name).and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+    Link {
+        reason: String::from_utf8_lossy(&get("transport_failure_reason").unwrap_or_default()).into_owned(),
+        is_made: get("local_address").is_some_and(|address| !address.is_empty()),
+        ready_ns: number("cx_pool_ready_duration").unwrap_or(u64::MAX),
+        hosts: number("num_endpoints").unwrap_or_default(),
+    }
+}
+
+/// Envoy's own word for how the answer came about.
+pub(super) fn code_details(host: &dyn Host) -> String {
+    String::from_utf8_lossy(&host.property(&["response", "code_details"]).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,148 @@
+//! The route filter's entry: what each event of the client's stream leads to.
+//!
+//! **Invariant:** a client's stream has at most one flight, which lands when the stream is closed.
+
+use std::rc::Rc;
+
+use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
+use super::super::kept::{self, Kept};
+use super::super::properties;
+use super::super::worker::{Asked, Worker};
+use super::super::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
+use super::plan::{self, Admission, RequestHead};
+
+/// One request of a client.
+pub struct RouteFilter {
+    setup: Rc<Setup>,
+    /// What is asked, and how many bytes of its body have come, until that has ended.
+    pending: Option<(Api, usize)>,
+    coming: Kept,
+    flight: Option<u64>,
+    /// The body that takes the place of the one of Envoy's own answer.
+    replacement_body: Option<Vec<u8>>,
+}
+
+impl RouteFilter {
+    /// Of a request that will be planned with this.
+    #[must_use]
+    pub fn new(setup: Rc<Setup>, worker: &Worker) -> Self {
+        Self { setup, pending: None, coming: worker.coming(), flight: None, replacement_body: None }
+    }
+
+    /// What an event leads to.
+    pub fn on(&mut self, event: Event, worker: &mut Worker, host: &dyn Host) -> Effects {
+        match event {
+            Event::RequestHead { ends } => self.request_head(ends, worker, host),
+            Event::RequestBody { length, ends } => self.request_body(length, ends, worker, host),
+            Event::RequestTrailers => {
+                // The end of a body that did not say so itself. Trailers are for nobody.
+                let length = self.pending.map_or(0, |(_, length)| length);
+                let mut effects = self.request_body(length, true, worker, host);
+                effects.list.insert(0, Effect::SetHeaders(Map::RequestTrailers, Vec::new()));
+                effects
+            }
+            Event::ResponseHead { ends } => self.response_head(ends, worker, host),
+            Event::ResponseBody { length, .. } => {
+                let mut effects = Effects::none();
+                let body = self.replacement_body.as_mut().map(std::mem::take);
+                body.into_iter().for_each(|body| effects.edit(Buffer::Response, length, Edit::Whole(body)));
+                effects
+            }
+            Event::ResponseTrailers | Event::Timer => Effects::none(),
+            Event::Closed => self.closed(worker, host),
+        }
+    }
+
+    fn request_head(&mut self, ends: bool, worker: &Worker, host: &dyn Host) -> Effects {
+        let header = |name| host.header(Map::Request, name).unwrap_or_default();
+        // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
+        let method = if ends { header(":method") } else { "POST".to_owned() };
+        let path = header(":path");
+        match worker.admit(&self.setup, RequestHead { method: &method, path: &path, ends }) {
+            Admission::Reply(reply) => Effects::reply(reply),
+            Admission::Await(api) => {
+                self.pending = Some((api, 0));
+                Effects { flow: Flow::Pause, ..Effects::none() }
+            }
+        }
+    }
+
+    fn request_body(&mut self, length: usize, ends: bool, worker: &mut Worker, host: &dyn Host) -> Effects {
+        let Some((api, _)) = self.pending else { return Effects::none() };
+        let limit = self.setup.signalbox.max_request_bytes;
+        if length as u64 > limit {
+            // Still pending: Envoy may have prepared an answer of its own, which then goes out in place of this one.
+            return Effects::reply(plan::too_large(limit));
+        }
+        if !worker.has_room(&self.setup, &mut self.coming, length, ends) {
+            return Effects::reply(kept::refusal());
+        }
+        self.pending = (!ends).then_some((api, length));
+        if !ends {
+            return Effects { flow: Flow::Pause, ..Effects::none() };
+        }
+        let body = host::body(host, Buffer::Request, length);
+        self.depart(api, body, worker, host).unwrap_or_else(|reply| {
+            let encoding = host.header(Map::Request, "content-encoding");
+            Effects::reply(plan::compressed(encoding.as_deref()).unwrap_or(reply))
+        })
+    }
+
+    fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, Reply> {
+        let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
+        let flight = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
+        let flight = flight.borrow();
+        let set =
+            |name: &'static str, value: u64| Effect::SetHeader(Map::Request, name.into(), Some(value.to_string()));
+        let mut effects = Effects::none();
+        if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
+            effects.push(set(PER_TRY_TIMEOUT_HEADER, flight.per_try_ms));
+        }
+        effects.push(properties::next_cluster(&flight));
+        effects.push(set(FLIGHT_HEADER, flight.id));
+        effects.push(Effect::ClearRouteCache);
+        self.flight = Some(flight.id);
+        Ok(effects)
+    }
+
+    fn response_head(&mut self, ends: bool, worker: &mut Worker, host: &dyn Host) -> Effects {
+        let mut effects = Effects::none();
+        let reply = match self.flight.and_then(|id| worker.flight(id)) {
+            // No attempt let this answer go: it is Envoy's own, in plain text.
+            Some(flight) if !flight.borrow().is_answered() => {
+                let timed_out = properties::code_details(host).contains("timeout");
+                let reply = flight.borrow_mut().abort(timed_out, host.now_ms());
+                worker.report(host, &flight, &mut effects);
+                reply
+            }
+            // Envoy's buffer was full before the filter was asked.
+            None if self.pending.take().is_some() && host::status(host, Map::Response) == Some(413) => {
+                plan::too_large(self.setup.signalbox.max_request_bytes)
+            }
+            _ => return effects,
+        };
+        if ends {
+            // Envoy's answer has no body to replace.
+            effects.push(Effect::Reply(reply));
+            effects.flow = Flow::Pause;
+            return effects;
+        }
+        effects.push(Effect::SetHeaders(Map::Response, reply.all_headers()));
+        self.replacement_body = Some(reply.body);
+        effects
+    }
+
+    /// The client's stream is over.
+    fn closed(&mut self, worker: &mut Worker, host: &dyn Host) -> Effects {
+        let mut effects = Effects::none();
+        let Some(id) = self.flight.take() else { return effects };
+        let Some(flight) = worker.flight(id) else { return effects };
+        if flight.borrow().is_open() {
+            let reset = properties::code_details(host).starts_with("upstream_reset_after");
+            flight.borrow_mut().finish(reset);
+        }
+        worker.report(host, &flight, &mut effects);
+        worker.land(host, id);
+        effects
+    }
+}
