@@ -16,7 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("routing", &["chat", "provider", "catalogue", "config", "state"]),
     ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
     ("generate", &["config", "provider", "catalogue"]),
-    ("wasm", &["chat", "provider", "dialect", "config", "state", "routing", "filter"]),
+    ("wasm", &["state", "filter"]),
     ("demo", &[]),
 ];
 
@@ -33,7 +33,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 const MAX_LINES: usize = 400;
-const MAX_SHELL_LINES: usize = 680;
+const MAX_SHELL_LINES: usize = 320;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
