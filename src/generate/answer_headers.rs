@@ -1,18 +1,16 @@
-//! What of an answer's headers reaches a client: an allow-list.
+//! What of an answer's headers gets in: an allow-list.
 //!
 //! A provider's site says more than its answer: HSTS, CORS, redirects, challenges, the name of the account. Envoy's filter removes by
 //! names that match, and its regular expressions cannot say "all but", so the list is turned into the expression of all other names.
+//! Each name costs a match, so this stands where an answer comes in, before anything of ours is added to it.
 //!
-//! **Invariant:** what is not on the list is removed, whatever a provider thinks of next.
+//! **Invariant:** what is not on the list is removed, whatever a provider thinks of next, and so is whatever is said in our name or Envoy's.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// The filter's name in the listener, by which a route leaves it out.
-pub(super) const FILTER: &str = "envoy.filters.http.header_mutation";
-
-/// Whole names.
+/// Whole names that reach a client.
 const NAMES: &[&str] = &[
     "content-type",
     "content-length",
@@ -20,15 +18,16 @@ const NAMES: &[&str] = &[
     "cache-control",
     "allow",
     "retry-after",
-    "x-should-retry",
-    "server-timing",
     "request-id",
     "x-request-id",
     "openai-processing-ms",
     "openai-version",
 ];
-/// Beginnings of names: our own words, and what is left of the provider's limits.
-const BEGINNINGS: &[&str] = &["x-signalbox-", "x-ratelimit-", "anthropic-ratelimit-"];
+/// Whole names that the attempt filter reads. The route takes them out behind it.
+pub(super) const READ_ONLY: &[&str] = &["date", "retry-after-ms", "x-amzn-errortype"];
+/// Beginnings of names that reach a client: what is left of the provider's limits.
+const BEGINNINGS: &[&str] =
+    &["x-ratelimit-", "anthropic-ratelimit-", "ratelimit-", "x-ratelimitbysize-", "ratelimitbysize-"];
 
 /// The size that Envoy lets a regular expression have is 100 unless it is told otherwise, which suits expressions that users write.
 pub(super) fn runtime() -> Value {
@@ -36,19 +35,19 @@ pub(super) fn runtime() -> Value {
     json!({"layers": [{"name": "signalbox", "static_layer": limits}]})
 }
 
-/// The filter, for the listener: it stands behind the route filter, so that an answer meets it first.
-pub(super) fn filter() -> Value {
-    let regex = json!({"safe_regex": {"regex": all_but(NAMES, BEGINNINGS)}});
-    json!({
-        "name": FILTER,
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-            "mutations": {
-                "response_mutations": [{"remove_on_match": {"key_matcher": regex}}],
-                "response_trailers_mutations": [{"remove_on_match": {"key_matcher": regex}}],
-            },
-        },
-    })
+/// The mutation that removes all other headers.
+pub(super) fn remove_others() -> Value {
+    let names: Vec<&str> = NAMES.iter().chain(READ_ONLY).copied().collect();
+    remove(&all_but(&names, BEGINNINGS))
+}
+
+/// The mutation for trailers, none of which is on any list.
+pub(super) fn remove_all() -> Value {
+    remove(".+")
+}
+
+fn remove(regex: &str) -> Value {
+    json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}})
 }
 
 /// A letter tree of the names.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::answer_headers;
 use super::directory;
 use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
 use super::keys::{self, Source};
@@ -145,30 +146,29 @@ fn protocol(
     })
 }
 
-/// What an answer says of who gave it. First goes what is not the provider's to say: `x-signalbox-*` is ours, `x-envoy-*` is Envoy's
-/// (which obeys some of them), and so is whether to try again. Then comes what is known of the deployment; Envoy says it for less
-/// than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).
+/// What an answer says of who gave it. First goes what is not the provider's to say ([`answer_headers`]): `x-signalbox-*` is ours,
+/// `x-envoy-*` is Envoy's (which obeys some of them), and so is whether to try again. Then comes what is known of the deployment; Envoy
+/// says it for less than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).
 fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
-    let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
     let says = |key: &str, value: &str| overwrite(key, &header_text(value));
     let group = config.groups.get(deployment.group).map_or("", |group| &group.name);
-    let mut mutations = vec![
-        prefix("x-envoy-"),
-        prefix("x-signalbox-"),
-        json!({"remove": "x-should-retry"}),
+    let mut head = vec![
+        answer_headers::remove_others(),
         says("x-signalbox-deployment", &deployment.id),
         says("x-signalbox-provider", deployment.provider.name),
         says("x-signalbox-model-group", group),
         says("x-signalbox-fallbacks", "0"),
     ];
     if !is_pattern(&deployment.model) {
-        mutations.push(says("x-signalbox-model", &deployment.model));
+        head.push(says("x-signalbox-model", &deployment.model));
     }
+    let mut mutations =
+        json!({"response_mutations": head, "response_trailers_mutations": [answer_headers::remove_all()]});
     let extra = extra_headers(deployment);
-    if extra.is_empty() {
-        return mutation(&json!({"response_mutations": mutations}));
+    if let (false, Some(mutations)) = (extra.is_empty(), mutations.as_object_mut()) {
+        mutations.insert("request_mutations".to_owned(), json!(extra));
     }
-    mutation(&json!({"request_mutations": extra, "response_mutations": mutations}))
+    mutation(&mutations)
 }
 
 /// The headers that a deployment's entry adds to its requests, but for those with a secret.

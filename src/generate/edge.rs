@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::answer_headers;
 use super::envoy::duration;
 use super::listener::NO_CLUSTER;
 use crate::config::model::RouterConfig;
@@ -93,10 +92,10 @@ fn preflight() -> Value {
     })
 }
 
-/// What has no way to a provider needs neither the filter nor a list of what a provider may say, which CORS is not on.
+/// What has no way to a provider does not need the filter.
 fn without_the_filter() -> Value {
     let disabled = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
-    json!({FILTER: disabled, answer_headers::FILTER: disabled})
+    json!({FILTER: disabled})
 }
 
 fn wrong_method() -> Value {

@@ -25,6 +25,9 @@ const ACCESS_LINE_END: &str = " client=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% 
 /// Every name that begins with `x-signalbox-` save `x-signalbox-tier`, in a language that cannot say "save".
 const OURS_BUT_TIER: &str = "x-signalbox-([^t].*|t([^i].*)?|ti([^e].*)?|tie([^r].*)?|tier.+)?";
 
+/// Words to Envoy that no client is told.
+const OURS_TO_ENVOY: &[&str] = &["x-signalbox-retry", "x-signalbox-relay-says"];
+
 /// The cluster that stands for "no cluster": Envoy's own 503, which the route filter rewrites.
 pub(super) const NO_CLUSTER: &str = "signalbox-none";
 
@@ -89,7 +92,7 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     manager
 }
 
-fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
+fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
     let router = json!({
         "name": "envoy.filters.http.router",
         "typed_config": {
@@ -97,7 +100,7 @@ fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
             "suppress_envoy_headers": true,
         },
     });
-    [wasm_filter("route", &super::route_configuration(compiled), wasm), answer_headers::filter(), router]
+    [wasm_filter("route", &super::route_configuration(compiled), wasm), router]
 }
 
 fn access_log(config: &RouterConfig) -> Value {
@@ -174,8 +177,8 @@ fn route(config: &RouterConfig) -> Value {
             "authorization", "x-api-key", "cookie", "accept-encoding",
             "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-internal",
         ],
-        // Of our own words those that are for Envoy. (Of a provider's, a client gets what [`answer_headers`] lists.)
-        "response_headers_to_remove": ["x-signalbox-retry", "x-signalbox-relay-says"],
+        // Of our own words those that are for Envoy, of a provider's those that are for the filter.
+        "response_headers_to_remove": (OURS_TO_ENVOY.iter().chain(answer_headers::READ_ONLY).collect::<Vec<_>>()),
         "response_headers_to_add": told(),
     })
 }
