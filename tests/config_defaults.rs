@@ -90,15 +90,17 @@ fn parameters_may_be_texts_and_come_from_variables_credentials_and_the_router() 
 #[test]
 fn what_a_dialect_cannot_say_is_a_warning_and_not_sent() {
     let text = entry(
-        "model: anthropic/claude-x, temperature: 0.3, frequency_penalty: 1, thinking: {type: enabled}, top_k: 4, extra_body: {top_k: 4}",
+        "model: anthropic/claude-x, temperature: 0.3, frequency_penalty: 1, thinking: {type: enabled}, top_k: 4, cache_control: {type: ephemeral}, min_p: 0.1, extra_body: {top_k: 4}",
     );
     let compiled = accepted(&text);
     let defaults = compiled.config.deployments[0].defaults.clone().unwrap();
-    assert_eq!(Value::Object(defaults.members), json!({"temperature": 0.3}));
+    let cache = json!({"type": "ephemeral"});
+    let sent = json!({"temperature": 0.3, "thinking": {"type": "enabled"}, "top_k": 4, "cache_control": cache});
+    assert_eq!(Value::Object(defaults.members), sent);
     assert_eq!(Value::Object(defaults.extra_body), json!({"top_k": 4}));
     let warnings: Vec<_> = compiled.diagnostics.of(Severity::Warning).map(|one| one.path.as_str()).collect();
-    let names = ["top_k", "frequency_penalty", "thinking"].map(|name| format!("model_list[0].litellm_params.{name}"));
-    assert_eq!(warnings.len(), 3);
+    let names = ["frequency_penalty", "min_p"].map(|name| format!("model_list[0].litellm_params.{name}"));
+    assert_eq!(warnings.len(), 2);
     assert!(names.iter().all(|name| warnings.contains(&name.as_str())), "{warnings:?}");
     let key = "model_list[0].litellm_params.show_in_models";
     let unknown = accepted(&entry("model: openai/x, show_in_models: true")).diagnostics;
@@ -108,8 +110,28 @@ fn what_a_dialect_cannot_say_is_a_warning_and_not_sent() {
 #[test]
 fn dropped_parameters_are_names() {
     assert_eq!(brings("model: openai/x, additional_drop_params: [seed, user]", "").dropped, ["seed", "user"]);
-    assert_eq!(brings("model: openai/x, additional_drop_params: ['tools[*].strict', seed]", "").dropped, ["seed"]);
+    let both = brings("model: openai/x, additional_drop_params: ['tools[*].strict', seed]", "");
+    assert_eq!((both.dropped, both.dropped_inside), (vec!["seed".to_owned()], vec!["tools[*].strict".to_owned()]));
     assert!(wrong("model: openai/x, additional_drop_params: [messages]").contains("no request can do without"));
+    let all = brings("model: openai/x, extra_body: {a: 1}, additional_drop_params: [extra_body, 'a.b[0].c']", "");
+    assert!(all.extra_body.is_empty(), "{all:?}");
+    assert_eq!(all.dropped_inside, ["a.b[0].c"]);
+    for path in ["messages[*].content", "tools[*]", "tools[x].y", "[0].a", "tools[0.a", "a.", "system[*].text"] {
+        let compiled = accepted(&entry(&format!("model: openai/x, additional_drop_params: ['{path}']")));
+        assert_eq!(compiled.config.deployments[0].defaults, None, "{path}");
+        let warned: Vec<_> = compiled.diagnostics.of(Severity::Warning).collect();
+        assert!(warned.len() == 1 && warned[0].problem.contains(path), "{path} {warned:?}");
+    }
+}
+
+/// The headers of an entry with an organization.
+fn own_headers(params: &str, more: &str) -> String {
+    let compiled = accepted(&(entry(&format!("model: {params}, organization: org-7")) + more));
+    let said = compiled.config.deployments[0].headers.iter().map(|header| match &header.value {
+        HeaderValue::Text(text) => format!("{}={text}", header.name),
+        HeaderValue::Env(name) => format!("{}=${name}", header.name),
+    });
+    said.collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -126,6 +148,12 @@ fn headers_are_envoys_and_secrets_stay_in_the_environment() {
     assert!(!bootstrap.contains("blue"));
     let variables: Vec<_> = keys::variables(&compiled.config).into_iter().map(|variable| variable.name).collect();
     assert_eq!(variables, ["K", "GATE"]);
+    assert_eq!(own_headers("groq/x", ""), "", "only OpenAI has such accounts");
+    assert_eq!(own_headers("openai/x", ""), "openai-organization=org-7");
+    // `litellm_settings.headers` are for entries without any.
+    let common = "litellm_settings: {headers: {x-all: 1, x-gate: os.environ/SECRET}}\n";
+    assert_eq!(own_headers("groq/x", common), "x-all=1 x-gate=$SECRET");
+    assert_eq!(own_headers("groq/x, headers: {x-own: 2}, extra_headers: {x-more: 3}", common), "x-more=3 x-own=2");
     // In the header of the key it takes the key's place.
     let own = accepted(&entry("model: openai/x, api_key: k, extra_headers: {Authorization: os.environ/TOKEN}"));
     assert_eq!(own.config.deployments[0].key, None);

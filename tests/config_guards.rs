@@ -51,6 +51,20 @@ fn c04_a_guard_that_is_not_enforced_is_an_error_where_others_reach_it() {
     assert!(on("0.0.0.0:1", LOCKED_DOOR)[0].problem.contains("worse than having none"));
 }
 
+/// LiteLLM serves such a deployment to its team alone, and nobody here can show to be of a team.
+#[test]
+fn c04_a_deployment_of_a_team_is_a_guard() {
+    let door = |listen: &str, team: &str| {
+        let entry = format!("{{model_name: m, litellm_params: {{model: openai/x}}, model_info: {{team_id: {team}}}}}");
+        told(&format!("model_list: [{entry}]\nsignalbox: {{listen: '{listen}'}}\n"), &|_| None).1
+    };
+    let (open, closed) = (door("0.0.0.0:1", "red"), door("127.0.0.1:1", "red"));
+    assert_eq!(paths(&open, Severity::Error), ["model_list[0].model_info.team_id"]);
+    assert_eq!(paths(&closed, Severity::Warning), ["model_list[0].model_info.team_id"]);
+    assert_eq!((closed.errors(), closed.count(Severity::Note)), (0, 0));
+    assert!(door("0.0.0.0:1", "null").iter().next().is_none());
+}
+
 #[test]
 fn c04_on_loopback_each_guard_is_a_warning_of_its_own() {
     for listen in ["127.0.0.1:10000", "127.9.8.7:10000", "[::1]:10000", "localhost:10000", "[::ffff:127.0.0.1]:10000"] {

@@ -21,6 +21,19 @@ pub fn object(json: &[u8]) -> Option<Object<'_>> {
 
 /// The two names of one thing; the newer one first.
 const LENGTH: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+/// OpenAI's way and Anthropic's to say how much to think: a client that says one of them has said it.
+const THINKING: [&str; 2] = ["reasoning_effort", "thinking"];
+
+/// Whether a body has a member that is not `null`.
+fn is_there(members: &Object<'_>, name: &str) -> bool {
+    members.get(name).is_some_and(|value| value.get() != "null")
+}
+
+/// Whether a member is said by another name. `says_thinking`: the client's own body did, for of what a deployment brings both may stand.
+fn is_said(members: &Object<'_>, says_thinking: bool, name: &str) -> bool {
+    THINKING.contains(&name) && says_thinking
+        || LENGTH.contains(&name) && LENGTH.iter().any(|name| is_there(members, name))
+}
 
 /// A bound for the length of an answer, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +58,9 @@ pub struct Filled {
 pub fn filled(body: &[u8], gaps: &Map<String, Value>, ceiling: Option<TokenCap>) -> Option<Filled> {
     let mut members = object(body)?;
     let (mut changed, mut added) = (false, Vec::new());
-    let is_there = |members: &Object<'_>, name: &str| members.get(name).is_some_and(|value| value.get() != "null");
+    let says_thinking = THINKING.iter().any(|name| is_there(&members, name));
     for (name, value) in gaps {
-        let has_length = LENGTH.contains(&name.as_str()) && LENGTH.iter().any(|name| is_there(&members, name));
-        if !has_length && !is_there(&members, name) {
+        if !is_there(&members, name) && !is_said(&members, says_thinking, name) {
             members.insert(Cow::Borrowed(name), Cow::Owned(to_raw_value(value).ok()?));
             added.push(name.clone());
             changed = true;
@@ -135,7 +147,6 @@ const OPENAIS_OWN: &[&str] = &[
 #[must_use]
 pub fn completed(body: &[u8], brought: &Brought<'_>) -> Option<(Vec<u8>, Vec<String>)> {
     let mut members = object(body)?;
-    let is_there = |members: &Object<'_>, name: &str| members.get(name).is_some_and(|value| value.get() != "null");
     let mut left_out = Vec::new();
     for name in brought.dropped {
         if is_there(&members, name) {
@@ -143,10 +154,10 @@ pub fn completed(body: &[u8], brought: &Brought<'_>) -> Option<(Vec<u8>, Vec<Str
         }
         members.remove(name.as_str());
     }
+    let says_thinking = THINKING.iter().any(|name| is_there(&members, name));
     let raw = |value: &Value| Some(Cow::Owned(to_raw_value(value).ok()?));
     for (name, value) in brought.members.iter().filter(|(name, _)| !brought.dropped.contains(name)) {
-        let has_length = LENGTH.contains(&name.as_str()) && LENGTH.iter().any(|name| is_there(&members, name));
-        let value = match (is_there(&members, name) || has_length, name.as_str()) {
+        let value = match (is_there(&members, name) || is_said(&members, says_thinking, name), name.as_str()) {
             (true, "tools") => match members.get("tools").and_then(|own| joined(value, own)) {
                 Some(both) => both,
                 None => continue,
@@ -157,7 +168,7 @@ pub fn completed(body: &[u8], brought: &Brought<'_>) -> Option<(Vec<u8>, Vec<Str
         members.insert(Cow::Borrowed(name), value);
     }
     let mut body = members;
-    for (name, value) in brought.extra {
+    for (name, value) in brought.extra.iter().filter(|(name, _)| !brought.dropped.contains(name)) {
         if OPENAIS_OWN.contains(&name.as_str()) || !is_there(&body, name) {
             body.insert(Cow::Borrowed(name), raw(value)?);
         }
@@ -174,6 +185,48 @@ pub fn overlaid(body: Vec<u8>, extra: &Map<String, Value>) -> Vec<u8> {
         members.insert(Cow::Borrowed(name), Cow::Owned(value));
     }
     serde_json::to_vec(&members).unwrap_or_else(|_| body.clone())
+}
+
+/// The body without what paths lead to (`tools[*].function.strict`), and the paths that led to something. `None`: none did.
+#[must_use]
+pub fn without_inside(body: &[u8], paths: &[String]) -> Option<(Vec<u8>, Vec<String>)> {
+    let mut whole: Option<Box<RawValue>> = None;
+    let mut left_out = Vec::new();
+    for path in paths {
+        // As LiteLLM reads a path: names, and brackets with a number or a star.
+        let steps: Vec<&str> =
+            path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty()).collect();
+        let text = whole.as_ref().map_or(body, |whole| whole.get().as_bytes());
+        let pruned = serde_json::from_slice(text).ok().and_then(|raw| pruned(raw, &steps));
+        if pruned.is_some() {
+            left_out.push(path.clone());
+            whole = pruned;
+        }
+    }
+    Some((whole?.get().as_bytes().to_vec(), left_out))
+}
+
+/// A value without what these steps lead to; `None`: they lead nowhere.
+fn pruned(raw: &RawValue, steps: &[&str]) -> Option<Box<RawValue>> {
+    let (step, rest) = steps.split_first()?;
+    if let Ok(mut items) = serde_json::from_str::<Vec<Cow<'_, RawValue>>>(raw.get()) {
+        let mut found = false;
+        for (index, item) in items.iter_mut().enumerate() {
+            let is_meant = *step == "*" || *step == index.to_string();
+            if let Some(less) = is_meant.then(|| pruned(item, rest)).flatten() {
+                (*item, found) = (Cow::Owned(less), true);
+            }
+        }
+        return found.then(|| to_raw_value(&items).ok()).flatten();
+    }
+    let mut members = object(raw.get().as_bytes())?;
+    if rest.is_empty() {
+        members.remove(*step)?;
+    } else {
+        let inner = pruned(members.get(*step)?, rest)?;
+        members.insert(Cow::Borrowed(step), Cow::Owned(inner));
+    }
+    to_raw_value(&members).ok()
 }
 
 /// Two lists as one.
@@ -255,6 +308,13 @@ mod tests {
             complete(r#"{"max_completion_tokens":9}"#, r#"{"max_tokens":77}"#, "{}", &[]).0,
             r#"{"max_completion_tokens":9}"#
         );
+        // So is one word on thinking; a deployment may bring both.
+        let both = r#"{"reasoning_effort":"low","thinking":{"type":"adaptive"}}"#;
+        assert_eq!(complete("{}", both, "{}", &[]).0, both);
+        for own in [r#"{"reasoning_effort":"high"}"#, r#"{"thinking":{"type":"disabled"}}"#] {
+            assert_eq!(complete(own, both, "{}", &[]).0, own);
+            assert_eq!(fill(own, both, None), None);
+        }
         assert_eq!(
             complete(r#"{"tools":[{"b": 1}]}"#, r#"{"tools":[{"a":1}]}"#, "{}", &[]).0,
             r#"{"tools":[{"a":1},{"b": 1}]}"#
@@ -265,6 +325,30 @@ mod tests {
         assert!(completed(b"[1]", &Brought { members: &map("{}"), extra: &map("{}"), dropped: &[] }).is_none());
         assert_eq!(overlaid(br#"{"a":1}"#.to_vec(), &map(r#"{"a":2,"b":3}"#)), br#"{"a":2,"b":3}"#);
         assert_eq!(overlaid(b"[1]".to_vec(), &map(r#"{"a":2}"#)), b"[1]");
+    }
+
+    #[test]
+    fn paths_lead_into_members() {
+        let without = |body: &str, paths: &[&str]| {
+            let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+            without_inside(body.as_bytes(), &paths).map(|(body, left)| (String::from_utf8(body).unwrap(), left))
+        };
+        let tools = r#"{"n":1.50,"tools":[{"function":{"name":"f","strict":true}},{"function":{"name":"g"}},3]}"#;
+        assert_eq!(
+            without(tools, &["tools[*].function.strict", "a.b"]).unwrap(),
+            (
+                r#"{"n":1.50,"tools":[{"function":{"name":"f"}},{"function":{"name":"g"}},3]}"#.to_owned(),
+                vec!["tools[*].function.strict".to_owned()]
+            )
+        );
+        assert_eq!(
+            without(r#"{"a":[{"b":1,"c":2},{"b":1}],"x":{"y":{"z":0}}}"#, &["a[1].b", "x.y.z"]).unwrap().0,
+            r#"{"a":[{"b":1,"c":2},{}],"x":{"y":{}}}"#
+        );
+        for path in ["tools[9].function", "tools[*]", "n.x", "tools.function"] {
+            assert_eq!(without(tools, &[path]), None, "{path}");
+        }
+        assert_eq!(without("[1]", &["a.b"]), None);
     }
 
     #[test]

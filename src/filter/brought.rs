@@ -7,31 +7,43 @@
 
 use std::borrow::Cow;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::Api;
 use crate::chat::ApiError;
 use crate::config::model::{Defaults, Deployment};
-use crate::dialect::body_defaults::{Brought, completed, overlaid};
+use crate::dialect::body_defaults::{Brought, completed, overlaid, without_inside};
 use crate::dialect::openai_chat::client as openai;
 use crate::dialect::{self, Encoded, Target};
 
-/// The body in the client's dialect, and the names of the client's members that are left out. Without an API it is chat that will be
-/// translated, where `extra_body` is in the provider's dialect already.
-pub(super) fn brought<'a>(body: &'a [u8], defaults: &Defaults, own: Option<Api>) -> (Cow<'a, [u8]>, Vec<String>) {
-    let takes = |name: &str| own.unwrap_or(Api::Chat).takes(name);
+/// The body in the provider's own dialect, which is the client's, and the names of what is left out.
+pub(super) fn brought<'a>(
+    body: &'a [u8],
+    defaults: &Defaults,
+    takes: &dyn Fn(&str) -> bool,
+) -> (Cow<'a, [u8]>, Vec<String>) {
+    let (body, left_out) = with_members(body, defaults, takes, &defaults.extra_body);
+    match without_inside(&body, &defaults.dropped_inside) {
+        Some((body, more)) => (body.into(), [left_out, more].concat()),
+        None => (body, left_out),
+    }
+}
+
+fn with_members<'a>(
+    body: &'a [u8],
+    defaults: &Defaults,
+    takes: &dyn Fn(&str) -> bool,
+    extra: &Map<String, Value>,
+) -> (Cow<'a, [u8]>, Vec<String>) {
     let members = defaults.members.iter().filter(|(name, _)| takes(name));
     let members = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let none = Map::new();
-    let extra = if own.is_some() { &defaults.extra_body } else { &none };
-    let brought = Brought { members: &members, extra, dropped: &defaults.dropped };
-    match completed(body, &brought) {
+    match completed(body, &Brought { members: &members, extra, dropped: &defaults.dropped }) {
         Some((body, left_out)) => (body.into(), left_out),
         None => (body.into(), Vec::new()),
     }
 }
 
-/// The same in a foreign deployment's dialect.
+/// The same in a foreign deployment's dialect, which `extra_body` is in already, and paths lead into.
 ///
 /// # Errors
 /// Why the client's request cannot be said there.
@@ -42,13 +54,15 @@ pub(super) fn translated(
     target: Target<'_>,
 ) -> Result<Encoded, ApiError> {
     let translate = |body: &[u8]| dialect::request(deployment.provider.dialect, &openai::decode(body)?, target);
-    let (filled, left_out) = brought(body, defaults, None);
-    let mut encoded = match translate(&filled) {
+    let none = Map::new();
+    let filled = |defaults: &Defaults| with_members(body, defaults, &|name| Api::Chat.takes(name), &none);
+    let (whole, left_out) = filled(defaults);
+    let mut encoded = match translate(&whole) {
         Ok(encoded) => encoded,
         // Together with what the client asks for they cannot be said.
         Err(_) => {
             let only_dropped = Defaults { dropped: defaults.dropped.clone(), ..Defaults::default() };
-            let mut encoded = translate(&brought(body, &only_dropped, None).0)?;
+            let mut encoded = translate(&filled(&only_dropped).0)?;
             encoded.dropped.extend(defaults.members.keys().cloned());
             encoded
         }
@@ -56,6 +70,10 @@ pub(super) fn translated(
     encoded.dropped.extend(left_out);
     if !defaults.extra_body.is_empty() {
         encoded.body = overlaid(encoded.body, &defaults.extra_body);
+    }
+    if let Some((body, left_out)) = without_inside(&encoded.body, &defaults.dropped_inside) {
+        encoded.body = body;
+        encoded.dropped.extend(left_out);
     }
     Ok(encoded)
 }

@@ -51,6 +51,7 @@ impl Api {
             "web_search_options",
             "store",
             "chat_template_kwargs",
+            "cache_control",
         ];
         match self {
             Self::Chat => !OF_EMBEDDINGS.contains(&param),

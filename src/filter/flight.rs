@@ -146,9 +146,15 @@ impl Flight {
         std::mem::take(&mut self.reports)
     }
 
+    /// Whether the client gets the usage of a stream: it asked for it, or it asked for nothing and the deployment's parameters do.
+    pub(super) fn shows_usage(&self, deployment: &Deployment) -> bool {
+        let brings = || deployment.defaults.as_ref().is_some_and(|defaults| defaults.include_usage());
+        self.include_usage || !self.stream_options && brings()
+    }
+
     /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
     pub(super) fn asks_usage(&self, deployment: &Deployment) -> bool {
-        let is_wanted = self.stream && !self.include_usage && self.api != Api::Embeddings;
+        let is_wanted = self.stream && !self.shows_usage(deployment) && self.api != Api::Embeddings;
         is_wanted && self.config.needs_usage(deployment) && !self.refused.has(deployment, USAGE)
     }
 

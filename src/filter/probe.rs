@@ -43,7 +43,8 @@ impl Probe {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
         let request = openai::decode(question).ok()?;
-        let target = Target { model: &deployment.model, drop_params: true, max_output_tokens: None };
+        let model = (deployment.provider.full_name)(&deployment.model);
+        let target = Target { model: &model, drop_params: true, max_output_tokens: None };
         let body = dialect::request(deployment.provider.dialect, &request, target).ok()?.body;
         let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;

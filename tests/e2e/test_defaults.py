@@ -65,6 +65,58 @@ def test_case_08_streams_embeddings_and_completions_have_theirs(gateway, provide
     assert embedding == {"model": "upstream-model", "input": "x", "encoding_format": "float", "dimensions": 3, "store": True}
 
 
+def test_a_path_is_dropped_in_the_providers_own_shape(gateway, provider):
+    first, claude = provider(error(500)), provider(answer(200, CLAUDE))
+    dropped = ["tools[*].function.strict", "tools[*].strict", "messages[*].content"]
+    envoy = gateway(
+        deployment("m", first, additional_drop_params=dropped),
+        deployment("claude", claude, model="anthropic/claude-haiku-4-5", additional_drop_params=["tools[*].input_schema.title"]),
+        router={"num_retries": 0, "fallbacks": [{"m": ["claude"]}]},
+    )
+    schema = {"type": "object", "title": "T", "properties": {"strict": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+    reply = envoy.client().chat.completions.with_raw_response.create(model="m", messages=HELLO, tools=[tool])
+    (sent,), (translated,) = first.requests, claude.requests
+    assert sent.json == {"model": "upstream-model", "messages": HELLO, "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
+    assert "title" not in translated.json["tools"][0]["input_schema"] and "properties" in translated.json["tools"][0]["input_schema"]
+    assert "tools[*].input_schema.title" in reply.headers["x-signalbox-dropped-params"]
+
+
+def test_c2_thinking_of_a_deployment_yields_to_what_the_client_says_of_it(gateway, provider):
+    claude = provider(answer(200, CLAUDE))
+    thinking = {"type": "enabled", "budget_tokens": 2048}
+    envoy = gateway(deployment("m", claude, model="anthropic/claude-sonnet-4-5", thinking=thinking, cache_control={"type": "ephemeral"}))
+    envoy.client().chat.completions.create(model="m", messages=HELLO)
+    envoy.client().chat.completions.create(model="m", messages=HELLO, reasoning_effort="low")
+    first, second = (request.json for request in claude.requests)
+    assert first["thinking"] == thinking and first["cache_control"] == {"type": "ephemeral"}
+    assert second["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+
+
+@pytest.mark.parametrize(("options", "gets"), [({}, True), ({"stream_options": {"include_usage": False}}, False)])
+def test_stream_options_of_a_deployment_are_for_streams_and_yield_to_the_clients(gateway, provider, options, gets):
+    upstream = provider(stream(*tokens(2)))
+    envoy = gateway(deployment("m", upstream, stream_options={"include_usage": True}, input_cost_per_token=1e-6))
+    chunks = list(envoy.client().chat.completions.create(model="m", messages=HELLO, stream=True, **options))
+    assert any(chunk.usage for chunk in chunks) is gets
+    upstream.play(whole("hi"))
+    envoy.client().chat.completions.create(model="m", messages=HELLO)
+    streamed, plain = (request.json for request in upstream.requests)
+    assert streamed["stream_options"] == {"include_usage": True}, "the gateway counts what the client does not want to see"
+    assert "stream_options" not in plain
+
+
+def test_fireworks_short_names_are_made_full_ones(gateway, provider):
+    upstream = provider(whole("hi"))
+    envoy = gateway(deployment("m", upstream, model="fireworks_ai/llama"), deployment("w/*", upstream, model="fireworks_ai/*"))
+    for name in ("m", "w/other", "w/accounts/me/models/x"):
+        envoy.client().chat.completions.create(model=name, messages=HELLO)
+    upstream.play(answer(200, {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0]}], "model": "e", "usage": USAGE}))
+    envoy.client().embeddings.create(model="m", input="x", encoding_format="float")
+    wanted = ["accounts/fireworks/models/llama", "accounts/fireworks/models/other", "accounts/me/models/x", "llama"]
+    assert [request.json["model"] for request in upstream.requests] == wanted
+
+
 @pytest.mark.parametrize("member", ["api_base", "base_url", "api_key", "user_config", "litellm_credential_name"])
 def test_a_client_names_no_host_and_no_key(gateway, provider, member):
     upstream = provider(whole("hi"))

@@ -19,6 +19,7 @@ use crate::provider::{Dialect, KeyHeader, Provider};
 const ANTHROPIC: &[&str] = &[
     "temperature",
     "top_p",
+    "top_k",
     "max_tokens",
     "max_completion_tokens",
     "stop",
@@ -27,7 +28,10 @@ const ANTHROPIC: &[&str] = &[
     "parallel_tool_calls",
     "response_format",
     "reasoning_effort",
+    "thinking",
     "user",
+    "cache_control",
+    "stream_options",
 ];
 /// Parameters that are numbers. A variable gives texts.
 const NUMBERS: &[&str] = &[
@@ -133,18 +137,41 @@ pub(super) fn body(params: &Field<'_>, provider: &Provider, diagnostics: &mut Di
     }
     if let Some(field) = params.at("additional_drop_params") {
         for item in field.items(diagnostics) {
-            let Some(name) = item.text(diagnostics) else { continue };
-            if name.contains(['.', '[', '*']) {
-                let problem = format!("`{name}` leads into a parameter, and only whole ones are dropped here");
-                item.warning(diagnostics, problem, "write the name of a parameter");
-            } else if matches!(name, "model" | "messages" | "input" | "prompt" | "stream") {
-                item.error(diagnostics, format!("no request can do without `{name}`"), "take it out");
-            } else {
-                found.dropped.push(name.to_owned());
-            }
+            drop(&item, &mut found, diagnostics);
+        }
+        // LiteLLM means the whole of it then.
+        if found.dropped.iter().any(|name| name == "extra_body") {
+            found.extra_body.clear();
         }
     }
     (found != Defaults::default()).then(|| Box::new(found))
+}
+
+/// Members that no request can do without.
+const NEEDED: &[&str] = &["model", "messages", "input", "prompt", "stream"];
+
+/// One of `additional_drop_params`: a member's name, or the path to what stands in one.
+fn drop(item: &Field<'_>, found: &mut Defaults, diagnostics: &mut Diagnostics) {
+    let Some(name) = item.text(diagnostics) else { return };
+    if !name.contains(['.', '[']) {
+        if NEEDED.contains(&name) {
+            item.error(diagnostics, format!("no request can do without `{name}`"), "take it out");
+        } else {
+            found.dropped.push(name.to_owned());
+        }
+        return;
+    }
+    let (first, rest) = name.split_at_checked(name.find(['.', '[']).unwrap_or_default()).unwrap_or((name, ""));
+    let is_index =
+        |inside: &str| inside == "*" || inside.bytes().all(|byte| byte.is_ascii_digit()) && !inside.is_empty();
+    let brackets: Option<Vec<&str>> = rest.split('[').skip(1).map(|part| Some(part.split_once(']')?.0)).collect();
+    let is_path = brackets.is_some_and(|brackets| brackets.into_iter().all(is_index)) && !name.ends_with([']', '.']);
+    if NEEDED.contains(&first) || first == "system" || first.is_empty() || !is_path {
+        let remedy = "write the path of a member below a parameter, for example `tools[*].function.strict`";
+        item.warning(diagnostics, format!("`{name}` drops nothing, in LiteLLM neither"), remedy);
+    } else {
+        found.dropped_inside.push(name.to_owned());
+    }
 }
 
 fn member(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Json> {
@@ -162,11 +189,18 @@ fn member(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Optio
     }
 }
 
-/// The headers that a deployment brings. Those of `extra_headers` go before those of `headers`, as in LiteLLM.
-pub(super) fn headers(params: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<ExtraHeader> {
+/// The headers that a deployment brings: those of `extra_headers` before those of `headers`, as in LiteLLM. `common` are those of
+/// `litellm_settings`, for an entry without `headers` of its own.
+pub(super) fn headers(
+    params: &Field<'_>,
+    provider: Option<&Provider>,
+    common: Option<Field<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<ExtraHeader> {
     let mut found: Vec<ExtraHeader> = Vec::new();
-    for key in ["extra_headers", "headers"] {
-        let Some(section) = params.at(key) else { continue };
+    let common = common.filter(|_| provider.is_some_and(|provider| provider.common_headers));
+    let own = params.at("headers").filter(|own| !matches!(&own.node.value, Value::Map(entries) if entries.is_empty()));
+    for section in params.at("extra_headers").into_iter().chain(own.or(common)) {
         for (name, field) in section.entries(diagnostics) {
             let name = name.to_ascii_lowercase();
             if found.iter().all(|known| known.name != name) {
@@ -174,15 +208,10 @@ pub(super) fn headers(params: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<
             }
         }
     }
-    if let Some(field) = params.at("organization")
-        && let Some(text) = field.text(diagnostics)
-    {
-        found.push(ExtraHeader { name: "openai-organization".to_owned(), value: HeaderValue::Text(text.to_owned()) });
-    }
     found
 }
 
-fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<ExtraHeader> {
+pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<ExtraHeader> {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let text = match &field.node.value {
         Value::Str(text) => text.clone(),

@@ -38,9 +38,9 @@ pub(super) fn read<'a>(
         let problem = format!("nothing fills the `*` of `{model}`, since `{group_name}` has fewer");
         params.at("model").unwrap_or(params.clone()).error(diagnostics, problem, "write the model's full name");
     }
-    let (endpoint, key) = match named {
+    let (endpoint, key, account) = match named {
         Some((provider, _)) => origins.of(&params, provider, diagnostics),
-        None => (None, None),
+        None => (None, None, Vec::new()),
     };
     if let Some((provider, model)) = named {
         unserved(entry, &params, provider.name, model, diagnostics);
@@ -49,7 +49,11 @@ pub(super) fn read<'a>(
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
     let limit = |name: &str| params.at(name).or_else(|| entry.at(name));
-    let headers = defaults::headers(&params, diagnostics);
+    let of = named.map(|(provider, _)| provider);
+    let mut headers = defaults::headers(&params, of, origins.common_headers(), diagnostics);
+    headers.extend(
+        account.into_iter().filter(|one| headers.iter().all(|known| known.name != one.name)).collect::<Vec<_>>(),
+    );
     let key = key.filter(|_| !named.is_some_and(|(provider, _)| defaults::hold_key(&headers, provider)));
     let deployment = Deployment {
         defaults: named.and_then(|(provider, _)| defaults::body(&params, provider, diagnostics)),

@@ -80,6 +80,11 @@ const GUARDING_CALLBACKS: &str = "\
     google_text_moderation llmguard_moderations blocked_user_check banned_keywords detect_prompt_injection \
     azure_content_safety";
 
+/// What keeps a deployment to some clients: a key of its `model_info`.
+const OF_TEAM: &str = "team_id";
+const BLOCK: &str = "write `blocked: true` to keep everybody out, let Envoy or a proxy before it ask for keys";
+const FOR_ALL: &str = "every client may ask for this deployment, not only that team";
+
 const NO_CLIENTS: &str = "there are no keys, users or teams of clients here";
 
 /// What an operator would miss.
@@ -157,7 +162,8 @@ const MASTER_KEY: &str = "LITELLM_MASTER_KEY";
 /// Whether this room has the word on a key of a section.
 pub(super) fn speaks_of(section: &str, name: &str) -> bool {
     let within = |rows: &[Row]| rows.iter().any(|(of, key, ..)| (*of, *key) == (section, name));
-    within(GUARDS) || within(MISSED) || is_harmless(section, name)
+    let is_of_team = name == OF_TEAM && section.ends_with("].model_info");
+    within(GUARDS) || within(MISSED) || is_harmless(section, name) || is_of_team
 }
 
 fn is_harmless(section: &str, name: &str) -> bool {
@@ -172,6 +178,12 @@ pub(super) fn check(root: &Node, listen: &str, env: &Environment<'_>, diagnostic
         let field = if section.is_empty() { Some(root.clone()) } else { root.at(section) };
         let Some(Value::Map(entries)) = field.map(|field| &field.node.value) else { continue };
         report.section(section, entries);
+    }
+    let entries = root.at("model_list").map(|list| list.items(&mut Diagnostics::default())).unwrap_or_default();
+    for team in entries.iter().filter_map(|entry| entry.at("model_info")?.at(OF_TEAM)) {
+        if !is_off(OF_TEAM, team.node) {
+            report.guard(team.node.place, &team.path, FOR_ALL, BLOCK);
+        }
     }
     other_master_key(&root, env, &mut report);
 }

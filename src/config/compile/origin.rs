@@ -13,10 +13,10 @@
 
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
-use super::{endpoint, shell};
-use crate::config::model::{Endpoint, Key};
+use super::{defaults, endpoint, shell};
+use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key};
 use crate::config::tree::Value;
-use crate::provider::{Origin, Provider};
+use crate::provider::{ORGANIZATION, Origin, Provider};
 
 /// What there is besides the entries themselves.
 #[derive(Clone)]
@@ -39,13 +39,13 @@ enum Named {
 }
 
 impl<'a> Origins<'a> {
-    /// Where the requests of a deployment go, and where its key comes from.
+    /// Where the requests of a deployment go, where its key comes from, and the headers that name its account.
     pub(super) fn of(
         &self,
         params: &Field<'a>,
         provider: &Provider,
         diagnostics: &mut Diagnostics,
-    ) -> (Option<Endpoint>, Option<Key>) {
+    ) -> (Option<Endpoint>, Option<Key>, Vec<ExtraHeader>) {
         let before = diagnostics.errors();
         let (endpoint, named) = self.endpoint(params, provider, diagnostics);
         let key = match params.at("api_key") {
@@ -54,7 +54,53 @@ impl<'a> Origins<'a> {
             None if diagnostics.errors() > before => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
         };
-        (endpoint, key)
+        (endpoint, key, self.account(params, provider, named, diagnostics))
+    }
+
+    /// The headers that name the account. As with keys, a host that the entry alone names learns nothing that the entry does not say.
+    fn account(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        named: Named,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<ExtraHeader> {
+        let organization = params.at("organization");
+        if let Some(field) = &organization
+            && !provider.account.iter().any(|(name, _)| *name == ORGANIZATION)
+        {
+            let problem = format!("`organization` has no effect at {}, in LiteLLM neither", provider.name);
+            field.note(diagnostics, problem, "leave it or take it out");
+        }
+        let mut headers = Vec::new();
+        for (name, origins) in provider.account {
+            let header = match organization.as_ref().filter(|_| *name == ORGANIZATION) {
+                Some(field) => defaults::header((*name).to_owned(), field, diagnostics),
+                None if named == Named::Entry => None,
+                None => origins.iter().find_map(|origin| self.header_from(name, origin, diagnostics)),
+            };
+            headers.extend(header);
+        }
+        headers
+    }
+
+    fn header_from(&self, name: &str, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<ExtraHeader> {
+        let value = match origin {
+            Origin::Setting(setting) => {
+                return defaults::header(name.to_owned(), &self.setting(setting)?, diagnostics);
+            }
+            Origin::Env(variable) => match self.env.held(variable)? {
+                Held::Outside => HeaderValue::Env((*variable).to_owned()),
+                Held::Reference(other) => HeaderValue::Env(other),
+                Held::Literal(text) => HeaderValue::Text(text),
+            },
+        };
+        Some(ExtraHeader { name: name.to_owned(), value })
+    }
+
+    /// `litellm_settings.headers`.
+    pub(super) fn common_headers(&self) -> Option<Field<'a>> {
+        self.setting("headers")
     }
 
     fn endpoint(

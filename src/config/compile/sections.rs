@@ -145,6 +145,8 @@ pub(super) const DEFAULTS: &[&str] = &[
     "encoding_format",
     "chat_template_kwargs",
     "num_ctx",
+    "cache_control",
+    "stream_options",
 ];
 
 /// The `litellm_params` of a router.
@@ -166,7 +168,7 @@ const PARAMS: Section = Section {
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
         parallel_tool_calls tools tool_choice modalities audio prediction web_search_options store safety_identifier \
         prompt_cache_key prompt_cache_retention dimensions encoding_format chat_template_kwargs num_ctx \
-        weight order rpm tpm timeout request_timeout stream_timeout \
+        cache_control stream_options weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
@@ -194,7 +196,7 @@ const INFO: Section = Section {
         max_output_tokens supports_* input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        team_id team_public_model_name access_groups order \
+        team_public_model_name access_groups order \
         enable_tag_filtering allow_fail_open access_windows internal_router_model max_embedding_batch_size \
         adaptive_router_preferences litellm_routing_preferences enforce_supported_endpoints discoverable \
         db_model description tier created_at created_by updated_at updated_by metadata litellm_provider \
@@ -233,7 +235,7 @@ const LITELLM: Section = Section {
         num_retries fallbacks default_fallbacks max_fallbacks allowed_fails cooldown_time model_group_alias \
         request_timeout stream_timeout disable_cooldowns drop_params context_window_fallbacks \
         content_policy_fallbacks api_base api_key openai_key anthropic_key groq_key openrouter_key xai_key \
-        use_litellm_proxy model_alias_map",
+        use_litellm_proxy model_alias_map headers organization",
     ignored: "\
         drop_unknown_params ssl_verify modify_params add_function_to_prompt enable_json_schema_validation \
         forward_traceparent_to_llm_provider custom_provider_map mcp_aliases user_url_validation return_response_headers \

@@ -13,6 +13,17 @@ pub struct Defaults {
     pub extra_body: Map<String, Value>,
     /// `additional_drop_params`: never sent, whoever gave it.
     pub dropped: Vec<String>,
+    /// The paths among them, which lead into a member as the provider gets it: `tools[*].function.strict`.
+    pub dropped_inside: Vec<String>,
+}
+
+impl Defaults {
+    /// Whether streams bring their usage unless the client says otherwise.
+    #[must_use]
+    pub fn include_usage(&self) -> bool {
+        let options = self.members.get("stream_options");
+        options.and_then(|options| options.get("include_usage")).and_then(Value::as_bool).unwrap_or(false)
+    }
 }
 
 /// A header that Envoy adds to a deployment's requests.

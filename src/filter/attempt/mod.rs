@@ -182,7 +182,7 @@ impl Attempt {
             model: model.cloned().unwrap_or_default(),
             now_s: self.started_ms / 1000,
             fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
-            include_usage: flight.include_usage,
+            include_usage: place.is_some_and(|(_, deployment)| flight.shows_usage(deployment)),
             hide_usage: false,
             thinking_blocks: true,
             echo: flight.echo.clone(),

@@ -2,6 +2,7 @@
 //!
 //! Most deployments bring nothing of their own, and then a body of the provider's dialect is not looked into.
 
+use super::super::added::USAGE;
 use super::super::brought::brought;
 use super::super::expressible::translate;
 use super::super::verdict::Edit;
@@ -28,7 +29,11 @@ pub(super) fn encode(
     model: &str,
     translated: Option<Encoded>,
 ) -> Result<(Edit, usize, Apart), Reply> {
-    let dialect = deployment.provider.dialect;
+    let full_name = match flight.api {
+        Api::Embeddings => model.into(),
+        Api::Chat | Api::Completions => (deployment.provider.full_name)(model),
+    };
+    let (model, dialect) = (full_name.as_ref(), deployment.provider.dialect);
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
         if let Some(defaults) = &deployment.defaults {
             return with_defaults(flight, deployment, defaults, model);
@@ -83,7 +88,8 @@ fn with_defaults(
     defaults: &Defaults,
     model: &str,
 ) -> Result<(Edit, usize, Apart), Reply> {
-    let (mut body, mut dropped) = brought(&flight.body, defaults, Some(flight.api));
+    let takes = |name: &str| flight.api.takes(name) && (flight.stream || name != USAGE);
+    let (mut body, mut dropped) = brought(&flight.body, defaults, &takes);
     let withheld = flight.withheld(deployment);
     if let Some(reduced) = if withheld.is_empty() { None } else { without(&body, &withheld) } {
         body = reduced.into();
