@@ -230,3 +230,32 @@ signalbox: {listen: '0.0.0.0:80', stream_idle_timeout: 0}
     assert!(second["settings"]["cooldown_time"].is_null() && third["settings"]["cooldown_time"] == 7);
     assert_eq!(summary["groups"][0]["retry_policy"]["TimeoutErrorRetries"], 0);
 }
+
+/// Parameters are said where they are short, headers and long values only named.
+#[test]
+fn the_summary_tells_what_a_deployment_sends() {
+    let text = "
+model_list:
+- model_name: a
+  litellm_params:
+    model: fireworks_ai/llama
+    api_key: os.environ/K
+    temperature: 0.1
+    stop: [a, b]
+    tools: [{type: function, function: {name: a_function_with_a_long_name}}]
+    extra_body: {top_k: 5}
+    extra_headers: {x-team: red, x-gate: os.environ/GATE}
+    additional_drop_params: [seed, 'tools[*].function.strict']
+- {model_name: w/*, litellm_params: {model: fireworks_ai/*}}
+";
+    let (_, out, err) = check(text, &["--no-env"], &[]);
+    assert_eq!(err, "");
+    golden::assert("check/sends.txt", &out);
+    let (_, found) = json(text, &["--no-env"], &[]);
+    let sends = &found["summary"]["deployments"][0]["sends"];
+    assert_eq!(sends["model"], "accounts/fireworks/models/llama");
+    assert_eq!((&sends["parameters"]["temperature"], &sends["extra_body"]["top_k"]), (&0.1.into(), &5.into()));
+    assert_eq!(sends["headers"], serde_json::json!(["x-team", "x-gate"]));
+    assert_eq!(sends["never"], serde_json::json!(["seed", "tools[*].function.strict"]));
+    assert!(found["summary"]["deployments"][1]["sends"]["model"].is_null());
+}

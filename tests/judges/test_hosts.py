@@ -148,3 +148,48 @@ def test_published_configurations_go_where_litellm_sends_them(name, tmp_path):
     theirs, mine = litellm_hosts.destinations(config, env), ours(config, env, tmp_path)
     assert theirs and all(theirs.values())
     assert [one for group, request in theirs.items() for one in compared(request, mine[group])] == []
+
+
+THINKING = {"type": "enabled", "budget_tokens": 2048}
+# What entries say.
+BROUGHT = [
+    {"model": "openai/gpt-4o", "temperature": 0.1, "max_tokens": 7, "seed": 3},
+    {"model": "openai/gpt-4o", "extra_body": {"top_k": 5}, "additional_drop_params": ["seed"], "seed": 3},
+    {"model": "openai/gpt-4o", "extra_body": {"seed": 5}, "additional_drop_params": ["seed", "extra_body"]},
+    {"model": "openai/gpt-4o", "stream_options": {"include_usage": True}},
+    {"model": "openai/gpt-4o", "organization": "o", "extra_headers": {"x-a": "1"}, "headers": {"x-b": "2", "x-a": "3"}},
+    {"model": "groq/llama", "organization": "o", "headers": {}},
+    {"model": "anthropic/claude-sonnet-4-5", "extra_headers": {"x-a": "1"}, "thinking": THINKING},
+    {"model": "anthropic/claude-sonnet-4-5", "top_k": 5, "cache_control": {"type": "ephemeral"}, "max_tokens": 99},
+    *({"model": f"fireworks_ai/{name}"} for name in ("x", "x-fast", "auto", "routers/x", "models/x", "a#b", "fireworks_ai/x", "accounts/me/models/x", "FW-x")),
+    *({"model": f"{provider}/{provider}/x"} for provider in PROVIDERS if provider != "hosted_vllm"),
+]
+ACCOUNTS = [
+    {},
+    {"litellm_settings": {"headers": {"x-c": "4", "x-a": "5"}}},
+    {"litellm_settings": {"organization": "of-all"}},
+    {"env": {"OPENAI_ORGANIZATION": "OPENAI_ORGANIZATION", "OPENAI_PROJECT_ID": "OPENAI_PROJECT_ID"}},
+    {"env": {"OPENAI_ORG_ID": "OPENAI_ORG_ID"}},
+]
+# The connection's, the SDK's, the key's, and what LiteLLM says of itself.
+# OpenRouter is asked for its own sums by LiteLLM; accounts at OpenAI are no business of Featherless.
+NOT_SENT = {"openrouter": {"usage"}, "featherless_ai": {"openai-organization", "openai-project"}}
+NOT_OF_ENTRIES = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent", "authorization", "x-api-key", "anthropic-version", "http-referer", "x-title"}
+
+
+@pytest.mark.parametrize("common", ACCOUNTS, ids=json.dumps)
+def test_a_deployment_brings_what_it_brings_in_litellm(common, tmp_path):
+    entries = [{"model_name": f"m{index}", "litellm_params": {"api_key": "k", **params}} for index, params in enumerate(BROUGHT)]
+    config = {"model_list": entries, "litellm_settings": common.get("litellm_settings", {})}
+    env = common.get("env", {})
+    theirs, mine = litellm_hosts.destinations(config, env), ours(config, env, tmp_path)
+    for name, request in theirs.items():
+        sends = mine[name]["sends"]
+        ignored = {"messages", "stream", *NOT_SENT.get(mine[name]["provider"], ())}
+        body = {key: value for key, value in json.loads(request["body"]).items() if key not in ignored}
+        limit = {} if "max_tokens" in sends["parameters"] else {"max_tokens": body.get("max_tokens")}
+        wanted = {"model": sends["model"], **sends["parameters"], **sends["extra_body"], **(limit if mine[name]["provider"] == "anthropic" else {})}
+        wanted = {key: value for key, value in wanted.items() if key not in ("stream_options", *sends["never"])}
+        assert body == wanted, name
+        headers = {key for key in request["headers"] if key not in NOT_OF_ENTRIES | ignored and not key.startswith("x-stainless-")}
+        assert headers == set(sends["headers"]), (name, entries[int(name[1:])])

@@ -9,12 +9,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 use signalbox::config::diagnostic::{Diagnostics, Group, Severity};
 use signalbox::config::model::{
-    Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StreamCommit,
+    Defaults, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StreamCommit, is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 
 use super::effective::{self, Effective};
-use super::text::{base_url, is_loopback};
+use super::text::{base_url, full_name, is_loopback};
 use super::{Found, Variable};
 
 /// The document.
@@ -138,6 +138,20 @@ fn deployment(config: &RouterConfig, own: &Deployment, key: Option<&str>) -> Val
         "tags": own.tags,
         "region": own.region,
         "blocked": own.blocked,
+        "sends": sends(own),
+    })
+}
+
+/// What its requests have besides what clients say. Of headers, only the names.
+fn sends(own: &Deployment) -> Value {
+    let none = Defaults::default();
+    let defaults = own.defaults.as_deref().unwrap_or(&none);
+    json!({
+        "model": (!is_pattern(&own.model)).then(|| full_name(own)),
+        "parameters": defaults.members,
+        "extra_body": defaults.extra_body,
+        "headers": own.headers.iter().map(|header| &header.name).collect::<Vec<_>>(),
+        "never": defaults.dropped.iter().chain(&defaults.dropped_inside).collect::<Vec<_>>(),
     })
 }
 

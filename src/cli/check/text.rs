@@ -5,9 +5,10 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
 use signalbox::config::model::{
     Budget, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StrategyName, StreamCommit,
-    Target,
+    Target, is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 
@@ -257,7 +258,45 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
     }
     parts.extend(deployment.region.as_ref().map(|region| format!("region {region}")));
     parts.extend(deployment.blocked.then(|| "blocked".to_owned()));
+    parts.extend(sends(deployment));
     parts.join(", ")
+}
+
+/// The model as chat requests name it: the provider's own name for what the file writes short.
+pub fn full_name(deployment: &Deployment) -> String {
+    (deployment.provider.full_name)(&deployment.model).into_owned()
+}
+
+/// What a deployment's requests have besides what clients say. Long values are only named, and so are headers, whose values may be secret.
+fn sends(deployment: &Deployment) -> Option<String> {
+    const SHORT: usize = 40;
+    let said = |(name, value): (&String, &Value)| {
+        let value = value.to_string();
+        if value.len() <= SHORT { format!("{name} {value}") } else { name.clone() }
+    };
+    let mut parts = Vec::new();
+    if full_name(deployment) != deployment.model && !is_pattern(&deployment.model) {
+        parts.push(format!("sent as {}", full_name(deployment)));
+    }
+    let defaults = deployment.defaults.as_deref();
+    let members: Vec<String> = defaults.iter().flat_map(|defaults| &defaults.members).map(said).collect();
+    let extra: Vec<String> = defaults.iter().flat_map(|defaults| &defaults.extra_body).map(said).collect();
+    let headers: Vec<&str> = deployment.headers.iter().map(|header| header.name.as_str()).collect();
+    if !members.is_empty() {
+        parts.push(format!("sends {} where the client does not", members.join(" ")));
+    }
+    if !extra.is_empty() {
+        parts.push(format!("always sends {}", extra.join(" ")));
+    }
+    if !headers.is_empty() {
+        parts.push(format!("adds header{} {}", if headers.len() == 1 { "" } else { "s" }, headers.join(" ")));
+    }
+    let never: Vec<&str> =
+        defaults.iter().flat_map(|it| it.dropped.iter().chain(&it.dropped_inside)).map(String::as_str).collect();
+    if !never.is_empty() {
+        parts.push(format!("never sends {}", never.join(" ")));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Where a deployment's API is.
