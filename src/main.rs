@@ -1,8 +1,8 @@
 //! The command line: arguments and exit codes, nothing else. Each subcommand lives in a file of `cli/`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-/// Says something on stderr. In place of the standard library's, which panics where nobody reads stderr any more: `up` would then cut
-/// what is on its way, because `tee` heard a Ctrl-C first.
+/// Prints on stderr. The standard library's macro panics when stderr is closed: `up` would then cut its requests because `tee` ended
+/// first on a Ctrl-C.
 macro_rules! eprint {
     ($($text:tt)*) => {
         _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($text)*))
@@ -32,21 +32,21 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check a configuration: what it means, and every error and warning with its place; exit 0, or 2 where it cannot be used
+    /// Check a configuration: what it means, and every error and warning with its place; exit code 0, or 2 if it cannot be used
     Check(cli::check::Args),
     /// Write a complete Envoy bootstrap for a configuration
     Envoy(cli::envoy::Args),
-    /// Generate and run Envoy in the foreground, with a line per request
+    /// Run Envoy in the foreground with a configuration, and print a line per request
     Up(cli::up::Args),
-    /// Tell what would become of a request, and why, without sending it
+    /// Explain where a request would go, and why, without sending it
     Explain(cli::explain::Args),
-    /// Translate between OpenAI's dialect and a provider's: the codecs alone, stdin to stdout
+    /// Translate between OpenAI's dialect and a provider's, from stdin to stdout
     Translate(cli::translate::Args),
-    /// What is known of models: prices, limits, capabilities; and what a request would cost
+    /// List prices, limits and capabilities of models, and what a request would cost
     Models(cli::models::Args),
-    /// Score prompts and conversations: JSON lines on stdin, tier and reasons on stdout
+    /// Score prompts and conversations: JSON lines on stdin, tiers and reasons on stdout
     Score(cli::score::Args),
-    /// Find the boundaries that send a wished share of your own prompts to each tier
+    /// Find the boundaries that send given shares of your own prompts to each tier
     Calibrate(cli::calibrate::Args),
     /// Simulate providers, with faults on demand
     Sim(cli::sim::Args),

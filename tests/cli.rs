@@ -199,8 +199,8 @@ fn explain_tells_what_is_wrong_with_its_files() {
         assert_eq!((code, out.as_str()), (Some(2), ""));
         err
     };
-    assert!(wrong("absent.json", &[]).starts_with("signalbox: cannot read absent.json: "));
-    assert_eq!(wrong("state.json", &[]), "signalbox: state.json: you must provide a model parameter\n");
+    assert!(wrong("absent.json", &[]).starts_with("error: cannot read absent.json: "));
+    assert_eq!(wrong("state.json", &[]), "error: state.json: you must provide a model parameter\n");
     assert!(wrong("plain.json", &["--state", "plain.json"]).contains("there is no key `model`"));
     let state = scratch("state").join("state.json");
     std::fs::write(&state, r#"{"deployments": {"smart-9": {}}}"#).unwrap();
@@ -254,6 +254,6 @@ fn models_tells_what_nobody_knows() {
     for name in ["hosted_vllm/gpt-4o", "openai/gpt-4o-mega", "no such thing"] {
         let (code, out, err) = run(&["models", name]);
         assert_eq!((code, out.as_str()), (Some(2), ""));
-        assert!(err.contains(&format!("nothing is known of `{name}`")), "{err}");
+        assert!(err.contains(&format!("no model matches `{name}`")), "{err}");
     }
 }

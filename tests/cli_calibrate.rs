@@ -102,23 +102,27 @@ fn a_line_that_cannot_be_read_is_named_and_left_out() {
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &file, "--share", "0.5"], b"");
     assert_eq!(code, Some(1));
     assert!(out.starts_with("2 prompts, scored by heuristic\nlines that could not be read: 2\n"), "{out}");
-    assert!(err.contains(":3: this is no JSON object; ") && err.contains(":5: neither `prompt` nor "), "{err}");
+    assert!(
+        err.contains(":3: error: this is not a JSON object; ")
+            && err.contains(":5: error: this has neither a `prompt` nor "),
+        "{err}"
+    );
 
     let none = scratch("none.jsonl", "\n").display().to_string();
     let (code, out, err) = run(&["calibrate", "config.yaml", "--prompts", &none, "--share", "0.5"], b"");
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(err.starts_with("signalbox: no prompts in "), "{err}");
+    assert!(err.starts_with("error: there are no prompts in "), "{err}");
 }
 
 #[test]
 fn what_makes_no_sense_is_refused() {
     for (share, problem) in [
-        ("0.1,0.3", "--share must not ascend: each share is a part of the one before"),
+        ("0.1,0.3", "the numbers of --share must not rise: each share is a part of the one before"),
         ("1.5", "--share takes numbers from 0 to 1"),
         ("NaN", "--share takes numbers from 0 to 1"),
-        ("1,1,1,1", "--share takes three numbers at most: for MEDIUM, COMPLEX and REASONING"),
+        ("1,1,1,1", "--share takes at most three numbers: for MEDIUM, COMPLEX and REASONING"),
     ] {
-        assert_eq!(calibrate(&["--share", share]), (Some(2), String::new(), format!("signalbox: {problem}\n")));
+        assert_eq!(calibrate(&["--share", share]), (Some(2), String::new(), format!("error: {problem}\n")));
     }
     for (name, remedy) in [("cheap", "the first one is `old`"), ("smrt", "did you mean `smart`?")] {
         let (code, _, err) = calibrate(&["--share", "0.5", "--router", name]);

@@ -65,7 +65,7 @@ fn up_runs_envoy_with_keys_in_its_environment_and_takes_its_exit_code() {
     assert!(command.starts_with("key-not-set sk-literal --config-path "), "{command}");
     assert!(command.ends_with("--concurrency 3"), "{command}");
     assert_eq!((*mode, *count), ("drwx------", "0"));
-    assert!(err.contains("warning: OPENAI_API_KEY is not set: a-1 "), "{err}");
+    assert!(err.contains("warning: OPENAI_API_KEY is not set: the provider will refuse the requests of a-1"), "{err}");
     let directory = Path::new(command.split_whitespace().nth(3).unwrap()).parent().unwrap();
     assert!(!directory.exists(), "it goes when Envoy does");
 }
@@ -229,7 +229,10 @@ fn s12_a_directory_that_envoy_refuses_is_what_it_was() {
     admin(23_116, place.clone(), "b-1", "update_rejected", || {});
     let (code, _, err) = written(&directory, "b", [23_115, 23_116]);
     assert_eq!(code, Some(2));
-    assert!(err.contains("Envoy refuses the new lds.yaml: it has no filters; the configuration before stays"), "{err}");
+    assert!(
+        err.contains("Envoy refuses the new lds.yaml: it has no filters; the previous configuration stays in force"),
+        "{err}"
+    );
     assert_eq!(all(), before);
 }
 
@@ -273,7 +276,7 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
 
     std::fs::write(directory.join("config.yaml"), "model_list: 7\n").unwrap();
     tell(&child, "-HUP");
-    read_until(&mut err, "the configuration in force stays");
+    read_until(&mut err, "the previous one stays in force");
     assert!(clusters().contains("name: first-1"));
 
     admin(23_114, place.clone(), "changed-1", "update_success", || {});
@@ -282,7 +285,7 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
     read_until(&mut err, "the new configuration is in force");
     assert!(clusters().contains("name: changed-1"));
     tell(&child, "-HUP");
-    read_until(&mut err, "the configuration is what it was");
+    read_until(&mut err, "the configuration has not changed");
     // Envoy's address for admin is as it was when it started.
     one_model(&directory, "changed", [23_113, 23_117]);
     tell(&child, "-HUP");
@@ -301,7 +304,7 @@ fn s12_up_says_that_envoy_refuses_a_configuration() {
     admin(23_119, place.clone(), "changed-1", "update_rejected", || {});
     one_model(&directory, "changed", [23_118, 23_119]);
     tell(&child, "-HUP");
-    let said = read_until(&mut err, "the configuration in force stays");
+    let said = read_until(&mut err, "the previous one stays in force");
     assert!(said.contains("Envoy refuses the new lds.yaml: it has no filters"), "{said}");
     assert_eq!(all(), before);
     tell(&child, "-TERM");
@@ -361,7 +364,7 @@ fn s13_an_envoy_that_dies_again_and_again_is_given_up() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((child.wait().unwrap().code(), lines), (Some(1), "started\n".repeat(6)), "{err}");
-    assert_eq!(err.matches("Envoy crashed (SIGABRT); what was on its way is lost; it is started again").count(), 5);
+    assert_eq!(err.matches("warning: Envoy crashed (SIGABRT); its requests are lost; it is started again").count(), 5);
     assert!(err.contains("Envoy crashed (SIGABRT), for the 6th time in a row; its log says why"), "{err}");
     assert!(err.contains("listening on 127.0.0.1:23128 again"), "{err}");
 }
@@ -373,7 +376,7 @@ fn s13_up_tells_why_an_envoy_did_not_start() {
         |version: &str| format!("[ \"$1\" = --version ] && echo \"envoy  version: 0a/{version}/Clean\" && exit 0");
     let starts = [
         ("exit 3".to_owned(), 3, "ended with exit code 3 before it served; "),
-        ("exit 0".to_owned(), 1, "does not seem to be an Envoy: name one with --envoy"),
+        ("exit 0".to_owned(), 1, "does not seem to be Envoy; name one with --envoy"),
         (
             format!("{}; kill -SEGV $$", version("1.40.0")),
             1,

@@ -390,15 +390,15 @@ mod read {
         let (code, out, told) = score(&[], bad);
         let wanted = [
             r#"{"error":"this line is empty","line":2}"#,
-            r#"{"error":"this is no JSON object","line":3}"#,
-            r#"{"error":"this is no JSON object","line":4}"#,
-            r#"{"error":"`prompt` is no text","line":5}"#,
-            r#"{"error":"neither `prompt` nor a list of `messages` is here","line":6}"#,
-            r#"{"error":"this is no JSON object: EOF while parsing a value at column 10","line":7}"#,
+            r#"{"error":"this is not a JSON object","line":3}"#,
+            r#"{"error":"this is not a JSON object","line":4}"#,
+            r#"{"error":"`prompt` is not a text","line":5}"#,
+            r#"{"error":"this has neither a `prompt` nor a list of `messages`","line":6}"#,
+            r#"{"error":"this is not a JSON object: EOF while parsing a value at column 10","line":7}"#,
         ];
         assert_eq!(out.lines().skip(1).collect::<Vec<_>>(), wanted);
         assert_eq!((code, out.lines().next()), (Some(1), answers.lines().next()));
-        assert_eq!(told, "signalbox: lines that could not be read: 6; the first is line 2\n");
+        assert_eq!(told, "error: 6 lines could not be read; the first is line 2\n");
         let file = golden::path("complexity/mistakes.yaml");
         let (code, out, told) = score(&["--config", &file.display().to_string()], lines.as_bytes());
         assert_eq!((code, out.as_str()), (Some(2), ""));

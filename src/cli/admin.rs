@@ -1,6 +1,7 @@
-//! Envoy's admin interface, as far as it is asked: how far Envoy is, what it thinks of files it was given, what is on its way.
+//! What this program asks Envoy's admin interface: whether Envoy is ready, whether it took over its files, how many requests are in
+//! flight.
 //!
-//! **Invariant:** nothing is changed through it. `/ready`, `/stats`, `/clusters` and `/config_dump` are enough.
+//! **Invariant:** it changes nothing. `/ready`, `/stats`, `/clusters` and `/config_dump` are enough.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
-/// More than this of an answer is not read, in bytes.
+/// How much of an answer is read, in bytes.
 const MOST: u64 = 64 << 20;
 
-/// What Envoy answers to a path. `None`: nothing is there. Empty: it would not say, or broke off.
+/// What Envoy answers to a path. `None`: nothing listens there. Empty: Envoy refused, or the answer broke off.
 pub fn get(admin: &str, path: &str) -> Option<String> {
     let address: SocketAddr = admin.parse().ok()?;
     let mut stream = TcpStream::connect_timeout(&address, ANSWER).ok()?;
@@ -50,12 +51,12 @@ fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// How often Envoy took over files of one kind, and how often it would not.
+/// How often Envoy took over files of one kind, and how often it refused them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Updates {
-    /// It is in force.
+    /// Updates in force.
     pub taken: u64,
-    /// It could not be read, or Envoy refused it.
+    /// Updates that could not be read, or that Envoy refused.
     pub refused: u64,
 }
 
@@ -64,7 +65,7 @@ pub struct Updates {
 pub struct Stats(String);
 
 impl Stats {
-    /// Those of listeners, clusters and requests. `None`: nothing is there.
+    /// Those of listeners, clusters and requests. `None`: nothing listens there.
     pub fn ask(admin: &str) -> Option<Self> {
         // ^(cluster_manager\.cds|listener_manager|http\.signalbox\.downstream_rq_active)
         let filter = "%5E(cluster_manager%5C.cds%7Clistener_manager%7Chttp%5C.signalbox%5C.downstream_rq_active)";
@@ -91,7 +92,7 @@ impl Stats {
         Updates { taken: count("success"), refused: count("rejected") + count("failure") }
     }
 
-    /// Listeners that wait for something before they serve.
+    /// Listeners that are not ready yet.
     pub fn warming_listeners(&self) -> u64 {
         self.get("listener_manager.total_listeners_warming").unwrap_or_default()
     }
@@ -101,19 +102,19 @@ impl Stats {
         self.get("listener_manager.total_listeners_active").unwrap_or_default()
     }
 
-    /// Requests on their way.
+    /// Requests in flight.
     pub fn requests(&self) -> Option<u64> {
         self.get("http.signalbox.downstream_rq_active")
     }
 }
 
-/// Why Envoy refused a listener, in its own words; only its log knows why it refused clusters.
+/// Why Envoy refused a listener, in its own words; why it refused clusters is only in its log.
 pub fn refusal(admin: &str) -> Option<String> {
     let dump = get(admin, "/config_dump?resource=dynamic_listeners")?;
     let dump: serde_json::Value = serde_json::from_str(&dump).ok()?;
     let mut listeners = dump.get("configs")?.as_array()?.iter();
     let details = listeners.find_map(|listener| listener.get("error_state")?.get("details")?.as_str())?;
-    // Where it complains of a field it first writes out the whole message that the field is in.
+    // When a field is wrong, Envoy first prints the whole message that holds the field.
     let last = details.lines().map(str::trim).rfind(|line| !line.is_empty())?;
     Some(last.trim_start_matches(": ").to_owned())
 }

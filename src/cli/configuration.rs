@@ -1,7 +1,7 @@
-//! Reads and compiles a configuration file, and prints what there is to say about it: the same way for every command.
+//! Reads and compiles a configuration file, and prints its diagnostics: in the same way for every command.
 //!
 //! **Invariant:** errors, warnings and notes go to stderr as `file:line:column: error: path: problem; remedy`, in the order of the
-//! text, what repeats once. Nothing else of a file's content goes there.
+//! text, repetitions once. Nothing else of a file's content goes there.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,12 +13,12 @@ use signalbox::config::diagnostic::{Diagnostics, Severity};
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
 
-/// What `signalbox` exits with when the configuration, or what was asked for, is wrong.
+/// The exit code for a configuration, or arguments, that are wrong.
 pub const WRONG: u8 = 2;
-/// A configuration may be so large. Those of a thousand deployments have half a mebibyte.
+/// The largest configuration, in bytes. A thousand deployments take half a mebibyte.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// The compiled configuration of a file. What there is to say about it is printed.
+/// The compiled configuration of a file. Its diagnostics are printed.
 ///
 /// # Errors
 /// The exit code, after everything was printed.
@@ -28,10 +28,10 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     Ok(compiled)
 }
 
-/// The same without a word. With `is_read` false, every variable of the environment counts as set.
+/// The same without printing. With `is_read` false, every variable of the environment counts as set.
 ///
 /// # Errors
-/// Why the file could not be read; within, everything there is to say where it cannot be used.
+/// Why the file could not be read; within, the diagnostics of a file that cannot be used.
 pub fn look(path: &Path, is_read: bool) -> Result<Result<Compiled, Diagnostics>, String> {
     let compile = |root: Node| match is_read {
         true => compile(&root, &|name| std::env::var(name).ok()),
@@ -40,7 +40,7 @@ pub fn look(path: &Path, is_read: bool) -> Result<Result<Compiled, Diagnostics>,
     text(path).map(|text| yaml::read(&text).and_then(compile))
 }
 
-/// The complexity router of this name in a file, or the first one. What there is to say about it is printed.
+/// The complexity router of this name in a file, or the first one. The diagnostics are printed.
 ///
 /// # Errors
 /// The exit code, after everything was printed.
@@ -55,20 +55,20 @@ fn read<T>(path: &Path, compile: impl FnOnce(&Node) -> Result<T, Diagnostics>) -
     yaml::read(&text).and_then(|root| compile(&root)).map_err(|found| refused(path, &found))
 }
 
-/// Tells why a file cannot be read.
+/// Reports why a file cannot be read.
 pub fn unreadable(path: &Path, problem: &str) -> ExitCode {
     eprintln!("error: cannot read {}: {problem}", path.display());
     ExitCode::from(WRONG)
 }
 
-/// Tells what is wrong with a file that cannot be used.
+/// Reports what is wrong with a file that cannot be used.
 pub fn refused(path: &Path, found: &Diagnostics) -> ExitCode {
     print(path, found);
     eprintln!("error: {} in {}", counts(found), path.display());
     ExitCode::from(WRONG)
 }
 
-/// The text of a file, which may be a pipe and without end.
+/// The text of a file, which may be a pipe without an end.
 fn text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
@@ -83,7 +83,7 @@ fn text(path: &Path) -> Result<String, String> {
     })
 }
 
-/// Prints what there is to say.
+/// Prints diagnostics.
 pub fn print(path: &Path, found: &Diagnostics) {
     found.lines(&path.display().to_string()).iter().for_each(|line| eprintln!("{line}"));
 }

@@ -1,8 +1,8 @@
-//! Writes the files of a directory that Envoy follows, so that a running Envoy takes them over without a request lost.
+//! Writes the files of a directory that Envoy follows, so that a running Envoy takes them over and loses no request.
 //!
-//! **Invariant:** a file is only ever seen whole: it is written beside its place and moved there. The listener follows when Envoy, if it
-//! runs, has taken the clusters over, since a request for a cluster that is not ready is refused. What Envoy refuses does not stay: an
-//! Envoy that starts next finds what was in force.
+//! **Invariant:** Envoy sees only whole files: each is written beside its place and moved there. The listener is replaced after a running
+//! Envoy has taken over the clusters, because a request for a cluster that is not ready fails. What Envoy refuses is taken back, so that
+//! the next Envoy starts with what was in force.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,28 +14,28 @@ use signalbox::generate::yaml;
 
 use super::admin::{self, Stats, Updates};
 
-/// How long Envoy may take to get new clusters ready. It waits for a key's file for 15 s at the most.
+/// How long Envoy may take to get new clusters ready. It waits for a key's file for at most 15 s.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks.
+/// Between two questions.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What became of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is written, and nothing runs that would read it now.
+    /// It is written, and no Envoy runs.
     Written,
-    /// It is what was there.
+    /// Nothing has changed.
     Same,
     /// Envoy has it in force.
     InForce,
-    /// It is written, and Envoy has not said what it thinks of it.
+    /// It is written, and Envoy has not confirmed it.
     Unanswered,
 }
 
-/// Writes all files of a configuration. `config` is its path, for the line that says where they come from.
+/// Writes all files of a configuration. `config` is its path, for the line that names their source.
 ///
 /// # Errors
-/// What could not be written, or what Envoy refused: then everything is as it was.
+/// What could not be written, or what Envoy refused: then all files are as before.
 pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) -> Result<Outcome, String> {
     std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     let directory =
@@ -65,7 +65,7 @@ pub fn write(compiled: &Compiled, config: &Path, wasm: &Path, directory: &Path) 
     Ok(outcome)
 }
 
-/// Has a running Envoy take no more connections: it finishes what runs on those that are open, and closes each after its next answer.
+/// Makes a running Envoy close its port. It finishes the requests of open connections, and closes each after its next answer.
 ///
 /// # Errors
 /// What could not be written.
@@ -73,7 +73,7 @@ pub fn close(directory: &Path) -> Result<(), String> {
     replace(&directory.join(LISTENERS), "# Closed by `signalbox`, which ends.\nresources: []\n")
 }
 
-/// What the directory holds, if this was its work.
+/// What the directory holds, if this program wrote it.
 fn held(directory: &Path) -> Option<Held> {
     let part = |name| Some(read::read_own(&std::fs::read_to_string(directory.join(name)).ok()?).ok()?.to_json());
     Some(Held { clusters: part(CLUSTERS)?, retired: part(RETIRED)? })
@@ -83,12 +83,12 @@ fn held(directory: &Path) -> Option<Held> {
 struct Change<'a> {
     admin: &'a str,
     directory: PathBuf,
-    /// What has been replaced so far, with what it was.
+    /// The files replaced so far, with their previous texts.
     replaced: Vec<(PathBuf, String)>,
 }
 
 impl Change<'_> {
-    /// Moves a file into its place, unless it is there already, and waits for what Envoy says to it.
+    /// Moves a file into its place, unless it is there already, and waits for Envoy's verdict.
     fn put(&mut self, name: &str, text: &str, is_followed: bool) -> Result<Option<Outcome>, String> {
         let place = self.directory.join(name);
         let there = std::fs::read_to_string(&place).ok();
@@ -104,9 +104,7 @@ impl Change<'_> {
         replace(&place, text)?;
         self.replaced.extend(there.map(|there| (place, there)));
         if name == BOOTSTRAP && is_followed {
-            eprintln!(
-                "signalbox: warning: {BOOTSTRAP} has changed, which Envoy reads at its start alone; it takes a restart of Envoy"
-            );
+            eprintln!("warning: {BOOTSTRAP} has changed, and Envoy reads it only when it starts; restart Envoy");
         }
         match until_now {
             Some((of, before)) => self.verdict(name, of, before).map(Some),
@@ -114,7 +112,7 @@ impl Change<'_> {
         }
     }
 
-    /// What Envoy says to a file that it has counted before.
+    /// Whether Envoy takes over a file; `before` is what it had counted.
     fn verdict(&self, name: &str, of: fn(&Stats) -> Updates, before: Updates) -> Result<Outcome, String> {
         let until = Instant::now() + PATIENCE;
         while let Some(stats) = Stats::ask(self.admin) {
@@ -129,9 +127,9 @@ impl Change<'_> {
             }
             if Instant::now() > until {
                 let file = self.directory.join(name);
-                let what = if now.taken > before.taken { "does not get it ready" } else { "has not read it" };
+                let what = if now.taken > before.taken { "did not get it ready" } else { "has not read it" };
                 eprintln!(
-                    "signalbox: warning: {} is replaced, but the Envoy at {} {what} in {} s; its log says why, if it follows this file",
+                    "warning: {} is replaced, but the Envoy at {} {what} in {} s; its log says why, if it follows this file",
                     file.display(),
                     self.admin,
                     PATIENCE.as_secs()
@@ -140,15 +138,15 @@ impl Change<'_> {
             }
             std::thread::sleep(PAUSE);
         }
-        // Envoy has ended, or is about to. What starts next reads the file.
+        // Envoy has ended, or is about to. The next one reads the file.
         Ok(Outcome::Written)
     }
 
-    /// Puts everything back that was replaced.
+    /// Restores the files that were replaced.
     fn take_back(&self) {
         for (place, text) in &self.replaced {
             if let Err(problem) = replace(place, text) {
-                eprintln!("signalbox: warning: it cannot be taken back: {problem}");
+                eprintln!("warning: the previous file cannot be restored: {problem}");
             }
         }
     }
@@ -168,7 +166,7 @@ fn await_clusters(compiled: &Compiled) {
     let until = Instant::now() + PATIENCE;
     let mut missing = String::new();
     while Instant::now() < until {
-        // Where nobody answers, nobody has to be waited for.
+        // Without an answer there is no Envoy to wait for.
         let Some(known) = admin::get(admin, "/clusters") else { return };
         let is_missing =
             |id: &&str| !known.lines().any(|line| line.strip_prefix(*id).is_some_and(|rest| rest.starts_with("::")));
@@ -177,8 +175,5 @@ fn await_clusters(compiled: &Compiled) {
         missing.push_str(id);
         std::thread::sleep(PAUSE);
     }
-    eprintln!(
-        "signalbox: warning: Envoy has not taken over the cluster {missing} in {} s; its log says why",
-        PATIENCE.as_secs()
-    );
+    eprintln!("warning: Envoy has not taken over the cluster {missing} in {} s; its log says why", PATIENCE.as_secs());
 }

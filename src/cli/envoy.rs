@@ -1,4 +1,4 @@
-//! `signalbox envoy`.
+//! `signalbox envoy`: a configuration as Envoy's own.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,10 +17,10 @@ pub struct Args {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write the parts into this directory instead, as files that a running Envoy follows when this is run again
+    /// Write the parts into this directory instead, as files that a running Envoy follows: run it again to change the configuration
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     directory: Option<PathBuf>,
-    /// The filter's module, as Envoy will find it [default: signalbox.wasm beside this program]
+    /// The path of the filter's module on the machine where Envoy runs [default: signalbox.wasm beside this program]
     #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
 }
@@ -35,15 +35,17 @@ pub fn run(args: &Args) -> ExitCode {
     for variable in keys::variables(&compiled.config) {
         let users = variable.deployments.join(", ");
         let why = if variable.literal.is_some() {
-            "; its key stands in the configuration, which this file never holds"
+            ": the key itself is in the configuration, and it is not written to this file"
         } else {
             ""
         };
-        eprintln!("signalbox: Envoy needs the environment variable {} (for {users}){why}", variable.name);
+        eprintln!("note: Envoy needs the environment variable {} (for {users}){why}", variable.name);
     }
     if let Some(folder) = &args.directory {
         let outcome = directory::write(&compiled, &args.config, &wasm, folder);
-        return written(outcome.map(|_| ()).map_err(|problem| format!("{problem}; the configuration before stays")));
+        return written(
+            outcome.map(|_| ()).map_err(|problem| format!("{problem}; the previous configuration stays in force")),
+        );
     }
     let text = bootstrap(&compiled, &args.config, &wasm);
     let Some(path) = &args.output else {
@@ -56,13 +58,13 @@ fn written(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("signalbox: {problem}");
+            eprintln!("error: {problem}");
             ExitCode::from(WRONG)
         }
     }
 }
 
-/// The bootstrap as YAML, with a line that says where it comes from.
+/// The bootstrap as YAML, with a first line that names its source.
 fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
     let yaml = yaml::write(&envoy::bootstrap(compiled, &wasm.display().to_string()));
     format!(
@@ -71,7 +73,7 @@ fn bootstrap(compiled: &Compiled, config: &Path, wasm: &Path) -> String {
     )
 }
 
-/// The path of the filter's module: the one given, else the one beside this program.
+/// The path of the filter's module: the given one, else the one beside this program.
 pub fn module(given: Option<&Path>) -> PathBuf {
     let beside = || std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("signalbox.wasm")));
     given.map(Path::to_owned).or_else(beside).unwrap_or_else(|| PathBuf::from("signalbox.wasm"))

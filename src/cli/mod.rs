@@ -1,5 +1,7 @@
 //! The subcommands, one a file: each has its `Args` and a `run` that returns the exit code. They do the I/O that the library
-//! never does.
+//! does not do.
+//!
+//! **Invariant:** a line on stderr that reports a problem begins with `error:` or `warning:`, after the place if there is one.
 
 pub mod calibrate;
 pub mod check;

@@ -1,4 +1,4 @@
-//! `signalbox models`: what Signalbox knows of models, and what a request would cost.
+//! `signalbox models`: what the catalogue knows of models, and what a request would cost.
 
 use std::process::ExitCode;
 
@@ -13,21 +13,21 @@ use super::stdout;
 /// Arguments of `signalbox models`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// `provider/model` as in `litellm_params.model`, for what a deployment of it would have; or any part of the names to list
+    /// `provider/model` as in `litellm_params.model`: the row that such a deployment gets; or a part of the names to list
     name: Option<String>,
-    /// As JSON, prices in USD for one token
+    /// Print JSON, with prices in USD for one token
     #[arg(long)]
     json: bool,
-    /// What a request of so many prompt tokens costs, cached ones included
+    /// Add what a request costs that has this many prompt tokens, cached ones included
     #[arg(long, value_name = "TOKENS")]
     input: Option<u64>,
-    /// Of these, how many came from the provider's cache
+    /// How many of the prompt tokens come from the provider's cache
     #[arg(long, value_name = "TOKENS", requires = "input")]
     cached: Option<u64>,
-    /// Of these, how many went into the provider's cache
+    /// How many of the prompt tokens go into the provider's cache
     #[arg(long, value_name = "TOKENS", requires = "input")]
     written: Option<u64>,
-    /// How many tokens its answer has
+    /// How many tokens the answer has
     #[arg(long, value_name = "TOKENS", requires = "input")]
     output: Option<u64>,
 }
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> ExitCode {
     if found.is_empty() {
         let name = args.name.as_deref().unwrap_or_default();
         eprintln!(
-            "signalbox models: nothing is known of `{name}`; docs/models.md tells how a configuration gives prices and limits"
+            "error: no model matches `{name}`; write its prices and limits into the configuration, as docs/models.md shows"
         );
         return ExitCode::from(WRONG);
     }

@@ -1,5 +1,5 @@
-//! `signalbox score`: the classifiers alone, JSON lines in, JSON lines out. For whoever asks why a request got its tier, for the
-//! judges, and for measuring a classifier on prompts of one's own.
+//! `signalbox score`: the classifiers alone, JSON lines in, JSON lines out. It shows why a request got its tier, measures a classifier
+//! on a user's own prompts, and is what the judges drive.
 //!
 //! **Invariant:** every line of stdin gives one line of stdout, in order.
 
@@ -19,16 +19,16 @@ use super::{configuration, stdout};
 /// Arguments of `signalbox score`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Who scores; else the configuration's `classifier_type`, else `heuristic`
+    /// The classifier [default: the configuration's `classifier_type`, else `heuristic`]
     #[arg(long)]
     classifier: Option<ClassifierName>,
-    /// A config.yaml with a complexity router, whose first one is used; else LiteLLM's defaults
+    /// A config.yaml whose first complexity router is used [default: LiteLLM's settings]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which complexity router of it, by its name
+    /// The name of the complexity router to use instead of the first one
     #[arg(long, value_name = "NAME", requires = "config")]
     router: Option<String>,
-    /// Add to each line what every dimension contributed
+    /// Add the contribution of every dimension to each line
     #[arg(long)]
     explain: bool,
 }
@@ -51,7 +51,7 @@ struct Line {
 /// A line of stdout.
 #[derive(Serialize)]
 struct Answer {
-    /// None where a rule decided.
+    /// `None` if a rule decided.
     score: Option<f64>,
     tier: &'static str,
     signals: Vec<String>,
@@ -82,20 +82,20 @@ pub fn run(args: &Args) -> ExitCode {
     let classifier = match Classifier::new(&config) {
         Ok(classifier) => classifier,
         Err(error) => {
-            eprintln!("signalbox: {error}");
+            eprintln!("error: {error}");
             return ExitCode::from(configuration::WRONG);
         }
     };
     let mut unread = Unread::default();
-    let outcome = stdout::unless_left(score_all(&classifier, args.explain, &mut unread));
+    let outcome = stdout::unless_closed(score_all(&classifier, args.explain, &mut unread));
     match (outcome, unread) {
         (Ok(()), Unread { lines: 0, .. }) => ExitCode::SUCCESS,
         (Ok(()), Unread { lines, first }) => {
-            eprintln!("signalbox: lines that could not be read: {lines}; the first is line {first}");
+            eprintln!("error: {lines} lines could not be read; the first is line {first}");
             ExitCode::FAILURE
         }
         (Err(error), _) => {
-            eprintln!("signalbox: {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -144,20 +144,20 @@ pub(super) fn judge(classifier: &Classifier, line: &[u8], explain: bool) -> Resu
     match line.first() {
         None => return Err("this line is empty".to_owned()),
         Some(b'{') => {}
-        Some(_) => return Err("this is no JSON object".to_owned()),
+        Some(_) => return Err("this is not a JSON object".to_owned()),
     }
     let Line { prompt } = serde_json::from_slice(line).map_err(|error| {
-        // Whatever the parser says, it saw one line only.
+        // The parser saw only this line, so its line number says nothing.
         let said = error.to_string();
         let problem = said.split(" at line ").next().unwrap_or_default();
-        format!("this is no JSON object: {problem} at column {}", error.column())
+        format!("this is not a JSON object: {problem} at column {}", error.column())
     })?;
     match prompt {
         Some(Value::String(prompt)) => return Ok(classifier.score(&prompt, explain)),
-        Some(_) => return Err("`prompt` is no text".to_owned()),
+        Some(_) => return Err("`prompt` is not a text".to_owned()),
         None => {}
     }
-    let conversation = transcript::read(line).ok_or("neither `prompt` nor a list of `messages` is here")?;
+    let conversation = transcript::read(line).ok_or("this has neither a `prompt` nor a list of `messages`")?;
     Ok(classifier.decide(&conversation, false, explain).scored)
 }
 

@@ -1,5 +1,5 @@
-//! `signalbox sim`: the provider simulator from the shell. Prints one line a listener, `NAME http://ADDRESS`, on stdout
-//! once all of them are open; requests go to stderr.
+//! `signalbox sim`: the provider simulator from the shell. It prints one line a listener, `NAME http://ADDRESS`, on stdout
+//! once all of them are open, and one line a request on stderr.
 
 use std::{io::Write, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Instant};
 
@@ -17,22 +17,22 @@ use tokio::{
 /// Arguments of `signalbox sim`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Where to listen, as ADDRESS or NAME=ADDRESS; may be given several times; port 0 takes a free port
+    /// The address to listen on, as ADDRESS or NAME=ADDRESS; can be given several times; port 0 takes a free port
     #[arg(long, default_value = "127.0.0.1:10101", value_name = "[NAME=]ADDRESS")]
     listen: Vec<Place>,
-    /// The name of listeners that have none of their own; the answers carry it
+    /// The name of listeners that have no name of their own; answers contain it
     #[arg(long, default_value = "sim")]
     name: String,
-    /// What goes wrong, such as `status=503,times=1`, for every listener or, as NAME:SPEC, for one
+    /// A fault such as `status=503,times=1`, for every listener or, as NAME:SPEC, for one
     ///
-    /// Instead of an answer: status=503, retry_after=3, body=context_length|content_policy|quota|html|cut_json,
-    /// reset, silent=20s, refuse_prefill (of a conversation that ends with the assistant's words).
+    /// In place of an answer: status=503, retry_after=3, body=context_length|content_policy|quota|html|cut_json,
+    /// reset, silent=20s, refuse_prefill (refuse a conversation that ends with an assistant's turn).
     /// Late: delay_headers=20s, delay_first_token=20s (role_first), token_delay=100ms, stall_after=5 (stall=30s).
     /// Broken: cut_after=5, reset_after=5, bad_event=2, no_done, error_event=overloaded|rate_limit|server (error_after=5).
-    /// When: times=1, for=10s, every=3. The answer's length: tokens=200. Running ones take the same by POST /sim/fault.
+    /// When: times=1, for=10s, every=3. The answer's length: tokens=200. A running simulator takes the same by POST /sim/fault.
     #[arg(long, value_name = "[NAME:]SPEC", verbatim_doc_comment)]
     fault: Vec<String>,
-    /// No line per request
+    /// Print no line per request
     #[arg(long)]
     quiet: bool,
 }
@@ -52,7 +52,8 @@ impl FromStr for Place {
             Some((name, address)) => (Some(name.to_owned()), address),
             None => (None, text),
         };
-        let address = address.parse().map_err(|_| format!("`{address}` is not an address such as 127.0.0.1:10101"))?;
+        let address =
+            address.parse().map_err(|_| format!("`{address}` is not an address; write one such as 127.0.0.1:10101"))?;
         Ok(Place { name, address })
     }
 }
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> ExitCode {
     let desks = match desks(args) {
         Ok(desks) => desks,
         Err(said) => {
-            eprintln!("signalbox sim: {said}");
+            eprintln!("error: {said}");
             return ExitCode::from(2);
         }
     };
@@ -71,7 +72,7 @@ pub fn run(args: &Args) -> ExitCode {
     match served.and_then(|runtime| runtime.block_on(serve(args, desks))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(said) => {
-            eprintln!("signalbox sim: {said}");
+            eprintln!("error: {said}");
             ExitCode::FAILURE
         }
     }
@@ -87,7 +88,7 @@ fn desks(args: &Args) -> Result<Vec<Arc<Desk>>, String> {
         .map(|text| text.split_once(':').map_or((None, &**text), |(n, spec)| (Some(n), spec)))
         .collect();
     if let Some((Some(name), _)) = faults.iter().find(|(of, _)| of.is_some_and(|of| !names.contains(&of))) {
-        return Err(format!("--fault: no listener is called `{name}`"));
+        return Err(format!("--fault: there is no listener `{name}`; name one with --listen {name}=ADDRESS"));
     }
     let desk = |name: &str| {
         let own = faults.iter().rev().find(|(of, _)| *of == Some(name));
@@ -101,15 +102,16 @@ async fn serve(args: &Args, desks: Vec<Arc<Desk>>) -> Result<(), String> {
     let mut stands = Vec::new();
     for (place, desk) in args.listen.iter().zip(desks) {
         let bound = TcpListener::bind(place.address).await;
-        let listener = bound.map_err(|e| format!("cannot listen at {}: {e}", place.address))?;
+        let listener = bound
+            .map_err(|e| format!("cannot listen on {}: {e}; choose another address with --listen", place.address))?;
         stands.push(Stand { listener, desk, log: !args.quiet });
     }
-    // Before the lines that tell others that we are there.
+    // Before the lines that say that the listeners are open: who reads them may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     for Stand { listener, desk, .. } in &stands {
         let address = listener.local_addr().map_err(|e| e.to_string())?;
-        // Nobody may be there to read it.
+        // A closed pipe is no reason to end.
         let _ = writeln!(std::io::stdout(), "{} http://{address}", desk.name);
     }
     let (ending, end) = watch::channel(false);

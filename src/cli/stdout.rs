@@ -1,26 +1,26 @@
-//! What the subcommands print. The standard `print!` panics where the reader of a pipe has left, as `head` does.
+//! What the subcommands print. The standard `print!` panics when the reader of a pipe has closed it, as `head` does.
 //!
-//! **Invariant:** whoever has seen enough is no failure; a text that could not be written is one.
+//! **Invariant:** a closed pipe is success; every other write error is a failure.
 
 use std::io::{ErrorKind, Result, Write};
 use std::process::ExitCode;
 
-/// Prints a text and gives `code`, or tells why it could not be printed.
+/// Prints a text and returns `code`, or reports why the text could not be printed.
 pub fn print(text: &str, code: ExitCode) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
-    match unless_left(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())) {
+    match unless_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())) {
         Ok(()) => code,
         Err(error) => {
-            eprintln!("signalbox: cannot write: {error}");
+            eprintln!("error: cannot write: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The outcome of writing, where a reader who left is none.
+/// The outcome of a write, with a closed pipe as success.
 ///
 /// # Errors
-/// All others.
-pub fn unless_left(outcome: Result<()>) -> Result<()> {
+/// Every other write error.
+pub fn unless_closed(outcome: Result<()>) -> Result<()> {
     outcome.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

@@ -1,7 +1,7 @@
-//! `signalbox translate`: the codecs alone, stdin to stdout. For whoever asks what a provider gets to see, and for the judges,
-//! which drive the very code that runs in Envoy.
+//! `signalbox translate`: the codecs alone, stdin to stdout. It shows what a provider gets, and is how the judges drive the code that
+//! runs in Envoy.
 //!
-//! **Invariant:** stdout holds the translation and nothing else; every notice goes to stderr.
+//! **Invariant:** stdout holds only the translation; every notice goes to stderr.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Direction {
-    /// An OpenAI request on stdin, the provider's on stdout; a refusal is OpenAI's error on stdout and exit code 1
+    /// An OpenAI request on stdin, the provider's on stdout; a request that cannot be translated is OpenAI's error on stdout and exit code 1
     Request(RequestArgs),
     /// A provider's whole answer on stdin, OpenAI's on stdout; an error becomes the error that the client sees
     Response(ResponseArgs),
@@ -37,10 +37,10 @@ struct RequestArgs {
     /// The provider
     #[arg(long, value_name = "PROVIDER", value_parser = names())]
     to: String,
-    /// The model as the provider names it; else the request's own, without the provider's name in front
+    /// The provider's name of the model [default: the request's, without the provider's name in front]
     #[arg(long)]
     model: Option<String>,
-    /// Leave out what the provider cannot express instead of refusing it
+    /// Drop what the provider cannot express instead of refusing the request
     #[arg(long)]
     drop_params: bool,
 }
@@ -50,10 +50,10 @@ struct AnswerArgs {
     /// The provider
     #[arg(long, value_name = "PROVIDER", value_parser = names())]
     from: String,
-    /// The model to name where the provider names none
+    /// The model to name if the provider names none
     #[arg(long, default_value = "")]
     model: String,
-    /// The answer's time, in seconds since 1970; else now
+    /// The time of the answer, in seconds since 1970 [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
 }
@@ -71,10 +71,10 @@ struct ResponseArgs {
 struct StreamArgs {
     #[command(flatten)]
     answer: AnswerArgs,
-    /// Leave out usage, as for a client that did not ask for it
+    /// Drop the usage, as for a client that did not ask for it
     #[arg(long)]
     no_usage: bool,
-    /// Hand back signed thinking blocks, as for a client that asked for thinking
+    /// Return signed thinking blocks, as for a client that asked for thinking
     #[arg(long)]
     thinking_blocks: bool,
 }
@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> ExitCode {
         Direction::Stream(args) => stream(args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("signalbox: {error}");
+        eprintln!("error: {error}");
         ExitCode::FAILURE
     })
 }

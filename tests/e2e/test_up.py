@@ -155,7 +155,7 @@ def test_s13_an_envoy_that_is_killed_is_started_again(up, provider):
     one = up(deployment("m", provider(whole("hi")))).listens()
     first = one.envoy()
     os.kill(first, signal.SIGKILL)
-    one.says("signalbox: Envoy was killed (SIGKILL)")
+    one.says("warning: Envoy was killed (SIGKILL)")
     one.says("again", 2)
     assert one.envoy() != first and one.ask().status == 200
     # What it takes for a new configuration is what it was.
@@ -205,7 +205,7 @@ def test_s6_a_second_signal_ends_at_once(up, provider):
     started = time.monotonic()
     one.tell(signal.SIGTERM)
     assert one.ends() == 0 and time.monotonic() - started < 3
-    assert "signalbox: 1 request is cut off" in one.log
+    assert "warning: 1 request was cut off" in one.log
     with pytest.raises(http.client.IncompleteRead):
         answer.read()
 
@@ -217,7 +217,7 @@ def test_s6_it_waits_no_longer_than_it_may(up, provider):
     started = time.monotonic()
     one.tell(signal.SIGTERM)
     assert one.ends() == 0 and 1 <= time.monotonic() - started < 4
-    assert "for up to 1 s" in one.log and "1 request is cut off" in one.log
+    assert "for up to 1 s" in one.log and "1 request was cut off" in one.log
 
 
 def test_s6_nobody_need_read_what_it_says(up, provider):
@@ -262,7 +262,7 @@ def test_s12_what_envoy_refuses_is_told_and_what_was_in_force_stays(up, provider
     module.rename(tmp_path / "away.wasm")
     one.configure([deployment("n", here)])
     one.tell(signal.SIGHUP)
-    one.says("the configuration in force stays")
+    one.says("the previous one stays in force")
     assert "Envoy refuses the new cds.yaml: its log says why" in one.log and f"Invalid path: {module}" in one.log
     assert "is in force" not in one.log and one.ask("m").status == 200 and one.ask("n").status == 404
     # Nor is it what an Envoy that starts next would find.
@@ -297,7 +297,7 @@ def test_s12_a_new_address_is_listened_on_before_it_is_told(up, provider):
     taken = socket.create_server(("127.0.0.1", 0))
     one.configure([deployment("m", here)], {"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
     one.tell(signal.SIGHUP)
-    one.says("the configuration in force stays")
+    one.says("the previous one stays in force")
     assert "cannot listen on 127.0.0.1:" in one.log and one.ask().status == 200
     taken.close()
     port = free_port()
@@ -314,7 +314,7 @@ def test_it_does_not_start_with_what_envoy_refuses(up, provider, tmp_path):
     module.write_bytes(b"no wasm")
     one = up(deployment("m", provider(whole("hi"))), wasm=module)
     assert one.ends(30) == 1
-    assert "signalbox: Envoy refuses its clusters; its log says why" in one.log and "Wasm" in one.log
+    assert "error: Envoy refuses its clusters; its log says why" in one.log and "Wasm" in one.log
     assert "listening on" not in one.log
 
 

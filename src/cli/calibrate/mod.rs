@@ -1,9 +1,9 @@
-//! `signalbox calibrate`: the boundaries that send a wished share of a team's own prompts to each tier.
+//! `signalbox calibrate`: the boundaries that send a given share of a team's own prompts to each tier.
 //!
-//! The prompts are judged as the filter would: once to know their scores, once with the boundaries that were found. The shares that
-//! are printed are counted in the second round, never promised by arithmetic.
+//! The prompts are classified as the filter classifies them: once for their scores, once with the boundaries that were found. The
+//! printed shares are counted in the second round, not computed.
 //!
-//! **Invariant:** what stands on stdout after `tier_boundaries` gives the printed shares when it is read back.
+//! **Invariant:** the printed `tier_boundaries`, read back, give the printed shares.
 
 mod boundaries;
 mod report;
@@ -32,13 +32,13 @@ pub struct Args {
     /// The share of the prompts at or above MEDIUM; up to two more, smaller ones: at or above COMPLEX, and for REASONING
     #[arg(long = "share", value_name = "SHARE[,SHARE[,SHARE]]", value_delimiter = ',', required = true, num_args = 1)]
     shares: Vec<f64>,
-    /// Which complexity router, by its name; else the first one
+    /// The name of the complexity router [default: the first one]
     #[arg(long, value_name = "NAME")]
     router: Option<String>,
-    /// Who scores; else the configuration's `classifier_type`
+    /// The classifier [default: the configuration's `classifier_type`]
     #[arg(long)]
     classifier: Option<ClassifierName>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -78,12 +78,12 @@ fn calibrate(args: &Args) -> Result<(Report, bool), ExitCode> {
             }
             Err(problem) => {
                 skipped += 1;
-                eprintln!("{file}:{}: {problem}; it is left out", number + 1);
+                eprintln!("{file}:{}: error: {problem}; the line is left out", number + 1);
             }
         }
     }
     if lines.is_empty() {
-        return Err(wrong(&format!("no prompts in {file}")));
+        return Err(wrong(&format!("there are no prompts in {file}")));
     }
     let judged = judged(&config, &lines, &today)?;
     let override_from = config.reasoning_override_min_score;
@@ -98,9 +98,9 @@ fn calibrate(args: &Args) -> Result<(Report, bool), ExitCode> {
     Ok((report, skipped == 0))
 }
 
-/// What the boundaries may move of each prompt.
+/// What the boundaries can change about each prompt.
 fn judged(config: &ComplexityConfig, lines: &[&[u8]], today: &[Scored]) -> Result<Vec<Judged>, ExitCode> {
-    // Which ones have words of reasoning shows where these count from any score on.
+    // With the override at any score, the prompts that have words of reasoning show.
     let always = ComplexityConfig { reasoning_override_min_score: Some(f64::MIN), ..config.clone() };
     let reasoned = match config.classifier_type {
         ClassifierType::Heuristic => Some(again(&always, lines)?),
@@ -115,7 +115,7 @@ fn judged(config: &ComplexityConfig, lines: &[&[u8]], today: &[Scored]) -> Resul
         .collect())
 }
 
-/// Judges lines that were read before.
+/// Classifies lines that were read before.
 fn again(config: &ComplexityConfig, lines: &[&[u8]]) -> Result<Vec<Scored>, ExitCode> {
     let classifier = Classifier::new(config).map_err(|error| wrong(&error))?;
     lines.iter().map(|line| judge(&classifier, line, false).map_err(|error| wrong(&error))).collect()
@@ -123,18 +123,18 @@ fn again(config: &ComplexityConfig, lines: &[&[u8]]) -> Result<Vec<Scored>, Exit
 
 fn check(shares: &[f64]) -> Result<(), String> {
     if shares.len() > 3 {
-        return Err("--share takes three numbers at most: for MEDIUM, COMPLEX and REASONING".to_owned());
+        return Err("--share takes at most three numbers: for MEDIUM, COMPLEX and REASONING".to_owned());
     }
     if !shares.iter().all(|share| (0.0..=1.0).contains(share)) {
         return Err("--share takes numbers from 0 to 1".to_owned());
     }
     if !shares.is_sorted_by(|a, b| a >= b) {
-        return Err("--share must not ascend: each share is a part of the one before".to_owned());
+        return Err("the numbers of --share must not rise: each share is a part of the one before".to_owned());
     }
     Ok(())
 }
 
 fn wrong(problem: &str) -> ExitCode {
-    eprintln!("signalbox: {problem}");
+    eprintln!("error: {problem}");
     ExitCode::from(WRONG)
 }

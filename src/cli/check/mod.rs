@@ -1,7 +1,7 @@
 //! `signalbox check`: what a configuration means, and what is wrong with it.
 //!
-//! **Invariant:** stdout holds what the file means (or, with `--json`, all of it), stderr what there is to say about it. Exit code 0:
-//! it can be used; 2: it cannot, or `--strict` and there is a warning.
+//! **Invariant:** stdout holds what the file means (with `--json`, everything), stderr the diagnostics. Exit code 0: it can be used; 2:
+//! it cannot, or there is a warning and `--strict`.
 
 mod effective;
 mod environment;
@@ -26,10 +26,10 @@ pub struct Args {
     /// Print everything as one JSON document on stdout, for programs
     #[arg(long)]
     json: bool,
-    /// Let warnings fail too: exit code 2
+    /// Fail on warnings too, with exit code 2
     #[arg(long)]
     strict: bool,
-    /// Do not read the environment: every variable counts as set, as where keys are not at hand
+    /// Do not read the environment: every variable counts as set, for a machine that has no keys
     #[arg(long)]
     no_env: bool,
 }
@@ -72,7 +72,7 @@ pub struct Found {
     variables: Vec<Variable>,
 }
 
-/// One warning for all keys that are not set. What else is not set is an error already.
+/// One warning for all keys that are not set. Any other variable that is not set is an error already.
 fn unset(variables: &[Variable], diagnostics: &mut Diagnostics) {
     let unset: Vec<_> = variables.iter().filter(|variable| variable.is_set == Some(false)).collect();
     let names = unset.iter().map(|variable| format!("`{}`", variable.name)).collect::<Vec<_>>().join(", ");

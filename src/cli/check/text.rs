@@ -156,7 +156,7 @@ fn router_lines(config: &RouterConfig, router: &Router) -> String {
             ("task".to_owned(), tasks.iter().map(|(task, targets)| (task.name(), of(targets))).collect())
         }
     };
-    let shadow = if router.is_shadow() { ", in the shadow" } else { "" };
+    let shadow = if router.is_shadow() { ", shadow mode" } else { "" };
     let mut out = format!("  {} chooses by {how}{shadow}\n", router.name);
     for (class, groups) in choices {
         let _ = writeln!(out, "    {class}: {groups}");

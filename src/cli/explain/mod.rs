@@ -1,10 +1,10 @@
 //! `signalbox explain`: the decision about a request, without sending it.
 //!
-//! The request goes through the very functions that run in Envoy. What is known of the deployments comes from a file, or nothing is
-//! known: this program never asks a gateway. Times in that file are relative, so the same files give the same output at any time.
+//! The request goes through the functions that run in Envoy. The state of the deployments comes from a file, else it is empty: this
+//! program asks no gateway. Times in that file are relative, so the same files give the same output at any time.
 //!
-//! **Invariant:** stdout holds the explanation alone; exit code 0 where a request would be sent, 1 where it would be refused, 2 where
-//! a file is wrong.
+//! **Invariant:** stdout holds only the explanation; exit code 0 if the request would be sent, 1 if it would be refused, 2 if a file is
+//! wrong.
 
 mod json;
 mod routed;
@@ -28,7 +28,7 @@ use signalbox::state::{Seen, Standing, from_json};
 use super::configuration::{self, WRONG};
 use super::stdout;
 
-/// The moment of the decision, Unix milliseconds. Any would do: times in files are relative.
+/// The time of the decision, Unix milliseconds. Any value does, because times in files are relative.
 const NOW_MS: u64 = 1_700_000_000_000;
 
 /// Arguments of `signalbox explain`.
@@ -38,19 +38,19 @@ pub struct Args {
     config: PathBuf,
     /// The body of a request, as a client would send it
     request: PathBuf,
-    /// What is known of the deployments: cooldowns, requests in flight, latencies (docs/routing.md has the format)
+    /// The state of the deployments: cooldowns, requests in flight, latencies (docs/routing.md has the format)
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Plan so often, each time with the next seed, and count who comes first
+    /// Repeat the plan N times with successive seeds, and count how often each deployment is first
     #[arg(long, value_name = "N", default_value_t = 0)]
     draws: u64,
-    /// Chance, as a number
+    /// The seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// The request's tags, with commas between them, as in the header x-litellm-tags
+    /// The request's tags, separated by commas, as in the header x-litellm-tags
     #[arg(long, default_value = "")]
     tags: String,
     /// The request's tenant, as in the header that signalbox.affinity.tenant_header names
@@ -59,12 +59,12 @@ pub struct Args {
     /// The tier that the client asks for, as in the header x-signalbox-tier
     #[arg(long, default_value = "")]
     tier: String,
-    /// The client's user agent: coding clients are known by it
+    /// The header user-agent, by which coding clients are recognized
     #[arg(long, default_value = "")]
     user_agent: String,
 }
 
-/// All that is printed.
+/// Everything that is printed.
 struct Report<'a> {
     config: &'a RouterConfig,
     seen: &'a [Seen],
@@ -74,7 +74,7 @@ struct Report<'a> {
     explanation: Explanation,
     firsts: Vec<(DeploymentIndex, u64)>,
     draws: u64,
-    /// What the client would get where nothing is sent.
+    /// What the client would get if nothing is sent.
     refused: Option<Reply>,
 }
 
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
         Err(code) => return code,
     };
     Setup::new(compiled.config).and_then(|setup| done(args, &setup)).unwrap_or_else(|problem| {
-        eprintln!("signalbox: {problem}");
+        eprintln!("error: {problem}");
         ExitCode::from(WRONG)
     })
 }
@@ -144,7 +144,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     Ok(stdout::print(&text, if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }))
 }
 
-/// Which path the request is for, by what it holds.
+/// The path that the request is for, by its members.
 fn api(head: &BodyScan<'_>, body: &[u8]) -> Api {
     let tree: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match (head.messages, tree.get("input"), tree.get("prompt")) {
@@ -155,7 +155,7 @@ fn api(head: &BodyScan<'_>, body: &[u8]) -> Api {
 }
 
 impl Report<'_> {
-    /// Whether a deployment must show that it serves again.
+    /// Whether a deployment is half-open.
     fn is_half_open(&self, deployment: DeploymentIndex) -> bool {
         self.seen.get(deployment).is_some_and(|seen| matches!(seen.standing, Standing::HalfOpen { .. }))
     }

@@ -33,10 +33,11 @@ pub fn text(config: &RouterConfig, asked: &str, chosen: &Chosen<'_>) -> String {
         _ => {}
     }
     let served = group(config, chosen.target.group);
-    let shadow = if chosen.choice.shadow { "; in the shadow, so the default serves" } else { "" };
+    let shadow = if chosen.choice.shadow { "; shadow mode, so the default serves" } else { "" };
     let _ = writeln!(out, "\n{} `{}` ({}){shadow}: group `{served}`", label.kind(), label.as_str(), cause.as_str());
     if !chosen.target.params.is_empty() {
-        let _ = writeln!(out, "where the request does not say: {}", Value::Object(chosen.target.params.clone()));
+        let _ =
+            writeln!(out, "parameters that fill gaps in the request: {}", Value::Object(chosen.target.params.clone()));
     }
     out.push('\n');
     out
@@ -87,7 +88,7 @@ fn cues(out: &mut String, classified: &Classified, least: f64) {
     for cue in &classified.cues {
         let _ = writeln!(out, "  {:<20} {:<40} {:>7.2}", cue.task.name(), cue.name, cue.points);
     }
-    let _ = writeln!(out, "  confidence {:.3}, and at least {least} is asked", classified.confidence);
+    let _ = writeln!(out, "  confidence {:.3}; at least {least} is needed", classified.confidence);
 }
 
 /// For programs.

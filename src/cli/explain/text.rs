@@ -17,14 +17,14 @@ pub fn of(report: &Report<'_>) -> String {
     match &report.explanation.decision {
         Ok(plan) => {
             resolved(&mut out, report, plan.asked, plan.by);
-            out += "\nasked in this order, until one serves:\n";
+            out += "\ntried in this order, until one serves:\n";
             let in_turn = plan.stages.iter().filter(|stage| !stage.is_last_resort());
             in_turn.for_each(|stage| one_stage(&mut out, report, plan, stage));
             left_out(&mut out, config, &plan.left_out);
-            out += &format!("\nif all that is asked fails like {} at first:\n", first(config, plan));
+            out += &format!("\nthen, if {} and all after it fail with:\n", first(config, plan));
             courses(&mut out, config, plan, &report.explanation.courses);
         }
-        Err(Refusal::UnknownModel) => out += &format!("`{}` is no name that the configuration knows\n", report.model),
+        Err(Refusal::UnknownModel) => out += &format!("`{}` is not a name in the configuration\n", report.model),
         Err(Refusal::NoneMayServe { group, by, left_out: all, .. }) => {
             resolved(&mut out, report, *group, *by);
             left_out(&mut out, config, all);
@@ -82,7 +82,7 @@ fn one_stage(out: &mut String, report: &Report<'_>, plan: &Plan, stage: &Stage) 
 
 fn figure(figure: Figure) -> String {
     match figure {
-        Figure::None => "last resort: nobody else is left".to_owned(),
+        Figure::None => "last resort: nothing else is left".to_owned(),
         Figure::Share(share) => format!("{:.1} % of the draws", 100.0 * share),
         Figure::InFlight(count) => format!("{count} in flight"),
         Figure::Latency(seconds) => format!("{seconds:.4} s per output token"),
@@ -90,9 +90,9 @@ fn figure(figure: Figure) -> String {
         Figure::Unmeasured => "no latency measured yet".to_owned(),
         #[allow(clippy::cast_precision_loss, reason = "for people")]
         Figure::Cost(Some(pico)) => format!("{:.2} USD for a million tokens in and out", pico as f64 / 1e6),
-        Figure::Cost(None) => "its price is not known".to_owned(),
+        Figure::Cost(None) => "price unknown".to_owned(),
         Figure::Tokens(tokens) => format!("{tokens} tokens in this minute"),
-        Figure::Affinity => "where requests that begin alike go".to_owned(),
+        Figure::Affinity => "where requests with the same beginning go".to_owned(),
     }
 }
 
@@ -100,9 +100,9 @@ fn left_out(out: &mut String, config: &RouterConfig, all: &[LeftOut]) {
     if all.is_empty() {
         return;
     }
-    *out += "\nleft out:\n";
+    *out += "\nexcluded:\n";
     for left in all {
-        let last = if left.why.is_soft() { "; asked if all else fails" } else { "" };
+        let last = if left.why.is_soft() { "; tried if all else fails" } else { "" };
         let _ = writeln!(out, "  {:<26} {}{last}", id(config, left.deployment), reason(left.why));
     }
 }
@@ -121,10 +121,10 @@ fn reason(why: Exclusion) -> String {
         Exclusion::OverBudget { .. } => format!("over budget for {left} s"),
         Exclusion::NoRoom { what, .. } => format!("its {} is reached for {left} s", what.as_str()),
         Exclusion::Busy { what, .. } => format!("its {} is reached for {left} s, others go first", what.as_str()),
-        Exclusion::Order => "has no order, and others have".to_owned(),
+        Exclusion::Order => "has no order, but others have".to_owned(),
         Exclusion::Cooling { .. } => format!("cooling for {left} s"),
         Exclusion::Full { .. } => format!("its provider has no room for {left} s"),
-        Exclusion::HalfOpenTaken { .. } => "half-open, and another request is finding out".to_owned(),
+        Exclusion::HalfOpenTaken { .. } => "half-open, and another request probes it".to_owned(),
     }
 }
 
@@ -153,7 +153,7 @@ fn courses(out: &mut String, config: &RouterConfig, plan: &Plan, courses: &[Cour
             steps.push(format!("{wait}{deployment}{again}"));
             tried.push(*place);
         }
-        let steps = if steps.is_empty() { "the client is told".to_owned() } else { steps.join(", ") };
+        let steps = if steps.is_empty() { "the client gets the error".to_owned() } else { steps.join(", ") };
         let _ = writeln!(out, "  {name:<30} {steps}");
     }
 }

@@ -1,4 +1,4 @@
-//! What `signalbox up` looks after before Envoy does, so that what is missing is told in words of the configuration.
+//! What `signalbox up` checks before it starts Envoy, so that messages use the words of the configuration.
 //!
 //! **Invariant:** nothing here starts or changes anything.
 
@@ -12,12 +12,12 @@ use crate::cli::envoy::module;
 
 /// The Envoy that this was made and tested with.
 const VERSION: &str = include_str!("../../../envoy/VERSION");
-/// What a deployment sends whose key is missing: its provider refuses it, the others serve.
+/// What a deployment without its key sends: its provider refuses that, and the others serve.
 const NO_KEY: &str = "key-not-set";
-/// Where fewer files may be open than this, few requests fill them: each takes a client's connection and a provider's.
+/// Warn below this limit of open files: each request takes two, a client's connection and a provider's.
 const FEW_FILES: u64 = 4096;
 
-/// Names the keys that a running Envoy cannot get any more: its environment is as it was when it started.
+/// Names the keys that a running Envoy cannot get: its environment stays as it was at its start.
 pub fn warn_of_new_keys(compiled: &Compiled, given: &[(String, String)]) {
     for variable in keys::variables(&compiled.config) {
         let then = given.iter().find(|(name, _)| *name == variable.name).map(|(_, key)| key.as_str());
@@ -27,50 +27,47 @@ pub fn warn_of_new_keys(compiled: &Compiled, given: &[(String, String)]) {
         };
         if !has_it {
             let users = variable.deployments.join(", ");
-            eprintln!(
-                "signalbox: warning: {} is new: {users} will get its key when Envoy is started again",
-                variable.name
-            );
+            eprintln!("warning: {} is new: {users} will get its key when Envoy is started again", variable.name);
         }
     }
 }
 
-/// Says which secret file is missing, before Envoy does in its own words, and which holds a line break, since older Envoys put that
-/// into the header and the request fails.
+/// Reports a secret file that is missing, and one that ends with a line break, because older Envoys put the break into the header and
+/// the request fails.
 pub fn check_secret_files(compiled: &Compiled) -> Result<(), String> {
     for (name, path) in &compiled.config.signalbox.secret_files {
         let key =
             std::fs::read(path).map_err(|error| format!("cannot read {path}, the secret file of {name}: {error}"))?;
         if keys::source(&compiled.config, name) == keys::Source::File(path) && key.ends_with(b"\n") {
             eprintln!(
-                "signalbox: warning: {path} ends with a line break; write it with `printf %s`, Envoy 1.39 sends the break too"
+                "warning: {path} ends with a line break, which Envoy 1.39 sends too; write the file with `printf %s`"
             );
         }
     }
     Ok(())
 }
 
-/// Refuses a port that is taken: Envoy would quietly share a listener's with another Envoy.
+/// Refuses a port that is taken: Envoy would share it with another Envoy and say nothing.
 pub fn check_free(address: &str, key: &str) -> Result<(), String> {
     let free = std::net::TcpListener::bind(address).map(drop);
     free.map_err(|error| format!("cannot listen on {address}: {error}; set another `signalbox.{key}`"))
 }
 
-/// Has as many files open as the system lets it, and Envoy after it: many systems begin with 1,024, which is 500 requests.
+/// Raises the limit of open files to the hard one, for Envoy: many systems start with 1,024, which is 500 requests.
 pub fn raise_open_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let limit = if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft };
     if limit < FEW_FILES {
         eprintln!(
-            "signalbox: warning: only {limit} files may be open, enough for about {} requests at a time; raise the limit (`ulimit -Hn`, LimitNOFILE of systemd, nofile of a container)",
+            "warning: only {limit} files may be open, enough for about {} requests at a time; raise the limit (`ulimit -Hn`, LimitNOFILE of systemd, nofile of a container)",
             limit.saturating_sub(64) / 2
         );
     }
 }
 
-/// The variables that Envoy needs and does not have so: keys that stand in the configuration, keys without the white space around
-/// them, and harmless words for those that are not set, since Envoy does not start without.
+/// The variables that Envoy gets on top of this program's: keys from the configuration, keys whose white space is trimmed, and a
+/// placeholder for each key that is not set, because Envoy does not start without it.
 pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
     let mut given = Vec::new();
     for variable in keys::variables(&compiled.config) {
@@ -78,12 +75,12 @@ pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
             given.push((variable.name, key.to_owned()));
         } else if std::env::var_os(&variable.name).is_none_or(|value| value.is_empty()) {
             let users = variable.deployments.join(", ");
-            eprintln!("signalbox: warning: {} is not set: {users} will be refused by the provider", variable.name);
+            eprintln!("warning: {} is not set: the provider will refuse the requests of {users}", variable.name);
             given.push((variable.name, NO_KEY.to_owned()));
         } else if let Some((name, key)) = std::env::var(&variable.name).ok().map(|key| (variable.name, key))
             && key.trim() != key
         {
-            // A line break at its end would make the header one that no provider gets.
+            // With a line break at its end, the header would not reach the provider.
             given.push((name, key.trim().to_owned()));
         }
     }
@@ -116,7 +113,7 @@ pub fn reachable(listen: &str) -> String {
     listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
-/// What to tell the one who started it.
+/// What `up` prints once it listens.
 pub fn greeting(compiled: &Compiled) -> String {
     let settings = &compiled.config.signalbox;
     let reachable = reachable(&settings.listen);

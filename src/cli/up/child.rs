@@ -1,7 +1,7 @@
-//! Envoy as a child process: how it is started, what is said of its end, when it is started again.
+//! Envoy as a child process: how it starts, how its end is described, when it is started again.
 //!
-//! **Invariant:** Envoy never outlives `signalbox up`, whatever ends that; and no signal reaches Envoy but through it, so that a Ctrl-C
-//! of the terminal cuts no stream.
+//! **Invariant:** Envoy never outlives `signalbox up`, however that ends; and Envoy gets signals only from it, so that a Ctrl-C in the
+//! terminal cuts no stream.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-/// How long Envoy may take to end when it was asked to.
+/// How long Envoy may take to end after a SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// An Envoy that lived so long is a sound one: what ended it starts a new count.
+/// When Envoy has run for this long, its end starts a new count.
 const SOUND: Duration = Duration::from_secs(60);
-/// How long to wait before Envoy is started again after each death in a row. After the last one it is not.
+/// How long to wait before Envoy is started again after each crash in a row. After the last one it is not started again.
 const PAUSES_MS: [u64; 5] = [100, 1_000, 2_000, 4_000, 8_000];
 
 /// Starts a program that ends with this one.
@@ -45,27 +45,27 @@ fn end_with_parent(command: &mut Command) {
     }
 }
 
-/// Asks it to end, as a signal from outside would. Whether it could be asked.
+/// Sends it a SIGTERM. Returns whether that was possible.
 pub fn ask_to_end(child: &Child) -> bool {
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     id.is_some_and(|id| nix::sys::signal::kill(Pid::from_raw(id), Signal::SIGTERM).is_ok())
 }
 
-/// Asks it to end, and ends it if it does not, or at once when `hurry` comes.
+/// Asks it to end, and kills it after a while, or at once when `hurry` comes.
 pub async fn end(child: &mut Child, hurry: impl Future<Output = ()>) {
     if ask_to_end(child) {
         tokio::select! {
             _ = child.wait() => return,
-            () = tokio::time::sleep(PATIENCE) => eprintln!("signalbox: Envoy does not end within {} s; it is killed", PATIENCE.as_secs()),
+            () = tokio::time::sleep(PATIENCE) => eprintln!("warning: Envoy does not end within {} s; it is killed", PATIENCE.as_secs()),
             () = hurry => {}
         }
     }
-    // It may have ended already, which is what is wanted.
+    // It may have ended already, which is just as well.
     let _ = child.start_kill();
     let _ = child.wait().await;
 }
 
-/// What became of it, for a sentence that begins with its name.
+/// How it ended, for a sentence that begins with its name.
 pub fn end_of(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     let Some(number) = status.signal() else {
@@ -80,12 +80,12 @@ pub fn end_of(status: ExitStatus) -> String {
     }
 }
 
-/// The deaths in a row.
+/// The crashes in a row.
 #[derive(Debug, Default)]
 pub struct Deaths(usize);
 
 impl Deaths {
-    /// How long to wait before it is started again, after it lived for so long; `None`: it dies too often.
+    /// How long to wait before it is started again, after it has run for `lived`; `None`: it crashes too often.
     pub fn pause(&mut self, lived: Duration) -> Option<Duration> {
         if lived >= SOUND {
             self.0 = 0;

@@ -1,9 +1,9 @@
-//! The end of an Envoy that serves: it takes no more connections, and what is on its way ends first.
+//! The end of an Envoy that serves: it takes no more connections, and finishes the requests in flight first.
 //!
-//! The listener is taken away as a new configuration would take it away: Envoy closes its port at once, and each connection after its
-//! next answer. No request to the admin interface can do this, so that none has to be allowed.
+//! The listener is removed as a new configuration would remove it: Envoy closes its port at once, and each connection after its next
+//! answer. The admin interface is not needed for this, so that it may forbid every change.
 //!
-//! **Invariant:** it takes no longer than it was allowed to, and ends at once when it is told to.
+//! **Invariant:** it takes no longer than its limit, and ends at once on a second signal.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::child::end_of;
 use crate::cli::admin::Stats;
 use crate::cli::directory;
 
-/// Between two looks.
+/// Between two questions.
 const PAUSE: Duration = Duration::from_millis(50);
-/// So many looks in a row must find nothing on its way: a connection may have been taken just before the port was closed.
+/// This many answers in a row must show no request in flight: a connection may have been taken just before the port was closed.
 const QUIET_LOOKS: u32 = 2;
 
-/// Waits until nothing is on its way, for no longer than `limit`, nor than until `hurry` comes.
-/// Returns whether there is an Envoy left to end.
+/// Waits until no request is in flight, until `limit` is over, or until `hurry` comes.
+/// Returns whether Envoy still runs.
 pub async fn drain(
     envoy: &mut Child,
     admin: &str,
@@ -31,13 +31,13 @@ pub async fn drain(
 ) -> bool {
     let until = Instant::now() + limit;
     if let Err(problem) = directory::close(place) {
-        eprintln!("signalbox: warning: {problem}; requests that are on their way are cut off");
+        eprintln!("warning: {problem}; the requests in flight are cut off");
         return true;
     }
     let (mut quiet, mut told, mut left) = (0, false, 0);
     tokio::pin!(hurry);
     while quiet < QUIET_LOOKS {
-        // Where Envoy does not say (it may have no file left to open for who asks), there may be some.
+        // Without an answer (Envoy may have no file left to open for this connection) there may be some.
         let (is_open, requests) = look(admin).await.unwrap_or((true, left));
         left = requests;
         if requests > 0 && !told {
@@ -52,7 +52,7 @@ pub async fn drain(
         tokio::select! {
             status = envoy.wait() => {
                 let end = status.map_or_else(|error| error.to_string(), end_of);
-                eprintln!("signalbox: Envoy {end}, before its requests ended");
+                eprintln!("error: Envoy {end}, before its requests ended");
                 return false;
             }
             () = &mut hurry => break,
@@ -63,13 +63,13 @@ pub async fn drain(
         }
     }
     if quiet < QUIET_LOOKS && left > 0 {
-        let s = if left == 1 { " is" } else { "s are" };
-        eprintln!("signalbox: {left} request{s} cut off");
+        let s = if left == 1 { " was" } else { "s were" };
+        eprintln!("warning: {left} request{s} cut off");
     }
     true
 }
 
-/// Whether the port is still open, and how many requests are on their way.
+/// Whether the port is still open, and how many requests are in flight.
 async fn look(admin: &str) -> Option<(bool, u64)> {
     let admin = admin.to_owned();
     let stats = tokio::task::spawn_blocking(move || Stats::ask(&admin)).await.ok()??;

@@ -1,12 +1,12 @@
 //! `signalbox up`: Envoy in the foreground, with a line per request.
 //!
-//! Envoy's stdout (the access lines) and stderr (its log, from warnings up) are this program's own. What it reads lies in a
-//! directory that only this user can open, and goes when Envoy does. On SIGHUP the configuration is read again, and Envoy follows. On
-//! SIGTERM or SIGINT Envoy takes no more connections, finishes what is on its way, and ends. An Envoy that dies is started again.
+//! Envoy's stdout (the access lines) and stderr (its log, from warnings up) are this program's own. Its files are in a directory that
+//! only this user can open, and that is removed at the end. On SIGHUP the configuration is read again, and Envoy follows. On SIGTERM or
+//! SIGINT Envoy takes no more connections, finishes the requests in flight, and ends. An Envoy that crashes is started again.
 //!
-//! **Invariant:** keys reach Envoy through its environment alone; one that is missing does not keep the others from working. A
-//! configuration with an error, or one that Envoy refuses, replaces nothing. What is said to be so has been seen: "listening" when a
-//! connection was taken, "in force" when Envoy said so.
+//! **Invariant:** keys reach Envoy only through its environment; a missing key does not keep the others from working. A configuration
+//! with an error, or one that Envoy refuses, replaces nothing. What is reported has been observed: "listening" after a connection was
+//! taken, "in force" after Envoy confirmed it.
 
 mod checks;
 mod child;
@@ -41,13 +41,13 @@ pub struct Args {
     /// The filter's module [default: signalbox.wasm beside this program]
     #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
-    /// Worker threads of Envoy [default: one a core]
+    /// The number of Envoy's worker threads [default: one a core]
     #[arg(long, value_name = "N")]
     concurrency: Option<u16>,
-    /// How long requests that are on their way may take after a first SIGTERM or Ctrl-C; a second one ends them at once
+    /// How long requests in flight may take after a first SIGTERM or Ctrl-C; a second one cuts them off
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain_time: u32,
-    /// No greeting: only Envoy's lines, warnings and errors
+    /// Print only Envoy's lines, warnings and errors
     #[arg(long)]
     quiet: bool,
 }
@@ -61,19 +61,19 @@ pub fn run(args: &Args) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(|error| format!("cannot start: {error}")).and_then(|runtime| {
         let outcome = runtime.block_on(serve(args, &compiled));
-        // A question that Envoy's admin interface has not answered yet is of no interest any more.
+        // Do not wait for questions that Envoy's admin interface has not answered yet.
         runtime.shutdown_background();
         outcome
     });
     outcome.unwrap_or_else(|problem| {
-        eprintln!("signalbox: {problem}");
+        eprintln!("error: {problem}");
         ExitCode::FAILURE
     })
 }
 
 fn load(config: &Path) -> Result<Compiled, ExitCode> {
     let mut compiled = configuration::load(config)?;
-    // Whoever runs it in the foreground wants to see what goes through.
+    // In the foreground, a user wants to see the requests.
     compiled.config.signalbox.access_log = true;
     Ok(compiled)
 }
@@ -108,19 +108,19 @@ struct Up<'a> {
     admin: &'a str,
     /// The variables that Envoy gets on top of this program's own.
     given: Vec<(String, String)>,
-    /// What to say when it serves.
+    /// What to print when it serves.
     greeting: Option<String>,
 }
 
-/// The signals that are heeded.
+/// The signals that are handled.
 struct Signals {
     stop: Stop,
     hang_up: Signal,
-    /// Whether a terminal shows what is said.
+    /// Whether stderr is a terminal.
     has_terminal: bool,
 }
 
-/// Those that want it to end.
+/// The signals that end it.
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -133,7 +133,7 @@ impl Signals {
         Ok(Self { stop, hang_up: watch(SignalKind::hangup())?, has_terminal: std::io::stderr().is_terminal() })
     }
 
-    /// Whether a hang-up means what it says: the terminal is gone, and nobody sent it to have the configuration read again.
+    /// Whether a hang-up means that the terminal is gone, rather than that the configuration is to be read again.
     fn is_left_alone(&self) -> bool {
         self.has_terminal && !std::io::stderr().is_terminal()
     }
@@ -148,16 +148,16 @@ impl Stop {
     }
 }
 
-/// Why one Envoy is watched no longer.
+/// Why `up` stops watching an Envoy.
 enum Turn {
-    /// It ended by itself; whether it had served by then.
+    /// It ended by itself; whether it had served.
     Died(ExitStatus, bool),
-    /// Somebody wants it to end; whether it serves.
+    /// A signal asks to end it; whether it serves.
     Stop(bool),
 }
 
 impl Up<'_> {
-    /// Runs one Envoy after the other. `listen` is where they listen, which a new configuration may change.
+    /// Runs one Envoy after the other. `listen` is their address, which a new configuration may change.
     async fn run(mut self, mut listen: String) -> Result<ExitCode, String> {
         let mut signals = Signals::watch()?;
         let (mut deaths, mut has_served) = (Deaths::default(), false);
@@ -185,18 +185,18 @@ impl Up<'_> {
             };
             let end = child::end_of(status);
             if !has_served {
-                eprintln!("signalbox: Envoy {end} before it served; {}", serving::explain_start(&self.program).await);
+                eprintln!("error: Envoy {end} before it served; {}", serving::explain_start(&self.program).await);
                 let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
                 return Ok(ExitCode::from(code.unwrap_or(1)));
             }
             if status.success() {
-                eprintln!("signalbox: Envoy was asked to end, by its admin interface or by a signal, and did");
+                eprintln!("signalbox: Envoy ended, because its admin interface or a signal asked it to");
                 return Ok(ExitCode::SUCCESS);
             }
             let Some(pause) = deaths.pause(started.elapsed()) else {
                 return Err(format!("Envoy {end}, for the {}th time in a row; its log says why", deaths.count() + 1));
             };
-            eprintln!("signalbox: Envoy {end}; what was on its way is lost; it is started again");
+            eprintln!("warning: Envoy {end}; its requests are lost; it is started again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = signals.stop.recv() => return Ok(ExitCode::SUCCESS),
@@ -208,10 +208,10 @@ impl Up<'_> {
         let mut command = Command::new(&self.program);
         command.arg("--config-path").arg(self.place.join(BOOTSTRAP));
         command.args(["--disable-hot-restart", "--log-level", "warning"]);
-        // Connections that came before a new configuration end with their next answer, and answers may take longer than Envoy's ten
-        // minutes. Less than what clusters outlive their configuration by.
+        // Connections from before a new configuration end with their next answer. Answers may take longer than Envoy's default of ten
+        // minutes; clusters outlive their configuration by an hour, which is longer.
         command.args(["--drain-strategy", "immediate", "--drain-time-s", "3000"]);
-        // Lines are of use while one looks on (Envoy's own interval is ten seconds), and our own SIGTERM is no news.
+        // A user who watches wants lines at once (Envoy's own interval is ten seconds), and no line about our own SIGTERM.
         command.args(["--file-flush-interval-msec", "100", "--component-log-level", "main:error"]);
         if let Some(workers) = self.args.concurrency {
             command.arg("--concurrency").arg(workers.to_string());
@@ -220,7 +220,7 @@ impl Up<'_> {
         command
     }
 
-    /// Watches an Envoy until it ends, or somebody wants it to.
+    /// Watches an Envoy until it ends, or a signal asks to end it.
     ///
     /// # Errors
     /// Why it will never serve.
@@ -252,7 +252,7 @@ impl Up<'_> {
                 }
                 replaced = ended(&mut replacing) => {
                     replacing = None;
-                    tell(replaced, listen);
+                    report(replaced, listen);
                 }
             }
             if wants_new && replacing.is_none() {
@@ -262,7 +262,7 @@ impl Up<'_> {
         }
     }
 
-    /// Reads the configuration again, and has Envoy follow it. `listen` is where it listens now.
+    /// Reads the configuration again, and makes Envoy follow it. `listen` is the present address.
     fn replace(&self, listen: String) -> JoinHandle<Replaced> {
         let (config, module, place) = (self.args.config.clone(), self.module.clone(), self.place.to_owned());
         let (admin, given) = (self.admin.to_owned(), self.given.clone());
@@ -271,7 +271,7 @@ impl Up<'_> {
             let settings = &mut compiled.config.signalbox;
             let wanted = std::mem::replace(&mut settings.admin, admin);
             if wanted != settings.admin {
-                eprintln!("signalbox: warning: `signalbox.admin` stays {} until this is started again", settings.admin);
+                eprintln!("warning: `signalbox.admin` stays {} until `signalbox up` is started again", settings.admin);
             }
             let now = settings.listen.clone();
             if now != listen {
@@ -281,17 +281,17 @@ impl Up<'_> {
             checks::warn_of_new_keys(&compiled, &given);
             let outcome = directory::write(&compiled, &config, &module, &place)?;
             if outcome == Outcome::InForce && !serving::takes_connections(&checks::reachable(&now)) {
-                eprintln!("signalbox: warning: Envoy says that it listens on {now}, but takes no connection from here");
+                eprintln!("warning: Envoy says that it listens on {now}, but takes no connection from here");
             }
             Ok((outcome, now))
         })
     }
 }
 
-/// What became of a new configuration, and where it listens.
+/// The outcome of a new configuration, and its address.
 type Replaced = Result<(Outcome, String), String>;
 
-/// Waits until a configuration is replaced, for ever where none is being.
+/// Waits until a configuration is replaced; without one, for ever.
 async fn ended(replacing: &mut Option<JoinHandle<Replaced>>) -> Replaced {
     match replacing {
         Some(task) => task.await.unwrap_or_else(|error| Err(error.to_string())),
@@ -299,24 +299,24 @@ async fn ended(replacing: &mut Option<JoinHandle<Replaced>>) -> Replaced {
     }
 }
 
-fn tell(replaced: Replaced, listen: &mut String) {
+fn report(replaced: Replaced, listen: &mut String) {
     match replaced {
         Ok((outcome, now)) => {
             let place = if now == *listen { String::new() } else { format!(", on {now}") };
             match outcome {
                 Outcome::InForce => eprintln!("signalbox: the new configuration is in force{place}"),
-                Outcome::Same => eprintln!("signalbox: the configuration is what it was"),
+                Outcome::Same => eprintln!("signalbox: the configuration has not changed"),
                 Outcome::Written => {
                     eprintln!("signalbox: the new configuration is written; Envoy reads it when it starts")
                 }
                 Outcome::Unanswered => {
-                    eprintln!("signalbox: the new configuration is written, and not known to be in force")
+                    eprintln!("warning: the new configuration is written, but Envoy has not confirmed it")
                 }
             }
             *listen = now;
         }
         Err(problem) => {
-            eprintln!("signalbox: the new configuration does not hold: {problem}; the configuration in force stays")
+            eprintln!("error: the new configuration is not used: {problem}; the previous one stays in force")
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The directory that `signalbox up` keeps Envoy's files in.
 //!
-//! **Invariant:** its name cannot be known beforehand, so nothing that stands there already (what was left behind by a program of the
-//! same process id, a directory that another user made) keeps `up` from starting. Only this user can open it. It goes when `up` ends;
-//! what an `up` that was killed has left behind goes when the next one starts, and of what is in use nothing is touched.
+//! **Invariant:** its name is random, so that nothing that exists already (leftovers of a program with the same process id, a directory
+//! of another user) keeps `up` from starting. Only this user can open it. It is removed when `up` ends; the directory of an `up` that was
+//! killed is removed when the next one starts. A directory in use is never touched.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// How its name begins.
 const PREFIX: &str = "signalbox-up-";
-/// The file in it that is locked for as long as it is in use. The system gives a lock up when its holder ends, however that is.
+/// The file in it that is locked while it is in use. The system releases the lock when its holder ends, in whatever way.
 const LOCK: &str = "lock";
 
-/// A directory that only this user can open, and that goes with this value.
+/// A directory that only this user can open, and that is removed when this value is dropped.
 pub struct PrivateDirectory {
     path: PathBuf,
     /// Held, not read.
@@ -21,7 +21,7 @@ pub struct PrivateDirectory {
 }
 
 impl PrivateDirectory {
-    /// Makes one, and removes those that were left behind.
+    /// Makes one, and removes leftovers.
     ///
     /// # Errors
     /// Why none could be made.
@@ -43,12 +43,12 @@ impl PrivateDirectory {
 
 impl Drop for PrivateDirectory {
     fn drop(&mut self) {
-        // What is left behind holds no secret.
+        // A directory that stays holds no secret.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
-/// Makes the file and locks it. It gets its name when it is locked: one that can be locked belongs to nobody any more.
+/// Makes the file and locks it. It gets its name after it is locked: a lock file that can be locked is a leftover.
 fn locked(directory: &Path) -> std::io::Result<File> {
     let beside = directory.join(".lock.new");
     let lock = File::create_new(&beside)?;
@@ -57,7 +57,7 @@ fn locked(directory: &Path) -> std::io::Result<File> {
     Ok(lock)
 }
 
-/// Removes this user's directories that nobody uses any more.
+/// Removes this user's directories that are not in use.
 fn remove_leftovers(above: &Path) {
     let ours = nix::unistd::geteuid().as_raw();
     for entry in std::fs::read_dir(above).into_iter().flatten().flatten() {

@@ -1,6 +1,6 @@
-//! Whether Envoy serves: not what it was told to do, but what it does.
+//! Whether Envoy serves.
 //!
-//! **Invariant:** it serves when a connection to its listener was taken, and no sooner.
+//! **Invariant:** it counts as serving only after its listener has taken a connection.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::cli::admin::{self, Stats};
 
-/// Between two looks.
+/// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
-/// After so long one wants to know what it waits for.
+/// After this long, `up` says what it waits for.
 const LONG: Duration = Duration::from_secs(10);
 /// How long a connection to this machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
-/// So many looks at a listener that has been opened just now.
+/// How often a listener is tried that was opened just now.
 const LOOKS: u32 = 40;
-/// How long a program may take to say its version.
+/// How long a program may take to print its version.
 const VERSION: Duration = Duration::from_secs(3);
-/// What can be run, at least.
+/// The oldest version that can be used.
 const OLDEST: (u32, u32) = (1, 39);
 
 enum State {
@@ -33,7 +33,7 @@ enum State {
 /// Waits until Envoy takes connections at `listen`.
 ///
 /// # Errors
-/// Why it will never.
+/// Why it never will.
 pub async fn wait(admin: String, listen: String) -> Result<(), String> {
     let (started, mut told) = (Instant::now(), false);
     loop {
@@ -55,7 +55,7 @@ pub async fn wait(admin: String, listen: String) -> Result<(), String> {
 fn look(admin: &str, listen: &str) -> State {
     match admin::get(admin, "/ready").as_deref().map(str::trim) {
         Some("LIVE") => {}
-        Some(_) => return State::Waits("Envoy gets its clusters ready, whose names it looks up; does DNS answer?"),
+        Some(_) => return State::Waits("Envoy looks up the names of its clusters; does DNS answer?"),
         None => return State::Waits("Envoy's admin interface does not answer"),
     }
     let stats = Stats::ask(admin).unwrap_or_default();
@@ -77,7 +77,7 @@ fn connects(listen: &str) -> bool {
     listen.parse().is_ok_and(|address: SocketAddr| TcpStream::connect_timeout(&address, CONNECT).is_ok())
 }
 
-/// Whether a listener that was opened just now takes a connection.
+/// Whether a listener that was opened just now takes connections.
 pub fn takes_connections(listen: &str) -> bool {
     (0..LOOKS).any(|look| {
         if look > 0 {
@@ -87,14 +87,14 @@ pub fn takes_connections(listen: &str) -> bool {
     })
 }
 
-/// Why a program that ended before it served may have done so.
+/// The likely reason why a program ended before it served.
 pub async fn explain_start(program: &Path) -> String {
     let mut command = Command::new(program);
     command.arg("--version").kill_on_drop(true).stdin(std::process::Stdio::null());
     let said = timeout(VERSION, command.output()).await.ok().and_then(Result::ok);
     let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     match version(&said) {
-        None => format!("{} does not seem to be an Envoy: name one with --envoy", program.display()),
+        None => format!("{} does not seem to be Envoy; name one with --envoy", program.display()),
         Some((major, minor)) if (major, minor) < OLDEST => {
             format!("it is version {major}.{minor}, and {}.{} or later is needed", OLDEST.0, OLDEST.1)
         }
