@@ -1,12 +1,10 @@
 """A real Envoy with the built filter, made by the built command line from a configuration of LiteLLM's shape."""
 
-import contextlib
 import json
 import os
 import random
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -18,19 +16,30 @@ SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
 WASM = ROOT / "dist" / "signalbox.wasm"
 ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
 
-_GIVEN, _GIVING = set(), threading.Lock()
+_CLAIMS = {}
 
 
 def free_port():
-    """A port that is free and was not given away before: Envoys that share one would share its requests too. Not one of those that the
-    system gives to connections, which could take it before Envoy does."""
+    """A port that is free and that nobody else is given until it is given back: Envoys that share one share its requests too, without a
+    word. The claim is the UDP port of the same number, which nothing here uses, so that it holds between all the runs of tests on this
+    machine. Not one of those that the system gives to connections, which could take it before Envoy does."""
     while True:
         port = random.randrange(24_000, 32_000)
-        with _GIVING, contextlib.suppress(OSError):
-            if port not in _GIVEN:
-                socket.create_server(("127.0.0.1", port)).close()
-                _GIVEN.add(port)
-                return port
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            claim.close()
+        else:
+            _CLAIMS[port] = claim
+            return port
+
+
+def give_back(*ports):
+    """Ends the claim on ports where nothing listens any more."""
+    for port in ports:
+        _CLAIMS.pop(port).close()
 
 
 def deployment(group, provider, model="openai/upstream-model", **params):
@@ -46,9 +55,9 @@ class Gateway:
     """Envoy with the filter, on ports of its own."""
 
     def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=()):
-        self.may_trap, self.folder, self.wasm = may_trap, folder, wasm
-        self.port, admin = free_port(), free_port()
-        self.admin = f"http://127.0.0.1:{admin}"
+        self.may_trap, self.folder, self.wasm, self.clients = may_trap, folder, wasm, []
+        self.port, self.admin_port = free_port(), free_port()
+        self.admin = f"http://127.0.0.1:{self.admin_port}"
         self.base = f"http://127.0.0.1:{self.port}"
         self.followed = folder / "followed" if followed else None
         self.bootstrap = (self.followed or folder) / "envoy.yaml"
@@ -91,7 +100,9 @@ class Gateway:
 
     def client(self, **options):
         """The official SDK, without its own retries, so that only the gateway's count."""
-        return openai.OpenAI(**({"base_url": f"{self.base}/v1", "api_key": "sk-client", "max_retries": 0, "timeout": 60} | options))
+        made = openai.OpenAI(**({"base_url": f"{self.base}/v1", "api_key": "sk-client", "max_retries": 0, "timeout": 60} | options))
+        self.clients.append(made)
+        return made
 
     def stats(self):
         """Envoy's counters and gauges."""
@@ -132,6 +143,9 @@ class Gateway:
             assert self.process.poll() is None, "Envoy died:\n" + self.log[-4000:]
             assert self.may_trap or self._machines() == self.machines, "a VM failed:\n" + self.log[-4000:]
         finally:
+            for client in self.clients:
+                client.close()
             self.process.terminate()
             self.process.wait(10)
+            give_back(self.port, self.admin_port)
         assert self.may_trap or ("panicked" not in self.log and "Function: proxy_on" not in self.log), self.log[-4000:]

@@ -34,7 +34,7 @@ class Provider:
         self.script = list(script) or [whole("Hello.")]
         self.requests = []
         self.cut = threading.Event()  # the gateway closed a connection in mid-answer
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -49,6 +49,10 @@ class Provider:
             self.script = list(script)
 
     def close(self):
+        """Takes no more connections."""
+        self._closed = True
+        # To close it does not wake who waits at it: the port would go on taking connections.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self):
@@ -56,7 +60,9 @@ class Provider:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
+                if self._closed:
+                    return
+                raise  # out of file descriptors, say: no request would come any more
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
