@@ -81,6 +81,21 @@ fn rooms_know_only_whom_they_may() {
 }
 
 #[test]
+fn the_page_on_the_architecture_says_who_may_know_whom() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let told: Vec<(String, Vec<String>)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+            (names(cells[0]).remove(0), names(cells[2]))
+        })
+        .collect();
+    let held = MAY_KNOW.iter().map(|(room, may)| ((*room).to_owned(), may.iter().map(|it| (*it).to_owned()).collect()));
+    assert_eq!(told, held.collect::<Vec<_>>(), "ARCHITECTURE.md has another table than this test");
+}
+
+#[test]
 fn only_the_shell_speaks_to_the_host() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {

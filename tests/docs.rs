@@ -27,8 +27,16 @@ fn read(path: &str) -> String {
 fn pages() -> Vec<(String, String)> {
     let docs = std::fs::read_dir(root("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let docs = docs.map(|name| format!("docs/{}", name.to_str().unwrap())).filter(|path| path.ends_with(".md"));
-    let others =
-        ["README.md", "CHANGELOG.md", "SECURITY.md", "RELEASING.md", "examples/README.md", "bench/data/README.md"];
+    let others = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "RELEASING.md",
+        "examples/README.md",
+        "bench/data/README.md",
+    ];
     let others = others.map(str::to_owned);
     let pages: Vec<_> = others.into_iter().chain(docs).map(|path| (path.clone(), read(&path))).collect();
     assert!(pages.len() > 10, "the test looks in the wrong place");
@@ -155,6 +163,21 @@ fn every_example_that_a_user_copies_compiles_without_a_warning_and_is_listed() {
 }
 
 #[test]
+fn the_readme_shows_an_example_that_a_user_copies() {
+    let (page, example) = (read("README.md"), read("examples/fallbacks.yaml"));
+    assert_eq!(blocks(&page, "yaml"), [example], "README.md and examples/fallbacks.yaml differ");
+}
+
+#[test]
+fn the_index_leads_to_every_page() {
+    let index = read("docs/README.md");
+    for (path, _) in pages() {
+        let Some(name) = path.strip_prefix("docs/").filter(|name| *name != "README.md") else { continue };
+        assert!(index.contains(&format!("]({name}")), "docs/README.md does not lead to {name}");
+    }
+}
+
+#[test]
 fn the_state_that_the_manual_shows_is_one() {
     let page = read("docs/routing.md");
     let state = blocks(&page, "json").into_iter().find(|json| json.contains("deployments")).unwrap();
@@ -223,7 +246,7 @@ fn every_header_is_in_the_manual_and_every_one_there_in_the_code() {
 #[test]
 fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     use Measure::{Abandoned, CostNanos, InputTokens, OutputTokens, Served};
-    let (page, code) = (read("docs/envoy.md"), code());
+    let (page, code) = (read("docs/telemetry.md"), code());
     let of_deployments = [Served, Abandoned, Measure::Cooldowns, InputTokens, OutputTokens, CostNanos];
     let mut sent: BTreeSet<String> = of_deployments
         .iter()
@@ -233,7 +256,7 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     let told: BTreeSet<String> = words(&page, "`signalbox_").iter().map(|word| word[1..].to_owned()).collect();
     assert_eq!(told, sent, "metrics");
     for label in code.split("tag(\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        assert!(page.contains(&format!("`{label}`")), "docs/envoy.md does not tell of the label {label}");
+        assert!(page.contains(&format!("`{label}`")), "docs/telemetry.md does not tell of the label {label}");
     }
     for (list, page) in [
         ("src/chat/failure.rs", "docs/routing.md"),
@@ -249,9 +272,8 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     }
     let line = code.split_once("const ACCESS_LINE").unwrap().1.split_once("json!").unwrap().0;
     let fields = line.split("=%").map(|before| before.rsplit([' ', '"']).next().unwrap());
-    let configuration = read("docs/configuration.md");
     for field in fields.filter(|field| field.chars().all(|c| c.is_ascii_lowercase()) && !field.is_empty()) {
-        assert!(configuration.contains(&format!("{field}=")), "docs/configuration.md does not tell of {field}=");
+        assert!(page.contains(&format!("{field}=")), "docs/telemetry.md does not tell of {field}=");
     }
 }
 

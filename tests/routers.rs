@@ -396,8 +396,8 @@ fn example(page: &str, mark: &str) -> String {
 #[test]
 fn the_examples_of_the_manual_compile() {
     let group = |name: &str| format!("- {{model_name: {name}, litellm_params: {{model: openai/gpt-4o}}}}\n");
-    let readme = example("README.md", "## Choosing the model by the request");
-    let config = planning::config(&format!("model_list:\n{}{readme}", ["cheap", "smart"].map(group).concat()));
+    let manual = example("docs/configuration.md", "## Routers");
+    let config = planning::config(&format!("model_list:\n{}{manual}", ["cheap", "smart"].map(group).concat()));
     assert_eq!(config.routers.len(), 2);
     let page = example("docs/task-routing.md", "# Task routing");
     let groups = ["coder", "small", "cheap", "million", "chat"].map(|name| format!("  {}", group(name))).concat();
