@@ -57,10 +57,12 @@ fn cluster(
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
         "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
         "circuit_breakers": breakers(),
-        // A connection that dies without a word (a NAT that forgets it) is found, and not used for ever.
+        // A connection that dies without a word (a NAT that forgets it) is found, and not used for ever: while it idles, by TCP's keepalive;
+        // with a request on it that nobody acknowledges, when that comes to its time, since TCP then asks no more.
         "upstream_connection_options": {
-            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 3},
+            "tcp_keepalive": {"keepalive_probes": 2, "keepalive_time": 10, "keepalive_interval": 5},
         },
+        "upstream_bind_config": {"socket_options": [user_timeout()]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, deployment, secret, config, home),
         },
@@ -73,6 +75,12 @@ fn cluster(
         cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
     }
     cluster
+}
+
+/// Linux' `TCP_USER_TIMEOUT`: for how many milliseconds what was sent may stay without an acknowledgement. Where it is set it also ends
+/// what keepalive asks in vain, so it is as long as that takes.
+fn user_timeout() -> Value {
+    json!({"description": "TCP_USER_TIMEOUT", "level": 6, "name": 18, "int_value": 20_000, "state": "STATE_PREBIND"})
 }
 
 /// Envoy's own limits (1024 requests, 3 retries at a time) fail requests that a provider would have served.
@@ -130,7 +138,10 @@ fn protocol(
             "auto_config",
             json!({
                 "http_protocol_options": {},
-                "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "3s"}},
+                // And where a connection idled, ahead of the next request.
+                "http2_protocol_options": {
+                    "connection_keepalive": {"interval": "10s", "timeout": "3s", "connection_idle_interval": "1s"},
+                },
             }),
         )
     } else {
