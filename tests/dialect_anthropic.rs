@@ -94,6 +94,7 @@ impl Case {
             fallback_id: "chatcmpl-fallback".to_owned(),
             include_usage: !self.is("no_usage"),
             hide_usage: false,
+            awaited: signalbox::dialect::Awaited::Chat,
             thinking_blocks: self.is("thinking_blocks"),
             echo: self.echo(),
         }

@@ -5,13 +5,13 @@
 
 use serde_json::Value;
 use signalbox::chat::{
-    ChatRequest, Content, FailureClass, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice,
-    ToolUse, Usage,
+    ChatRequest, Content, Failure, FailureClass, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool,
+    ToolChoice, ToolUse, Usage,
 };
 use signalbox::dialect::body_defaults::with_usage_asked;
 use signalbox::dialect::openai_chat::provider as openai;
 use signalbox::dialect::scan::BodyScan;
-use signalbox::dialect::{self, AnswerContext, AnswerStream, Passed, StreamFacts, Target};
+use signalbox::dialect::{self, AnswerContext, AnswerStream, Awaited, Passed, StreamFacts, Target};
 use signalbox::provider::Dialect;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -91,6 +91,20 @@ fn good_streams_pass_as_they_came() {
     }
 }
 
+/// A whole answer to a client that waits for this.
+fn awaiting(awaited: Awaited, body: &str) -> Result<dialect::Answer, Failure> {
+    dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext { awaited, ..AnswerContext::default() })
+}
+
+/// What a stream shows to a client that waits for a completion.
+fn completed(events: &str) -> StreamFacts {
+    let context = AnswerContext { awaited: Awaited::Completion, ..AnswerContext::default() };
+    let mut stream = dialect::stream(Dialect::OpenAi, context);
+    stream.push(events.as_bytes(), &mut Vec::new());
+    stream.end(&mut Vec::new());
+    stream.facts().clone()
+}
+
 #[test]
 fn whole_frames_are_not_touched() {
     let mut stream = openai::stream(AnswerContext::default());
@@ -145,8 +159,9 @@ fn meaningful_is_what_a_caller_waits_for() {
     }
     assert!(!steady(data(r#"{"choices":[],"usage":{"prompt_tokens":1}}"#)).facts.meaningful, "usage alone");
     assert!(!steady(": keep-alive\n\n").facts.meaningful, "a comment");
-    assert!(!steady(data(r#"{"choices":[{"text":"","index":0}]}"#)).facts.meaningful, "an empty completion");
-    assert!(steady(data(r#"{"choices":[{"text":"Hi","index":0}]}"#)).facts.meaningful, "a completion");
+    let completion = |chunk: &str| completed(&data(chunk)).meaningful;
+    assert!(!completion(r#"{"choices":[{"text":"","index":0}]}"#), "an empty completion");
+    assert!(completion(r#"{"choices":[{"text":"Hi","index":0}]}"#), "a completion");
     assert!(steady(finish(0)).facts.meaningful, "an end");
 }
 
@@ -411,8 +426,8 @@ fn answers_pass_with_their_usage() {
         assert_eq!(answer.usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens)), Some((90, 16)));
     }
     let embeddings = r#"{"object":"list","data":[{"embedding":"AAAA"}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#;
-    assert_eq!(read(embeddings).unwrap().usage.unwrap().prompt_tokens, 4);
-    assert!(read(r#"{"choices":[{"text":"a"}],"error":null}"#).is_ok());
+    assert_eq!(awaiting(Awaited::Embeddings, embeddings).unwrap().usage.unwrap().prompt_tokens, 4);
+    assert!(awaiting(Awaited::Completion, r#"{"choices":[{"text":"a"}],"error":null}"#).is_ok());
 }
 
 /// F02, and errors with a good status.
@@ -460,14 +475,11 @@ fn a8_a_200_is_an_answer_only_if_it_holds_one() {
         (r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null}}]}"#, "upstream"),
         (r#"{"choices":[{"index":0,"message":{"content":"","tool_calls":[]},"finish_reason":null}]}"#, "upstream"),
         (r#"{"choices":[{"index":0,"text":null,"finish_reason":"stop"}]}"#, "upstream"),
+        // Another API's: the client would find nothing in it.
+        (r#"{"object":"text_completion","choices":[{"index":0,"text":"Hi","finish_reason":"stop"}]}"#, "upstream"),
+        (r#"{"data":[{"embedding":"AAAA"}]}"#, "upstream"),
         (r#"{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}"#, "upstream"),
         (r#"{"choices":[{"message":null,"finish_reason":"content_filter"}]}"#, "content_policy"),
-        // Embeddings that hold none.
-        (r#"{"object":"list","data":[]}"#, "upstream"),
-        (r#"{"object":"list","data":null}"#, "upstream"),
-        (r#"{"object":"list"}"#, "upstream"),
-        (r#"{"object":"list","data":{}}"#, "upstream"),
-        (r#"{"object":"list","data":[{}]}"#, "upstream"),
         (r#"{"object":"list","data":[{"index":0,"embedding":null}]}"#, "upstream"),
         (r#"{"object":"list","data":[{"index":0,"embedding":[]}]}"#, "upstream"),
         (r#"{"object":"list","data":[{"id":"gpt-4o","object":"model"}]}"#, "upstream"),
@@ -520,11 +532,25 @@ fn a8_a_200_is_an_answer_only_if_it_holds_one() {
         r#"{"choices":[{"message":{"content":"Hi"}}],"base_resp":{"status_code":0,"status_msg":"success"}}"#,
         r#"{"choices":[{"message":{"content":"Hi"}}],"base_resp":null}"#,
         r#"{"choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#,
-        r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#,
-        r#"{"data":[{"embedding":"AAAA"}]}"#,
-        r#"{"data":[{"embedding":[0.1,1e999]}]}"#,
+        r#"{"choices":[{"message":{"content":"Hi"},"text":"Hi"}]}"#,
     ] {
         assert!(read(body).is_ok(), "{body}");
+    }
+    for (awaited, body, is_one) in [
+        (Awaited::Completion, r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#, true),
+        (Awaited::Completion, r#"{"choices":[{"index":0,"text":null,"finish_reason":"stop"}]}"#, false),
+        (Awaited::Completion, r#"{"object":"text_completion","choices":[ ]}"#, false),
+        (Awaited::Completion, r#"{"data":[{"embedding":"AAAA"}]}"#, false),
+        (Awaited::Embeddings, r#"{"data":[{"embedding":"AAAA"}]}"#, true),
+        (Awaited::Embeddings, r#"{"data":[{"embedding":[0.1,1e999]}]}"#, true),
+        (Awaited::Embeddings, r#"{"object":"list","data":[]}"#, false),
+        (Awaited::Embeddings, r#"{"object":"list","data":null}"#, false),
+        (Awaited::Embeddings, r#"{"object":"list"}"#, false),
+        (Awaited::Embeddings, r#"{"object":"list","data":{}}"#, false),
+        (Awaited::Embeddings, r#"{"object":"list","data":[{}]}"#, false),
+        (Awaited::Embeddings, r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#, false),
+    ] {
+        assert_eq!(awaiting(awaited, body).is_ok(), is_one, "{awaited:?} {body}");
     }
 }
 
@@ -547,6 +573,8 @@ fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
         (data(r#"{"choices":[{"index":0}]}"#), "upstream"),
         (data(r#"{"choices":[{"index":0,"delta":null,"finish_reason":null}]}"#), "upstream"),
         (data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#), "upstream"),
+        (data(r#"{"object":"text_completion","choices":[{"index":0,"text":"Hi"}]}"#), "upstream"),
+        (data(r#"{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#), "upstream"),
         (data(r#"{"detail":"it broke"}"#), "upstream"),
         (data(r#"{"detail":"Too many requests"}"#), "rate_limit"),
         (format!("{role}{}", data(r#"{"code":429,"msg":"slow down"}"#)), "rate_limit"),
@@ -573,7 +601,6 @@ fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
         finish(0),
         format!("{role}{}{usage}", finish(0)),
         data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#),
-        data(r#"{"choices":[{"index":0,"text":"Hi"}]}"#),
         format!("{}{}", delta(HI), base("0")),
         format!("{}{}{}", data(r#"{"detail":"one moment"}"#), delta(HI), finish(0)),
         format!("{}{}", data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#), delta(HI)),
@@ -582,6 +609,8 @@ fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
         assert_eq!((outcome.text, outcome.facts.failure), (format!("{good}{DONE}"), None));
         assert!(outcome.facts.meaningful && outcome.facts.complete);
     }
+    let completion = completed(&format!("{}{DONE}", data(r#"{"choices":[{"index":0,"text":"Hi"}]}"#)));
+    assert!(completion.meaningful && completion.complete && completion.failure.is_none());
     let broken = format!("{}{}{DONE}", delta(HI), data(r#"{"detail":"Too many requests"}"#));
     assert_eq!(steady(broken).facts.failure.unwrap().class.as_str(), "rate_limit", "it never finished, and says why");
 }

@@ -57,11 +57,25 @@ pub struct Echo {
     pub function_call: bool,
 }
 
+/// What the client waits for, which an answer must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Awaited {
+    /// A chat's messages or deltas.
+    #[default]
+    Chat,
+    /// A completion's text.
+    Completion,
+    /// Embeddings.
+    Embeddings,
+}
+
 /// What an answer needs from its request when it is translated for the client.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerContext {
     /// The name of the provider that answers.
     pub provider: &'static str,
+    /// What the client waits for.
+    pub awaited: Awaited,
     /// The model to name where the provider does not echo one.
     pub model: String,
     /// Unix time in seconds, for `created`.

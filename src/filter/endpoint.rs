@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use crate::dialect::Awaited;
+
 /// An API of OpenAI's that is routed by model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
@@ -19,6 +21,15 @@ pub enum Api {
 }
 
 impl Api {
+    /// What its answers must hold.
+    pub(super) const fn awaited(self) -> Awaited {
+        match self {
+            Self::Chat => Awaited::Chat,
+            Self::Completions => Awaited::Completion,
+            Self::Embeddings => Awaited::Embeddings,
+        }
+    }
+
     /// Its path below a provider's base URL, for a provider of OpenAI's dialect.
     #[must_use]
     pub const fn path(self) -> &'static str {

@@ -174,11 +174,13 @@ impl Attempt {
         let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
         if self.dialect == Dialect::OpenAi {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
-            return AnswerContext { provider, hide_usage, ..AnswerContext::default() };
+            let awaited = flight.api.awaited();
+            return AnswerContext { provider, hide_usage, awaited, ..AnswerContext::default() };
         }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
         AnswerContext {
             provider,
+            awaited: flight.api.awaited(),
             model: model.cloned().unwrap_or_default(),
             now_s: self.started_ms / 1000,
             fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::scan::ChunkFacts;
 use super::walk::{Look, Walk, skip};
+use crate::dialect::Awaited;
 use crate::dialect::no_answer::is_breakdown;
 use crate::dialect::value_kind::ValueKind;
 
@@ -16,6 +17,7 @@ use crate::dialect::value_kind::ValueKind;
 pub struct Choices<'s> {
     pub sight: &'s mut ChunkFacts,
     pub look: bool,
+    pub awaited: Awaited,
 }
 
 impl Look for Choices<'_> {
@@ -26,9 +28,9 @@ impl Look for Choices<'_> {
     }
 
     fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
-        let mut choice = Choice { look: self.look, ..Choice::default() };
+        let mut choice = Choice { look: self.look, awaited: self.awaited, ..Choice::default() };
         let is_one = items.next_element_seed(Walk(&mut choice))?.is_some();
-        if choice.is_one {
+        if choice.is_one && !choice.is_of_another_api() {
             choice.add_to(self.sight);
         }
         Ok(is_one)
@@ -65,17 +67,26 @@ impl End {
 #[derive(Default)]
 pub struct Choice {
     look: bool,
+    awaited: Awaited,
     is_one: bool,
+    /// It has a completion's text though a chat is awaited.
+    is_text: bool,
     index: u32,
     end: End,
     /// It carries an error of its own (`OpenRouter`).
     error: bool,
     delta: Said,
-    /// Its message, or, of a completion, its text.
+    /// Its message, or, where a completion is awaited, its text.
     message: Said,
 }
 
 impl Choice {
+    /// Whether it is no part of a chat: a client would find nothing in it.
+    fn is_of_another_api(&self) -> bool {
+        let is_completion = self.is_text && !self.delta.is_one && !self.message.is_one;
+        is_completion || self.awaited == Awaited::Embeddings
+    }
+
     /// Adds what it shows to the sight of the whole.
     fn add_to(&self, sight: &mut ChunkFacts) {
         let bit = 1_u128.checked_shl(self.index).unwrap_or(0);
@@ -127,6 +138,10 @@ impl Look for Choice {
             ChoiceName::Text if self.look => {
                 let raw = members.next_value::<&RawValue>()?.get();
                 let is_text = raw.starts_with('"');
+                if self.awaited != Awaited::Completion {
+                    self.is_text = is_text;
+                    return Ok(());
+                }
                 let meaningful = ValueKind::of(raw).is_something();
                 self.message = Said { is_one: is_text, has_members: is_text, meaningful };
                 self.delta.meaningful |= meaningful;

@@ -31,7 +31,7 @@ use scan::ChunkFacts;
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
 pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| not_text())?;
-    let Some(sight) = scan::read(text, true) else {
+    let Some(sight) = scan::read(text, true, context.awaited) else {
         return Err(no_answer(context.provider, body, "the provider's answer is not a JSON object"));
     };
     if let Some(failure) = failed(context.provider, &sight, body) {

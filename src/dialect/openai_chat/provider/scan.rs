@@ -15,6 +15,7 @@ use super::choice::Choices;
 use super::usage;
 use super::walk::{Look, Walk, skip, skip_item};
 use crate::chat::Usage;
+use crate::dialect::Awaited;
 use crate::dialect::value_kind::{ValueKind, is_failed};
 
 /// What an answer or a chunk shows.
@@ -22,8 +23,8 @@ use crate::dialect::value_kind::{ValueKind, is_failed};
 pub struct ChunkFacts {
     /// It is an error: it has a top-level `error`, or calls itself one, or says so in `base_resp` (`MiniMax`).
     pub error: bool,
-    /// It holds an answer: a choice with a message or a text, an embedding, or what Azure's filter thinks of the prompt. Only looked
-    /// for where asked.
+    /// It holds the answer that is awaited: a choice with a message or a text, an embedding, or what Azure's filter thinks of the prompt.
+    /// Only looked for where asked.
     pub answer: bool,
     /// It has one of the members of a chunk, so it says nothing else.
     pub chunk: bool,
@@ -48,13 +49,13 @@ pub struct ChunkFacts {
 }
 
 /// Reads one document; into its deltas and messages only where `look`. Nothing is seen where the text is not a JSON object.
-pub fn read(text: &str, look: bool) -> Option<ChunkFacts> {
+pub fn read(text: &str, look: bool, awaited: Awaited) -> Option<ChunkFacts> {
     if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
     let mut sight = ChunkFacts::default();
     let mut parser = serde_json::Deserializer::from_str(text);
-    Walk(&mut Top { sight: &mut sight, look }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
+    Walk(&mut Top { sight: &mut sight, look, awaited }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
     sight.answer |= sight.prompt_filter;
     Some(sight)
 }
@@ -63,6 +64,7 @@ pub fn read(text: &str, look: bool) -> Option<ChunkFacts> {
 struct Top<'s> {
     sight: &'s mut ChunkFacts,
     look: bool,
+    awaited: Awaited,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +89,7 @@ impl Look for Top<'_> {
     type Name = TopName;
 
     fn member<'de, A: MapAccess<'de>>(&mut self, name: TopName, members: &mut A) -> Result<(), A::Error> {
-        let Self { sight, look } = self;
+        let Self { sight, look, awaited } = self;
         match name {
             TopName::Id => sight.no_id = !members.next_value::<ValueKind>()?.is_something(),
             TopName::Type | TopName::Object => match members.next_value()? {
@@ -97,9 +99,11 @@ impl Look for Top<'_> {
             },
             TopName::Choices => {
                 sight.chunk = true;
-                members.next_value_seed(Walk(&mut Choices { sight, look: *look }))?;
+                members.next_value_seed(Walk(&mut Choices { sight, look: *look, awaited: *awaited }))?;
             }
-            TopName::Data if *look => members.next_value_seed(Walk(&mut Embeddings { found: &mut sight.answer }))?,
+            TopName::Data if *look && *awaited == Awaited::Embeddings => {
+                members.next_value_seed(Walk(&mut Embeddings { found: &mut sight.answer }))?
+            }
             TopName::Output => sight.answer |= members.next_value::<ValueKind>()?.is_something(),
             TopName::Usage => {
                 sight.chunk = true;

@@ -13,7 +13,7 @@ use crate::chat::{Failure, FailureClass};
 use crate::dialect::framing::sse::{Cutter, Frame};
 use crate::dialect::no_answer::{no_answer, not_text, truncated};
 use crate::dialect::openai_chat::client::{chunk, error};
-use crate::dialect::{AnswerContext, AnswerStream, Passed, StreamFacts};
+use crate::dialect::{AnswerContext, AnswerStream, Awaited, Passed, StreamFacts};
 use crate::failure;
 
 /// How much is kept of an event that is no chunk, in bytes.
@@ -42,6 +42,8 @@ struct Reader {
     progressed: bool,
     /// Whose stream it is.
     provider: &'static str,
+    /// What its client waits for.
+    awaited: Awaited,
     /// The last event that was no chunk: what the provider had to say if no answer comes.
     odd: Vec<u8>,
 }
@@ -50,8 +52,8 @@ impl Stream {
     /// Starts reading.
     #[must_use]
     pub fn new(context: &AnswerContext) -> Self {
-        let AnswerContext { hide_usage, provider, .. } = *context;
-        Self { reader: Reader { hide_usage, provider, ..Reader::default() }, ..Self::default() }
+        let AnswerContext { hide_usage, provider, awaited, .. } = *context;
+        Self { reader: Reader { hide_usage, provider, awaited, ..Reader::default() }, ..Self::default() }
     }
 }
 
@@ -107,7 +109,7 @@ impl Reader {
             return Fate::Fail(failure::in_band(self.provider, data));
         }
         let is_ping = matches!(frame.event, b"ping" | b"keepalive" | b"keep-alive" | b"heartbeat");
-        let Some(sight) = scan::read(text, !(self.progressed && self.facts.meaningful)) else {
+        let Some(sight) = scan::read(text, !(self.progressed && self.facts.meaningful), self.awaited) else {
             return if is_ping { Fate::Ping } else { self.leave_out(data) };
         };
         if let Some(failure) = failed(self.provider, &sight, data) {
