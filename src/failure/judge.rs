@@ -7,6 +7,7 @@
 //! | what is said | class | fault |
 //! |---|---|---|
 //! | no money, no allowance of a day or longer, an account that is suspended | `quota` | account |
+//! | money, or what is left of an allowance, for a smaller request only | `quota` | request |
 //! | refused content | `content_policy` | request |
 //! | wrong credentials | `auth` | account |
 //! | too many requests or tokens for now | `rate_limit` | deployment |
@@ -91,6 +92,9 @@ fn fault(class: FailureClass, said: &Said) -> Fault {
     let sentences = &said.sentences;
     match class {
         FailureClass::RateLimit if is_larger_than_a_minute(sentences) => Fault::Request,
+        FailureClass::Quota if found(words::AFFORDS_LESS, sentences) && !found(words::AFFORDS_NOTHING, sentences) => {
+            Fault::Request
+        }
         FailureClass::NotFound if found(words::LACKING, sentences) => Fault::Request,
         FailureClass::BadRequest if code(&words::CLIENTS, said) || found(words::CLIENTS.wordings, sentences) => {
             Fault::Client

@@ -69,6 +69,19 @@ pub const ACCOUNT: Words = Words {
     ],
 };
 
+/// What is left pays for a smaller request.
+pub const AFFORDS_LESS: &[&str] = &[
+    "can only afford|only enough for",
+    "fewer|lower|smaller|less|reduce .. max_tokens|max tokens|output tokens|completion tokens",
+    "prompt tokens limit exceed",
+    "shorten|reduce .. prompt|length|size|context",
+    "this request|your request .. would cost|would exceed",
+    "estimated|maximum|projected|request cost .. exceed|greater|higher|more than",
+];
+
+/// Nothing is left.
+pub const AFFORDS_NOTHING: &[&str] = &["can only afford 0|afford 0 |only enough for 0"];
+
 /// An allowance that is used up, where nobody calls it a rate.
 pub const ALLOWANCE: &[&str] = &[
     "quota|allocation|allowance .. exceed|reached|exhausted|used up",
