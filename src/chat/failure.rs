@@ -6,6 +6,8 @@
 pub enum FailureClass {
     /// No connection: refused, DNS, TLS.
     Connect,
+    /// No connection, because the gateway itself has no more open files, ports or memory.
+    Shortage,
     /// The connection was lost before an answer.
     Reset,
     /// No answer in time: no headers within `timeout`, or the provider's own 408 or 504.
@@ -67,6 +69,7 @@ impl FailureClass {
     #[must_use]
     pub const fn fault(self) -> Fault {
         match self {
+            Self::Shortage => Fault::Gateway,
             Self::Connect | Self::Reset => Fault::Network,
             Self::Timeout | Self::FirstToken | Self::RateLimit | Self::Overloaded | Self::Upstream => Fault::Deployment,
             Self::Quota | Self::Auth | Self::Permission => Fault::Account,
@@ -80,6 +83,7 @@ impl FailureClass {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Shortage => "gateway_overloaded",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
             Self::FirstToken => "first_token",

@@ -3,7 +3,7 @@
 //! Status and code are those for which OpenAI's SDKs raise the fitting exception. What is the gateway's fault (its key, its
 //! provider) is never a 401 or 403: the client's own key is in order.
 
-use crate::chat::{ApiError, Failure, FailureClass, Fault};
+use crate::chat::{ApiError, Failure, FailureClass};
 
 /// The client's error for a failure.
 #[must_use]
@@ -24,7 +24,7 @@ pub fn api_error(failure: &Failure) -> ApiError {
         // A conflict passes: SDKs know it, and try again.
         Class::Upstream if failure.status == 409 => (409, "upstream_error", theirs("conflict")),
         Class::Upstream => (502, "upstream_error", theirs("upstream")),
-        Class::Connect if failure.fault == Fault::Gateway => (503, "overloaded_error", own("gateway_overloaded")),
+        Class::Shortage => (503, "overloaded_error", own(class.as_str())),
         Class::Connect | Class::Reset => (502, "upstream_error", own(class.as_str())),
         Class::Auth => (502, "upstream_error", own("provider_auth")),
         Class::Permission => (502, "upstream_error", own("provider_permission")),
@@ -48,6 +48,7 @@ const fn is_about_credentials(class: FailureClass) -> bool {
 fn message(failure: &Failure) -> String {
     let ours = match failure.class {
         FailureClass::Connect => "the provider could not be reached",
+        FailureClass::Shortage => "the gateway can open no more connections now",
         FailureClass::Reset => "the provider closed the connection before it answered",
         FailureClass::Timeout => "the provider did not answer in time",
         FailureClass::FirstToken => "the provider began its answer, but its first token did not come in time",

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what this machine lacks is never a provider's fault.
 
-use crate::chat::{Failure, FailureClass, Fault};
+use crate::chat::{Failure, FailureClass};
 
 /// What the reasons say where this machine has no more to give: open files (the first is Envoy's own word for that), ports of its own
 /// towards one address, memory.
@@ -23,8 +23,7 @@ pub fn no_connection(reason: &str) -> Failure {
         return Failure::local(FailureClass::Connect, "the connection could not be made");
     }
     let message = "the gateway can open no more connections now; its open files, ports or memory are used up";
-    let failure = Failure::local(FailureClass::Connect, message);
-    Failure { fault: Fault::Gateway, retry_after_ms: Some(WAIT_MS), ..failure }
+    Failure { retry_after_ms: Some(WAIT_MS), ..Failure::local(FailureClass::Shortage, message) }
 }
 
 /// Whether Envoy complains of a lack of its own, in a reason or in the text that it sends itself.
@@ -36,6 +35,7 @@ pub fn is_own_shortage(words: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Fault;
 
     #[test]
     fn s14_what_this_machine_lacks_is_its_own_fault() {

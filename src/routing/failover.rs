@@ -111,7 +111,7 @@ const fn conduct(failure: &Failure, rules: &Rules) -> Conduct {
     use FailureClass as C;
     let on_bad_request = if rules.fallback_on_bad_request { Group::Then } else { Group::No };
     match failure.class {
-        C::Connect => row(Same::No, Another::AtOnce, Group::Then, true),
+        C::Connect | C::Shortage => row(Same::No, Another::AtOnce, Group::Then, true),
         C::Reset => row(Same::Once, Another::AtOnce, Group::Then, true),
         C::Timeout | C::FirstToken => row(Same::No, Another::AtOnce, Group::Then, false),
         C::RateLimit if failure.fault.is_of_request() => row(Same::No, Another::AtOnce, Group::Then, false),

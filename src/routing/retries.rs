@@ -10,7 +10,7 @@ use crate::config::model::RetryPolicy;
 pub(super) fn of_class(policy: &RetryPolicy, failure: &Failure) -> Option<u32> {
     use FailureClass as C;
     let own = match failure.class {
-        C::Connect | C::Reset | C::Upstream => policy.internal_server_error,
+        C::Connect | C::Shortage | C::Reset | C::Upstream => policy.internal_server_error,
         C::Timeout | C::FirstToken => policy.timeout,
         // It is as large the next time.
         C::RateLimit if failure.fault.is_of_request() => return None,

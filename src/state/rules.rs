@@ -82,7 +82,7 @@ impl Cause {
             Class::RateLimit | Class::Quota => Self::RateLimit,
             Class::ContentPolicy => Self::ContentPolicy,
             Class::Upstream if failure.status == 502 => Self::BadGateway,
-            Class::Upstream | Class::Connect | Class::Reset => Self::InternalServerError,
+            Class::Upstream | Class::Connect | Class::Shortage | Class::Reset => Self::InternalServerError,
             Class::Overloaded => Self::ServiceUnavailable,
             Class::NotFound => Self::NotFound,
             Class::Permission => Self::Other,
@@ -266,7 +266,7 @@ mod tests {
     /// What the gateway itself lacks cools nobody, however often it happens and whatever the policy.
     #[test]
     fn s14_a_shortage_of_our_own_never_cools() {
-        let short = Failure { fault: Fault::Gateway, ..failure(Class::Connect, 0, Some(1_000)) };
+        let short = failure(Class::Shortage, 0, Some(1_000));
         let allowed = CooldownRules { router: Allowed { fails: Some(0), ..Allowed::default() }, ..rules() };
         assert_eq!((cools_after(&short, &rules()), cools_after(&short, &allowed)), (None, None));
         assert_eq!(cools_after(&failure(Class::Connect, 0, None), &rules()), Some((1, 5_000)));
