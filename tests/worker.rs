@@ -9,7 +9,7 @@ use std::hash::RandomState;
 use std::rc::Rc;
 
 use memory::Memory;
-use signalbox::filter::{Api, Asked, Attempt, Change, HeaderMap, Setup, SharedFlight, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Change, Effect, HeaderMap, Setup, SharedFlight, Verdict, Worker};
 use signalbox::routing::strategy::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -130,8 +130,42 @@ impl Traffic {
 }
 
 fn fails(attempt: &mut Attempt, status: u16) -> Verdict {
+    fails_with(attempt, status, "{}")
+}
+
+fn fails_with(attempt: &mut Attempt, status: u16, body: &str) -> Verdict {
     attempt.on_headers(status, &Vec::new, false);
-    attempt.on_body(b"{}", true)
+    attempt.on_body(body.as_bytes(), true)
+}
+
+/// Credentials, money, rights: the operator reads what the provider says, masked and once a minute; other failures may quote prompts.
+#[test]
+fn what_an_account_is_accused_of_is_told_to_the_operator() {
+    let (store, mut worker) = (Memory::default(), Worker::new(1, RandomState::new()));
+    let setup = worker.configure(&of(&["a"], ""), &store, 1_000).unwrap();
+    let mut warned = |now_ms: u64, status: u16, body: &str| {
+        worker.tick(&store, now_ms);
+        let request = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
+        let asked = Asked { api: Api::Chat, body: request, header: &|_| String::new() };
+        let flight = worker.depart(&store, &setup, asked).unwrap();
+        let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| now_ms).unwrap();
+        fails_with(&mut attempt, status, body);
+        let news = worker.record(&store, &flight, &|| now_ms).into_iter();
+        news.filter_map(|one| if let Effect::Warn(line) = one { Some(line) } else { None }).collect::<Vec<_>>()
+    };
+    let wrong_key = r#"{"error":{"message":"Incorrect API key provided: sk-abcdefghijklmnop.\nSee the\u0007 page","code":"invalid_api_key"}}"#;
+    let told =
+        "the account of a is at fault: auth, status 401, it says: Incorrect API key provided: [key]. See the  page";
+    assert_eq!(warned(1_000, 401, wrong_key), [told]);
+    assert_eq!(warned(30_000, 401, wrong_key), [""; 0], "once a minute");
+    let poor = r#"{"error":{"message":"Insufficient Balance"}}"#;
+    assert_eq!(
+        warned(62_000, 402, poor),
+        ["the account of a is at fault: quota, status 402, it says: Insufficient Balance"]
+    );
+    let less = r#"{"error":{"message":"This request requires more credits, or fewer max_tokens. You requested up to 99 tokens, but can only afford 7"}}"#;
+    assert_eq!(warned(200_000, 402, less), [""; 0], "another request may be paid for");
+    assert_eq!(warned(300_000, 400, r#"{"error":{"message":"a secret of the prompt"}}"#), [""; 0]);
 }
 
 #[test]
@@ -188,7 +222,9 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
     assert!(told(&mut worker).contains(&"signalbox.in_flight.deployment.a Set(1)".to_owned()));
     fails(&mut attempt, 401);
     let logged = worker.record(&store, &flight, &|| 1_060);
-    assert_eq!(logged.as_deref(), Some("a is cooling for 5 s: auth, status 401"));
+    let [Effect::Log(rests), Effect::Warn(account)] = logged.as_slice() else { panic!("{logged:?}") };
+    assert_eq!(rests, "a is cooling for 5 s: auth, status 401");
+    assert_eq!(account, "the account of a is at fault: auth, status 401, it says: {}");
     worker.configure(&of(&["b", "c"], ""), &store, 1_070).unwrap();
     assert_eq!(
         told(&mut worker)[..4],

@@ -105,6 +105,8 @@ pub enum Effect {
     Metric(MetricUpdate),
     /// A line for the log.
     Log(String),
+    /// A line for the log that an operator must see.
+    Warn(String),
 }
 
 /// What comes of an event: effects, in order, and whether what came goes on.

@@ -24,6 +24,7 @@ mod headers;
 mod host;
 pub mod kept;
 mod link;
+mod news;
 mod patience;
 pub mod plugin;
 pub mod probe;

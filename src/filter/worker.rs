@@ -13,11 +13,11 @@ use super::flights::Flights;
 use super::gauges::{Gauges, MetricUpdate};
 use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
 use super::kept::Kept;
+use super::news::{Accounts, rests};
 use super::probe::{Probe, Probes};
 use super::route::{self, Admission, Moment, RequestHead};
 use super::timers::Timers;
 use super::{Api, Ending, Flight, HeaderMap, Reply, Report, Setup};
-use crate::chat::Failure;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::failure::limits;
@@ -25,7 +25,7 @@ use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
-use crate::state::{Ended, Ledger, Measure, Outcome, Standing, StateStore, Sum, Tally, accounts, to_json};
+use crate::state::{Ended, Ledger, Measure, Outcome, StateStore, Sum, Tally, accounts, to_json};
 
 /// A flight that several callbacks of the host share.
 pub type SharedFlight = Rc<RefCell<Flight>>;
@@ -53,6 +53,8 @@ pub struct Worker {
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
     limits_read_ms: Vec<u64>,
+    /// What the log heard of accounts.
+    accounts: Accounts,
     /// What deployments refuse of what the gateway adds to requests.
     refused: Rc<Refused>,
     pub(super) probes: Probes,
@@ -78,6 +80,7 @@ impl Worker {
             decisions: Decisions::default(),
             gauges: Gauges::default(),
             limits_read_ms: Vec::new(),
+            accounts: Accounts::default(),
             refused: Rc::default(),
             probes: Probes::default(),
             now_ms: 0,
@@ -97,6 +100,7 @@ impl Worker {
         self.now_ms = now_ms;
         self.ledger.configure(accounts(config), store, now_ms);
         self.limits_read_ms = vec![0; config.deployments.len()];
+        self.accounts = Accounts::of(config.deployments.len());
         self.refused = Rc::default();
         if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
             self.gauges.leave(&former, &mut self.tally, config);
@@ -230,15 +234,16 @@ impl Worker {
     }
 
     /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
-    /// logged of a deployment that began to cool (who, for how long, and why), or that refuses what the gateway added.
+    /// logged of a deployment that began to cool (which, for how long, and why), whose account is at fault, or that refuses what the
+    /// gateway added.
     pub fn record(
         &mut self,
         store: &dyn StateStore,
         flight: &RefCell<Flight>,
         exact_ms: &dyn Fn() -> u64,
-    ) -> Option<String> {
+    ) -> Vec<Effect> {
         let mut flight = flight.borrow_mut();
-        let mut news = None;
+        let mut news = Vec::new();
         for event in flight.take_reports() {
             match event {
                 Report::Began(deployment) if flight.booking.is_none() => {
@@ -250,7 +255,7 @@ impl Worker {
                 Report::Refused { id, member } => {
                     let is_news = Refused::add(&mut self.refused, &id, &member);
                     let told = || format!("{id} refuses `{member}`, which the gateway added: it is sent no more");
-                    news = news.or_else(|| is_news.then(told));
+                    news.extend(is_news.then(told).map(Effect::Log));
                 }
                 Report::Ended(ending) => {
                     let Some(booking) = flight.booking.take() else { continue };
@@ -260,13 +265,13 @@ impl Worker {
                     let cools = self.ledger.end(store, booking, &ended(&ending), now_ms);
                     let Some(index) = index else { continue };
                     ending.count(&mut self.tally, index);
+                    let told = flight.config.deployments.get(ending.deployment).zip(failure);
                     if cools {
                         self.tally.add(index, Measure::Cooldowns, 1);
-                        let deployment = flight.config.deployments.get(ending.deployment);
-                        let standing = self.ledger.seen().get(index).map(|seen| seen.standing);
-                        let rest = deployment.zip(failure).zip(standing);
-                        news = rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)).or(news);
+                        let rest = told.zip(self.ledger.seen().get(index).map(|seen| seen.standing));
+                        news.extend(rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)));
                     }
+                    news.extend(told.and_then(|(it, why)| self.accounts.hear(index, &it.id, why, now_ms)));
                 }
             }
         }
@@ -276,7 +281,7 @@ impl Worker {
     /// The same for an event of the host: what is to be logged becomes an effect.
     pub(super) fn report(&mut self, host: &dyn Host, flight: &RefCell<Flight>, effects: &mut Effects) {
         let news = self.record(host, flight, &|| host.now_ms());
-        effects.list.extend(news.map(Effect::Log));
+        effects.list.extend(news);
     }
 
     /// Where an older configuration's deployments stand in the one in force; `None`: it is the one in force.
@@ -354,14 +359,6 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     let status = host::status(host, Map::Call);
     let body = host::body(host, Buffer::Call, length);
     worker.borrow_mut().probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
-}
-
-/// `smart-1 is cooling for 5 s: rate_limit, status 429`. Not the provider's own words: they may hold the prompt's.
-fn rests(id: &str, why: &Failure, standing: Standing, now_ms: u64) -> String {
-    let until_ms = if let Standing::Cooling { until_ms } = standing { until_ms } else { now_ms };
-    let seconds = until_ms.saturating_sub(now_ms) as f64 / 1000.0;
-    let status = if why.status == 0 { String::new() } else { format!(", status {}", why.status) };
-    format!("{id} is cooling for {seconds} s: {}{status}", why.class.as_str())
 }
 
 fn ended(ending: &Ending) -> Ended {

@@ -85,6 +85,10 @@ impl Host for Envoy {
                 log::info!("signalbox: {line}");
                 Ok(())
             }
+            Effect::Warn(line) => {
+                log::warn!("signalbox: {line}");
+                Ok(())
+            }
         };
     }
 }

@@ -193,3 +193,24 @@ def test_s8_what_a_provider_says_of_our_key_stays_here(gateway, provider):
         told = json.dumps(failed.value.response.json()) + str(failed.value.response.headers)
         assert "hunter2" not in told and KEY not in told, text
         assert "`openai`" in told, "whose it was"
+        if status == 401:
+            # The operator reads it, without the key.
+            assert envoy.becomes(lambda: "signalbox: the account of main-1 is at fault: auth, status 401, it says: I" in envoy.log)
+            assert KEY not in envoy.log
+
+
+def test_what_is_left_of_the_money_may_pay_for_a_smaller_request(gateway, provider):
+    less = {"error": {"code": 402, "message": "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only afford 4213"}}
+    poor, other = provider(answer(402, less), answer(402, less), whole("small")), provider(whole("large"))
+    envoy = gateway(deployment("main", poor, order=1), deployment("main", other, order=2))
+    large = [ask(envoy) for _ in range(2)]
+    assert [one.parse().choices[0].message.content for one in large] == ["large", "large"] and len(poor.requests) == 2, "it does not rest"
+    assert ask(envoy).parse().choices[0].message.content == "small"
+
+
+def test_a8_a_chat_is_not_answered_by_a_completion(gateway, provider):
+    completion = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [{"index": 0, "text": "hi", "finish_reason": "stop"}]}
+    wrong, good = provider(answer(200, completion)), provider(whole("rescued"))
+    envoy = gateway(deployment("main", wrong, order=1), deployment("main", good, order=2), deployment("text", wrong))
+    assert ask(envoy).parse().choices[0].message.content == "rescued"
+    assert envoy.client().completions.create(model="text", prompt="x").choices[0].text == "hi"

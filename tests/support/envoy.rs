@@ -231,7 +231,7 @@ impl State {
                 Change::Add(by) => *self.counters.entry(update.name).or_default() += by,
                 Change::Set(value) => drop(self.gauges.insert(update.name, value)),
             },
-            Effect::Log(line) => self.log.push(line),
+            Effect::Log(line) | Effect::Warn(line) => self.log.push(line),
         }
     }
 }
@@ -332,6 +332,7 @@ impl Host for Script {
             Effect::ResetResponse => "reset response".to_owned(),
             Effect::Metric(update) => format!("metric {}", update.name),
             Effect::Log(line) => format!("log {line}"),
+            Effect::Warn(line) => format!("warn {line}"),
         };
         self.called(what).change(effect);
     }
