@@ -5,6 +5,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`chat`] | the neutral request, answer, stream event, usage and failure that every dialect meets in |
+//! | [`json`] | JSON text, walked over where it stands |
 //! | [`provider`] | who runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`dialect`] | one dialect a room, bytes to `chat` and back |
@@ -33,6 +34,7 @@ pub mod dialect;
 pub mod failure;
 pub mod filter;
 pub mod generate;
+pub mod json;
 pub mod provider;
 pub mod routing;
 pub mod state;

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 /// For each room of the library, the rooms it may name. A room may always name itself.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("chat", &[]),
+    ("json", &[]),
     ("provider", &[]),
     ("catalogue", &["chat"]),
     ("failure", &["chat", "provider"]),
-    ("dialect", &["chat", "provider", "failure"]),
+    ("dialect", &["chat", "json", "provider", "failure"]),
     ("config", &["provider", "catalogue"]),
     ("state", &["chat", "config", "catalogue"]),
     ("routing", &["chat", "provider", "catalogue", "config", "state"]),
-    ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
+    ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "json", "config", "state", "routing"]),
     ("generate", &["config", "provider", "catalogue"]),
     ("wasm", &["state", "filter"]),
     ("demo", &[]),

@@ -17,6 +17,9 @@ mod failures;
 #[path = "hostile.rs"]
 mod hostile;
 #[cfg(target_arch = "wasm32")]
+#[path = "json.rs"]
+mod json;
+#[cfg(target_arch = "wasm32")]
 #[path = "lifecycle.rs"]
 mod lifecycle;
 #[cfg(target_arch = "wasm32")]

@@ -21,13 +21,13 @@ const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 /// The hash of a tenant and a long beginning, given the raw JSON of tools and messages; `None` where it is shorter than
 /// `min_tokens`.
 #[must_use]
-pub fn prefix(tenant: &str, tools: &str, messages: &str, min_tokens: u64) -> Option<u64> {
+pub fn prefix(tenant: &str, tools: &[u8], messages: &[u8], min_tokens: u64) -> Option<u64> {
     let wanted = usize::try_from(min_tokens.saturating_mul(BYTES_A_TOKEN)).unwrap_or(usize::MAX);
     if tools.len() + messages.len() < wanted {
         return None;
     }
-    let tools = tools.as_bytes().get(..wanted.min(tools.len()))?;
-    let messages = messages.as_bytes().get(..wanted - tools.len())?;
+    let tools = tools.get(..wanted.min(tools.len()))?;
+    let messages = messages.get(..wanted - tools.len())?;
     let parts = [tenant.as_bytes(), tools, messages];
     Some(parts.iter().fold(0, |seed, part| hash(seed, part)))
 }
@@ -70,14 +70,15 @@ mod tests {
     #[test]
     fn a_growing_conversation_keeps_its_prefix() {
         let turns = |count: usize| format!("[{}", "{\"role\":\"user\",\"content\":\"hello there\"},".repeat(count));
-        let of = |tenant: &str, tools: &str, count: usize| prefix(tenant, tools, &turns(count), 100);
+        let of =
+            |tenant: &str, tools: &str, count: usize| prefix(tenant, tools.as_bytes(), turns(count).as_bytes(), 100);
         assert_eq!(of("", "", 5), None, "too short");
         assert!(of("", "", 10).is_some());
         assert_eq!(of("", "", 10), of("", "", 90));
         assert_ne!(of("", "", 10), of("x", "", 10), "tenants share nothing");
         assert_ne!(of("", "", 10), of("", "[{}]", 10), "tools come first in a provider's cache");
         assert_eq!(of("", &"t".repeat(500), 1), of("", &"t".repeat(900), 9), "tools alone may be long enough");
-        assert_ne!(prefix("a", "b", "", 0), prefix("ab", "", "", 0).map(|it| it ^ 1), "no overflow");
-        assert_eq!(prefix("", "", "", u64::MAX), None);
+        assert_ne!(prefix("a", b"b", b"", 0), prefix("ab", b"", b"", 0).map(|it| it ^ 1), "no overflow");
+        assert_eq!(prefix("", b"", b"", u64::MAX), None);
     }
 }

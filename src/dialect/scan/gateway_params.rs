@@ -38,7 +38,7 @@ pub enum MockFailure {
 
 impl MockFailure {
     /// Each with its member, in the order in which LiteLLM looks for them.
-    const fn members<'a>(members: &Members<'a>) -> [(Self, Option<&'a RawValue>); 4] {
+    const fn members<'a>(members: &Members<'a>) -> [(Self, Option<&'a [u8]>); 4] {
         [
             (Self::Fallbacks, members.mock_testing_fallbacks),
             (Self::ContextWindow, members.mock_testing_context_fallbacks),
@@ -86,6 +86,7 @@ impl BodyScan<'_> {
     pub fn fallback_models(&self) -> Vec<String> {
         let items: Vec<&RawValue> = inside(self.fallbacks).unwrap_or_default();
         let model = |raw: &&RawValue| {
+            let raw = raw.get().as_bytes();
             let only: Option<Model> = inside(Some(raw));
             inside(Some(raw)).or(only.map(|it| it.model))
         };
@@ -104,12 +105,12 @@ struct Metadata {
     tags: Vec<String>,
 }
 
-fn tags_of(metadata: &RawValue) -> Option<Vec<String>> {
+fn tags_of(metadata: &[u8]) -> Option<Vec<String>> {
     inside::<Metadata>(Some(metadata)).map(|metadata| metadata.tags)
 }
 
 /// OpenAI's own `metadata` holds texts only, so that with a list of tags is LiteLLM's.
-fn has_tags(metadata: &RawValue) -> bool {
+fn has_tags(metadata: &[u8]) -> bool {
     tags_of(metadata).is_some()
 }
 
@@ -118,7 +119,9 @@ fn has_tags(metadata: &RawValue) -> bool {
 #[must_use]
 pub fn strip_gateway_params(body: &[u8]) -> Vec<u8> {
     let kept = object(body).map(|mut members| {
-        members.retain(|name, value| !(WISHES.contains(&&**name) || name == "metadata" && has_tags(value)));
+        members.retain(|name, value| {
+            !(WISHES.contains(&&**name) || name == "metadata" && has_tags(value.get().as_bytes()))
+        });
         members
     });
     kept.and_then(|members| serde_json::to_vec(&members).ok()).unwrap_or_else(|| body.to_vec())

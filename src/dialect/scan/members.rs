@@ -1,50 +1,49 @@
 //! Picks the interesting members out of a body's top level, raw, and skips the others without building anything.
 //!
-//! Written by hand where a derive would do, because a derive refuses every member that comes twice, and providers do not.
-//!
-//! **Invariant:** the parser skips raw values in a loop, not by recursion.
+//! **Invariant:** what is refused here is refused by `serde_json`, and the other way round. Raw values are skipped in a loop, not by recursion.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+
+use crate::json::Scan;
 
 /// The members that are of interest, raw. JSON `null` is none; of the same name twice, the last counts.
 #[derive(Default)]
 pub struct Members<'a> {
     /// How often `model` is there, `null` included.
     pub models: u32,
-    pub model: Option<&'a RawValue>,
-    pub messages: Option<&'a RawValue>,
-    pub stream: Option<&'a RawValue>,
-    pub stream_options: Option<&'a RawValue>,
+    pub model: Option<&'a [u8]>,
+    pub messages: Option<&'a [u8]>,
+    pub stream: Option<&'a [u8]>,
+    pub stream_options: Option<&'a [u8]>,
     /// It is there, `null` included.
     pub has_stream_options: bool,
-    pub tools: Option<&'a RawValue>,
-    pub functions: Option<&'a RawValue>,
-    pub n: Option<&'a RawValue>,
-    pub logprobs: Option<&'a RawValue>,
-    pub top_logprobs: Option<&'a RawValue>,
-    pub logit_bias: Option<&'a RawValue>,
-    pub modalities: Option<&'a RawValue>,
-    pub audio: Option<&'a RawValue>,
-    pub response_format: Option<&'a RawValue>,
-    pub max_tokens: Option<&'a RawValue>,
-    pub max_completion_tokens: Option<&'a RawValue>,
-    pub num_retries: Option<&'a RawValue>,
-    pub timeout: Option<&'a RawValue>,
-    pub fallbacks: Option<&'a RawValue>,
-    pub disable_fallbacks: Option<&'a RawValue>,
-    pub tags: Option<&'a RawValue>,
-    pub metadata: Option<&'a RawValue>,
-    pub allowed_model_region: Option<&'a RawValue>,
-    pub mock_testing_fallbacks: Option<&'a RawValue>,
-    pub mock_testing_context_fallbacks: Option<&'a RawValue>,
-    pub mock_testing_content_policy_fallbacks: Option<&'a RawValue>,
-    pub mock_testing_rate_limit_error: Option<&'a RawValue>,
+    pub tools: Option<&'a [u8]>,
+    pub functions: Option<&'a [u8]>,
+    pub n: Option<&'a [u8]>,
+    pub logprobs: Option<&'a [u8]>,
+    pub top_logprobs: Option<&'a [u8]>,
+    pub logit_bias: Option<&'a [u8]>,
+    pub modalities: Option<&'a [u8]>,
+    pub audio: Option<&'a [u8]>,
+    pub response_format: Option<&'a [u8]>,
+    pub max_tokens: Option<&'a [u8]>,
+    pub max_completion_tokens: Option<&'a [u8]>,
+    pub num_retries: Option<&'a [u8]>,
+    pub timeout: Option<&'a [u8]>,
+    pub fallbacks: Option<&'a [u8]>,
+    pub disable_fallbacks: Option<&'a [u8]>,
+    pub tags: Option<&'a [u8]>,
+    pub metadata: Option<&'a [u8]>,
+    pub allowed_model_region: Option<&'a [u8]>,
+    pub mock_testing_fallbacks: Option<&'a [u8]>,
+    pub mock_testing_context_fallbacks: Option<&'a [u8]>,
+    pub mock_testing_content_policy_fallbacks: Option<&'a [u8]>,
+    pub mock_testing_rate_limit_error: Option<&'a [u8]>,
     /// One of [`CLIENT_SIDE`].
-    pub client_side: Option<&'a RawValue>,
+    pub client_side: Option<&'a [u8]>,
 }
 
 /// Members by which LiteLLM's clients would name a host, or bring a key of their own: it refuses most of them unless it is told not to. A
@@ -71,123 +70,109 @@ pub const CLIENT_SIDE: &[&str] = &[
     "s3_endpoint_url",
 ];
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Name {
-    Model,
-    Messages,
-    Stream,
-    StreamOptions,
-    Tools,
-    Functions,
-    N,
-    Logprobs,
-    TopLogprobs,
-    LogitBias,
-    Modalities,
-    Audio,
-    ResponseFormat,
-    MaxTokens,
-    MaxCompletionTokens,
-    NumRetries,
-    Timeout,
-    Fallbacks,
-    DisableFallbacks,
-    Tags,
-    Metadata,
-    AllowedModelRegion,
-    MockTestingFallbacks,
-    MockTestingContextFallbacks,
-    MockTestingContentPolicyFallbacks,
-    MockTestingRateLimitError,
-    #[serde(
-        alias = "api_base",
-        alias = "base_url",
-        alias = "api_key",
-        alias = "user_config",
-        alias = "model_list",
-        alias = "litellm_credential_name",
-        alias = "vertex_credentials",
-        alias = "vertex_ai_credentials",
-        alias = "azure_ad_token",
-        alias = "aws_access_key_id",
-        alias = "aws_secret_access_key",
-        alias = "aws_session_token",
-        alias = "aws_web_identity_token",
-        alias = "aws_role_name",
-        alias = "aws_profile_name",
-        alias = "aws_sts_endpoint",
-        alias = "aws_bedrock_runtime_endpoint",
-        alias = "sagemaker_base_url",
-        alias = "s3_endpoint_url"
-    )]
-    ClientSide,
-    #[serde(other)]
-    Other,
-}
-
 impl<'a> Members<'a> {
-    const fn slot(&mut self, name: &Name) -> Option<&mut Option<&'a RawValue>> {
+    /// Reads a body. `None`: it is no JSON object.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let mut members = Self::default();
+        let mut scan = Scan::new(body);
+        scan.object(|scan, name| {
+            let Some(slot) = members.slot(name) else { return scan.skip() };
+            *slot = Some(scan.value()?).filter(|value| *value != b"null");
+            Some(())
+        })?;
+        scan.end()?;
+        Some(members)
+    }
+
+    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
         Some(match name {
-            Name::Model => {
+            b"model" => {
                 self.models += 1;
                 &mut self.model
             }
-            Name::Messages => &mut self.messages,
-            Name::Stream => &mut self.stream,
-            Name::StreamOptions => {
+            b"messages" => &mut self.messages,
+            b"stream" => &mut self.stream,
+            b"stream_options" => {
                 self.has_stream_options = true;
                 &mut self.stream_options
             }
-            Name::Tools => &mut self.tools,
-            Name::Functions => &mut self.functions,
-            Name::N => &mut self.n,
-            Name::Logprobs => &mut self.logprobs,
-            Name::TopLogprobs => &mut self.top_logprobs,
-            Name::LogitBias => &mut self.logit_bias,
-            Name::Modalities => &mut self.modalities,
-            Name::Audio => &mut self.audio,
-            Name::ResponseFormat => &mut self.response_format,
-            Name::MaxTokens => &mut self.max_tokens,
-            Name::MaxCompletionTokens => &mut self.max_completion_tokens,
-            Name::NumRetries => &mut self.num_retries,
-            Name::Timeout => &mut self.timeout,
-            Name::Fallbacks => &mut self.fallbacks,
-            Name::DisableFallbacks => &mut self.disable_fallbacks,
-            Name::Tags => &mut self.tags,
-            Name::Metadata => &mut self.metadata,
-            Name::AllowedModelRegion => &mut self.allowed_model_region,
-            Name::MockTestingFallbacks => &mut self.mock_testing_fallbacks,
-            Name::MockTestingContextFallbacks => &mut self.mock_testing_context_fallbacks,
-            Name::MockTestingContentPolicyFallbacks => &mut self.mock_testing_content_policy_fallbacks,
-            Name::MockTestingRateLimitError => &mut self.mock_testing_rate_limit_error,
+            b"tools" => &mut self.tools,
+            b"functions" => &mut self.functions,
+            b"n" => &mut self.n,
+            b"logprobs" => &mut self.logprobs,
+            b"top_logprobs" => &mut self.top_logprobs,
+            b"logit_bias" => &mut self.logit_bias,
+            b"modalities" => &mut self.modalities,
+            b"audio" => &mut self.audio,
+            b"response_format" => &mut self.response_format,
+            b"max_tokens" => &mut self.max_tokens,
+            b"max_completion_tokens" => &mut self.max_completion_tokens,
+            b"num_retries" => &mut self.num_retries,
+            b"timeout" => &mut self.timeout,
+            b"fallbacks" => &mut self.fallbacks,
+            b"disable_fallbacks" => &mut self.disable_fallbacks,
+            b"tags" => &mut self.tags,
+            b"metadata" => &mut self.metadata,
+            b"allowed_model_region" => &mut self.allowed_model_region,
+            b"mock_testing_fallbacks" => &mut self.mock_testing_fallbacks,
+            b"mock_testing_context_fallbacks" => &mut self.mock_testing_context_fallbacks,
+            b"mock_testing_content_policy_fallbacks" => &mut self.mock_testing_content_policy_fallbacks,
+            b"mock_testing_rate_limit_error" => &mut self.mock_testing_rate_limit_error,
             // One that says nothing hides none that says something.
-            Name::ClientSide if self.client_side.is_some() => return None,
-            Name::ClientSide => &mut self.client_side,
-            Name::Other => return None,
+            _ if self.client_side.is_none() && CLIENT_SIDE.iter().any(|known| known.as_bytes() == name) => {
+                &mut self.client_side
+            }
+            _ => return None,
         })
     }
 }
 
-impl<'de> Deserialize<'de> for Members<'de> {
+/// An object of which nothing is kept: where a body is none, `serde_json` says what is wrong with it, and where.
+pub struct Object;
+
+impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Walk;
         impl<'de> Visitor<'de> for Walk {
-            type Value = Members<'de>;
+            type Value = Object;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members::default();
-                while let Some(name) = map.next_key::<Name>()? {
-                    match members.slot(&name) {
-                        Some(slot) => *slot = map.next_value()?,
-                        None => _ = map.next_value::<IgnoredAny>()?,
-                    }
-                }
-                Ok(members)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Object)
             }
         }
         deserializer.deserialize_map(Walk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_an_object_where_serde_says_so() {
+        let seeds = [
+            r#"{"model":"m","messages":[{"role":"user","content":"a \"b\" \u00e9"}],"n":2,"stream_options":null,"temperature":0.5}"#,
+            r#" { "api_key" : null , "base_url" : "x" , "mod\u0065l" : "m" , "tools":[{}] } "#,
+        ];
+        let pieces =
+            ["", "\"", "\\", "{", "}", ",", ":", "[", "]", "0", "\\ud800", "\u{e9}", "null", "\"model\":1,", " ", "\n"];
+        let mut random = 7_u64;
+        let mut below = |most: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize % most
+        };
+        for _ in 0..50_000 {
+            let mut body = seeds[below(seeds.len())].as_bytes().to_vec();
+            for _ in 0..=below(2) {
+                let (from, piece) = (below(body.len() + 1), pieces[below(pieces.len())]);
+                let to = (from + below(5)).min(body.len());
+                body.splice(from..to, piece.bytes());
+            }
+            let is_one = std::str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<Object>(text).is_ok());
+            assert_eq!(Members::read(&body).is_some(), is_one, "{:?}", String::from_utf8_lossy(&body));
+        }
     }
 }

@@ -15,13 +15,13 @@ use std::ops::Range;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::error::Category;
-use serde_json::value::RawValue;
 
 use super::body_defaults::object;
 use crate::chat::ApiError;
 use crate::dialect::unsupported::Feature;
+use crate::json::unescaped;
 pub use gateway_params::{MockFailure, strip_gateway_params};
-use members::{CLIENT_SIDE, Members};
+use members::{CLIENT_SIDE, Members, Object};
 
 /// The top of a client's body.
 #[derive(Debug, Clone)]
@@ -37,13 +37,13 @@ pub struct BodyScan<'a> {
     /// Whether there are `stream_options` at all, be they `null`.
     pub stream_options: bool,
     /// The conversation, raw; none for other endpoints than chat.
-    pub messages: Option<&'a RawValue>,
+    pub messages: Option<&'a [u8]>,
     /// Whether any tools (or the older `functions`) are given.
     pub tools: bool,
     /// `tools`, raw.
-    pub raw_tools: Option<&'a RawValue>,
+    pub raw_tools: Option<&'a [u8]>,
     /// The older `functions`, raw.
-    pub raw_functions: Option<&'a RawValue>,
+    pub raw_functions: Option<&'a [u8]>,
     /// Upper bound of the answer (`max_completion_tokens`, else `max_tokens`), in tokens.
     pub max_tokens: Option<u64>,
     /// Whether the answer must be JSON (`response_format`).
@@ -55,7 +55,7 @@ pub struct BodyScan<'a> {
     /// `timeout` of this request (LiteLLM), in milliseconds; the body has seconds.
     pub timeout_ms: Option<u64>,
     /// `fallbacks` of this request (LiteLLM), raw.
-    pub fallbacks: Option<&'a RawValue>,
+    pub fallbacks: Option<&'a [u8]>,
     /// `disable_fallbacks` (LiteLLM).
     pub disable_fallbacks: bool,
     /// `allowed_model_region` of this request (LiteLLM).
@@ -64,8 +64,8 @@ pub struct BodyScan<'a> {
     pub rehearsal: Option<MockFailure>,
     /// Whether it holds any of those, be it `false`.
     names_mock_failure: bool,
-    tags: Option<&'a RawValue>,
-    metadata: Option<&'a RawValue>,
+    tags: Option<&'a [u8]>,
+    metadata: Option<&'a [u8]>,
 }
 
 /// Which fields are there, and not at their default, that not every dialect can express.
@@ -113,10 +113,7 @@ impl<'a> BodyScan<'a> {
     /// # Errors
     /// An [`ApiError`] of status 400 where the body is not a JSON object or names no model.
     pub fn read(body: &'a [u8]) -> Result<Self, ApiError> {
-        let text = std::str::from_utf8(body).map_err(|error| {
-            unreadable(&format!("the request body is not valid UTF-8 from byte {}", error.valid_up_to()))
-        })?;
-        let members: Members<'a> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        let members = Members::read(body).ok_or_else(|| not_an_object(body))?;
         if members.models > 1 {
             return Err(invalid("the request body names `model` more than once", "model", None));
         }
@@ -124,10 +121,10 @@ impl<'a> BodyScan<'a> {
             return Err(client_side(body));
         }
         let model = members.model.ok_or_else(no_model)?;
-        let start = (model.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let start = (model.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
         Ok(Self {
             model: string(model).filter(|name| !name.is_empty()).ok_or_else(no_model)?,
-            model_span: start..start + model.get().len(),
+            model_span: start..start + model.len(),
             stream: is_true(members.stream),
             include_usage: inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
             stream_options: members.has_stream_options,
@@ -146,7 +143,7 @@ impl<'a> BodyScan<'a> {
             rehearsal: MockFailure::of(&members),
             names_mock_failure: MockFailure::is_named(&members),
             tags: members.tags,
-            metadata: members.metadata.filter(|raw| raw.get().contains("\"tags\"")),
+            metadata: members.metadata.filter(|raw| memmem::find(raw, b"\"tags\"").is_some()),
         })
     }
 
@@ -156,7 +153,7 @@ impl<'a> BodyScan<'a> {
     /// An [`ApiError`] of status 400 that names `messages`.
     pub fn require_messages(&self) -> Result<(), ApiError> {
         match self.messages {
-            Some(raw) if raw.get().starts_with('[') => Ok(()),
+            Some(raw) if raw.starts_with(b"[") => Ok(()),
             Some(_) => Err(invalid("'messages' must be an array", "messages", Some("invalid_type"))),
             None => {
                 Err(invalid("Missing required parameter: 'messages'.", "messages", Some("missing_required_parameter")))
@@ -168,7 +165,7 @@ impl<'a> BodyScan<'a> {
     /// about images is not taken for one; a name written with escapes is missed and found when the messages are decoded.
     #[must_use]
     pub fn parts(&self) -> Parts {
-        let messages = self.messages.map_or("", RawValue::get).as_bytes();
+        let messages = self.messages.unwrap_or_default();
         let has = |name: &[u8]| memmem::find(messages, name).is_some();
         Parts { image: has(b"\"image_url\""), audio: has(b"\"input_audio\""), file: has(b"\"file\"") }
     }
@@ -188,19 +185,19 @@ impl Needs {
     }
 
     fn of(members: &Members<'_>) -> Self {
-        let modalities = members.modalities.map_or("", RawValue::get);
+        let modalities = members.modalities.unwrap_or_default();
         Self {
             several_choices: inside::<u64>(members.n).is_some_and(|n| n > 1),
-            logprobs: members.logprobs.is_some_and(|raw| raw.get() != "false"),
-            top_logprobs: members.top_logprobs.is_some_and(|raw| raw.get() != "0"),
+            logprobs: members.logprobs.is_some_and(|raw| raw != b"false"),
+            top_logprobs: members.top_logprobs.is_some_and(|raw| raw != b"0"),
             logit_bias: is_filled(members.logit_bias),
-            audio: members.audio.is_some() || modalities.contains("\"audio\""),
+            audio: members.audio.is_some() || memmem::find(modalities, b"\"audio\"").is_some(),
             format: format(members.response_format),
         }
     }
 }
 
-fn format(raw: Option<&RawValue>) -> Option<Format> {
+fn format(raw: Option<&[u8]>) -> Option<Format> {
     match &*inside::<Typed>(raw)?.r#type {
         "text" => None,
         "json_object" => Some(Format::JsonObject),
@@ -233,22 +230,21 @@ struct Typed<'a> {
 }
 
 /// A JSON string, borrowed where it has no escapes; none where it is something else, or not a text (a lone surrogate).
-fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { inside(Some(raw)).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+fn string(raw: &[u8]) -> Option<Cow<'_, str>> {
+    unescaped(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
 }
 
-fn inside<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
-    serde_json::from_str(raw?.get()).ok()
+fn inside<'a, T: Deserialize<'a>>(raw: Option<&'a [u8]>) -> Option<T> {
+    serde_json::from_slice(raw?).ok()
 }
 
-fn is_true(raw: Option<&RawValue>) -> bool {
-    raw.is_some_and(|raw| raw.get() == "true")
+fn is_true(raw: Option<&[u8]>) -> bool {
+    raw == Some(b"true")
 }
 
 /// Whether it is a list or an object with something in it.
-fn is_filled(raw: Option<&RawValue>) -> bool {
-    let mut inner = raw.map_or("", RawValue::get).bytes().skip(1);
+fn is_filled(raw: Option<&[u8]>) -> bool {
+    let mut inner = raw.unwrap_or_default().iter().skip(1);
     inner.find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| !matches!(byte, b']' | b'}'))
 }
 
@@ -283,8 +279,17 @@ fn unreadable(message: &str) -> ApiError {
     ApiError { status: 400, kind: "invalid_request_error", code: None, param: None, message: message.to_owned() }
 }
 
-/// Says where the JSON is broken, and nothing of what stands there.
-fn not_json(error: &serde_json::Error) -> ApiError {
+/// Says where a body is broken, and nothing of what stands there.
+fn not_an_object(body: &[u8]) -> ApiError {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => {
+            return unreadable(&format!("the request body is not valid UTF-8 from byte {}", error.valid_up_to()));
+        }
+    };
+    let Err(error) = serde_json::from_str::<Object>(text) else {
+        return unreadable("the request body is not valid JSON");
+    };
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
         Category::Data => unreadable("the request body is not a JSON object"),
@@ -381,7 +386,7 @@ mod tests {
         let body = br#"{"num_retries":0,"num_retries":4,"timeout":2.5,"fallbacks":["b"],"disable_fallbacks":true,"model":"m"}"#;
         let head = BodyScan::read(body).unwrap();
         assert_eq!((head.num_retries, head.timeout_ms, head.disable_fallbacks), (Some(4), Some(2500), true));
-        assert_eq!(head.fallbacks.unwrap().get(), r#"["b"]"#);
+        assert_eq!(head.fallbacks.unwrap(), br#"["b"]"#);
         let head = BodyScan::read(br#"{"num_retries":-1,"timeout":"soon","fallbacks":null,"model":"m"}"#).unwrap();
         assert_eq!((head.num_retries, head.timeout_ms, head.fallbacks.is_none()), (None, None, true));
     }

@@ -4,8 +4,6 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde_json::value::RawValue;
-
 use super::super::endpoint::{Asked, asked};
 use super::super::expressible::Expressible;
 use super::super::kept::{Kept, LARGE};
@@ -304,8 +302,7 @@ pub fn consider<T>(
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
         let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
-        let (tools, messages) = (tools.map_or("", RawValue::get), messages.map_or("", RawValue::get));
-        prefix(moment.tenant, tools, messages, settings.min_prefix_tokens)
+        prefix(moment.tenant, tools.unwrap_or_default(), messages.unwrap_or_default(), settings.min_prefix_tokens)
     });
     let considered = |ask: Ask<'_>| {
         decide(&mut Inputs {

@@ -10,31 +10,31 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, Visitor};
 
 use crate::chat::{Role, Transcript, Utterance};
 use crate::dialect::scan::BodyScan;
 use crate::dialect::scan::members::Members;
+use crate::json::{Scan, unescaped};
 
 /// Reads a whole body, which needs no model. None where it is no JSON object, or holds no list of messages.
 #[must_use]
 pub fn read(body: &[u8]) -> Option<Transcript<'_>> {
-    let members: Members<'_> = serde_json::from_slice(body).ok()?;
+    let members = Members::read(body)?;
     let mut conversation = Transcript {
         tools: tools(members.tools, members.functions),
         max_tokens: members.max_tokens(),
         structured: members.is_structured(),
         turns: Vec::new(),
     };
-    conversation.turns = messages(members.messages)?.into_iter().filter_map(turn).collect();
+    conversation.turns = list(members.messages)?.into_iter().filter_map(turn).collect();
     Some(conversation)
 }
 
 /// The whole conversation of a body whose top was read.
 #[must_use]
 pub fn whole<'a>(head: &BodyScan<'a>) -> Transcript<'a> {
-    let messages = messages(head.messages).unwrap_or_default();
+    let messages = list(head.messages).unwrap_or_default();
     Transcript { turns: messages.into_iter().filter_map(turn).collect(), ..frame(head) }
 }
 
@@ -42,7 +42,7 @@ pub fn whole<'a>(head: &BodyScan<'a>) -> Transcript<'a> {
 #[must_use]
 pub fn newest<'a>(head: &BodyScan<'a>, mut enough: impl FnMut(&Utterance<'a>) -> bool) -> Transcript<'a> {
     let mut turns = Vec::new();
-    for turn in messages(head.messages).unwrap_or_default().into_iter().rev().filter_map(turn) {
+    for turn in list(head.messages).unwrap_or_default().into_iter().rev().filter_map(turn) {
         let last = enough(&turn);
         turns.push(turn);
         if last {
@@ -61,31 +61,23 @@ fn frame<'a>(head: &BodyScan<'a>) -> Transcript<'a> {
 /// One message, raw.
 #[derive(Default)]
 struct Message<'a> {
-    role: Option<&'a RawValue>,
-    content: Option<&'a RawValue>,
-    tool_calls: Option<&'a RawValue>,
-    function_call: Option<&'a RawValue>,
+    role: Option<&'a [u8]>,
+    content: Option<&'a [u8]>,
+    tool_calls: Option<&'a [u8]>,
+    function_call: Option<&'a [u8]>,
 }
 
 /// One part of a message, or one tool, raw.
 #[derive(Default)]
 struct Part<'a> {
-    r#type: Option<&'a RawValue>,
-    text: Option<&'a RawValue>,
-    name: Option<&'a RawValue>,
-    function: Option<&'a RawValue>,
+    r#type: Option<&'a [u8]>,
+    text: Option<&'a [u8]>,
+    name: Option<&'a [u8]>,
+    function: Option<&'a [u8]>,
 }
 
-/// The messages, without those that are no objects. A list of nothing but objects, as nearly all are, is gone through once.
-fn messages(raw: Option<&RawValue>) -> Option<Vec<Message<'_>>> {
-    let all: Result<Vec<Picked<Message<'_>>>, _> = serde_json::from_str(raw?.get());
-    match all {
-        Ok(all) => Some(all.into_iter().map(|picked| picked.0).collect()),
-        Err(_) => Some(list(raw)?.into_iter().filter_map(fields).collect()),
-    }
-}
-
-fn turn(message: Message<'_>) -> Option<Utterance<'_>> {
+fn turn(message: &[u8]) -> Option<Utterance<'_>> {
+    let message: Message<'_> = fields(message)?;
     let role = match &*string(message.role)? {
         "system" | "developer" => Role::System,
         "user" => Role::User,
@@ -100,7 +92,7 @@ fn turn(message: Message<'_>) -> Option<Utterance<'_>> {
 }
 
 /// A message's text, and how many of its parts are none.
-fn content(raw: Option<&RawValue>) -> (Cow<'_, str>, u32) {
+fn content(raw: Option<&[u8]>) -> (Cow<'_, str>, u32) {
     let Some(parts) = list(raw) else { return (string(raw).unwrap_or_default(), 0) };
     let mut joined: Option<Cow<'_, str>> = None;
     let mut attachments = 0_u32;
@@ -123,7 +115,7 @@ fn content(raw: Option<&RawValue>) -> (Cow<'_, str>, u32) {
 }
 
 /// The names of the tools, in OpenAI's form, its older one, or Anthropic's.
-fn tools<'a>(tools: Option<&'a RawValue>, functions: Option<&'a RawValue>) -> Vec<Cow<'a, str>> {
+fn tools<'a>(tools: Option<&'a [u8]>, functions: Option<&'a [u8]>) -> Vec<Cow<'a, str>> {
     let every = [tools, functions].into_iter().filter_map(list).flatten().filter_map(fields::<Part<'a>>);
     every
         .filter_map(|tool| {
@@ -133,21 +125,21 @@ fn tools<'a>(tools: Option<&'a RawValue>, functions: Option<&'a RawValue>) -> Ve
 }
 
 /// A list's items; none where it is no list.
-fn list(raw: Option<&RawValue>) -> Option<Vec<&RawValue>> {
-    let raw = raw?.get();
-    if raw.starts_with('[') { serde_json::from_str(raw).ok() } else { None }
+fn list(raw: Option<&[u8]>) -> Option<Vec<&[u8]>> {
+    let mut items = Vec::new();
+    Scan::new(raw?).list(|scan| {
+        items.push(scan.value()?);
+        Some(())
+    })?;
+    Some(items)
 }
 
 /// A string, borrowed where it has no escapes; half of a surrogate pair becomes U+FFFD.
-fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    let raw = raw?.get();
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner));
-    }
+fn string(raw: Option<&[u8]>) -> Option<Cow<'_, str>> {
+    let raw = raw?;
     let lossy =
-        || serde_json::from_str::<Bytes>(raw).ok().map(|Bytes(bytes)| String::from_utf8_lossy(&bytes).into_owned());
-    serde_json::from_str::<String>(raw).ok().or_else(lossy).map(Cow::Owned)
+        || serde_json::from_slice::<Bytes>(raw).ok().map(|Bytes(bytes)| String::from_utf8_lossy(&bytes).into_owned());
+    unescaped(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?).or_else(|| lossy().map(Cow::Owned))
 }
 
 /// A string's bytes, which need not be UTF-8.
@@ -171,65 +163,41 @@ impl<'de> Deserialize<'de> for Bytes {
 
 /// What has fields of interest. Of a name given twice the last counts, as everywhere; null is none.
 trait Fields<'a>: Default {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a RawValue>>;
+    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>>;
 }
 
 impl<'a> Fields<'a> for Message<'a> {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a RawValue>> {
+    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
         Some(match name {
-            "role" => &mut self.role,
-            "content" => &mut self.content,
-            "tool_calls" => &mut self.tool_calls,
-            "function_call" => &mut self.function_call,
+            b"role" => &mut self.role,
+            b"content" => &mut self.content,
+            b"tool_calls" => &mut self.tool_calls,
+            b"function_call" => &mut self.function_call,
             _ => return None,
         })
     }
 }
 
 impl<'a> Fields<'a> for Part<'a> {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a RawValue>> {
+    fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>> {
         Some(match name {
-            "type" => &mut self.r#type,
-            "text" => &mut self.text,
-            "name" => &mut self.name,
-            "function" => &mut self.function,
+            b"type" => &mut self.r#type,
+            b"text" => &mut self.text,
+            b"name" => &mut self.name,
+            b"function" => &mut self.function,
             _ => return None,
         })
     }
 }
 
-fn fields<'a, F: Fields<'a>>(raw: &'a RawValue) -> Option<F> {
-    serde_json::from_str::<Picked<F>>(raw.get()).ok().map(|picked| picked.0)
-}
-
-struct Picked<F>(F);
-
-/// A key, borrowed where it can be.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de, F: Fields<'de>> Deserialize<'de> for Picked<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk<F>(std::marker::PhantomData<F>);
-        impl<'de, F: Fields<'de>> Visitor<'de> for Walk<F> {
-            type Value = Picked<F>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Picked<F>, A::Error> {
-                let mut fields = F::default();
-                while let Some(Key(name)) = map.next_key::<Key<'de>>()? {
-                    match fields.slot(&name) {
-                        Some(slot) => *slot = map.next_value()?,
-                        None => _ = map.next_value::<IgnoredAny>()?,
-                    }
-                }
-                Ok(Picked(fields))
-            }
-        }
-        deserializer.deserialize_map(Walk(std::marker::PhantomData))
-    }
+fn fields<'a, F: Fields<'a>>(raw: &'a [u8]) -> Option<F> {
+    let mut fields = F::default();
+    Scan::new(raw).object(|scan, name| {
+        let Some(slot) = fields.slot(name) else { return scan.skip() };
+        *slot = Some(scan.value()?).filter(|value| *value != b"null");
+        Some(())
+    })?;
+    Some(fields)
 }
 
 #[cfg(test)]
