@@ -15,7 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["provider", "catalogue"]),
     ("state", &["chat", "config", "catalogue"]),
     ("routing", &["chat", "provider", "catalogue", "config", "state"]),
-    ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "json", "config", "state", "routing"]),
+    ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
     ("generate", &["config", "provider", "catalogue"]),
     ("wasm", &["state", "filter"]),
     ("demo", &[]),
