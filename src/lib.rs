@@ -16,7 +16,7 @@
 //! | [`filter`] | the two roles as state machines: data in, effects out |
 //! | `wasm` | the shell: the only room that says `proxy_wasm` |
 //! | [`generate`] | configuration to Envoy's own |
-//! | `demo` | the provider simulator (feature `cli`) |
+//! | `sim` | the provider simulator (feature `cli`) |
 //!
 //! **Invariant:** no panic can be written in the library: a trap takes every request of the worker with it. The lints in
 //! `Cargo.toml` deny what panics, and `tests/architecture.rs` holds who may know whom.
@@ -28,8 +28,6 @@
 pub mod catalogue;
 pub mod chat;
 pub mod config;
-#[cfg(feature = "cli")]
-pub mod demo;
 pub mod dialect;
 pub mod failure;
 pub mod filter;
@@ -37,6 +35,8 @@ pub mod generate;
 pub mod json;
 pub mod provider;
 pub mod routing;
+#[cfg(feature = "cli")]
+pub mod sim;
 pub mod state;
 #[cfg(target_os = "wasi")]
 mod wasm;

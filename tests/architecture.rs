@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
     ("generate", &["config", "provider", "catalogue"]),
     ("wasm", &["state", "filter"]),
-    ("demo", &[]),
+    ("sim", &[]),
 ];
 
 /// Words that only the shell and the command line may say: clock, chance, environment, files, log.
@@ -100,7 +100,7 @@ fn the_page_on_the_architecture_says_who_may_know_whom() {
 fn only_the_shell_speaks_to_the_host() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        if matches!(room(&path).as_str(), "wasm" | "main" | "cli" | "demo" | "lib") {
+        if matches!(room(&path).as_str(), "wasm" | "main" | "cli" | "sim" | "lib") {
             continue;
         }
         for line in code(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {

@@ -3,9 +3,9 @@
 
 use std::{io::Write, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Instant};
 
-use signalbox::demo::{
-    desk::Desk,
-    server::{self, Stand},
+use signalbox::sim::{
+    listener::Listener,
+    server::{self, Socket},
 };
 use tokio::{
     net::TcpListener,
@@ -60,8 +60,8 @@ impl FromStr for Place {
 
 /// Runs it until SIGINT or SIGTERM.
 pub fn run(args: &Args) -> ExitCode {
-    let desks = match desks(args) {
-        Ok(desks) => desks,
+    let listeners = match listeners(args) {
+        Ok(listeners) => listeners,
         Err(said) => {
             eprintln!("error: {said}");
             return ExitCode::from(2);
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> ExitCode {
     };
     // One thread: the simulator only waits and writes, and a benchmark wants it on one core.
     let served = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string());
-    match served.and_then(|runtime| runtime.block_on(serve(args, desks))) {
+    match served.and_then(|runtime| runtime.block_on(serve(args, listeners))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(said) => {
             eprintln!("error: {said}");
@@ -78,8 +78,8 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// One desk a listener, in their order.
-fn desks(args: &Args) -> Result<Vec<Arc<Desk>>, String> {
+/// One listener for each `--listen`, in their order.
+fn listeners(args: &Args) -> Result<Vec<Arc<Listener>>, String> {
     let clock = Instant::now();
     let names: Vec<&str> = args.listen.iter().map(|place| place.name.as_deref().unwrap_or(&args.name)).collect();
     let faults: Vec<(Option<&str>, &str)> = args
@@ -90,32 +90,32 @@ fn desks(args: &Args) -> Result<Vec<Arc<Desk>>, String> {
     if let Some((Some(name), _)) = faults.iter().find(|(of, _)| of.is_some_and(|of| !names.contains(&of))) {
         return Err(format!("--fault: there is no listener `{name}`; name one with --listen {name}=ADDRESS"));
     }
-    let desk = |name: &str| {
+    let listener = |name: &str| {
         let own = faults.iter().rev().find(|(of, _)| *of == Some(name));
         let spec = own.or(faults.iter().rev().find(|(of, _)| of.is_none())).map_or("", |(_, spec)| spec);
-        Desk::new(name, spec, clock).map(Arc::new).map_err(|said| format!("--fault: {said}"))
+        Listener::new(name, spec, clock).map(Arc::new).map_err(|said| format!("--fault: {said}"))
     };
-    names.into_iter().map(desk).collect()
+    names.into_iter().map(listener).collect()
 }
 
-async fn serve(args: &Args, desks: Vec<Arc<Desk>>) -> Result<(), String> {
-    let mut stands = Vec::new();
-    for (place, desk) in args.listen.iter().zip(desks) {
+async fn serve(args: &Args, listeners: Vec<Arc<Listener>>) -> Result<(), String> {
+    let mut sockets = Vec::new();
+    for (place, listener) in args.listen.iter().zip(listeners) {
         let bound = TcpListener::bind(place.address).await;
-        let listener = bound
+        let tcp = bound
             .map_err(|e| format!("cannot listen on {}: {e}; choose another address with --listen", place.address))?;
-        stands.push(Stand { listener, desk, log: !args.quiet });
+        sockets.push(Socket { tcp, listener, log: !args.quiet });
     }
     // Before the lines that say that the listeners are open: who reads them may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    for Stand { listener, desk, .. } in &stands {
-        let address = listener.local_addr().map_err(|e| e.to_string())?;
+    for Socket { tcp, listener, .. } in &sockets {
+        let address = tcp.local_addr().map_err(|e| e.to_string())?;
         // A closed pipe is no reason to end.
-        let _ = writeln!(std::io::stdout(), "{} http://{address}", desk.name);
+        let _ = writeln!(std::io::stdout(), "{} http://{address}", listener.name);
     }
     let (ending, end) = watch::channel(false);
-    let mut serving: JoinSet<()> = stands.into_iter().map(|stand| server::serve(stand, end.clone())).collect();
+    let mut serving: JoinSet<()> = sockets.into_iter().map(|socket| server::serve(socket, end.clone())).collect();
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -1,8 +1,7 @@
 //! What goes wrong on purpose: a comma-separated `key=value` text, read into a [`Fault`].
 //!
-//! One flat text and not JSON, because it has to fit behind the `@` of a model's name and into a shell argument.
-//! `tokens` and `token_delay` give the answer its shape and hold for every request; `times`, `for` and `every` choose which
-//! requests suffer the rest.
+//! It is one flat text and not JSON, because it must fit after the `@` of a model's name and into a shell argument. `tokens` and
+//! `token_delay` shape the answer and hold for every request; `times`, `for` and `every` select the requests that get the rest.
 //!
 //! **Invariant:** an unknown key, a value out of range, or a key that would have no effect is an error that names it.
 
@@ -28,7 +27,7 @@ pub enum Preset {
 pub enum Inband {
     /// The provider has no capacity.
     Overloaded,
-    /// The caller asks too often.
+    /// The client sends too many requests.
     RateLimit,
     /// The provider broke.
     Server,
@@ -53,38 +52,38 @@ pub struct Fault {
     pub token_delay: Option<Duration>,
     /// How many tokens the answer has.
     pub tokens: Option<u32>,
-    /// End the stream cleanly after so many tokens, with no terminal event.
+    /// End the stream cleanly after this many tokens, with no terminal event.
     pub cut_after: Option<u32>,
-    /// Reset the connection after so many tokens.
+    /// Reset the connection after this many tokens.
     pub reset_after: Option<u32>,
-    /// Go silent after so many tokens, for `stall`, then carry on.
+    /// Fall silent after this many tokens, for `stall`, then continue.
     pub stall_after: Option<u32>,
-    /// How long `stall_after` is silent; 30 s where it is not given.
+    /// How long `stall_after` is silent; 30 s by default.
     pub stall: Option<Duration>,
     /// Reset the connection before any byte of the answer.
     pub reset: bool,
-    /// Read the request, say nothing for so long, close the connection.
+    /// Read the request, send nothing for this long, close the connection.
     pub silent: Option<Duration>,
-    /// Slip in half an event, which is not JSON, as the stream's so-manieth, from 1; the answer stays whole.
+    /// Insert half an event, which is not JSON, at this place of the stream, from 1; the answer stays whole.
     pub bad_event: Option<u32>,
     /// Leave out the stream's last event, `[DONE]` or `message_stop`.
     pub no_done: bool,
     /// Status 200, and then an error in the answer.
     pub error_event: Option<Inband>,
-    /// With `error_event`: after so many tokens, not at once.
+    /// With `error_event`: after this many tokens instead of at once.
     pub error_after: Option<u32>,
-    /// Refuse, with 400, a conversation that ends with the assistant's words.
+    /// Refuse, with 400, a conversation that ends with an assistant's turn.
     pub refuse_prefill: bool,
-    /// Only so many times.
+    /// Only this many times.
     pub times: Option<u64>,
-    /// Only for so long after the fault was set (YAML word `for`).
+    /// Only for this long after the fault was set (the key `for`).
     pub lasts: Option<Duration>,
-    /// Only each so-manieth request.
+    /// Only each request of this number, as 3 for every third one.
     pub every: Option<u64>,
 }
 
 impl Fault {
-    /// Whether the `nth` request (from 1), `age` after the fault was set, suffers.
+    /// Whether the fault strikes the `nth` request (from 1), `age` after it was set.
     pub fn strikes(&self, nth: u64, age: Duration) -> bool {
         let every = self.every.unwrap_or(1);
         nth.is_multiple_of(every)
@@ -92,7 +91,7 @@ impl Fault {
             && self.lasts.is_none_or(|lasts| age < lasts)
     }
 
-    /// What is left for a request that does not suffer: the shape of the answer.
+    /// What remains for a request that the fault does not strike: the shape of the answer.
     pub fn spared(&self) -> Fault {
         Fault { tokens: self.tokens, token_delay: self.token_delay, ..Fault::default() }
     }

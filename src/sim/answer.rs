@@ -1,11 +1,11 @@
-//! What the simulator says, before a dialect gives it a form: words, perhaps thoughts, perhaps a tool call, and the usage.
+//! The simulator's answer, before a dialect gives it a form: words, perhaps reasoning, perhaps a tool call, and the usage.
 //!
 //! **Invariant:** the same request gives the same words, and a whole text that is long enough to close ends in "Done.", so
 //! that a reader can tell a whole answer from a short one.
 
-use super::asked::{Asked, Call, excerpt};
+use super::request::{Call, Request, excerpt};
 
-/// How many tokens an answer has unless told otherwise.
+/// How many tokens an answer has by default.
 pub const DEFAULT_TOKENS: u32 = 12;
 
 const FILLER: &str = "The signal is green and the line is clear, so the train keeps rolling along to the next station.";
@@ -14,7 +14,7 @@ const THOUGHT: &str = "A simple question; a short answer will do.";
 /// One answer, without a dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Tells answers of a listener apart.
+    /// The number of the answer at its listener.
     pub number: u64,
     /// When, in Unix seconds.
     pub created: u64,
@@ -40,29 +40,29 @@ pub struct Answer {
 
 impl Answer {
     /// The simulator `name`'s answer of `tokens` tokens to `asked`, as the model `model`.
-    pub fn to(asked: &Asked, name: &str, model: &str, tokens: u32, number: u64, created: u64) -> Answer {
-        let thoughts = if asked.reasoning { split(THOUGHT) } else { Vec::new() };
-        let mut words = match (&asked.call, &asked.json) {
+    pub fn to(request: &Request, name: &str, model: &str, tokens: u32, number: u64, created: u64) -> Answer {
+        let thoughts = if request.reasoning { split(THOUGHT) } else { Vec::new() };
+        let mut words = match (&request.call, &request.json) {
             (Some(_), _) => Vec::new(),
             (None, Some(json)) => split(json),
-            (None, None) => words(name, &asked.text, tokens as usize),
+            (None, None) => words(name, &request.text, tokens as usize),
         };
-        let short = asked.max_tokens.is_some_and(|most| (words.len() as u64) > most);
-        if let Some(most) = asked.max_tokens {
+        let short = request.max_tokens.is_some_and(|most| (words.len() as u64) > most);
+        if let Some(most) = request.max_tokens {
             words.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         }
-        let prompt_tokens = asked.chars as u64 / 4 + 8;
-        let call_tokens = asked.call.as_ref().map_or(0, |call| 8 + call.arguments.len() as u64 / 4);
+        let prompt_tokens = request.chars as u64 / 4 + 8;
+        let call_tokens = request.call.as_ref().map_or(0, |call| 8 + call.arguments.len() as u64 / 4);
         Answer {
             number,
             created,
             model: model.to_owned(),
-            completion_tokens: (words.len() + thoughts.len()) as u64 * u64::from(asked.n) + call_tokens,
+            completion_tokens: (words.len() + thoughts.len()) as u64 * u64::from(request.n) + call_tokens,
             thoughts,
             words,
-            call: asked.call.clone(),
+            call: request.call.clone(),
             short,
-            n: asked.n,
+            n: request.n,
             prompt_tokens,
             cached_tokens: prompt_tokens / 4,
         }
@@ -107,27 +107,27 @@ fn words(name: &str, text: &str, tokens: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn asked(text: &str) -> Asked {
-        Asked { text: text.to_owned(), chars: text.len(), n: 1, ..Asked::default() }
+    fn request(text: &str) -> Request {
+        Request { text: text.to_owned(), chars: text.len(), n: 1, ..Request::default() }
     }
 
     #[test]
     fn has_as_many_tokens_as_told() {
         for tokens in [1, 3, 12, 60] {
-            let answer = Answer::to(&asked("Hello there"), "primary", "m", tokens, 1, 0);
+            let answer = Answer::to(&request("Hello there"), "primary", "m", tokens, 1, 0);
             assert_eq!((answer.words.len() as u32, answer.completion_tokens as u32), (tokens, tokens));
         }
     }
 
     #[test]
     fn names_the_simulator_echoes_and_closes() {
-        let answer = Answer::to(&asked("Hello there"), "primary", "m", 12, 1, 0);
+        let answer = Answer::to(&request("Hello there"), "primary", "m", 12, 1, 0);
         assert_eq!(answer.text(), "[primary] You said: Hello there. The signal is green and the Done.");
     }
 
     #[test]
     fn obeys_max_tokens() {
-        let answer = Answer::to(&Asked { max_tokens: Some(5), ..asked("Hi") }, "primary", "m", 12, 1, 0);
+        let answer = Answer::to(&Request { max_tokens: Some(5), ..request("Hi") }, "primary", "m", 12, 1, 0);
         assert_eq!((answer.words.len(), answer.short), (5, true));
     }
 }

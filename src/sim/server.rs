@@ -1,7 +1,7 @@
 //! Sockets: listeners, connections, and what each request gets.
 //!
-//! One thread is enough: everything here waits or writes. A TCP reset is a socket closed with no linger, so the socket is
-//! wrapped and closes itself that way when an answer says so.
+//! One thread is enough, because everything here waits or writes. A TCP reset is a socket closed with no linger, so the socket is
+//! wrapped and closes itself that way when an answer asks for it.
 //!
 //! **Invariant:** an answer is decided in full (status, headers, steps) before its first byte leaves.
 
@@ -27,52 +27,52 @@ use tokio::{
 };
 
 use super::{
-    desk::Desk,
+    listener::Listener,
     record::{Entry, Ticket},
     reply::{self, Reply, Verdict},
     script::Play,
 };
 
-/// How long answers under way may take once the end is asked for.
+/// How long answers in flight may take after the end is requested.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// One address to listen at.
-pub struct Stand {
+/// One address, and the listener that serves it.
+pub struct Socket {
     /// The bound socket.
-    pub listener: TcpListener,
-    /// Its state.
-    pub desk: Arc<Desk>,
+    pub tcp: TcpListener,
+    /// The listener's state.
+    pub listener: Arc<Listener>,
     /// Whether each request gets a line on stderr.
     pub log: bool,
 }
 
-/// Serves until `end` changes; answers under way then have a second to finish.
-pub async fn serve(stand: Stand, mut end: watch::Receiver<bool>) {
+/// Serves until `end` changes; answers in flight then have a second to finish.
+pub async fn serve(socket: Socket, mut end: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             _ = end.changed() => break,
-            accepted = stand.listener.accept() => accepted,
+            accepted = socket.tcp.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection(stream, Arc::clone(&stand.desk), stand.log, end.clone()));
+                connections.spawn(connection(stream, Arc::clone(&socket.listener), socket.log, end.clone()));
             }
             // Out of file descriptors, most likely: others must close theirs first.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
-    drop(stand.listener);
+    drop(socket.tcp);
     let all = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FAREWELL, all).await;
 }
 
-async fn connection(stream: TcpStream, desk: Arc<Desk>, log: bool, mut end: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, listener: Arc<Listener>, log: bool, mut end: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let wire = Wire { stream, reset: Arc::clone(&reset) };
-    let service = service_fn(move |request| answer(request, Arc::clone(&desk), log, Arc::clone(&reset)));
+    let service = service_fn(move |request| answer(request, Arc::clone(&listener), log, Arc::clone(&reset)));
     let mut connection = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(wire), service));
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -134,7 +134,7 @@ impl AsyncWrite for Wire {
 
 async fn answer(
     request: Request<Incoming>,
-    desk: Arc<Desk>,
+    listener: Arc<Listener>,
     log: bool,
     reset: Arc<AtomicBool>,
 ) -> Result<Response<Play>, io::Error> {
@@ -143,18 +143,19 @@ async fn answer(
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let path = head.uri.path();
     if path.starts_with("/sim/") {
-        return respond(reply::control(&head.method, path, &body, &desk), &desk, reset, None);
+        return respond(reply::control(&head.method, path, &body, &listener), &listener, reset, None);
     }
-    let number = desk.next_number();
-    let Verdict { reply, fault, struck, model, stream } = reply::decide(&head, &body, &desk, number);
+    let number = listener.next_number();
+    let Verdict { reply, fault, struck, model, stream } = reply::decide(&head, &body, &listener, number);
     let status = if fault.reset || fault.silent.is_some() { None } else { Some(reply.status) };
     let line = format!("{} {path}", head.method);
     if log {
         let shape = if stream { " (stream)" } else { "" };
         let said = status.map_or("no answer".to_owned(), |status| status.to_string());
-        eprintln!("{}: {line} {model}{shape} -> {said}{}", desk.name, if struck { ", a fault" } else { "" });
+        eprintln!("{}: {line} {model}{shape} -> {said}{}", listener.name, if struck { ", a fault" } else { "" });
     }
-    let mut ticket = desk.journal.open(at, Entry { line, headers: head.headers, model, stream, body, status, struck });
+    let mut ticket =
+        listener.journal.open(at, Entry { line, headers: head.headers, model, stream, body, status, struck });
     if let Some(pause) = fault.delay_headers {
         tokio::time::sleep(pause).await;
     }
@@ -166,17 +167,17 @@ async fn answer(
         ticket.done();
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    respond(reply, &desk, reset, Some(ticket))
+    respond(reply, &listener, reset, Some(ticket))
 }
 
 fn respond(
     reply: Reply,
-    desk: &Desk,
+    listener: &Listener,
     reset: Arc<AtomicBool>,
     ticket: Option<Ticket>,
 ) -> Result<Response<Play>, io::Error> {
     let mut response = Response::builder().status(reply.status).header("content-type", reply.content_type);
-    if let Ok(name) = HeaderValue::from_str(&desk.name) {
+    if let Ok(name) = HeaderValue::from_str(&listener.name) {
         response = response.header("x-sim-name", name);
     }
     if let Some(length) = reply.length {

@@ -1,6 +1,6 @@
-//! What a listener remembers of its requests, for tests that ask what a gateway really sent.
+//! The requests that a listener remembers, for tests that check what a gateway really sent.
 //!
-//! **Invariant:** bounded: at most [`MOST`] requests and [`MOST_BYTES`] of bodies, the oldest leave first.
+//! **Invariant:** it holds at most [`MOST`] requests and [`MOST_BYTES`] of bodies, and drops the oldest first.
 
 use std::{
     collections::VecDeque,
@@ -21,15 +21,15 @@ pub const MOST_BYTES: usize = 64 << 20;
 pub struct Entry {
     /// Method and path, as `POST /v1/messages`.
     pub line: String,
-    /// All headers; [`Journal::to_json`] shows those worth a look.
+    /// All headers; [`Journal::to_json`] shows the relevant ones.
     pub headers: HeaderMap,
-    /// The model asked for, with its fault.
+    /// The requested model, with its fault.
     pub model: String,
-    /// Whether a stream was asked for.
+    /// Whether the client asked for a stream.
     pub stream: bool,
     /// The body as it came.
     pub body: Bytes,
-    /// The status answered; none where no answer was meant.
+    /// The status; `None` if no answer was intended.
     pub status: Option<u16>,
     /// Whether a fault struck.
     pub struck: bool,
@@ -62,7 +62,7 @@ impl Journal {
         Journal { clock, shelf: Mutex::default() }
     }
 
-    /// Writes a request down; `at` is when it came. The ticket goes with the answer.
+    /// Records a request; `at` is its arrival. The ticket belongs to the answer.
     pub fn open(self: &Arc<Self>, at: Instant, entry: Entry) -> Ticket {
         let at_ms = at.duration_since(self.clock).as_millis() as u64;
         let mut shelf = self.shelf();
@@ -78,7 +78,7 @@ impl Journal {
         Ticket { journal: Arc::clone(self), number, closed: false }
     }
 
-    /// Forgets all requests; those under way stay forgotten.
+    /// Forgets all requests, also those in flight.
     pub fn clear(&self) {
         let mut shelf = self.shelf();
         shelf.kept.clear();
@@ -119,7 +119,7 @@ impl Kept {
     }
 }
 
-/// Goes with an answer; dropped before [`Ticket::done`] means that the client left.
+/// Belongs to an answer; if it is dropped before [`Ticket::done`], the client left.
 pub struct Ticket {
     journal: Arc<Journal>,
     number: u64,
@@ -127,7 +127,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The answer is out, or broken on purpose.
+    /// The answer is sent, or broken on purpose.
     pub fn done(&mut self) {
         if !self.closed {
             self.closed = true;
@@ -144,7 +144,7 @@ impl Drop for Ticket {
     }
 }
 
-/// The headers that tell what a gateway did, as JSON; a value that is not UTF-8 is shown as well as it can be.
+/// The headers that show what a gateway did, as JSON; a value that is not UTF-8 is shown lossily.
 fn telling(headers: &HeaderMap) -> Map<String, Value> {
     const NAMED: &[&str] = &[
         "host",

@@ -1,14 +1,13 @@
-//! What a request asks for, as far as the simulator cares, whichever dialect it is in.
+//! What a request asks for, as far as the simulator needs it, in either dialect.
 //!
-//! Read by hand with one lenient mirror of both dialects, and not by the codecs of this crate: the simulator is what they
-//! are tested against.
+//! It is read with one lenient structure for both dialects, and not by the dialects of this crate, because the simulator tests them.
 //!
 //! **Invariant:** what a provider would refuse as malformed is an error here too, with the name of the field.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Which endpoint is asked.
+/// An endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
     /// OpenAI's chat completions.
@@ -22,7 +21,7 @@ pub enum Surface {
 }
 
 impl Surface {
-    /// The endpoint behind a path; whatever base stands before it (`/v1`, `/openai/v1`, ...) is ignored.
+    /// The endpoint of a path; the base before it (`/v1`, `/openai/v1`, ...) is ignored.
     pub fn of(path: &str) -> Option<Surface> {
         [
             ("/chat/completions", Surface::Chat),
@@ -35,7 +34,7 @@ impl Surface {
     }
 }
 
-/// A tool the answer shall call.
+/// A tool that the answer calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The tool's name.
@@ -44,14 +43,14 @@ pub struct Call {
     pub arguments: String,
 }
 
-/// A request, boiled down.
+/// A request, reduced to what the answer depends on.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Asked {
-    /// The model's name as asked for, fault and all.
+pub struct Request {
+    /// The model's name as the client wrote it, with its fault.
     pub model: String,
     /// Whether a stream is wanted.
     pub stream: bool,
-    /// Whether the stream shall end with usage (OpenAI).
+    /// Whether the stream ends with usage (OpenAI).
     pub include_usage: bool,
     /// The newest user text.
     pub text: String,
@@ -59,21 +58,21 @@ pub struct Asked {
     pub chars: usize,
     /// The tool to call, if any.
     pub call: Option<Call>,
-    /// Whether reasoning shall be shown.
+    /// Whether reasoning is shown.
     pub reasoning: bool,
     /// The most tokens the answer may have.
     pub max_tokens: Option<u64>,
     /// How many answers.
     pub n: u32,
-    /// The JSON text the answer shall be, where JSON is asked for.
+    /// The JSON text of the answer, if the request asks for JSON.
     pub json: Option<String>,
-    /// Whether the conversation ends with the assistant's words.
+    /// Whether the conversation ends with an assistant's turn.
     pub prefilled: bool,
     /// What to embed: the inputs as texts.
     pub inputs: Vec<String>,
-    /// Size of the embeddings wanted.
+    /// Size of the embeddings.
     pub dimensions: Option<u32>,
-    /// Whether embeddings shall be base64.
+    /// Whether embeddings are sent as base64.
     pub base64: bool,
 }
 
@@ -124,18 +123,18 @@ struct Message {
     content: Value,
 }
 
-impl Asked {
+impl Request {
     /// Reads a body.
     ///
     /// # Errors
     /// What is wrong with it, in a sentence for the client.
-    pub fn read(surface: Surface, path: &str, body: &[u8]) -> Result<Asked, String> {
+    pub fn read(surface: Surface, path: &str, body: &[u8]) -> Result<Request, String> {
         let raw: Raw = serde_json::from_slice(body)
             .map_err(|e| format!("We could not parse the JSON body of your request. ({e})"))?;
         // Azure names the model in the path.
         let deployment = path.split_once("/deployments/").and_then(|(_, rest)| rest.split('/').next());
         let model = raw.model.clone().or(deployment.map(str::to_owned)).ok_or("you must provide a model parameter")?;
-        let mut asked = Asked {
+        let mut request = Request {
             model,
             stream: raw.stream.unwrap_or_default(),
             include_usage: raw
@@ -147,22 +146,22 @@ impl Asked {
             n: raw.n.unwrap_or(1).clamp(1, 128),
             dimensions: raw.dimensions,
             base64: raw.encoding_format.as_deref() == Some("base64"),
-            ..Asked::default()
+            ..Request::default()
         };
         match surface {
-            Surface::Chat | Surface::Messages => asked.read_chat(surface, &raw)?,
+            Surface::Chat | Surface::Messages => request.read_chat(surface, &raw)?,
             Surface::Completions => {
-                asked.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
-                asked.chars = asked.text.len();
+                request.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
+                request.chars = request.text.len();
             }
             Surface::Embeddings => {
-                asked.inputs = inputs(&raw.input);
-                if asked.inputs.is_empty() {
+                request.inputs = inputs(&raw.input);
+                if request.inputs.is_empty() {
                     return Err("Missing required parameter: 'input'.".to_owned());
                 }
             }
         }
-        Ok(asked)
+        Ok(request)
     }
 
     fn read_chat(&mut self, surface: Surface, raw: &Raw) -> Result<(), String> {
@@ -191,7 +190,7 @@ impl Asked {
     }
 }
 
-/// What stands at a JSON pointer, null where nothing does.
+/// The value at a JSON pointer, else null.
 fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     static NOTHING: Value = Value::Null;
     value.pointer(pointer).unwrap_or(&NOTHING)
@@ -235,7 +234,7 @@ fn inputs(value: &Value) -> Vec<String> {
     }
 }
 
-/// Chooses the tool to call: the one that must be, or, where the text speaks of the weather, the one that fits.
+/// Chooses the tool to call: the required one, or, if the text is about the weather, the one that fits.
 fn call(tools: &[Value], choice: &Value, text: &str, answered: bool) -> Option<Call> {
     let mode = choice.as_str().or(at(choice, "/type").as_str()).unwrap_or("auto");
     let forced = matches!(mode, "required" | "any" | "tool" | "function");
@@ -277,8 +276,8 @@ fn sample(schema: &Value) -> Value {
 mod tests {
     use super::*;
 
-    fn chat(body: Value) -> Asked {
-        Asked::read(Surface::Chat, "/v1/chat/completions", body.to_string().as_bytes()).unwrap()
+    fn chat(body: Value) -> Request {
+        Request::read(Surface::Chat, "/v1/chat/completions", body.to_string().as_bytes()).unwrap()
     }
 
     #[test]
@@ -307,15 +306,15 @@ mod tests {
 
     #[test]
     fn answers_in_words_once_the_tool_has_spoken() {
-        let asked = chat(json!({"model": "m", "messages": [
+        let request = chat(json!({"model": "m", "messages": [
             {"role": "user", "content": "Weather?"}, {"role": "tool", "tool_call_id": "c", "content": "21"}],
             "tools": [{"type": "function", "function": {"name": "get_weather"}}]}));
-        assert_eq!((asked.call, asked.text.as_str()), (None, "Weather?"));
+        assert_eq!((request.call, request.text.as_str()), (None, "Weather?"));
     }
 
     #[test]
     fn refuses_what_a_provider_refuses() {
-        let said = |surface, body: &str| Asked::read(surface, "/", body.as_bytes()).unwrap_err();
+        let said = |surface, body: &str| Request::read(surface, "/", body.as_bytes()).unwrap_err();
         assert!(said(Surface::Chat, "{").contains("could not parse"));
         assert!(said(Surface::Chat, r#"{"model":"m"}"#).contains("'messages'"));
         assert!(said(Surface::Chat, r#"{"messages":[]}"#).contains("model"));

@@ -1,6 +1,6 @@
 //! Anthropic's dialect, from the provider's side: messages, their streams and errors as the real API writes them.
 //!
-//! **Invariant:** whatever leaves here, except on purpose, passes the types of the official SDK.
+//! **Invariant:** every body, except a fault's, fits the types of the official SDK.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
-//! How an answer is played: first a list of steps, made from the healthy events and the fault, then a body that does them.
+//! How an answer is sent: a list of steps, made from the healthy events and the fault, and a body that carries them out.
 //!
 //! Making the list is pure, so that what a fault does to a stream is tested without a socket or a clock.
 //!
-//! **Invariant:** every event of a stream leaves in a write of its own, as a model's tokens do; nothing is coalesced here.
+//! **Invariant:** every event of a stream is a write of its own, as a model's tokens are.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use tokio::time::Sleep;
 
 use super::{fault::Fault, record::Ticket};
 
-/// What an event is for the faults.
+/// How faults count an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Before the first token.
@@ -39,12 +39,12 @@ pub enum Kind {
 pub struct Event {
     /// What it is for.
     pub kind: Kind,
-    /// Its bytes, blank line and all.
+    /// Its bytes, with the blank line.
     pub bytes: Bytes,
 }
 
 impl Event {
-    /// An event of data alone.
+    /// An event without a name.
     pub fn sse(kind: Kind, data: &str) -> Event {
         Event { kind, bytes: format!("data: {data}\n\n").into() }
     }
@@ -60,13 +60,13 @@ impl Event {
 pub enum Step {
     /// Write.
     Send(Bytes),
-    /// Say nothing for a while.
+    /// Send nothing for a while.
     Wait(Duration),
     /// Break the connection with a TCP reset. Without it, the end of the list is a clean end.
     Reset,
 }
 
-/// What was written gets so long to reach the other side: a reset throws away what is still on its way.
+/// How long written bytes get to reach the other side, because a reset discards what is still in flight.
 const BEFORE_RESET: Duration = Duration::from_millis(20);
 const STALL: Duration = Duration::from_secs(30);
 
@@ -115,7 +115,7 @@ pub fn stream(events: Vec<Event>, fault: &Fault, error: Bytes) -> Vec<Step> {
     steps
 }
 
-/// The steps of an answer in one piece; faults that speak of tokens take place in its middle.
+/// The steps of an answer in one piece; faults that count tokens strike in its middle.
 pub fn whole(body: Bytes, fault: &Fault) -> Vec<Step> {
     let late = fault.delay_first_token.map(Step::Wait);
     let (head, tail) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
@@ -131,7 +131,7 @@ pub fn whole(body: Bytes, fault: &Fault) -> Vec<Step> {
     late.into_iter().chain(middle).collect()
 }
 
-/// A body that does the steps.
+/// A body that carries out the steps.
 pub struct Play {
     steps: VecDeque<Step>,
     nap: Option<Pin<Box<Sleep>>>,

@@ -1,16 +1,16 @@
 //! OpenAI's dialect, from the provider's side: answers, streams, embeddings and errors as the real API writes them.
 //!
-//! Stream events are put together as text and not through a tree of values: the simulator is also the upstream of the
-//! benchmark, where it must not be the slow part.
+//! Stream events are built as text and not through a tree of values, because the simulator is also the upstream of the benchmark,
+//! and must not be its slow part.
 //!
-//! **Invariant:** whatever leaves here, except on purpose, passes the types of the official SDK.
+//! **Invariant:** every body, except a fault's, fits the types of the official SDK.
 
 use serde_json::{Map, Value, json};
 
 use super::{
     answer::Answer,
-    asked::{Asked, Surface},
     fault::{Inband, Preset},
+    request::{Request, Surface},
     script::{Event, Kind},
 };
 
@@ -85,7 +85,7 @@ pub fn stream(answer: &Answer, surface: Surface, include_usage: bool) -> Vec<Eve
     events
 }
 
-/// What all chunks of one stream share.
+/// The members that all chunks of a stream share.
 struct Chunks {
     head: String,
     tail: &'static str,
@@ -162,15 +162,15 @@ pub fn models(names: &[&str]) -> Value {
 }
 
 /// Embeddings: vectors of length 1 that depend on the text alone.
-pub fn embeddings(asked: &Asked, model: &str) -> Value {
-    let size = asked.dimensions.unwrap_or(1536).clamp(1, 4096);
-    let data: Vec<Value> = asked
+pub fn embeddings(request: &Request, model: &str) -> Value {
+    let size = request.dimensions.unwrap_or(1536).clamp(1, 4096);
+    let data: Vec<Value> = request
         .inputs
         .iter()
         .enumerate()
         .map(|(index, input)| {
             let vector = vector(input, size);
-            let embedding = if asked.base64 {
+            let embedding = if request.base64 {
                 base64(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).into()
             } else {
                 Value::from(vector)
@@ -178,7 +178,7 @@ pub fn embeddings(asked: &Asked, model: &str) -> Value {
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
-    let tokens: usize = asked.inputs.iter().map(|input| input.len() / 4 + 1).sum();
+    let tokens: usize = request.inputs.iter().map(|input| input.len() / 4 + 1).sum();
     json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 

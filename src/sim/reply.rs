@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::{
     answer::{Answer, DEFAULT_TOKENS},
     anthropic,
-    asked::{Asked, Surface},
-    desk::Desk,
     fault::{Fault, Preset},
+    listener::Listener,
     openai,
+    request::{Request, Surface},
     script::{self, Step},
 };
 
@@ -28,11 +28,11 @@ pub struct Reply {
     pub status: u16,
     /// The `content-type`.
     pub content_type: &'static str,
-    /// The size of the body, where it is known and will be kept.
+    /// The size of the body, if it is known and stays so.
     pub length: Option<usize>,
     /// More headers.
     pub headers: Vec<(&'static str, String)>,
-    /// How the body is played.
+    /// The steps that send the body.
     pub steps: Vec<Step>,
 }
 
@@ -50,19 +50,19 @@ impl Reply {
 
 /// What happens to a request.
 pub struct Verdict {
-    /// The answer, should there be one.
+    /// The answer, if there is one.
     pub reply: Reply,
-    /// What goes wrong on the way to it.
+    /// What goes wrong before it.
     pub fault: Fault,
     /// Whether a fault struck.
     pub struck: bool,
-    /// The model asked for, as written.
+    /// The requested model, as written.
     pub model: String,
-    /// Whether a stream was asked for.
+    /// Whether the client asked for a stream.
     pub stream: bool,
 }
 
-/// Which dialect errors are written in.
+/// The dialect of errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     OpenAi,
@@ -78,38 +78,38 @@ impl Dialect {
     }
 }
 
-/// Decides about a provider's endpoint.
-pub fn decide(head: &Parts, body: &[u8], desk: &Desk, number: u64) -> Verdict {
+/// Decides the answer of a provider's endpoint.
+pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Verdict {
     let path = head.uri.path();
     let surface = Surface::of(path).filter(|_| head.method == Method::POST);
     let anthropic = surface == Some(Surface::Messages) || head.headers.contains_key("anthropic-version");
     let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
     let healthy = |reply, model| Verdict { reply, fault: Fault::default(), struck: false, model, stream: false };
     let Some(surface) = surface else { return healthy(elsewhere(&head.method, path, dialect), String::new()) };
-    let asked = match Asked::read(surface, path, body) {
-        Ok(asked) => asked,
+    let request = match Request::read(surface, path, body) {
+        Ok(request) => request,
         Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), String::new()),
     };
-    let (plain, fault, struck) = match desk.fault_for(&asked.model) {
+    let (plain, fault, struck) = match listener.fault_for(&request.model) {
         Ok(found) => found,
-        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), asked.model),
+        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), request.model),
     };
-    let mut reply = refusal(&fault, &asked, dialect).unwrap_or_else(|| {
+    let mut reply = refusal(&fault, &request, dialect).unwrap_or_else(|| {
         let tokens = fault.tokens.unwrap_or(DEFAULT_TOKENS);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let answer = Answer::to(&asked, &desk.name, plain, tokens, number, now);
-        played(&answer, &asked, surface, &fault)
+        let answer = Answer::to(&request, &listener.name, plain, tokens, number, now);
+        played(&answer, &request, surface, &fault)
     });
     let seconds = fault.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
     reply.headers.extend(seconds);
     let request_id = if anthropic { "request-id" } else { "x-request-id" };
     reply.headers.push((request_id, format!("req_sim{number:08}")));
-    Verdict { reply, fault, struck, model: asked.model, stream: asked.stream }
+    Verdict { reply, fault, struck, model: request.model, stream: request.stream }
 }
 
 /// An error, or a page, in place of the answer.
-fn refusal(fault: &Fault, asked: &Asked, dialect: Dialect) -> Option<Reply> {
-    if fault.refuse_prefill && asked.prefilled {
+fn refusal(fault: &Fault, request: &Request, dialect: Dialect) -> Option<Reply> {
+    if fault.refuse_prefill && request.prefilled {
         let said =
             "This model does not support assistant message prefill. The conversation must end with a user message.";
         return Some(Reply::json(400, &dialect.failed(400, Some(said))));
@@ -129,12 +129,12 @@ fn refusal(fault: &Fault, asked: &Asked, dialect: Dialect) -> Option<Reply> {
 }
 
 /// The answer itself, as a stream or in one piece, with what the fault does to it.
-fn played(answer: &Answer, asked: &Asked, surface: Surface, fault: &Fault) -> Reply {
+fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -> Reply {
     let error = fault.error_event.map(|kind| match surface {
         Surface::Messages => anthropic::inband(kind).to_string(),
         _ => openai::inband(kind).to_string(),
     });
-    if asked.stream && surface != Surface::Embeddings && fault.body != Some(Preset::CutJson) {
+    if request.stream && surface != Surface::Embeddings && fault.body != Some(Preset::CutJson) {
         let error = match (error, surface) {
             (None, _) => Bytes::new(),
             (Some(error), Surface::Messages) => format!("event: error\ndata: {error}\n\n").into(),
@@ -142,7 +142,7 @@ fn played(answer: &Answer, asked: &Asked, surface: Surface, fault: &Fault) -> Re
         };
         let events = match surface {
             Surface::Messages => anthropic::stream(answer),
-            _ => openai::stream(answer, surface, asked.include_usage),
+            _ => openai::stream(answer, surface, request.include_usage),
         };
         let steps = script::stream(events, fault, error);
         let content_type = "text/event-stream; charset=utf-8";
@@ -150,7 +150,7 @@ fn played(answer: &Answer, asked: &Asked, surface: Surface, fault: &Fault) -> Re
     }
     let mut body = error.unwrap_or_else(|| match surface {
         Surface::Messages => anthropic::complete(answer).to_string(),
-        Surface::Embeddings => openai::embeddings(asked, &answer.model).to_string(),
+        Surface::Embeddings => openai::embeddings(request, &answer.model).to_string(),
         Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
     });
     if fault.body == Some(Preset::CutJson) {
@@ -164,7 +164,7 @@ fn played(answer: &Answer, asked: &Asked, surface: Surface, fault: &Fault) -> Re
     reply
 }
 
-/// What is not a model's endpoint.
+/// The endpoints that are not a model's.
 fn elsewhere(method: &Method, path: &str, dialect: Dialect) -> Reply {
     if *method == Method::GET && path.ends_with("/models") {
         return Reply::json(
@@ -180,17 +180,17 @@ fn elsewhere(method: &Method, path: &str, dialect: Dialect) -> Reply {
 }
 
 /// The simulator's own endpoints below `/sim/`.
-pub fn control(method: &Method, path: &str, body: &[u8], desk: &Desk) -> Reply {
+pub fn control(method: &Method, path: &str, body: &[u8], listener: &Listener) -> Reply {
     match (method.as_str(), path) {
-        ("GET", "/sim/fault") => Reply::json(200, &desk.shown()),
-        ("POST", "/sim/fault") => match desk.set(&String::from_utf8_lossy(body)) {
-            Ok(()) => Reply::json(200, &desk.shown()),
+        ("GET", "/sim/fault") => Reply::json(200, &listener.shown()),
+        ("POST", "/sim/fault") => match listener.set(&String::from_utf8_lossy(body)) {
+            Ok(()) => Reply::json(200, &listener.shown()),
             Err(said) => Reply::json(400, &openai::failed(400, Some(&said))),
         },
-        ("GET", "/sim/requests") => Reply::json(200, &desk.journal.to_json()),
+        ("GET", "/sim/requests") => Reply::json(200, &listener.journal.to_json()),
         ("DELETE", "/sim/requests") => {
-            desk.journal.clear();
-            Reply::json(200, &desk.journal.to_json())
+            listener.journal.clear();
+            Reply::json(200, &listener.journal.to_json())
         }
         _ => Reply::json(404, &openai::failed(404, Some("known: GET, POST /sim/fault; GET, DELETE /sim/requests"))),
     }

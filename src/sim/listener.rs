@@ -1,7 +1,6 @@
-//! One listener's state: its name, the fault in force, the faults that models' names carry, and its journal.
+//! One listener's state: its name, the fault in force, the faults in models' names, and its journal.
 //!
-//! A fault counts the requests it has seen, so each text behind an `@` has a count of its own. Setting a fault starts all
-//! counts anew.
+//! A fault counts the requests that it has seen, so each text after an `@` has its own count. Setting a fault resets all counts.
 //!
 //! **Invariant:** a model's own fault replaces the listener's; they never mix.
 
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{fault::Fault, record::Journal};
 
-/// The most different faults in models' names that are counted at a time; beyond it all counts start anew.
+/// How many different faults in models' names are counted at a time; above it all counts are reset.
 const MOST_SPECS: usize = 1_000;
 
 #[derive(Clone)]
@@ -48,8 +47,8 @@ struct Faults {
 }
 
 /// One listener's state.
-pub struct Desk {
-    /// The name that answers carry.
+pub struct Listener {
+    /// The name in its answers.
     pub name: String,
     /// Its requests.
     pub journal: Arc<Journal>,
@@ -57,14 +56,14 @@ pub struct Desk {
     answers: AtomicU64,
 }
 
-impl Desk {
+impl Listener {
     /// A listener's state with a fault in force from the start.
     ///
     /// # Errors
     /// What is wrong with `spec`.
-    pub fn new(name: &str, spec: &str, clock: Instant) -> Result<Desk, String> {
+    pub fn new(name: &str, spec: &str, clock: Instant) -> Result<Listener, String> {
         let faults = Faults { own: Armed::new(spec)?, by_model: HashMap::new() };
-        Ok(Desk {
+        Ok(Listener {
             name: name.to_owned(),
             journal: Arc::new(Journal::new(clock)),
             faults: Mutex::new(faults),
@@ -72,7 +71,7 @@ impl Desk {
         })
     }
 
-    /// A number no other answer of this listener has, from 1.
+    /// A number that no other answer of this listener has, from 1.
     pub fn next_number(&self) -> u64 {
         self.answers.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -98,7 +97,7 @@ impl Desk {
         Ok((plain, fault, struck))
     }
 
-    /// Puts a fault in force, the empty text for none; `text` is the fault, or JSON `{"fault": ...}`.
+    /// Sets the fault; an empty text removes it. `text` is the fault, or JSON `{"fault": ...}`.
     ///
     /// # Errors
     /// What is wrong with it; the old fault stays.
@@ -124,7 +123,7 @@ impl Desk {
     }
 }
 
-/// Parts a model's name from its fault. What starts with a digit is a version (`claude-haiku-4-5@20251001`), not a fault.
+/// Splits a model's name from its fault. What starts with a digit is a version (`claude-haiku-4-5@20251001`), not a fault.
 fn split_model(model: &str) -> Option<(&str, &str)> {
     model.split_once('@').filter(|(_, spec)| !spec.starts_with(|first: char| first.is_ascii_digit()))
 }
@@ -133,41 +132,41 @@ fn split_model(model: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn desk(spec: &str) -> Desk {
-        Desk::new("primary", spec, Instant::now()).unwrap()
+    fn listener(spec: &str) -> Listener {
+        Listener::new("primary", spec, Instant::now()).unwrap()
     }
 
-    fn status(desk: &Desk, model: &str) -> Option<u16> {
-        desk.fault_for(model).unwrap().1.status
+    fn status(listener: &Listener, model: &str) -> Option<u16> {
+        listener.fault_for(model).unwrap().1.status
     }
 
     #[test]
     fn each_fault_counts_for_itself() {
-        let desk = desk("status=500,times=1");
-        assert_eq!(status(&desk, "m@status=503,times=1"), Some(503));
-        assert_eq!(status(&desk, "m@status=503,times=1"), None);
-        assert_eq!(status(&desk, "m@status=429,times=1"), Some(429));
-        assert_eq!(status(&desk, "m"), Some(500));
-        assert_eq!(status(&desk, "m"), None);
+        let listener = listener("status=500,times=1");
+        assert_eq!(status(&listener, "m@status=503,times=1"), Some(503));
+        assert_eq!(status(&listener, "m@status=503,times=1"), None);
+        assert_eq!(status(&listener, "m@status=429,times=1"), Some(429));
+        assert_eq!(status(&listener, "m"), Some(500));
+        assert_eq!(status(&listener, "m"), None);
     }
 
     #[test]
     fn setting_a_fault_starts_anew() {
-        let desk = desk("");
-        assert_eq!(status(&desk, "m@status=503,times=1"), Some(503));
-        desk.set("status=529").unwrap();
-        assert_eq!(status(&desk, "m@status=503,times=1"), Some(503));
-        assert_eq!(status(&desk, "m"), Some(529));
-        desk.set(r#"{"fault":""}"#).unwrap();
-        assert_eq!(status(&desk, "m"), None);
-        assert!(desk.set("what=1").is_err());
+        let listener = listener("");
+        assert_eq!(status(&listener, "m@status=503,times=1"), Some(503));
+        listener.set("status=529").unwrap();
+        assert_eq!(status(&listener, "m@status=503,times=1"), Some(503));
+        assert_eq!(status(&listener, "m"), Some(529));
+        listener.set(r#"{"fault":""}"#).unwrap();
+        assert_eq!(status(&listener, "m"), None);
+        assert!(listener.set("what=1").is_err());
     }
 
     #[test]
     fn a_version_is_no_fault() {
-        let desk = desk("");
-        assert_eq!(desk.fault_for("claude-haiku-4-5@20251001").unwrap().0, "claude-haiku-4-5@20251001");
-        assert_eq!(desk.fault_for("gpt-4o@status=503").unwrap().0, "gpt-4o");
-        assert!(desk.fault_for("gpt-4o@statsu=503").is_err());
+        let listener = listener("");
+        assert_eq!(listener.fault_for("claude-haiku-4-5@20251001").unwrap().0, "claude-haiku-4-5@20251001");
+        assert_eq!(listener.fault_for("gpt-4o@status=503").unwrap().0, "gpt-4o");
+        assert!(listener.fault_for("gpt-4o@statsu=503").is_err());
     }
 }
