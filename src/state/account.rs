@@ -1,8 +1,8 @@
-//! What the configuration says of one deployment's books: the rules of its health, the limits that bind, and which figures are
+//! What the configuration says of one deployment's figures: the rules of its health, the limits that bind, and which figures are
 //! kept at all.
 //!
-//! What a decision does not read is not shared between workers: latencies only where a strategy ranks by them, spend only where there
-//! is a budget. Load is, since statistics tell it and every strategy spares who has reached its `rpm` or `tpm`.
+//! Figures that no decision reads are not shared between workers: latencies only if a strategy ranks by them, spend only if there is a
+//! budget. Load always is, because metrics show it and every strategy skips a deployment that has reached its `rpm` or `tpm`.
 
 use super::{Allowed, CooldownRules};
 use crate::config::model::{Budget, DeploymentIndex, RouterConfig, StrategyName, is_pattern};
@@ -12,19 +12,19 @@ use crate::config::model::{Budget, DeploymentIndex, RouterConfig, StrategyName, 
 pub struct Account {
     /// The deployment's id.
     pub id: String,
-    /// What cools it.
+    /// What starts a cooldown.
     pub rules: CooldownRules,
-    /// Requests a minute, where they bind.
+    /// Requests a minute, if the limit binds.
     pub rpm: Option<u64>,
-    /// Tokens a minute, where they bind.
+    /// Tokens a minute, if the limit binds.
     pub tpm: Option<u64>,
     /// Requests at a time.
     pub max_parallel: Option<u32>,
-    /// Its latencies are.
+    /// Whether its latencies are kept.
     pub latency: bool,
-    /// It serves many models, each with limits of its own: what its provider says beside one answer is not said of all.
+    /// It serves many models, each with limits of its own, so the limits that an answer reports do not hold for all of them.
     pub is_wild: bool,
-    /// What may be spent on it: keys in shared data, and how much.
+    /// Its budgets: their keys in shared data, and their amounts.
     pub budgets: Vec<(String, Budget)>,
 }
 
@@ -48,7 +48,7 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
     let router = &config.router;
     let groups = || config.groups.iter().filter(|group| group.deployments.contains(&index));
     let ranked_by = |strategies: &[StrategyName]| groups().any(|group| strategies.contains(&group.strategy));
-    // These skip who is over its limit, in LiteLLM too; the others take limits for weights.
+    // These skip a deployment over its limit, in LiteLLM too; the others take limits for weights.
     let binding = router.enforce_rate_limits || ranked_by(&[UsageBased, LatencyBased, CostBased]);
     let is_wild = groups().any(|group| is_pattern(&group.name));
     let mut account = Account {

@@ -1,15 +1,15 @@
-//! One deployment in one worker's memory: what shared data last said, and what is not written there yet.
+//! One deployment in one worker's memory: what shared data held last, and what is not written there yet.
 //!
-//! **Invariant:** what could not be written is kept and written later, save what belongs to a minute that is over.
+//! **Invariant:** what could not be written is kept and written later, except figures of a minute that is over.
 
 use super::latency::Latency;
 use super::load::{Load, minute, minute_end_ms};
 use super::store::{self, StateStore, Unchanged, update};
 use super::{Account, Full, Health, Limit, Seen, Standing, health};
 
-/// How often a worker with requests on their way says that it is alive, in milliseconds.
+/// How often a worker with requests in flight writes that it is alive, in milliseconds.
 const BEAT_MS: u64 = 1_000;
-/// Older successes weigh nothing: the minute they would be counted in is over.
+/// Older successes do not count: their minute is over.
 const WINDOW_MS: u64 = 60_000;
 
 /// Requests and tokens that are to be added to a minute.
@@ -40,26 +40,26 @@ impl Owed {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) account: Account,
-    /// Its index in the configuration; `None`: it is not configured any more, but requests are still on their way.
+    /// Its index in the configuration; `None`: it is no longer configured, but requests are still in flight.
     pub(super) index: Option<usize>,
     pub(super) health_key: String,
     pub(super) health: Health,
     /// The lease of a probe that ended and could not be given back.
     pub(super) unreleased: Option<u64>,
-    /// Successes that are not written: they only weigh failures, so they wait for one.
+    /// Successes that are not written yet: they matter only beside failures, so they wait for one.
     successes: u32,
     successes_since_ms: u64,
     load_key: String,
     load: Load,
     owed: Owed,
     in_flight: u32,
-    /// What this worker's slot says, and since when.
+    /// What this worker's slot holds, and since when.
     shown: u32,
     beat_ms: u64,
     latency_key: String,
     latency: Latency,
     new_latency: Latency,
-    /// Its budgets among the ledger's purses.
+    /// Its budgets among the ledger's meters.
     pub(super) purses: Vec<usize>,
 }
 
@@ -74,7 +74,7 @@ impl Book {
         }
     }
 
-    /// Nobody needs it any more.
+    /// It is no longer needed.
     pub(super) const fn is_closed(&self) -> bool {
         self.index.is_none() && self.in_flight == 0 && self.shown == 0
     }
@@ -98,7 +98,7 @@ impl Book {
         self.successes = self.successes.saturating_add(1);
     }
 
-    /// Successes that would still weigh.
+    /// Successes that still count.
     pub(super) const fn successes(&self, now_ms: u64) -> u32 {
         if now_ms.saturating_sub(self.successes_since_ms) < WINDOW_MS { self.successes } else { 0 }
     }
@@ -166,8 +166,8 @@ impl Book {
         self.owed.add(minute(began_ms), -1, signed(tokens).saturating_neg());
     }
 
-    /// A request used so many tokens of those reserved. A reservation belongs to the minute in which it was made; what was used beyond
-    /// it in a later minute belongs to that one.
+    /// A request used this many of its reserved tokens. A reservation belongs to the minute in which it was made; tokens used beyond it
+    /// in a later minute belong to that one.
     pub(super) fn end(&mut self, began_ms: u64, reserved: u64, used: u64, now_ms: u64) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let more = signed(used).saturating_sub(signed(reserved));
@@ -185,7 +185,7 @@ impl Book {
         }
     }
 
-    /// Whether its load differs from what shared data says of it.
+    /// Whether its load differs from shared data's.
     pub(super) const fn is_due(&self, now_ms: u64) -> bool {
         let beats = self.in_flight > 0 && now_ms.abs_diff(self.beat_ms) >= BEAT_MS;
         beats || !self.owed.is_nothing() || self.in_flight != self.shown
@@ -228,7 +228,7 @@ impl Book {
         true
     }
 
-    /// What a decision reads, save budgets.
+    /// What a decision reads, except budgets.
     pub(super) fn seen(&self, worker: u64, now_ms: u64) -> Seen {
         let minute = minute(now_ms);
         let (requests, tokens) = self.load.used(minute);
@@ -253,7 +253,7 @@ impl Book {
     }
 }
 
-/// Tokens as a difference. More than the half of `u64` are as good as that half.
+/// Tokens as a difference. More than half of `u64` count as that half.
 fn signed(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
 }

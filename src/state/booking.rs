@@ -1,4 +1,4 @@
-//! One attempt in the books: from the decision to send it until it has ended.
+//! One counted attempt: from the decision to send it until its end.
 
 use crate::chat::Failure;
 
@@ -9,15 +9,15 @@ pub enum Outcome {
     Served,
     /// It did not.
     Failed(Failure),
-    /// The client went away first: says nothing about the deployment.
+    /// The client went away first, which says nothing about the deployment.
     Abandoned,
 }
 
-/// An attempt that is counted. It is given back exactly once, to `cancel` or `end`; until then it counts as on its way.
+/// A counted attempt. It is given back exactly once, to `cancel` or `end`; until then it counts as in flight.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an attempt that is never given back counts as on its way for ever"]
 pub struct Booking {
-    /// The deployment's place in this worker's books, which outlives a change of configuration.
+    /// The deployment's place in this worker's ledger, which outlives a change of configuration.
     pub(super) book: usize,
     /// Tokens that were reserved.
     pub(super) tokens: u64,
@@ -27,35 +27,35 @@ pub struct Booking {
     pub(super) probes_until_ms: Option<u64>,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// How it ended.
     pub outcome: Outcome,
-    /// Tokens that it used, where the provider said so.
+    /// Tokens that it used, if the provider reported them.
     pub tokens: Option<u64>,
     /// What it cost, in billionths of a US dollar.
     pub cost_nanos: u64,
-    /// Seconds per output token of a whole answer, or seconds where the tokens are not known.
+    /// Seconds per output token of a whole answer, or seconds if the tokens are not known.
     pub latency: Option<f32>,
     /// Seconds until a stream's first token.
     pub first_token: Option<f32>,
 }
 
 impl Ended {
-    /// An end of which nothing else is known.
+    /// An end without any figures.
     #[must_use]
     pub const fn with(outcome: Outcome) -> Self {
         Self { outcome, tokens: None, cost_nanos: 0, latency: None, first_token: None }
     }
 }
 
-/// A deployment has no room for a request.
+/// A deployment is at a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
     /// Which limit is reached.
     pub limit: Limit,
-    /// When there may be room again, Unix milliseconds; now, where that depends on requests that end.
+    /// When there may be room again, Unix milliseconds; now, if that depends on requests in flight.
     pub until_ms: u64,
 }
 
@@ -68,6 +68,6 @@ pub enum Limit {
     Tokens,
     /// `max_parallel_requests`.
     Parallel,
-    /// Too many workers reserved at the same moment for this one to come through.
+    /// Other workers reserved at the same moment, and this one lost every race.
     Contended,
 }

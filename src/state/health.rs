@@ -1,11 +1,11 @@
-//! The health of one deployment: a fixed-size record under `health/ID`, and how it turns.
+//! The health of one deployment: a fixed-size record under `health/ID`, and its transitions.
 //!
-//! Well -> (a failure that cools) cooling -> (its time is over) half-open -> (a success) well, or (a failure) cooling again, twice
-//! as long. While half-open one request at a time probes: a claim with a lease in time, so that a probe whose VM died blocks
-//! nobody for long.
+//! Healthy -> (a failure that starts a cooldown) cooling -> (its time is over) half-open -> (a success) healthy, or (a failure) cooling
+//! again, twice as long. While it is half-open, one request at a time probes it: a claim with a lease, so that a probe whose VM died
+//! does not block others for long.
 //!
-//! Attempts overlap with turns. One that began before the last turn says nothing about what came after it: a hundred requests that
-//! fail together cool once, and a stream that began in better times and ends well closes nothing.
+//! Attempts overlap with transitions. One that began before the last transition does not cause another: a hundred requests that fail
+//! together start one cooldown, and a stream that began before a cooldown and ends well does not end it.
 //!
 //! **Invariant:** a cooldown never ends sooner because of another failure; at most one lease runs at a time.
 
@@ -18,14 +18,14 @@ const FORMAT: u8 = 2;
 /// The minute in which failures are counted, tumbling, begun by its first event: LiteLLM's.
 const WINDOW_MS: u64 = 60_000;
 
-/// What is known of a deployment's recent past, of all workers. Times are Unix milliseconds.
+/// A deployment's recent past, of all workers. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Not to be asked before this time; 0: it is well.
+    /// It gets no requests before this time; 0: it is healthy.
     pub cooling_until_ms: u64,
-    /// When it last began to cool, or was well again.
+    /// When it last began to cool, or became healthy again.
     pub turned_ms: u64,
-    /// Cooldowns without a success since; 0: it is well.
+    /// Cooldowns without a success since; 0: it is healthy.
     pub streak: u32,
     /// Failures in a row, as far as successes were written.
     pub in_a_row: u32,
@@ -35,16 +35,16 @@ pub struct Health {
     pub successes: u32,
     /// Failures in it, by cause.
     pub(super) failures: [u16; CAUSES],
-    /// Whose probe is on its way, until when its lease runs.
+    /// When the lease of the probe in flight ends.
     pub(super) probe: (u64, u64),
-    /// The provider said that it has no room until then.
+    /// The provider reported that a limit is reached until then.
     pub full_until_ms: u64,
-    /// When it said so.
+    /// When it reported that.
     pub(super) full_since_ms: u64,
 }
 
 impl Health {
-    /// Where it stands now.
+    /// Its state now.
     #[must_use]
     pub const fn standing(&self, now_ms: u64) -> Standing {
         if self.cooling_until_ms > now_ms {
@@ -67,7 +67,7 @@ impl Health {
         now_ms.saturating_sub(self.window_started_ms) < WINDOW_MS && self.failures_of(|_| true) > 0
     }
 
-    /// It served so many times, at some time before now.
+    /// It served this many times, at some time before now.
     pub(super) fn served(&mut self, times: u32, now_ms: u64) {
         self.roll(now_ms);
         self.successes = self.successes.saturating_add(times);
@@ -76,7 +76,7 @@ impl Health {
         }
     }
 
-    /// An attempt that began at `began_ms` served. Returns whether it is well again because of it.
+    /// An attempt that began at `began_ms` served. Returns whether it is healthy again because of it.
     pub(super) fn recover(&mut self, began_ms: u64, now_ms: u64) -> bool {
         self.served(1, now_ms);
         let recovers = self.streak > 0 && began_ms >= self.turned_ms;
@@ -115,7 +115,7 @@ impl Health {
         cools
     }
 
-    /// Claims the probe of a half-open deployment. Returns whether it is the worker's now.
+    /// Claims the probe of a half-open deployment. Returns whether the worker has it now.
     pub(super) fn claim(&mut self, worker: u64, until_ms: u64, now_ms: u64) -> bool {
         let free = self.standing(now_ms) == Standing::HalfOpen { probed_until_ms: 0 };
         if free {
@@ -133,9 +133,9 @@ impl Health {
         held
     }
 
-    /// The provider said that there is no room until then. Returns whether that is worth telling.
+    /// The provider reported that a limit is reached until then. Returns whether that is news.
     pub(super) fn fill(&mut self, until_ms: u64, now_ms: u64) -> bool {
-        // Each answer counts the same window's end anew, a little differently.
+        // Each answer computes the end of the same window anew, a little differently.
         const SAME_MS: u64 = 1_000;
         let until_ms = until_ms.min(now_ms.saturating_add(MAX_WAIT_MS));
         let news = until_ms > now_ms
@@ -147,7 +147,7 @@ impl Health {
         news
     }
 
-    /// An attempt that began at `began_ms` was told that there is room. Returns whether that is news.
+    /// An answer to an attempt that began at `began_ms` reported room. Returns whether that is news.
     pub(super) fn make_room(&mut self, began_ms: u64, now_ms: u64) -> bool {
         let news = self.full_until_ms > now_ms && began_ms > self.full_since_ms;
         if news {
@@ -156,7 +156,7 @@ impl Health {
         news
     }
 
-    /// What was counted before a turn is settled by it.
+    /// A transition resets what was counted before it.
     const fn turn(&mut self, now_ms: u64) {
         self.turned_ms = now_ms;
         self.probe = (0, 0);

@@ -1,8 +1,8 @@
 //! How fast a deployment is: the last samples of all workers, under `latency/ID`.
 //!
-//! LiteLLM writes 1,000 s into the samples for each timeout. One of them keeps a deployment last for as long as nobody asks it, which
-//! is the whole of `ttl` (an hour), because nobody asks the last. Here such a penalty is kept apart from the samples, and counts
-//! only as long as the longest cooldown after the last timeout.
+//! LiteLLM adds a sample of 1,000 s for each timeout. One of them keeps a deployment last until it expires after `ttl` (an hour), because
+//! the last one gets no requests. Here such a penalty is kept apart from the samples, and counts only for the longest cooldown after
+//! the last timeout.
 
 use super::seen::{SAMPLES, Samples};
 use super::store::{Reader, Record, Writer};
@@ -31,7 +31,7 @@ impl Latency {
         first_token.into_iter().for_each(|seconds| self.first_token.push(seconds, now_ms));
     }
 
-    /// A timeout. Those before it are forgotten after `penalty_ms`.
+    /// A timeout. Earlier ones are forgotten after `penalty_ms`.
     pub(super) const fn timed_out(&mut self, penalty_ms: u64, now_ms: u64) {
         if now_ms.saturating_sub(self.timed_out_ms) >= penalty_ms {
             self.timeouts = 0;
@@ -40,7 +40,7 @@ impl Latency {
         self.timed_out_ms = now_ms;
     }
 
-    /// Adds what another part of the story knows.
+    /// Adds another record's samples.
     pub(super) fn append(&mut self, newer: &Self, penalty_ms: u64) {
         for (mine, theirs) in [(&mut self.latency, &newer.latency), (&mut self.first_token, &newer.first_token)] {
             theirs.values().iter().for_each(|seconds| mine.push(*seconds, theirs.newest_ms));

@@ -1,13 +1,13 @@
-//! One worker's books of every deployment: what it knows, what it does, and what it still has to write.
+//! One worker's records of every deployment: what it knows, what it does, and what it still has to write.
 //!
-//! A decision reads [`Ledger::seen`] and asks the host for nothing. What an attempt does is counted in memory at once and written at
-//! the next tick; only where a limit binds is it written before the attempt is sent. Health is written at once, but only
-//! when something went wrong: successes wait in memory until there is a failure for them to weigh.
+//! A decision reads [`Ledger::seen`] and makes no host call. What an attempt does is counted in memory at once and written at the next
+//! tick; only if a limit binds, it is written before the attempt is sent. Health is written at once, but only after a failure:
+//! successes wait in memory until there is a failure to set them against.
 //!
-//! Two keys tell the other workers that there is something to read: `health`, and `books` for all else. A worker that finds
-//! their tokens unchanged at a tick reads nothing more.
+//! Two keys say that there is something to read: `health`, and `books` for everything else. A worker that finds their tokens unchanged
+//! at a tick reads nothing more.
 //!
-//! **Invariant:** every [`Booking`] that is given back leaves nothing behind; what dies with a VM is forgotten by the others.
+//! **Invariant:** every [`Booking`] that is given back leaves nothing behind; the other workers forget what a VM that died had.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,34 +18,34 @@ use super::store::{self, StateStore, update};
 use super::{Account, Booking, Ended, Full, Health, Outcome, Seen};
 use crate::chat::{FailureClass, RateLimits};
 
-/// Whoever changed a health writes a token here that was never used before.
+/// A worker that changed a health record writes a new token here.
 const HEALTH: &str = "health";
-/// Whoever changed anything else does here.
+/// A worker that changed anything else writes one here.
 const BOOKS: &str = "books";
-/// How often a worker with successes looks whether failures are known, in milliseconds.
+/// How often a worker with successes looks for failures, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 
-/// One worker's books.
+/// One worker's records.
 #[derive(Debug)]
 pub struct Ledger {
-    /// This worker, never used before.
+    /// This worker's number, never used before.
     worker: u64,
     tokens_made: u64,
-    /// By [`Booking::book`]. A place is used again once nobody needs it.
+    /// By [`Booking::book`]. A place is reused when its record is no longer needed.
     books: Vec<Option<Book>>,
-    /// For each deployment index its book.
+    /// The place of each deployment index.
     places: Vec<usize>,
     seen: Rc<Vec<Seen>>,
     purses: Vec<Purse>,
     health_token: Option<Vec<u8>>,
     books_token: Option<Vec<u8>>,
-    /// Something was written that others have not been told of.
+    /// Something was written, and no token yet.
     untold: bool,
     looked_ms: u64,
 }
 
 impl Ledger {
-    /// Empty books. `worker` must be another number for each VM: a random one.
+    /// An empty ledger. `worker` must differ for each VM: a random number.
     #[must_use]
     pub fn new(worker: u64) -> Self {
         Self {
@@ -62,8 +62,8 @@ impl Ledger {
         }
     }
 
-    /// Takes the deployments of a configuration over, and reads all that is known of them. Attempts on their way keep their books, also
-    /// those of deployments that are gone.
+    /// Takes over the deployments of a configuration, and reads their records. Attempts in flight keep their records, also those of
+    /// deployments that are no longer configured.
     pub fn configure(&mut self, accounts: Vec<Account>, store: &dyn StateStore, now_ms: u64) {
         let mut by_id: HashMap<String, usize> = HashMap::new();
         for (place, book) in self.books.iter_mut().enumerate() {
@@ -103,14 +103,13 @@ impl Ledger {
         self.books.iter_mut().filter(|slot| slot.as_ref().is_some_and(Book::is_closed)).for_each(|slot| *slot = None);
     }
 
-    /// What is known of each deployment now, by its index in the configuration.
+    /// The state of each deployment now, by its index in the configuration.
     #[must_use]
     pub fn seen(&self) -> &[Seen] {
         &self.seen
     }
 
-    /// The same at this moment, whatever changes after it; where `places` are given, in their order. Nothing is copied until something
-    /// changes.
+    /// A snapshot of it, in the order of `places` if they are given. Nothing is copied until something changes.
     #[must_use]
     pub fn snapshot(&self, places: Option<&[Option<usize>]>) -> Rc<Vec<Seen>> {
         let Some(places) = places else { return Rc::clone(&self.seen) };
@@ -130,11 +129,11 @@ impl Ledger {
         self.books.iter().flatten().find(|book| book.account.id == id)?.index
     }
 
-    /// Counts an attempt before it is sent, with the tokens that it will probably use: exactly and across workers where a limit
-    /// binds, in memory elsewhere.
+    /// Counts an attempt before it is sent, with the tokens that it will probably use: exactly and across workers if a limit binds, else
+    /// in memory.
     ///
     /// # Errors
-    /// [`Full`] where a limit is reached. Nothing is counted then.
+    /// [`Full`] if a limit is reached. Nothing is counted then.
     pub fn reserve(
         &mut self,
         store: &dyn StateStore,
@@ -158,7 +157,7 @@ impl Ledger {
         Ok(Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None })
     }
 
-    /// As [`reserve`](Self::reserve), but never refused: for an attempt that is better sent over a limit than not at all.
+    /// As [`reserve`](Self::reserve), but never refused: for an attempt that is sent over a limit rather than not at all.
     pub fn begin(&mut self, store: &dyn StateStore, deployment: usize, tokens: u64, now_ms: u64) -> Booking {
         let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
         if let Some(book) = book(&mut self.books, place) {
@@ -168,7 +167,7 @@ impl Ledger {
         Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None }
     }
 
-    /// An attempt was never sent: it is counted no more.
+    /// An attempt was never sent: it no longer counts.
     pub fn cancel(&mut self, store: &dyn StateStore, booking: Booking, now_ms: u64) {
         let Some(book) = book(&mut self.books, booking.book) else { return };
         book.cancel(booking.began_ms, booking.tokens);
@@ -176,9 +175,9 @@ impl Ledger {
         self.write_exact(store, booking.book, now_ms);
     }
 
-    /// Claims the probe of a half-open deployment for an attempt, with a lease of `lease_ms` (at the most ten minutes) in case its end
-    /// is never told. One at a time has it, across workers. Returns whether this one has; where it has not, the attempt is
-    /// better cancelled.
+    /// Claims the probe of a half-open deployment for an attempt, with a lease of `lease_ms` (at most ten minutes) in case its end is
+    /// never reported. One attempt at a time has it, across workers. Returns whether this one has; if not, the attempt should be
+    /// cancelled.
     pub fn probe(&mut self, store: &dyn StateStore, booking: &mut Booking, lease_ms: u64, now_ms: u64) -> bool {
         const MAX_LEASE_MS: u64 = 600_000;
         let (worker, until_ms) = (self.worker, now_ms.saturating_add(lease_ms.min(MAX_LEASE_MS)));
@@ -191,14 +190,14 @@ impl Ledger {
         claimed == Some(true)
     }
 
-    /// What a provider said of its limits beside an answer.
+    /// The limits that an answer reports.
     pub fn told(&mut self, store: &dyn StateStore, booking: &Booking, limits: &RateLimits, now_ms: u64) {
         let Some(book) = book(&mut self.books, booking.book).filter(|book| !book.account.is_wild) else { return };
         let news = |health: &mut Health| match limits.full_for_ms() {
             Some(wait_ms) => health.fill(now_ms.saturating_add(wait_ms), now_ms),
             None => limits.have_room() && health.make_room(booking.began_ms, now_ms),
         };
-        // Most answers bring no news, and then shared data is left alone.
+        // Most answers bring no news, and then shared data is not touched.
         let mut known = book.health;
         if news(&mut known) && self.change_health(store, booking.book, news) == Some(true) {
             self.announce(store, HEALTH);
@@ -264,7 +263,7 @@ impl Ledger {
         }
     }
 
-    /// Where a limit binds, others are to know at once.
+    /// If a limit binds, the other workers must know at once.
     fn write_exact(&mut self, store: &dyn StateStore, place: usize, now_ms: u64) {
         let worker = self.worker;
         if let Some(book) = book(&mut self.books, place)
@@ -275,7 +274,7 @@ impl Ledger {
         self.look_at(place, now_ms);
     }
 
-    /// Changes a health record; the change says whether it is one that others are to know. `None`: it could not be written.
+    /// Changes a health record; the change says whether the other workers must know. `None`: it could not be written.
     fn change_health(
         &mut self,
         store: &dyn StateStore,
@@ -293,7 +292,7 @@ impl Ledger {
         Some(is_news)
     }
 
-    /// Time goes on: writes what is owed, reads what others wrote. To be called at each tick.
+    /// Writes what is owed and reads what others wrote. To be called at each tick.
     pub fn sync(&mut self, store: &dyn StateStore, now_ms: u64) {
         self.give_back(store);
         if token_changed(store, HEALTH, &mut self.health_token) {
@@ -320,7 +319,7 @@ impl Ledger {
         }
     }
 
-    /// Writes successes where failures are known, by whomever: a failure is weighed against them.
+    /// Writes successes if failures of any worker are known, because a failure is set against them.
     fn weigh(&mut self, store: &dyn StateStore, now_ms: u64) {
         for place in 0..self.books.len() {
             let Some(book) = book(&mut self.books, place) else { continue };
@@ -423,7 +422,7 @@ mod tests {
         Ended::with(Outcome::Failed(Failure::local(class, "")))
     }
 
-    /// Calls to the host that something takes.
+    /// The number of host calls that something takes.
     fn calls(store: &Memory, act: impl FnOnce()) -> u32 {
         let before = store.calls.get();
         act();

@@ -1,22 +1,21 @@
-//! The load on one deployment: requests and tokens of the current minute, and who has how many requests on their way; under
-//! `load/ID`.
+//! The load on one deployment: requests and tokens of the current minute, and each worker's requests in flight; under `load/ID`.
 //!
-//! Minutes are UTC minutes, as in LiteLLM's `usage-based-routing-v2`. Requests on their way are no counter that workers add to
-//! and take from: a VM that dies would never take its own away. Each worker owns a slot with its absolute count and the time
-//! of its last sign of life; who gave none for a while counts no more, and its slot is used again.
+//! Minutes are UTC minutes, as in LiteLLM's `usage-based-routing-v2`. Requests in flight are not one counter that workers
+//! change, because a VM that dies would never subtract its own. Each worker owns a slot with its count and the time of its last sign
+//! of life; after a while without one, the slot does not count and is reused.
 //!
-//! **Invariant:** bounded: no more than [`MAX_SLOTS`] slots.
+//! **Invariant:** there are at most [`MAX_SLOTS`] slots.
 
 use super::store::{Reader, Record, Writer};
 
 const FORMAT: u8 = 1;
 const MINUTE_MS: u64 = 60_000;
-/// A worker that gave no sign of life for so long is taken for dead, in milliseconds.
+/// After this long without a sign of life a worker counts as dead, in milliseconds.
 const DEAD_MS: u64 = 5_000;
-/// How many workers can have requests on their way at a time.
+/// How many workers can have requests in flight at a time.
 const MAX_SLOTS: usize = 256;
 
-/// One worker's requests on their way.
+/// One worker's requests in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
     worker: u64,
@@ -52,7 +51,7 @@ pub(super) const fn minute_end_ms(now_ms: u64) -> u64 {
 
 impl Load {
     /// Begins a minute, and returns the one that is counted. A worker's clock may be a tick behind the one that began the next
-    /// minute: what it sends then belongs to that. A record from further ahead is nonsense.
+    /// minute: what it sends then belongs to that. A record from further ahead is invalid.
     pub(super) const fn begin(&mut self, minute: u64) -> u64 {
         if self.minute < minute || self.minute > minute.saturating_add(1) {
             self.minute = minute;
@@ -67,7 +66,7 @@ impl Load {
         if self.minute == minute { (self.requests, self.tokens) } else { (0, 0) }
     }
 
-    /// Adds to a minute, or takes away. A minute that is over is over.
+    /// Adds to a minute, or subtracts. A minute that is over does not change.
     pub(super) const fn add(&mut self, minute: u64, requests: i32, tokens: i64) {
         if minute > self.minute {
             self.minute = minute;
@@ -80,14 +79,14 @@ impl Load {
         }
     }
 
-    /// Requests that other workers have on their way.
+    /// Requests that other workers have in flight.
     pub(super) fn of_others(&self, worker: u64, now_ms: u64) -> u32 {
         let others = self.slots.iter().filter(|slot| slot.worker != worker && slot.is_alive(now_ms));
         others.fold(0, |sum, slot| sum.saturating_add(slot.count))
     }
 
-    /// Says how many requests a worker has on their way, and that it is alive. The dead are forgotten. Returns whether there was
-    /// a slot for it.
+    /// Writes how many requests a worker has in flight, and that it is alive. Dead workers are forgotten. Returns whether there was a
+    /// slot for it.
     pub(super) fn beat(&mut self, worker: u64, count: u32, now_ms: u64) -> bool {
         self.slots.retain(|slot| slot.worker != worker && slot.is_alive(now_ms));
         let is_free = self.slots.len() < MAX_SLOTS;

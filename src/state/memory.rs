@@ -1,7 +1,7 @@
 //! Shared data in memory, for the tests of this room: with Envoy's rules, and with races.
 //!
-//! As Envoy's: versions count up over all keys, 0 is never one; a missing key is written whatever version is expected. A test may
-//! have races lost, and may do something else in the middle of a read-change-write, as another worker would.
+//! As in Envoy, versions count up over all keys, and none is 0; a missing key is written whatever version is expected. A test can lose
+//! races, and can do something else in the middle of a read-change-write, as another worker would.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ type Meanwhile = Rc<dyn Fn(&Memory)>;
 pub(super) struct Memory {
     values: RefCell<HashMap<String, (Vec<u8>, Version)>>,
     version: Cell<Version>,
-    /// So many compare-and-sets are lost.
+    /// How many compare-and-sets are lost.
     pub(super) losses: Cell<u32>,
     /// Host calls so far.
     pub(super) calls: Cell<u32>,

@@ -1,13 +1,13 @@
-//! What is remembered between requests: the health of each deployment, its load, its speed and its costs, right across workers.
+//! What is remembered between requests: the health of each deployment, its load, its speed and its costs, across workers.
 //!
 //! Every worker of Envoy is a VM of its own; what they share is the host's shared data, a map without expiry and without delete.
-//! [`StateStore`] is the only trait that crosses to the host. Under it lie records, one file each (`health`, `load`, `latency`,
-//! `spend`): pure values that know how they change and how they are written. Above it stands the [`Ledger`], one worker's books,
-//! which alone reads and writes them. A decision sees nothing of all this but a [`Seen`] for each deployment.
+//! [`StateStore`] is the only trait that reaches the host. Below it are records, one file each (`health`, `load`, `latency`, `spend`):
+//! pure values that know how they change and how they are written. Above it is the [`Ledger`] of one worker, which alone reads and
+//! writes them. A decision reads only a [`Seen`] for each deployment.
 //!
-//! The rules stand in `docs/health.md`.
+//! The rules are in `docs/health.md`.
 //!
-//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, one a sum over all workers, and two that tell of changes.
+//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, one a sum over all workers, and two that announce changes.
 
 mod account;
 mod book;

@@ -1,6 +1,6 @@
-//! One budget in one worker's memory: what shared data last said was spent, and what is not written there yet.
+//! One budget in one worker's memory: the spend that shared data held last, and what is not written there yet.
 //!
-//! Costs are known when an attempt ends, so a budget is overdrawn by what was on its way when it was reached, as in LiteLLM.
+//! Costs are known when an attempt ends, so the requests in flight when a budget is reached overspend it, as in LiteLLM.
 
 use super::book::Book;
 use super::spend::Spend;
@@ -17,7 +17,7 @@ pub(super) struct Purse {
 }
 
 impl Purse {
-    /// The purses of some books, each told where its own are. What `before` owed is kept.
+    /// The meters of some deployments, each of which learns the places of its own. What `before` owed is kept.
     pub(super) fn all<'a>(mut before: Vec<Self>, books: impl Iterator<Item = &'a mut Book>) -> Vec<Self> {
         let mut purses: Vec<Self> = Vec::new();
         for book in books {
@@ -29,7 +29,7 @@ impl Purse {
                     purses.push(Self { key: key.clone(), budget: *budget, spend, owed_nanos });
                     purses.len() - 1
                 });
-                // A deployment that is gone from the configuration keeps its old budget; the configured one's counts.
+                // A deployment that is no longer configured keeps its old budget; the configured one's counts.
                 if let (Some(purse), true) = (purses.get_mut(place), book.index.is_some()) {
                     purse.budget = *budget;
                 }
@@ -63,7 +63,7 @@ impl Purse {
         true
     }
 
-    /// Until when all is spent (0: it is not), and the share of the budget that is.
+    /// Until when the budget is used up (0: it is not), and the share that is used.
     pub(super) fn seen(&self, now_ms: u64) -> (u64, f32) {
         self.spend.seen(self.owed_nanos, &self.budget, now_ms)
     }

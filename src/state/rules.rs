@@ -1,31 +1,31 @@
-//! What cools a deployment, and for how long: the table by class of failure.
+//! What starts a cooldown, and how long it is: the table by class of failure.
 //!
-//! | failure | cools |
+//! | failure | starts a cooldown |
 //! |---|---|
-//! | connect, no headers in `timeout`; what is the account's or the model's fault, whatever its status (quota, 401, 403, 404) | at once |
+//! | connect, no headers in `timeout`; the account's or the model's fault, whatever the status (quota, 401, 403, 404) | at once |
 //! | 429, 503, 529, in-stream overload | at once, for as long as the provider says |
-//! | reset, first token too late, 500, 502, 504, 408, an answer that cannot be read | after repeats |
+//! | reset, first token times out, 500, 502, 504, 408, an answer that cannot be read | after repeats |
 //! | context window, content policy, a rate limit that one request alone exceeds, the request's own fault | never |
 //!
-//! Whose fault a failure is stands in it ([`Failure::fault`]), read from the provider's words; `routing::failover` goes by the same.
+//! Whose fault a failure is, is read from the provider's words ([`Failure::fault`]); `routing::failover` uses the same.
 //!
-//! Repeats are three failures in a row, or LiteLLM's rule: more than half of at least five requests in a minute. LiteLLM's alone
-//! needs five requests to see a dead provider, which at one request every few seconds is half a minute of failures; three in a
-//! row come by chance once in 8,000 where one request in twenty fails, and then cost one cooldown.
+//! Repeats are three failures in a row, or LiteLLM's rule: more than half of at least five requests in a minute. LiteLLM's rule alone
+//! needs five requests to notice a dead provider, which at one request every few seconds is half a minute of failures. If one request
+//! in twenty fails, three in a row come by chance once in 8,000, and then cost one cooldown.
 //!
-//! `allowed_fails` and `allowed_fails_policy` replace the table: the failure after the allowed ones in a minute cools. (LiteLLM
-//! counts for one `cooldown_time` only, so that slower failures are never seen.) A deployment's own come before the router's,
-//! and what names the class before what does not. A `retry-after` beats an `allowed_fails` that does not name the class:
-//! who asks before it is refused.
+//! `allowed_fails` and `allowed_fails_policy` replace the table: the failure after the allowed ones in a minute starts a cooldown.
+//! (LiteLLM counts for one `cooldown_time` only, so that it never sees slower failures.) A deployment's own take precedence over the
+//! router's, and a setting that names the class over one that does not. A `retry-after` takes precedence over an `allowed_fails` that
+//! does not name the class, because the provider rejects requests sent earlier.
 //!
-//! A deployment without any alternative cools like others (LiteLLM's rules for groups of one are not taken over): where all cool
-//! the least bad is asked, so it costs nothing, and a group that has it as a fallback is spared.
+//! A deployment without any alternative cools down like others (LiteLLM's rules for groups of one are not taken over). This costs nothing,
+//! because a cooling deployment is tried if all are cooling, and a group that has it as a fallback skips it.
 
 use super::Health;
 use crate::chat::{Failure, FailureClass, Fault};
 use crate::config::model::AllowedFails;
 
-/// Nothing that a provider says cools its deployment for longer: one hour, in milliseconds.
+/// The longest cooldown that a provider can ask for: one hour, in milliseconds.
 pub(super) const MAX_WAIT_MS: u64 = 3_600_000;
 const IN_A_ROW: u32 = 3;
 const MIN_REQUESTS: u32 = 5;
@@ -114,10 +114,10 @@ pub struct Allowed {
     pub policy: AllowedFails,
 }
 
-/// The rules that hold for one deployment.
+/// The rules of one deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CooldownRules {
-    /// `disable_cooldowns`, or a deployment behind a wildcard: LiteLLM never cools those, because all of its models would rest.
+    /// `disable_cooldowns`, or a deployment behind a wildcard: as in LiteLLM, because all of its models would rest.
     pub never: bool,
     /// The deployment's own allowance.
     pub own: Allowed,
@@ -145,8 +145,8 @@ impl CooldownRules {
         levels.into_iter().find_map(|level| named(level).or(level.fails.map(Limit::Any))).unwrap_or(Limit::Table)
     }
 
-    /// Whether a failure says anything about the deployment rather than about the request. What is the request's fault does only
-    /// where the deployment's own policy names it, as LiteLLM has it.
+    /// Whether a failure says anything about the deployment rather than about the request. The request's own fault does so only if
+    /// the deployment's own policy names it, as in LiteLLM.
     pub(super) fn blames(&self, failure: &Failure) -> bool {
         if failure.fault == Fault::Gateway {
             return false;
@@ -159,7 +159,7 @@ impl CooldownRules {
         }
     }
 
-    /// Whether a failure, counted already, cools a deployment that was well.
+    /// Whether a failure, already counted, starts the cooldown of a healthy deployment.
     pub(super) fn cool(&self, health: &Health, failure: &Failure) -> bool {
         let cause = Cause::of(failure);
         let told = failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
@@ -171,7 +171,7 @@ impl CooldownRules {
         }
     }
 
-    /// How long a cooldown takes after so many before it without a success in between, in milliseconds; 0: none.
+    /// How long a cooldown takes, in milliseconds, by the number of cooldowns before it without a success in between; 0: none.
     pub(super) fn duration_ms(&self, failure: &Failure, streak: u32) -> u64 {
         let told = failure.retry_after_ms.filter(|wait_ms| *wait_ms > 0);
         let base_ms = match (self.own_cooldown_ms, told) {
@@ -184,19 +184,19 @@ impl CooldownRules {
     }
 }
 
-/// Whether a failure is a lack of room, which the provider may say the end of.
+/// Whether a failure is a reached limit, whose end the provider may name.
 const fn has_room_later(class: FailureClass) -> bool {
     matches!(class, FailureClass::RateLimit | FailureClass::Overloaded | FailureClass::Quota)
 }
 
 fn at_once(failure: &Failure) -> bool {
     match failure.class {
-        // What is the account's or the model's fault meets every request.
+        // The account's or the model's fault fails every request.
         _ if matches!(failure.fault, Fault::Account | Fault::Model) => true,
         FailureClass::Connect => true,
-        // Ours is certain, and cost its whole time. The provider's own 408 or 504 is an error like a 500.
+        // Our own timeout is certain, and has cost its whole time. The provider's own 408 or 504 is an error like a 500.
         FailureClass::Timeout => failure.status == 0,
-        // "Again at once" is no time to rest for; where it is said again and again it is not true.
+        // A `retry-after: 0` starts no cooldown, unless it repeats: then it is not true.
         FailureClass::RateLimit | FailureClass::Overloaded => failure.retry_after_ms != Some(0),
         _ => false,
     }

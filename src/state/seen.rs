@@ -1,19 +1,19 @@
-//! What one worker sees of a deployment at one moment: all that a decision may depend on besides the configuration.
+//! What one worker sees of a deployment at one moment: everything that a decision may depend on besides the configuration.
 //!
-//! A worker keeps one of these for each deployment, brings it up to date at each tick from shared data, and adds at once what it
-//! does itself; planning a request reads them and asks the host for nothing.
+//! A worker keeps one of these for each deployment, updates it from shared data at each tick, and adds at once what it does itself.
+//! Planning a request reads them and makes no host call.
 //!
-//! **Invariant:** of a fixed size, whatever happened.
+//! **Invariant:** its size is fixed.
 
 /// How many samples of a latency are kept: LiteLLM's `max_latency_list_size`.
 pub const SAMPLES: usize = 10;
 
-/// What is known of a deployment now. Times are Unix milliseconds.
+/// The state of a deployment now. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Seen {
     /// Its health.
     pub standing: Standing,
-    /// Requests on their way to it, of all workers.
+    /// Requests in flight, of all workers.
     pub in_flight: u32,
     /// Requests sent to it in the current minute.
     pub requests: u32,
@@ -21,32 +21,32 @@ pub struct Seen {
     pub tokens: u64,
     /// When the current minute ends.
     pub minute_ends_ms: u64,
-    /// The provider said that it has no room until then; 0: it did not.
+    /// Until when a limit is reached, as its provider reported; 0: none is.
     pub full_until_ms: u64,
-    /// What may be spent there, or at its provider, is spent until then; 0: it is not.
+    /// Until when its budget, or its provider's, is used up; 0: it is not.
     pub over_budget_until_ms: u64,
-    /// Share of the tightest budget that is spent, 0 to 1 and above.
+    /// The used share of the tightest budget, 0 to 1 and above.
     pub budget_share: f32,
-    /// Seconds per output token of whole answers (or seconds, where the tokens are not known), newest last.
+    /// Seconds per output token of whole answers (or seconds, if the tokens are not known), newest last.
     pub latency: Samples,
     /// Seconds until the first token of streams, newest last.
     pub first_token: Samples,
 }
 
-/// Health, as far as a decision cares.
+/// Health, as far as a decision needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// It may be asked.
+    /// It may get requests.
     #[default]
     Well,
-    /// It is left alone until this time.
+    /// It gets no requests until this time.
     Cooling {
         /// Unix milliseconds.
         until_ms: u64,
     },
-    /// Its cooldown is over, and one request at a time may find out whether it serves again.
+    /// Its cooldown is over, and one request at a time may probe it.
     HalfOpen {
-        /// A request is finding out, until this time at the latest; 0: none is.
+        /// A request probes it, until this time at the latest; 0: none does.
         probed_until_ms: u64,
     },
 }
@@ -62,7 +62,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Adds one, in seconds, at a Unix time in milliseconds. What is no time is left out.
+    /// Adds one, in seconds, at a Unix time in milliseconds. An invalid time is ignored.
     pub fn push(&mut self, seconds: f32, at_ms: u64) {
         if !seconds.is_finite() || seconds < 0.0 {
             return;

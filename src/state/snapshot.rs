@@ -1,4 +1,4 @@
-//! What is known of the deployments as a file, for `signalbox explain --state`, and back.
+//! The state of the deployments as a file, for `signalbox explain --state`, and back.
 //!
 //! Times are relative, in seconds, so that a file can be written by hand and means the same tomorrow:
 //!
@@ -6,7 +6,7 @@
 //! {"deployments": {"gpt-4o-1": {"cooling_for": 12.5, "in_flight": 3, "latency": [0.021, 0.019]}}}
 //! ```
 //!
-//! **Invariant:** what is not understood is a mistake, never ignored.
+//! **Invariant:** what is not understood is an error, never ignored.
 
 use serde_json::{Map, Value, json};
 
@@ -28,10 +28,10 @@ const KEYS: [&str; 11] = [
     "first_token",
 ];
 
-/// Reads a file: what is known of each of `ids`, in their order, at a Unix time in milliseconds.
+/// Reads a file: the state of each of `ids`, in their order, at a Unix time in milliseconds.
 ///
 /// # Errors
-/// Every mistake in it, each with its place.
+/// Every error in it, each with its place.
 pub fn from_json(text: &str, ids: &[&str], now_ms: u64) -> Result<Vec<Seen>, Vec<String>> {
     let blank = Seen { minute_ends_ms: minute_end_ms(now_ms), ..Seen::default() };
     let mut seen = vec![blank; ids.len()];
@@ -63,7 +63,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
     format!("there is no {what} `{name}`{hint}")
 }
 
-/// Reads one deployment. Returns its mistakes.
+/// Reads one deployment. Returns its errors.
 fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String> {
     let mut mistakes: Vec<String> =
         fields.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| unknown("key", key, KEYS)).collect();
@@ -114,7 +114,7 @@ fn positive(value: &Value) -> Option<f64> {
     value.as_f64().filter(|number| *number >= 0.0)
 }
 
-/// A time so many seconds from now; 0 for none. Casting saturates.
+/// The time that is this many seconds from now; 0 for none. Casting saturates.
 fn later(value: &Value, now_ms: u64) -> Option<u64> {
     let wait_ms = (positive(value)? * 1000.0).round() as u64;
     Some(if wait_ms == 0 { 0 } else { now_ms.saturating_add(wait_ms) })
@@ -129,7 +129,7 @@ fn samples(value: &Value, now_ms: u64) -> Option<Samples> {
     Some(samples)
 }
 
-/// Writes what is known of each of `ids`, at a Unix time in milliseconds. What is as if nothing had happened is left out.
+/// Writes the state of each of `ids`, at a Unix time in milliseconds. Values that say nothing are left out.
 #[must_use]
 pub fn to_json(seen: &[Seen], ids: &[&str], now_ms: u64) -> Value {
     let deployments: Map<String, Value> =
@@ -176,7 +176,7 @@ fn write(seen: &Seen, now_ms: u64) -> Value {
     Value::Object(fields)
 }
 
-/// A number as short as it can be written, where the plain conversion would show digits that nobody measured.
+/// A number in its shortest form: the plain conversion would show digits that were never measured.
 fn number(value: f32) -> Value {
     value.to_string().parse::<f64>().map_or(Value::Null, |number| json!(number))
 }

@@ -1,6 +1,6 @@
 //! What was spent under one budget: a window and its sum, under `spend/deployment/ID` or `spend/provider/NAME`.
 //!
-//! A window begins with its first cost and ends after the budget's time, as in LiteLLM. It lives as long as Envoy does.
+//! A window begins with its first cost and ends after the budget's time, as in LiteLLM. It is lost when Envoy ends.
 
 use super::store::{Reader, Record, Writer};
 use crate::config::model::Budget;
@@ -30,7 +30,7 @@ impl Spend {
         if self.started_ms == 0 { 0 } else { self.started_ms.saturating_add(budget.period_ms) }
     }
 
-    /// Until when all is spent (0: it is not), and the share of the budget that is.
+    /// Until when the budget is used up (0: it is not), and the share that is used.
     pub(super) fn seen(&self, owed_nanos: u64, budget: &Budget, now_ms: u64) -> (u64, f32) {
         let mut now = *self;
         if owed_nanos > 0 || now.ends_ms(budget) <= now_ms {

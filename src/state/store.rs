@@ -1,14 +1,14 @@
-//! The host's shared data, and the one way in which a value there is changed: read, change, compare-and-set.
+//! The host's shared data, and the only way to change a value there: read, change, compare-and-set.
 //!
 //! Shared data is process-wide, has no expiry and no delete. So the keys are a fixed set, every value is versioned, bounded and
 //! carries its own times.
 //!
-//! **Invariant:** a value that cannot be read counts as no value; a lost race is run again a bounded number of times.
+//! **Invariant:** a value that cannot be read counts as missing; a lost race is run again a bounded number of times.
 
 /// The version of a value, for compare-and-set.
 pub type Version = u32;
 
-/// The version to expect where there was no value. The host writes a missing key whatever version is expected, and hands out
+/// The version to expect if there was no value. The host writes a missing key whatever version is expected, and hands out
 /// versions from 1 upwards, so this one loses against whoever wrote the key first.
 pub(super) const NEVER: Version = Version::MAX;
 
@@ -17,7 +17,7 @@ const MAX_RACES: u32 = 32;
 
 /// The host's shared data.
 pub trait StateStore {
-    /// The value under a key and its version; `None` where there is none.
+    /// The value under a key and its version; `None` if there is none.
     fn read(&self, key: &str) -> Option<(Vec<u8>, Version)>;
     /// Writes if the version is still `expected` (`None`: whatever it is), or if there is no value. Returns whether it was written.
     fn write(&self, key: &str, value: &[u8], expected: Option<Version>) -> bool;
@@ -33,13 +33,13 @@ pub(super) trait Record: Default {
 /// Why a record was not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unchanged<E> {
-    /// Other workers were always quicker.
+    /// Other workers won every race.
     Lost,
-    /// The change itself said no.
+    /// The change itself declined.
     Refused(E),
 }
 
-/// The record under a key; a blank one where there is none.
+/// The record under a key; a blank one if there is none.
 pub(super) fn load<T: Record>(store: &dyn StateStore, key: &str) -> T {
     store.read(key).and_then(|(bytes, _)| T::from_bytes(&bytes)).unwrap_or_default()
 }
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
     pub(super) fn f32(&mut self) -> Option<f32> {
         self.u32().map(f32::from_bits)
     }
-    /// Nothing may be left.
+    /// There must be no rest.
     pub(super) fn done(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }

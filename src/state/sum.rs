@@ -1,12 +1,12 @@
-//! A number that each worker has a part of, added up over all of them: under `sum/NAME`.
+//! A number of which each worker has a part, summed over all of them: under `sum/NAME`.
 //!
-//! Each worker owns a slot with its part and its last sign of life ([`super::load`]), so that a VM that died counts no more.
+//! Each worker owns a slot with its part and its last sign of life ([`super::load`]), so that a VM that died no longer counts.
 
 use super::StateStore;
 use super::load::Load;
 use super::store::{load, update};
 
-/// How often a worker gives a sign of life, and looks at the others, where nothing changes, in milliseconds.
+/// How often a worker gives a sign of life and reads the others' if nothing changes, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 
 /// One worker's view of the sum.
@@ -20,13 +20,13 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// A sum of this name. `worker` must be another number for each VM.
+    /// A sum of this name. `worker` must differ for each VM.
     #[must_use]
     pub fn new(name: &str, worker: u64) -> Self {
         Self { key: format!("sum/{name}"), worker, told: (0, 0), looked_ms: 0 }
     }
 
-    /// Says what this worker's part is now. Returns the sum where it is another than last time, or nobody looked yet.
+    /// Sets this worker's part. Returns the sum if it has changed since the last call, or at the first call.
     pub fn tell(&mut self, store: &dyn StateStore, part: u32, now_ms: u64) -> Option<u64> {
         let (told_part, told_sum) = self.told;
         let is_first = self.looked_ms == 0;

@@ -1,9 +1,9 @@
-//! What Envoy's statistics are told: gathered here between ticks, so that a request costs no host call for them.
+//! Figures for Envoy's statistics, collected between ticks, so that a request makes no host call for them.
 //!
 //! A statistic's name is made of words and dots, the deployment's id last; the generated bootstrap takes the words apart again
 //! into labels (`generate::stats`).
 //!
-//! **Invariant:** as many statistics as there are deployments times measures, whatever clients send.
+//! **Invariant:** there are as many statistics as deployments times measures, whatever clients send.
 
 use std::collections::BTreeMap;
 
@@ -47,12 +47,12 @@ impl Measure {
     }
 }
 
-/// What one worker has counted and not told yet.
+/// What one worker has counted and not reported yet.
 #[derive(Debug, Default)]
 pub struct Tally(BTreeMap<(usize, Measure), u64>);
 
 impl Tally {
-    /// Counts something of a deployment, by its index.
+    /// Adds to a measure of a deployment, by its index.
     pub fn add(&mut self, deployment: usize, measure: Measure, by: u64) {
         if by > 0 {
             let count = self.0.entry((deployment, measure)).or_default();
@@ -60,7 +60,7 @@ impl Tally {
         }
     }
 
-    /// Takes all that was counted.
+    /// Takes everything that was counted.
     pub fn take(&mut self) -> impl Iterator<Item = (usize, Measure, u64)> + use<> {
         std::mem::take(&mut self.0).into_iter().map(|((deployment, measure), count)| (deployment, measure, count))
     }

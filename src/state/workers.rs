@@ -1,4 +1,4 @@
-//! Many workers on one store, interleaved at random: the rules of this room that no single call shows.
+//! Many workers on one store, interleaved at random: tests of the rules that no single call shows.
 //!
 //! Before each write of one worker, others may do whole operations of their own, so that every compare-and-set may be lost. A seeded
 //! generator draws everything: a failure names its seed.
@@ -94,7 +94,7 @@ impl World {
         self.workers.iter().filter_map(|worker| worker.try_borrow().ok()).map(|worker| worker.bookings.len()).sum()
     }
 
-    /// A worker that is not in the middle of something does something. Time goes on only between operations.
+    /// A worker without an open operation does something. Time passes only between operations.
     fn step(&self, store: &Memory, outermost: bool) {
         let at = usize::try_from(self.chance.below(self.workers.len() as u64)).unwrap();
         let Ok(mut worker) = self.workers[at].try_borrow_mut() else { return };
@@ -110,7 +110,7 @@ impl World {
             }
             8..=10 => worker.ledger.sync(store, now_ms),
             _ if outermost && self.chance.below(10) == 0 => {
-                // The VM traps: its memory is gone, its requests too.
+                // The VM traps: its memory and its requests are lost.
                 drop(worker);
                 self.nonces.set(self.nonces.get() + 1);
                 let fresh = Worker::new(self.nonces.get(), &self.accounts, store, now_ms);
