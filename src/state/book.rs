@@ -60,7 +60,7 @@ pub(super) struct Book {
     latency: Latency,
     new_latency: Latency,
     /// Its budgets among the ledger's meters.
-    pub(super) purses: Vec<usize>,
+    pub(super) meters: Vec<usize>,
 }
 
 impl Book {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::book::Book;
-use super::purse::Purse;
+use super::budget_meter::BudgetMeter;
 use super::store::{self, StateStore, update};
 use super::{Account, Booking, Ended, Full, Health, Outcome, Seen};
 use crate::chat::{FailureClass, RateLimits};
@@ -36,7 +36,7 @@ pub struct Ledger {
     /// The place of each deployment index.
     places: Vec<usize>,
     seen: Rc<Vec<Seen>>,
-    purses: Vec<Purse>,
+    meters: Vec<BudgetMeter>,
     health_token: Option<Vec<u8>>,
     books_token: Option<Vec<u8>>,
     /// Something was written, and no token yet.
@@ -54,7 +54,7 @@ impl Ledger {
             books: Vec::new(),
             places: Vec::new(),
             seen: Rc::default(),
-            purses: Vec::new(),
+            meters: Vec::new(),
             health_token: None,
             books_token: None,
             untold: false,
@@ -84,7 +84,7 @@ impl Ledger {
             self.places.push(place);
         }
         self.drop_closed();
-        self.purses = Purse::all(std::mem::take(&mut self.purses), self.books.iter_mut().flatten());
+        self.meters = BudgetMeter::all(std::mem::take(&mut self.meters), self.books.iter_mut().flatten());
         self.seen = Rc::new(vec![Seen::default(); self.places.len()]);
         (self.health_token, self.books_token) = (token(store, HEALTH), token(store, BOOKS));
         self.read_health(store);
@@ -212,8 +212,8 @@ impl Ledger {
         book.end(booking.began_ms, booking.tokens, ended.tokens.unwrap_or(unknown), now_ms);
         let class = if let Outcome::Failed(failure) = &ended.outcome { Some(failure.class) } else { None };
         book.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
-        for purse in &book.purses {
-            self.purses.get_mut(*purse).into_iter().for_each(|purse| purse.spend(ended.cost_nanos));
+        for meter in &book.meters {
+            self.meters.get_mut(*meter).into_iter().for_each(|meter| meter.spend(ended.cost_nanos));
         }
         let cools = self.judge(store, &booking, &ended.outcome, now_ms);
         self.release(store, &booking);
@@ -343,8 +343,8 @@ impl Ledger {
             told |= book.is_due(now_ms) && book.write_load(store, self.worker, now_ms);
             told |= book.write_latency(store);
         }
-        for purse in &mut self.purses {
-            told |= purse.write(store, now_ms);
+        for meter in &mut self.meters {
+            told |= meter.write(store, now_ms);
         }
         if told {
             self.announce(store, BOOKS);
@@ -357,7 +357,7 @@ impl Ledger {
 
     fn read_books(&mut self, store: &dyn StateStore) {
         self.books.iter_mut().flatten().for_each(|book| book.read_books(store));
-        self.purses.iter_mut().for_each(|purse| purse.read(store));
+        self.meters.iter_mut().for_each(|meter| meter.read(store));
     }
 
     fn announce(&mut self, store: &dyn StateStore, key: &str) {
@@ -370,8 +370,8 @@ impl Ledger {
         let Some(Some(book)) = self.books.get(place) else { return };
         let Some(seen) = book.index.and_then(|index| Rc::make_mut(&mut self.seen).get_mut(index)) else { return };
         *seen = book.seen(self.worker, now_ms);
-        for purse in book.purses.iter().filter_map(|purse| self.purses.get(*purse)) {
-            let (until_ms, share) = purse.seen(now_ms);
+        for meter in book.meters.iter().filter_map(|meter| self.meters.get(*meter)) {
+            let (until_ms, share) = meter.seen(now_ms);
             seen.over_budget_until_ms = seen.over_budget_until_ms.max(until_ms);
             seen.budget_share = seen.budget_share.max(share);
         }

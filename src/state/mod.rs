@@ -12,11 +12,11 @@
 mod account;
 mod book;
 mod booking;
+mod budget_meter;
 mod health;
 mod latency;
 mod ledger;
 mod load;
-mod purse;
 mod rules;
 mod seen;
 mod snapshot;

@@ -9,34 +9,34 @@ use crate::config::model::Budget;
 
 /// One budget, which several deployments may share.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct BudgetMeter {
     key: String,
     budget: Budget,
     spend: Spend,
     owed_nanos: u64,
 }
 
-impl Purse {
+impl BudgetMeter {
     /// The meters of some deployments, each of which learns the places of its own. What `before` owed is kept.
     pub(super) fn all<'a>(mut before: Vec<Self>, books: impl Iterator<Item = &'a mut Book>) -> Vec<Self> {
-        let mut purses: Vec<Self> = Vec::new();
+        let mut meters: Vec<Self> = Vec::new();
         for book in books {
-            book.purses.clear();
+            book.meters.clear();
             for (key, budget) in &book.account.budgets {
-                let place = purses.iter().position(|purse| purse.key == *key).unwrap_or_else(|| {
-                    let old = before.iter().position(|purse| purse.key == *key).map(|at| before.swap_remove(at));
+                let place = meters.iter().position(|meter| meter.key == *key).unwrap_or_else(|| {
+                    let old = before.iter().position(|meter| meter.key == *key).map(|at| before.swap_remove(at));
                     let (spend, owed_nanos) = old.map_or_else(Default::default, |old| (old.spend, old.owed_nanos));
-                    purses.push(Self { key: key.clone(), budget: *budget, spend, owed_nanos });
-                    purses.len() - 1
+                    meters.push(Self { key: key.clone(), budget: *budget, spend, owed_nanos });
+                    meters.len() - 1
                 });
                 // A deployment that is no longer configured keeps its old budget; the configured one's counts.
-                if let (Some(purse), true) = (purses.get_mut(place), book.index.is_some()) {
-                    purse.budget = *budget;
+                if let (Some(meter), true) = (meters.get_mut(place), book.index.is_some()) {
+                    meter.budget = *budget;
                 }
-                book.purses.push(place);
+                book.meters.push(place);
             }
         }
-        purses
+        meters
     }
 
     pub(super) const fn spend(&mut self, nanos: u64) {
