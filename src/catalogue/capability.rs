@@ -1,9 +1,9 @@
-//! What a model can do, where that is known.
+//! What a model can do, as far as that is known.
 //!
-//! **Invariant:** every capability is known to be there, known to be missing, or unknown; the order of [`Capability::ALL`] is that
-//! of tools/models.py.
+//! **Invariant:** every capability is known to exist, known to be missing, or unknown; [`Capability::ALL`] has the order of
+//! tools/models.py.
 
-/// One thing that a model may be able to do.
+/// A capability of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
     /// Call tools.
@@ -16,7 +16,7 @@ pub enum Capability {
     Audio,
     /// Read PDF files.
     Pdf,
-    /// Answer by a JSON schema (`response_format: json_schema`).
+    /// Follow a JSON schema (`response_format: json_schema`).
     JsonSchema,
     /// Think before it answers.
     Reasoning,
@@ -84,7 +84,7 @@ impl Capabilities {
         Self { yes, no }
     }
 
-    /// Whether it has this one, where that is known.
+    /// Whether it has this one, if that is known.
     #[must_use]
     pub const fn has(self, one: Capability) -> Option<bool> {
         match (self.yes & one.bit() != 0, self.no & one.bit() != 0) {
@@ -94,7 +94,7 @@ impl Capabilities {
         }
     }
 
-    /// Whether it is known not to have this one: the only reason to send a request elsewhere.
+    /// Whether it is known to lack this one, which is the only reason to exclude a deployment.
     #[must_use]
     pub fn lacks(self, one: Capability) -> bool {
         self.has(one) == Some(false)

@@ -16,9 +16,9 @@ pub struct ModelFacts {
     pub capabilities: Capabilities,
 }
 
-/// The row of a deployment: that of its `base_model` where one is named and known, else that of its model.
+/// The row of a deployment: that of its `base_model` if there is one and it is known, else that of its model.
 ///
-/// A `base_model` says whose facts are meant, so it may be any row's name: at the deployment's provider, behind another provider's
+/// A `base_model` may be any row's name: at the deployment's provider, behind another provider's
 /// name (`anthropic/claude-…`), or a maker's bare one.
 #[must_use]
 pub fn row_of(provider: &str, model: &str, base_model: Option<&str>) -> Option<&'static Row> {

@@ -1,18 +1,18 @@
 //! A deployment's name to a row.
 //!
-//! People write names in many ways: with a date, with a region, through a reseller. Each way of writing is tried in turn, the most
-//! telling first, and the first row found counts:
+//! Names are written in many ways: with a date, with a region, through a reseller. Each form is tried in turn, the most specific first,
+//! and the first row found counts:
 //!
-//! 1. as it is written, save for what never tells anything: `models/` (Gemini), `accounts/fireworks/models/`, the way to a model at
+//! 1. as it is written, without parts that never matter: `models/` (Gemini), `accounts/fireworks/models/`, the path to a model at
 //!    Bedrock (`converse/`, `us-east-1/`, an ARN), the owner of an OpenAI fine-tune;
 //! 2. without Bedrock's version (`-v1:0`);
 //! 3. without a date (`-2024-08-06`, `-20241022`, `@20241022`), `-latest`, `@default`;
-//! 4. the same three with Bedrock's region `us.` in place of another (regional prices are the same for most models; where they are not,
-//!    a row of its own was found before), then without a region.
+//! 4. the same three with Bedrock's region `us.` in place of another (regional prices are the same for most models; if they are not, step
+//!    1 has found a row of its own), then without a region.
 //!
 //! For each, the provider's own rows come first, then those of the makers whose models it sells at their prices (`MAKERS_OF`), by the bare
-//! name or behind the maker's prefix (`openrouter/anthropic/claude-…`). Nobody else's: what costs 0.15 at Groq is free on one's own
-//! vLLM. Upper and lower case, and `.` and `-`, make no difference.
+//! name or behind the maker's prefix (`openrouter/anthropic/claude-…`). No others do: a model that costs 0.15 at Groq is free on a
+//! vLLM of one's own. Upper and lower case, and `.` and `-`, make no difference.
 //!
 //! **Invariant:** the same name always finds the same row, whatever the order of the table.
 
@@ -23,7 +23,7 @@ use super::table::ROWS;
 
 const MAKERS: &[&str] = &["openai", "anthropic", "gemini", "mistral", "deepseek", "xai", "cohere"];
 
-/// Whose models a provider sells at their prices. `openai` is also how one reaches any compatible API.
+/// The makers whose models a provider sells at their prices. Any compatible API is also reached as `openai`.
 const MAKERS_OF: &[(&str, &[&str])] = &[
     ("azure", &["openai"]),
     ("azure_ai", &["openai", "anthropic"]),
@@ -42,10 +42,10 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("x-ai", "xai"),
 ];
 
-/// Bedrock's regions before a model's name. `us-gov` is not among them, nor taken off a way: its prices are its own.
+/// Bedrock's regions before a model's name. `us-gov` is not among them, and is never removed, because its prices are its own.
 const REGIONS: &[&str] = &["us", "eu", "apac", "global", "jp", "au", "ca", "in", "sa"];
 
-/// What is known of a provider's model, if anything is.
+/// The row of a provider's model, if there is one.
 #[must_use]
 pub fn lookup(provider: &str, model: &str) -> Option<&'static Row> {
     let provider = usual(provider);
@@ -74,7 +74,7 @@ fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
-/// The ways to write a model's name, the most telling first.
+/// The forms of a model's name, the most specific first.
 fn spellings<'a>(provider: &str, model: &'a str) -> Vec<Cow<'a, str>> {
     let after = |prefix: &str| model.strip_prefix(prefix).unwrap_or(model);
     let model = match provider {

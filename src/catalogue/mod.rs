@@ -1,10 +1,10 @@
 //! What models cost, how much they take and what they can do: a table, how names are found in it, and what a request cost.
 //!
-//! A table of constants rather than a file that is read: the filter has no files, and a price that was right at build time beats
-//! none. Its source is data/models.csv; docs/models.md tells how it is made, dated and overridden. Money is whole numbers
-//! ([`Usd`]), so that sums do not depend on their order and budgets do not drift.
+//! It is a table of constants and not a file, because the filter can read no files, and a price of the time of the build is better than
+//! none. Its source is data/models.csv; docs/models.md says how it is made, dated and overridden. Money is whole numbers ([`Usd`]), so
+//! that sums do not depend on their order and budgets do not drift.
 //!
-//! **Invariant:** unknown is never taken for no, nor for free: what the table does not say is `None`.
+//! **Invariant:** unknown is neither no nor free: what the table does not say is `None`.
 
 mod capability;
 mod facts;

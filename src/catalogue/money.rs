@@ -1,8 +1,8 @@
 //! Money, exactly.
 //!
 //! A whole number of pico-dollars: the unit in which every price of the table is whole (0.15 USD for a million tokens is 150,000 a
-//! token), so a cost is exact, and sums of costs are the same in any order and on any worker. A float would do for one header, but
-//! not for a budget that a million requests add to. The most it holds is 18 million dollars; beyond that it stays there.
+//! token), so a cost is exact, and sums of costs are the same in any order and on any worker. A float would be enough for one
+//! header, but not for a budget of a million requests. It holds at most 18 million dollars, and saturates.
 //!
 //! **Invariant:** nothing overflows, nothing is negative.
 
@@ -19,7 +19,7 @@ impl Usd {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// So many pico-dollars (10^-12 USD).
+    /// An amount in pico-dollars (10^-12 USD).
     #[must_use]
     pub const fn from_pico(pico: u64) -> Self {
         Self(pico)
@@ -37,8 +37,8 @@ impl Usd {
         self.0.saturating_add(500) / 1000
     }
 
-    /// A number of dollars, as people write it. What is more than zero stays more than zero. `None` where it is negative, no number,
-    /// or more than a million dollars.
+    /// A number of dollars, as people write it. An amount above zero stays above zero. `None` if it is negative, not a number, or more
+    /// than a million dollars.
     #[must_use]
     pub fn from_dollars(dollars: f64) -> Option<Self> {
         if !(0.0..=1e6).contains(&dollars) {
@@ -49,7 +49,7 @@ impl Usd {
         Some(Self(pico.max(u64::from(dollars > 0.0))))
     }
 
-    /// In dollars, as near as a float comes.
+    /// In dollars, rounded to a float.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "for gauges and texts; sums are made of whole numbers")]
     pub fn dollars(self) -> f64 {
@@ -62,7 +62,7 @@ impl Usd {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// So many times this.
+    /// This amount, multiplied.
     #[must_use]
     pub const fn times(self, count: u64) -> Self {
         Self(self.0.saturating_mul(count))

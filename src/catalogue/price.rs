@@ -3,7 +3,7 @@
 //! Cached and written tokens are part of the prompt ([`Usage`] counts as OpenAI does), so each prompt token is paid once: as read from
 //! the cache, as written to it, or as plain input. Some providers charge the whole request more once its prompt is long.
 //!
-//! **Invariant:** a price that is free is 0, one that is not known is no [`Price`] at all.
+//! **Invariant:** a free price is 0; an unknown one is not a [`Price`].
 
 use super::money::Usd;
 use crate::chat::Usage;
@@ -21,10 +21,10 @@ pub struct Rates {
     pub output: Usd,
 }
 
-/// The prices of the whole request once its prompt is long.
+/// The prices of the whole request if its prompt is long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongPrompts {
-    /// The shortest prompt they count for, in tokens.
+    /// The shortest prompt that they hold for, in tokens.
     pub from_tokens: u64,
     /// What each token costs then.
     pub rates: Rates,
@@ -35,7 +35,7 @@ pub struct LongPrompts {
 pub struct Price {
     /// What each token costs.
     pub rates: Rates,
-    /// What it costs where the prompt is long, if that differs.
+    /// What it costs if the prompt is long, if that differs.
     pub long: Option<LongPrompts>,
 }
 
@@ -55,8 +55,8 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// What each token costs; `None` where neither input nor output has a price. The one that has none costs nothing (embeddings have
-    /// no output), and cache tokens without a price of their own cost what input costs.
+    /// What each token costs; `None` if neither input nor output has a price. If one has none, it is free (embeddings have no output),
+    /// and cache tokens without a price of their own cost what input costs.
     #[must_use]
     pub fn rates(&self) -> Option<Rates> {
         let input = self.input.or(self.output.map(|_| Usd::ZERO))?;
@@ -68,14 +68,14 @@ impl Listed {
         })
     }
 
-    /// The price; `None` where neither input nor output has one.
+    /// The price; `None` if neither input nor output has one.
     #[must_use]
     pub fn price(&self) -> Option<Price> {
         self.rates().map(|rates| Price { rates, long: self.long })
     }
 
-    /// These prices, and those of another list where these say nothing. A list with an input price is not mixed with the other's
-    /// cache prices, nor any list that says anything with the other's prices for long prompts: they belong to the prices there.
+    /// These prices, completed from another list. A list with an input price does not get the other's cache prices, and a list with any
+    /// price does not get the other's prices for long prompts, because those belong to the other's prices.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         if self == Self::default() {
@@ -92,7 +92,7 @@ impl Listed {
     }
 }
 
-/// What a request of this usage costs. Counts that cannot be (more cached than there were) are cut to the prompt.
+/// What a request of this usage costs. Impossible counts (more cached than there were) are cut to the prompt.
 #[must_use]
 pub fn cost(usage: &Usage, price: &Price) -> Usd {
     let rates = match &price.long {

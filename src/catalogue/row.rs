@@ -10,10 +10,10 @@ use super::table::PROVIDERS;
 /// Not known.
 pub(super) const NO: u32 = u32::MAX;
 
-/// What is known of one model at one provider.
+/// One model at one provider.
 #[derive(Debug)]
 pub struct Row {
-    /// The model, without region, version and date where these change nothing.
+    /// The model, without region, version and date if these change nothing.
     pub model: &'static str,
     rates: [u32; 4],
     long: Option<&'static [u32; 5]>,
@@ -25,7 +25,7 @@ pub struct Row {
 /// How many tokens a model takes and gives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest prompt. Where prompt and answer share one window, this is that window.
+    /// The longest prompt. If prompt and answer share one window, this is that window.
     pub max_input_tokens: Option<u64>,
     /// The longest answer.
     pub max_output_tokens: Option<u64>,
@@ -61,7 +61,7 @@ fn listed([input, cached_input, cache_write, output]: [u32; 4]) -> Listed {
 }
 
 impl Row {
-    /// The provider, by the name that stands before the `/` in `litellm_params.model`.
+    /// The provider, by the name before the `/` in `litellm_params.model`.
     #[must_use]
     pub fn provider(&self) -> &'static str {
         PROVIDERS.get(usize::from(self.provider)).copied().unwrap_or_default()
