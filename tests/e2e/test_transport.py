@@ -1,14 +1,14 @@
 """Connections: how they end, and which of their faults are the deployment's (A10, A11, B5 to B7)."""
 
-import re
 import socket
 import time
 
 import httpx
 import openai
 import pytest
-from gateway import Gateway, deployment
+from gateway import deployment
 from provider import answer, chunk, closed_port, reset, stream, whole
+from wire import TwoAddresses
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -71,18 +71,6 @@ def test_a10_a_connection_that_is_not_made_in_time_is_one_and_is_tried_once(prov
     got = ask(envoy)
     assert got.headers["x-signalbox-attempts"] == "2" and time.monotonic() - began < 2.5
     assert envoy.becomes(lambda: "m-1 is cooling for 5 s: connect" in envoy.log)
-
-
-class TwoAddresses(Gateway):
-    """The name of each deployment at `localhost` has one more address, where nothing listens."""
-
-    def configure(self, *arguments):
-        super().configure(*arguments)
-        text = self.bootstrap.read_text()
-        host = re.compile(r"(?P<dash> +)- endpoint:\n(?P<rest>(?P=dash)    address:\n.*\n.*address: localhost\n.*port_value: )(?P<port>\d+)\n")
-        assert host.search(text), text
-        more = rf"\g<0>\g<dash>- endpoint:\n\g<rest>{closed_port()}\n"
-        self.bootstrap.write_text(host.sub(more, text))
 
 
 def test_a11_of_two_addresses_the_one_that_answers_serves_and_nothing_cools(provider, tmp_path):

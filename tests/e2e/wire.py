@@ -1,4 +1,4 @@
-"""What lies between the gateway and a provider: TLS with HTTP/2, and a wire that may die without a word.
+"""What lies between the gateway and a provider: a name, TLS with HTTP/2, and a wire that may die without a word.
 
 A `Wire` is a TCP proxy on loopback. When it dies, as a NAT does that forgets a connection, its connections are closed for nobody: either
 nothing is forwarded any more (`mute`: each end of TCP still acknowledges what it gets, as a machine does whose process hangs), or the
@@ -8,6 +8,7 @@ gateway's packets do not even arrive (`dead`: nothing is acknowledged, neither d
 import contextlib
 import ctypes
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -15,7 +16,8 @@ import threading
 import time
 import urllib.request
 
-from gateway import ENVOY, free_port, give_back
+from gateway import ENVOY, Gateway, free_port, give_back
+from provider import closed_port
 
 SO_ATTACH_FILTER = 26
 # Classic BPF, one instruction: return 0, of a packet keep nothing.
@@ -131,3 +133,15 @@ class Front:
         self.process.terminate()
         self.process.wait(10)
         give_back(self.port, self._admin)
+
+
+class TwoAddresses(Gateway):
+    """The name of each deployment at `localhost` has one more address, where nothing listens."""
+
+    def configure(self, *arguments):
+        super().configure(*arguments)
+        text = self.bootstrap.read_text()
+        host = re.compile(r"(?P<dash> +)- endpoint:\n(?P<rest>(?P=dash)    address:\n.*\n.*address: localhost\n.*port_value: )(?P<port>\d+)\n")
+        assert host.search(text), text
+        more = rf"\g<0>\g<dash>- endpoint:\n\g<rest>{closed_port()}\n"
+        self.bootstrap.write_text(host.sub(more, text))

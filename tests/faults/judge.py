@@ -17,10 +17,12 @@ The scenario's verdict is the worst of its cases, its attempts are the most that
 its seconds those of its slowest request.
 
 The bar: with default settings 13 of S01 to S16 pass, and S08, S09 and S14 are safe or better; with `stream_commit: complete` all
-sixteen pass; F01 to F10 pass.
+sixteen pass; with and without a `timeout` in the configuration alike; F01 to F15 pass.
 """
 
 from dataclasses import dataclass, field
+
+from .registry import MODES
 
 PASS, PARTIAL, SAFE, FAIL = VERDICTS = ("pass", "partial", "safe", "fail")
 
@@ -65,7 +67,7 @@ class Score:
         return [f"{case.name}: {note}" for case in self.cases for note in case.notes]
 
     def meets_the_bar(self):
-        may_be_safe = self.mode == "default" and self.id in MAY_BE_SAFE
+        may_be_safe = MODES[self.mode]["commit"] == "first_token" and self.id in MAY_BE_SAFE
         return self.verdict == PASS or (may_be_safe and self.verdict == SAFE)
 
     def as_json(self):

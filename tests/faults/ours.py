@@ -1,4 +1,4 @@
-"""F01 to F10: our own faults. They are played with default settings."""
+"""F01 to F10: our own faults. They are played with default settings; what is silent or dead is in `silence.py`."""
 
 import gzip
 import json
@@ -73,17 +73,17 @@ def moved_on_at_once(stage, base, seconds):
         stage.case(f"{way}, within {seconds} s", got.is_whole(FALLBACK_TEXT) and got.seconds < seconds, got, 2, got.seconds)
 
 
-@scenario("F03", "its name does not resolve", DEFAULT)
+@scenario("F03", "its name does not resolve", DEFAULT, alone=True)
 def f03(stage):
     moved_on_at_once(stage, "http://no-such-host.invalid", 6)
 
 
-@scenario("F04", "its TLS handshake fails", DEFAULT)
+@scenario("F04", "its TLS handshake fails", DEFAULT, alone=True)
 def f04(stage):
     moved_on_at_once(stage, f"https://localhost:{stage.provider().port}", 6)
 
 
-@scenario("F05", "it refuses the connection", DEFAULT)
+@scenario("F05", "it refuses the connection", DEFAULT, alone=True)
 def f05(stage):
     # Bound, but not listened to: nobody else can take the port meanwhile.
     with socket.socket() as taken:
@@ -91,7 +91,7 @@ def f05(stage):
         moved_on_at_once(stage, f"http://127.0.0.1:{taken.getsockname()[1]}", 2)
 
 
-@scenario("F06", "401 at one deployment of two", DEFAULT)
+@scenario("F06", "401 at one deployment of two", DEFAULT, alone=True)
 def f06(stage):
     bad, sound = stage.provider(error(401, "Incorrect API key provided.", "invalid_api_key")), stage.provider(good())
     stage.start([deployment("m", bad, id="bad"), deployment("m", sound, id="sound")], router={"cooldown_time": 3})
@@ -112,7 +112,7 @@ def f06(stage):
 SLOWLY = [part for n in range(400) for part in (chunk({"content": f"{n} "}), 0.05)]
 
 
-@scenario("F07", "the client goes away", DEFAULT)
+@scenario("F07", "the client goes away", DEFAULT, alone=True)
 def f07(stage):
     held = stream(chunk({"role": "assistant", "content": ""}), 20)
     moments = {
@@ -167,7 +167,7 @@ def traps_in_stream():
     return stream(*SPACED[:20], 0.3, event, 0.3, *SPACED[20:])
 
 
-@scenario("F08", "the VM traps in the middle of other requests", DEFAULT)
+@scenario("F08", "the VM traps in the middle of other requests", DEFAULT, alone=True)
 def f08(stage):
     stage.folder.mkdir(parents=True, exist_ok=True)
     module = stage.folder / "traps.wasm"
@@ -239,7 +239,7 @@ def after(seconds, behaviour):
     return behave
 
 
-@scenario("F09", "configuration is replaced while requests run", DEFAULT)
+@scenario("F09", "configuration is replaced while requests run", DEFAULT, alone=True)
 def f09(stage):
     served = {name: stage.provider(either(good(), slowly(2))) for name in ("one", "two", "three", "steady")}
     dying, spare = stage.provider(after(2, error(503))), stage.provider(good(FALLBACK_TEXT))
@@ -332,7 +332,7 @@ class Callers:
         return self.answers
 
 
-@scenario("F10", "bodies and headers that no client should send", DEFAULT)
+@scenario("F10", "bodies and headers that no client should send", DEFAULT, alone=True)
 def f10(stage):
     gateway = stage.start([deployment("m", stage.provider(good()))])
     sound = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'

@@ -31,7 +31,9 @@ def hang_up(behaviour):
 
 @scenario("S01", "429 with Retry-After: 2, then healthy")
 def s01(stage):
-    for pair in stage.pairs(error(429, code="rate_limit_exceeded", retry_after="2"), good()):
+    # Two seconds are two seconds in either profile, and nobody waits for longer than half of a timeout.
+    timeout = {"timeout": 30} if stage.is_timed else {}
+    for pair in stage.pairs(error(429, code="rate_limit_exceeded", retry_after="2"), good(), **timeout):
         got = pair.ask()
         primary, everywhere = pair.journal(pair.primary), pair.journal(pair.primary) + pair.journal(pair.fallback)
         conduct = {
@@ -77,7 +79,7 @@ def s05(stage):
 @scenario("S06", "accepts and never answers")
 def s06(stage):
     profile = stage.profile
-    for pair in stage.pairs(silent(profile.seconds(120)), router={"timeout": profile.seconds(30)}):
+    for pair in stage.pairs(silent(profile.seconds(120))):
         got = pair.ask(timeout=profile.slack(100))
         conduct = {
             "the silent route is asked once": len(pair.primary.requests) == 1,
@@ -89,10 +91,8 @@ def s06(stage):
 @scenario("S07", "headers at once, the first token after 20 s")
 def s07(stage):
     profile = stage.profile
-    # 10 s is the default. With the catalogue's timings nothing is set.
-    scaled = {} if profile.scale == 1 else {"first_token_timeout": profile.seconds(10)}
     late = stream(chunk({"role": "assistant", "content": ""}), profile.seconds(20), *EVENTS[1:])
-    (pair,) = stage.pairs(late, ways=("stream",), signalbox=scaled)
+    (pair,) = stage.pairs(late, ways=("stream",))
     got = pair.ask()
     pair.judge(got, {"inside 15 s": got.seconds < profile.seconds(15)})
 
@@ -115,10 +115,8 @@ def s08(stage):
 @scenario("S09", "the stream goes silent after 20 tokens")
 def s09(stage):
     profile = stage.profile
-    # 30 s is the default. With the catalogue's timings nothing is set.
-    scaled = {} if profile.scale == 1 else {"stream_idle_timeout": profile.seconds(30)}
     script = stream(*spaced(20), profile.seconds(120), *EVENTS[21:])
-    (pair,) = stage.pairs(script, ways=("stream",), signalbox=scaled)
+    (pair,) = stage.pairs(script, ways=("stream",))
     got = pair.ask(timeout=profile.slack(60))
     conduct = {"ended inside 45 s": got.seconds < profile.slack(45)}
     pair.primary.play(good())
@@ -185,16 +183,12 @@ def s14(stage):
 @scenario("S15", "503 for 60 s, then healthy; a request every 4 s")
 def s15(stage):
     profile = stage.profile
-    # 5 s, growing to 20 s, is the default. With the catalogue's timings nothing is set.
-    is_full = profile.scale == 1
-    scaled = {} if is_full else {"cooldown_time": profile.seconds(5)}
-    longest = {} if is_full else {"max_cooldown": profile.seconds(20)}
     until = [float("inf")]
 
     def down_for_a_while(connection, request):
         return (error(503) if time.monotonic() < until[0] else good())(connection, request)
 
-    (pair,) = stage.pairs(down_for_a_while, ways=("plain",), router=scaled, signalbox=longest)
+    (pair,) = stage.pairs(down_for_a_while, ways=("plain",))
     began = time.monotonic()
     until[0] = began + profile.seconds(60)
     asked, unserved, back_after, slowest = 0, [], None, 0.0

@@ -1,11 +1,13 @@
 """What a scenario plays on: scripted providers, a gateway of its own, and callers.
 
 A `Pair` is a primary and a fallback model, each a group of one deployment; a scenario has a pair for each of its cases, so that no case
-sees what another did to a deployment's health.
+sees what another did to a deployment's health. So most scenarios of a mode can share one gateway, that of a `Hall`, which opens when
+each of them has said what it needs.
 """
 
 import contextlib
 import re
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -15,6 +17,7 @@ from gateway import Gateway, deployment
 from provider import Provider, chunk, stream, tokens, whole
 
 from .judge import FAIL, PASS, Case, judge
+from .registry import MODES
 
 HELLO = [{"role": "user", "content": "hello"}]
 TOKENS = 60
@@ -37,6 +40,18 @@ class Profile:
     def slack(self, catalogued):
         """A limit scaled, with room for a busy machine."""
         return catalogued * self.scale + (0.5 if self.scale < 1 else 0)
+
+
+    def settings(self, mode):
+        """What the gateway of a mode is told, as `router_settings` and `signalbox`. With the catalogue's timings all is as by default, else
+        the defaults are scaled too. (Pings alone would be waited for during minutes.)"""
+        router = {"num_retries": 2} | ({"timeout": self.seconds(30)} if MODES[mode]["timed"] else {})
+        signalbox = {"stream_commit": MODES[mode]["commit"], "stream_progress_timeout": self.seconds(40)}
+        if self.scale != 1:
+            router |= {"cooldown_time": self.seconds(5)}
+            signalbox |= {"max_cooldown": self.seconds(20), "first_token_timeout": self.seconds(10)}
+            signalbox |= {"answer_timeout": self.seconds(60), "stream_idle_timeout": self.seconds(30)}
+        return router, signalbox
 
 
 FAST, FULL = Profile("fast", 0.1), Profile("full", 1.0)
@@ -172,46 +187,99 @@ class Pair:
         return self.ask().is_whole(TEXT) and len(self.primary.requests) == before + 1
 
 
+class Hall:
+    """The gateway that the scenarios of a mode share. It starts when each of them has brought its deployments, or will bring none."""
+
+    def __init__(self, folder, profile, mode, sabotage, parties):
+        self.folder, self.sabotage, self.parties = folder, sabotage, parties
+        self.router, self.signalbox = profile.settings(mode)
+        self.deployments, self.chains, self.gateway, self.failed = [], [], None, None
+        self._changed, self._waited_for, self._inside = threading.Condition(), set(parties), set(parties)
+
+    def enter(self, party, deployments, chains):
+        """Brings a scenario's deployments, and waits for the gateway."""
+        with self._changed:
+            self.deployments += deployments
+            self.chains += chains
+            self._is_ready(party)
+            while self.gateway is None and self.failed is None:
+                self._changed.wait()
+        if self.failed is not None:
+            raise self.failed
+        return self.gateway
+
+    def leave(self, party):
+        """The scenario is over. The last to leave ends the gateway, which must live until then, and so must its VMs."""
+        with self._changed:
+            self._inside.discard(party)
+            if party in self._waited_for:
+                self._is_ready(party)
+            if not self._inside and self.gateway is not None:
+                self.gateway.close()
+
+    def _is_ready(self, party):
+        self._waited_for.discard(party)
+        if self._waited_for or not self.deployments:
+            return
+        bare = self.sabotage == "bare"
+        router = self.router | ({"num_retries": 0} if bare else {"fallbacks": self.chains})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.gateway = started(self.folder, self.sabotage, self.deployments, router=router, signalbox=self.signalbox)
+        except Exception as wrong:  # noqa: BLE001
+            self.failed = wrong
+        self._changed.notify_all()
+
+
+def started(folder, sabotage, deployments, kind=Gateway, **options):
+    """A gateway with a caller."""
+    gateway = kind(folder, deployments, **options)
+    gateway.sabotage, gateway.caller = sabotage, gateway.client()
+    return gateway
+
+
 class Stage:
     """One scenario in one mode."""
 
-    def __init__(self, folder, profile, mode, sabotage=None):
-        self.folder, self.profile, self.mode, self.sabotage = folder, profile, mode, sabotage
+    def __init__(self, name, folder, profile, mode, sabotage=None, hall=None):
+        self.name, self.folder, self.profile, self.mode, self.sabotage, self.hall = name, folder, profile, mode, sabotage, hall
+        self.is_timed, self.commits_late = MODES[mode]["timed"], MODES[mode]["commit"] == "complete"
         self.cases, self.gateway = [], None
         self._open = contextlib.ExitStack()
+        if hall is not None:
+            self._open.callback(hall.leave, name)
 
-    def provider(self, *script):
-        made = Provider(*script)
+    def closes(self, made):
+        """Closes it when the scenario is over."""
         self._open.callback(made.close)
         return made
 
+    def provider(self, *script):
+        return self.closes(Provider(*script))
+
     def start(self, deployments, router=None, signalbox=None, **options):
-        """Starts the gateway. It must live, and so must its VMs, until the scenario is over."""
-        settings = {"stream_commit": "complete"} if self.mode == "complete" else {}
+        """Starts a gateway of its own. It must live, and so must its VMs, until the scenario is over."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.gateway = Gateway(self.folder, deployments, router=router, signalbox=settings | (signalbox or {}), **options)
-        self.gateway.sabotage = self.sabotage
-        self.gateway.caller = self.gateway.client()
-        self._open.callback(self.gateway.close)
-        self._open.callback(self.gateway.caller.close)
+        self.gateway = self.closes(started(self.folder, self.sabotage, deployments, router=router, signalbox=signalbox, **options))
         return self.gateway
 
-    def pairs(self, *script, ways=("plain", "stream"), fallback=None, router=None, signalbox=None, **params):
-        """A pair for each way of asking, behind one gateway. `script` is what the primary does, `params` are its deployment's."""
-        cases = {way: script for way in ways}
-        return self.pairs_of(cases, lambda way: way == "stream", fallback, router, signalbox, **params)
+    def pairs(self, *script, ways=("plain", "stream"), **params):
+        """A pair for each way of asking. `script` is what the primary does, `params` are its deployment's."""
+        return self.pairs_of({way: script for way in ways}, lambda way: way == "stream", **params)
 
-    def pairs_of(self, scripts, streamed, fallback=None, router=None, signalbox=None, **params):
-        """A pair for each named script."""
+    def pairs_of(self, scripts, streamed, fallback=None, lone=(), **params):
+        """A pair for each named script, but for those that stand `lone`, without a fallback."""
         pairs, deployments, chains = [], [], []
         for number, (name, script) in enumerate(scripts.items()):
-            pair = Pair(self, name, f"main-{number}", streamed(name), self.provider(*script), self.provider(fallback or rescuer()))
-            deployments += [deployment(pair.model, pair.primary, **params), deployment(f"other-{number}", pair.fallback)]
-            chains.append({pair.model: [f"other-{number}"]})
+            main, other = f"{self.name}-main-{number}", f"{self.name}-other-{number}"
+            pair = Pair(self, name, main, streamed(name), self.provider(*script), self.provider(fallback or rescuer()))
+            deployments += [deployment(main, pair.primary, **params), deployment(other, pair.fallback)]
+            chains += [] if name in lone else [{main: [other]}]
             pairs.append(pair)
-        if self.sabotage == "bare":
-            chains, router = [], (router or {}) | {"num_retries": 0}
-        self.start(deployments, {"fallbacks": chains} | (router or {}), signalbox)
+        if self.hall is not None:
+            self.gateway = self.hall.enter(self.name, deployments, chains)
+        else:
+            self.start(deployments, {"num_retries": 0} if self.sabotage == "bare" else {"fallbacks": chains})
         return pairs
 
     def case(self, name, passed, said="", attempts=0, seconds=0.0):
