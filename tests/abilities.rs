@@ -56,7 +56,7 @@ fn ask(setup: &Setup, messages: &Value, more: Value, moment: &Moment<'_>) -> Res
 /// The group that comes first, the class, and the cause.
 fn told(flight: &Flight) -> [&str; 3] {
     let choice = flight.choice.as_ref().unwrap();
-    [&flight.config.groups[flight.plan.asked].name, choice.label.as_str(), choice.cause.as_str()]
+    [&flight.config.groups[flight.cursor().plan().asked].name, choice.label.as_str(), choice.cause.as_str()]
 }
 
 #[track_caller]

@@ -28,7 +28,7 @@ fn decided(config: RouterConfig, more: &str, moment: &Moment<'_>) -> Result<Flig
 }
 
 fn clusters(flight: &Flight) -> Vec<String> {
-    flight.plan.candidates().map(|it| flight.config.deployments[it.deployment].id.clone()).collect()
+    flight.cursor().plan().candidates().map(|it| flight.config.deployments[it.deployment].id.clone()).collect()
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn the_requests_wishes_are_honoured_and_not_sent_on() {
     config.deployments[2].tags = vec!["paid".to_owned()];
     let flight = decided(config.clone(), r#","fallbacks":["b"],"tags":["paid"]"#, &Moment::default()).unwrap();
     assert_eq!(clusters(&flight), ["a-2", "b-1"]);
-    assert!(flight.stripped);
-    let sent = String::from_utf8(flight.body.clone()).unwrap();
+    assert!(flight.body_rewritten);
+    let sent = String::from_utf8(flight.body().to_vec()).unwrap();
     assert!(!sent.contains("tags") && !sent.contains("fallbacks") && sent.contains("hello there"), "{sent}");
     let by_header = Moment { tags: " paid , ", ..Moment::default() };
     assert_eq!(clusters(&decided(config.clone(), "", &by_header).unwrap()), ["a-2"]);
@@ -64,7 +64,7 @@ fn what_the_body_holds_is_held_against_what_a_model_can() {
     let (reply, text) = decided(config.clone(), &both, &Moment::default()).unwrap_err();
     assert_eq!(reply.status, 400);
     assert!(text.contains("does not support tool calling"), "{text}");
-    assert_eq!(decided(config, "", &Moment::default()).unwrap().plan.left_out, []);
+    assert_eq!(decided(config, "", &Moment::default()).unwrap().cursor().plan().left_out, []);
 }
 
 #[test]

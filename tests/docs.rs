@@ -321,7 +321,7 @@ fn every_target_of_the_manual_is_in_the_makefile() {
 
 #[test]
 fn every_code_of_a_refusal_is_in_the_manual() {
-    let code = read("src/filter/refusal.rs");
+    let code = read("src/filter/http/refusal.rs");
     let code = code.split("#[cfg(test)]").next().unwrap();
     let page = read("docs/routing.md");
     let quoted = |call: &str| {

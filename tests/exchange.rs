@@ -6,7 +6,10 @@ mod envoy;
 #[path = "support/memory.rs"]
 mod memory;
 
-use envoy::Envoy;
+use std::collections::BTreeMap;
+
+use envoy::{Envoy, Lost};
+use signalbox::routing::strategy::Random;
 
 const CONFIG: &str = r#"{
 "model_list": [
@@ -17,6 +20,17 @@ const CONFIG: &str = r#"{
 "router_settings": {"fallbacks": [{"open": ["claude"]}], "num_retries": 2, "timeout": 60, "stream_timeout": 5}}"#;
 
 const ANSWER: &[u8] = br#"{"id":"c","object":"chat.completion","created":1,"model":"s","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+
+const STREAM: &[u8] = include_bytes!("golden/openai/openai/stream.sse");
+const DELTA: &[u8] = b"data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"s\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":null}]}\n\n";
+const ERROR: &[u8] = br#"{"error":{"message":"it went wrong","type":"x","param":null,"code":null}}"#;
+
+const ANSWER_OF_CLAUDE: &[u8] = br#"{"id":"m","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#;
+
+/// How often attempts ended in which way.
+fn outcomes(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect()
+}
 
 fn body(model: &str, stream: bool) -> String {
     format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#)
@@ -73,4 +87,387 @@ fn what_a_chat_needs_more_than_a_plain_one_is_known() {
     let limits = calls.iter().position(|call| call == "headers Response").unwrap();
     calls.remove(limits);
     assert_eq!(calls, PLAIN);
+}
+
+#[test]
+fn an_error_leads_to_another_and_the_client_sees_one_answer() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", false));
+    envoy.answer(chat, 500, ERROR);
+    let clusters = envoy.clusters(chat);
+    assert!(clusters[0] != clusters[1] && clusters[1].starts_with("open-"), "{clusters:?}");
+    envoy.answer(chat, 200, ANSWER);
+    let client = envoy.client(chat);
+    assert_eq!((client.status(), client.body.as_slice(), client.ended), (Some(200), ANSWER, true));
+    assert_eq!(client.header("x-signalbox-retry"), None);
+    assert_eq!(envoy.outcomes(), outcomes(&[("upstream", 1), ("served", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn each_attempt_is_made_for_its_provider() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", false));
+    for wanted in ["/v1/chat/completions", "/v1/chat/completions", "/v1/messages"] {
+        let sent = envoy.sent(chat).unwrap();
+        assert_eq!(sent.header(":path").as_deref(), Some(wanted));
+        assert_eq!(sent.header("x-signalbox-flight"), None, "all attempts share one map of headers");
+        let json: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(json["model"], if wanted == "/v1/messages" { "claude-haiku-4-5" } else { "served" });
+        envoy.answer(chat, 401, ERROR);
+    }
+    let client = envoy.client(chat);
+    assert_eq!(client.status(), Some(502));
+    assert!(client.text().contains("tried"), "{}", client.text());
+    assert_eq!(client.header("x-signalbox-error").as_deref(), Some("auth"));
+    assert_eq!(envoy.outcomes(), outcomes(&[("auth", 3)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn a_lost_connection_leads_to_another_and_a_stale_one_to_the_same() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", false));
+    envoy.reset(chat, Lost::Stale);
+    envoy.reset(chat, Lost::Connection);
+    envoy.reset(chat, Lost::Refused);
+    envoy.answer(chat, 200, ANSWER_OF_CLAUDE);
+    let clusters = envoy.clusters(chat);
+    assert_eq!(clusters[0], clusters[1], "a stale connection says nothing: {clusters:?}");
+    assert!(clusters[1] != clusters[2] && clusters[2].starts_with("open-"), "{clusters:?}");
+    assert_eq!(clusters[3], "claude-1");
+    assert_eq!(envoy.client(chat).status(), Some(200));
+    assert_eq!(envoy.outcomes(), outcomes(&[("abandoned", 1), ("reset", 1), ("connect", 1), ("served", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn connections_that_are_lost_for_ever_end_in_our_words() {
+    for lost in [Lost::Connection, Lost::Stale, Lost::Refused] {
+        let mut envoy = Envoy::new(CONFIG);
+        let chat = envoy.chat(&body("lone", true));
+        while envoy.runs(chat) {
+            envoy.reset(chat, lost);
+        }
+        let client = envoy.client(chat);
+        assert!(client.status().is_some_and(|status| status >= 500), "{lost:?}: {client:?}");
+        serde_json::from_str::<serde_json::Value>(&client.text()).unwrap();
+        assert!(envoy.clusters(chat).len() > 1, "{lost:?}");
+        envoy.assert_even();
+    }
+}
+
+#[test]
+fn what_envoy_says_itself_is_said_in_our_words() {
+    for (text, details, class) in [
+        ("upstream request timeout", "upstream_per_try_timeout", "timeout"),
+        ("upstream connect error", "upstream_reset_before_response_started{overflow}", "reset"),
+        ("", "upstream_per_try_timeout", "timeout"),
+    ] {
+        let mut envoy = Envoy::new(CONFIG);
+        let chat = envoy.chat(&body("open", false));
+        envoy.says(chat, 504, details, text);
+        let client = envoy.client(chat);
+        assert_eq!(client.header("x-signalbox-error").as_deref(), Some(class), "{client:?}");
+        let error: serde_json::Value = serde_json::from_slice(&client.body).unwrap();
+        assert!(error["error"]["message"].is_string());
+        assert_eq!(envoy.outcomes(), outcomes(&[(class, 1)]));
+        envoy.assert_even();
+    }
+}
+
+#[test]
+fn trailers_end_what_did_not_say_its_end() {
+    for stream in [false, true] {
+        let answer = if stream { STREAM } else { ANSWER };
+        let mut envoy = Envoy::new(CONFIG);
+        let headers = [(":method", "POST"), (":path", "/v1/chat/completions")];
+        let text = body("open", stream);
+        let (begin, end) = text.as_bytes().split_at(9);
+        let chat = envoy.ask(&headers, &[begin, end], true);
+        envoy.head(chat, 500, &[], false);
+        envoy.body(chat, ERROR, false);
+        envoy.trailers(chat);
+        assert_eq!(envoy.clusters(chat).len(), 2, "an error that trailers end is one");
+        envoy.head(chat, 200, &[], false);
+        envoy.body(chat, answer, false);
+        envoy.trailers(chat);
+        let client = envoy.client(chat);
+        assert_eq!((client.body.as_slice(), client.is_cut), (answer, false), "{stream}");
+        assert_eq!(envoy.outcomes(), outcomes(&[("upstream", 1), ("served", 1)]));
+        envoy.assert_even();
+    }
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("lone", true));
+    envoy.head(chat, 200, &[], false);
+    envoy.body(chat, DELTA, false);
+    envoy.trailers(chat);
+    assert!(envoy.client(chat).is_cut, "a stream that has no end is not ended well");
+    assert_eq!(envoy.outcomes().get("served"), None);
+    envoy.assert_even();
+}
+
+#[test]
+fn a_first_token_that_does_not_come_is_left_at_a_tick() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", true));
+    envoy.head(chat, 200, &[], false);
+    envoy.wait(4_900);
+    assert_eq!(envoy.clusters(chat).len(), 1);
+    envoy.wait(200);
+    assert_eq!(envoy.clusters(chat).len(), 2);
+    envoy.head(chat, 200, &[], false);
+    envoy.body(chat, STREAM, true);
+    assert_eq!(envoy.client(chat).body, STREAM);
+    assert_eq!(envoy.outcomes(), outcomes(&[("first_token", 1), ("served", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn a_request_that_is_to_wait_is_sent_when_its_time_has_come() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("lone", false));
+    envoy.head(chat, 429, &[("retry-after", "2")], false);
+    envoy.body(chat, ERROR, true);
+    assert_eq!((envoy.clusters(chat).len(), envoy.sent(chat)), (2, None));
+    envoy.wait(1_900);
+    assert_eq!(envoy.sent(chat), None);
+    envoy.wait(200);
+    assert!(envoy.sent(chat).is_some(), "its body was held with its head");
+    envoy.answer(chat, 200, ANSWER);
+    assert_eq!(envoy.client(chat).body, ANSWER);
+    assert_eq!(envoy.outcomes(), outcomes(&[("rate_limit", 1), ("served", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn what_hangs_is_ended_at_a_tick() {
+    // The body of an error, where nothing is left to try: there is no body that could be replaced, so the reply is our own.
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("lone", false));
+    envoy.head(chat, 401, &[], false);
+    envoy.wait(1_600);
+    let client = envoy.client(chat);
+    assert_eq!((client.status(), client.ended), (Some(502), true), "{client:?}");
+    envoy.assert_even();
+    // A stream that was let go.
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", true));
+    envoy.head(chat, 200, &[], false);
+    envoy.body(chat, DELTA, false);
+    assert_eq!(envoy.client(chat).body, DELTA);
+    envoy.wait(29_900);
+    assert!(!envoy.client(chat).is_cut);
+    envoy.wait(300);
+    assert!(envoy.client(chat).is_cut);
+    assert_eq!(envoy.outcomes(), outcomes(&[("timeout", 1)]));
+    envoy.assert_even();
+    // The head of the last stream is let go without a token.
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("lone", true));
+    envoy.head(chat, 200, &[], false);
+    envoy.wait(2_100);
+    assert_eq!((envoy.client(chat).status(), envoy.client(chat).body), (Some(200), Vec::new()));
+    envoy.body(chat, STREAM, true);
+    assert_eq!(envoy.client(chat).body, STREAM);
+    envoy.assert_even();
+}
+
+#[test]
+fn silence_before_the_head_leads_elsewhere_than_a_lost_connection() {
+    let mut envoy = Envoy::new(CONFIG);
+    let (lost, silent) = (envoy.chat(&body("claude", false)), envoy.chat(&body("claude", false)));
+    envoy.wait(50);
+    envoy.reset(lost, Lost::Connection);
+    assert_eq!(envoy.clusters(lost), ["claude-1", "claude-1"], "a connection is made again");
+    envoy.answer(lost, 200, ANSWER_OF_CLAUDE);
+    // Just before Envoy's timer strikes, the filter selects what follows on silence: here, nothing.
+    envoy.wait(60_000);
+    envoy.reset(silent, Lost::Connection);
+    assert_eq!(envoy.clusters(silent), ["claude-1"]);
+    assert_eq!(envoy.client(silent).header("x-signalbox-error").as_deref(), Some("timeout"));
+    assert_eq!(envoy.outcomes(), outcomes(&[("reset", 1), ("served", 1), ("timeout", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn a_request_of_a_dead_vm_is_nobodys() {
+    for before_answer in [true, false] {
+        let mut envoy = Envoy::new(CONFIG);
+        let (dead, other) = (envoy.chat(&body("open", false)), envoy.chat(&body("lone", false)));
+        if !before_answer {
+            envoy.head(dead, 500, &[], false);
+        }
+        envoy.trap();
+        let fresh = envoy.chat(&body("lone", false));
+        envoy.reset(dead, Lost::Connection);
+        let client = envoy.client(dead);
+        assert_eq!(client.status(), Some(503));
+        assert!(client.text().contains("not_ready"), "{}", client.text());
+        envoy.leave(other);
+        envoy.answer(fresh, 200, ANSWER);
+        assert_eq!(envoy.client(fresh).body, ANSWER);
+        assert_eq!(envoy.outcomes(), outcomes(&[("served", 1)]), "the dead VM's attempts died with it");
+    }
+}
+
+/// The stages in which a client may leave, and what its attempts come to then.
+#[test]
+fn a_client_that_leaves_in_any_stage_leaves_one_result_an_attempt() {
+    type Until = fn(&mut Envoy, usize);
+    type Stage<'a> = (&'a str, bool, Until, &'a [(&'a str, u64)]);
+    let stages: &[Stage<'_>] = &[
+        ("sent", false, |_, _| {}, &[("abandoned", 1)]),
+        ("head", false, |envoy, chat| envoy.head(chat, 200, &[], false), &[("abandoned", 1)]),
+        ("held stream", true, |envoy, chat| envoy.head(chat, 200, &[], false), &[("abandoned", 1)]),
+        (
+            "half an answer",
+            false,
+            |envoy, chat| {
+                envoy.head(chat, 200, &[], false);
+                envoy.body(chat, &ANSWER[..20], false);
+            },
+            &[("abandoned", 1)],
+        ),
+        (
+            "flowing",
+            true,
+            |envoy, chat| {
+                envoy.head(chat, 200, &[], false);
+                envoy.body(chat, DELTA, false);
+            },
+            &[("abandoned", 1)],
+        ),
+        (
+            "the last word was said",
+            true,
+            |envoy, chat| {
+                envoy.head(chat, 200, &[], false);
+                envoy.body(chat, STREAM, false);
+            },
+            &[("served", 1)],
+        ),
+        ("an error whose body comes", false, |envoy, chat| envoy.head(chat, 500, &[], false), &[("abandoned", 1)]),
+        ("retried", false, |envoy, chat| envoy.answer(chat, 500, ERROR), &[("upstream", 1), ("abandoned", 1)]),
+        (
+            "held back",
+            false,
+            |envoy, chat| {
+                envoy.answer(chat, 500, ERROR);
+                envoy.answer(chat, 500, ERROR);
+                envoy.head(chat, 429, &[("retry-after", "1")], false);
+                envoy.body(chat, ERROR, true);
+            },
+            &[("upstream", 2), ("rate_limit", 1), ("abandoned", 1)],
+        ),
+        ("lost", false, |envoy, chat| envoy.reset(chat, Lost::Connection), &[("reset", 1), ("abandoned", 1)]),
+        ("stale", false, |envoy, chat| envoy.reset(chat, Lost::Stale), &[("abandoned", 2)]),
+    ];
+    for (stage, stream, until, wanted) in stages {
+        let mut envoy = Envoy::new(CONFIG);
+        let chat = envoy.chat(&body("open", *stream));
+        until(&mut envoy, chat);
+        if envoy.runs(chat) {
+            envoy.leave(chat);
+        }
+        assert_eq!(envoy.outcomes(), outcomes(wanted), "{stage}");
+        envoy.assert_even();
+    }
+}
+
+#[test]
+fn a_stream_that_its_provider_breaks_is_its_failure() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", true));
+    envoy.head(chat, 200, &[], false);
+    envoy.body(chat, DELTA, false);
+    envoy.reset(chat, Lost::Connection);
+    assert!(envoy.client(chat).is_cut);
+    assert_eq!(envoy.outcomes(), outcomes(&[("reset", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
+fn a_body_that_envoy_alone_keeps_is_lent_to_each_attempt() {
+    let mut envoy = Envoy::new(CONFIG);
+    let long = "x".repeat(400_000);
+    let chat = envoy.chat(&body("open", false).replace("hi", &long));
+    for status in [500, 200] {
+        let sent = envoy.sent(chat).unwrap();
+        assert!(sent.body.len() > 400_000);
+        let json: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(json["model"], "served");
+        envoy.answer(chat, status, if status == 200 { ANSWER } else { ERROR });
+    }
+    assert_eq!(envoy.client(chat).body, ANSWER);
+    envoy.assert_even();
+}
+
+#[test]
+fn what_is_refused_never_reaches_a_provider() {
+    let headers = [(":method", "POST"), (":path", "/v1/chat/completions")];
+    let compressed = [headers[0], headers[1], ("content-encoding", "gzip")];
+    let get = [(":method", "GET"), (":path", "/v1/chat/completions")];
+    let elsewhere = [(":method", "POST"), (":path", "/v2/rerank")];
+    let models = [(":method", "GET"), (":path", "/v1/models")];
+    let large = vec![b' '; 40 << 20];
+    let unknown = body("none", false);
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a [u8]], u16);
+    let cases: &[Case<'_>] = &[
+        (&headers, &[], 400),
+        (&headers, &[b"{"], 400),
+        (&compressed, &[b"\x1f\x8b"], 415),
+        (&get, &[], 405),
+        (&elsewhere, &[], 404),
+        (&headers, &[&large], 413),
+        (&headers, &[unknown.as_bytes()], 404),
+        (&models, &[], 200),
+    ];
+    let mut envoy = Envoy::new(CONFIG);
+    for (headers, pieces, status) in cases {
+        let chat = envoy.ask(headers, pieces, false);
+        let client = envoy.client(chat);
+        assert_eq!((client.status(), client.ended), (Some(*status), true), "{}", client.text());
+        assert!(envoy.clusters(chat).is_empty());
+    }
+    envoy.assert_even();
+}
+
+/// What an adversary would do, with many requests at a time. Nothing panics, nothing is done that Envoy would refuse, each attempt has one
+/// result, and nothing is kept when all is over.
+#[test]
+fn whatever_happens_each_attempt_has_one_result() {
+    for seed in 0..20 {
+        let mut envoy = Envoy::new(CONFIG);
+        let mut random = Random::new(seed);
+        let mut below = |bound: u64| usize::try_from(random.next() % bound).unwrap();
+        let mut chats = Vec::new();
+        for _ in 0..300 {
+            if chats.len() < 4 {
+                chats.push(envoy.chat(&body(["open", "claude", "lone"][below(3)], below(2) == 0)));
+            }
+            let at = below(chats.len() as u64);
+            let chat = chats[at];
+            let is_sent = envoy.runs(chat) && envoy.sent(chat).is_some();
+            match below(12) {
+                0 => envoy.leave(chat),
+                1 => envoy.says(chat, 503, ["no_healthy_upstream", "upstream_per_try_timeout"][below(2)], "no"),
+                2 => envoy.wait([50, 1_000, 6_000, 31_000][below(4)]),
+                3 if is_sent => envoy.reset(chat, [Lost::Connection, Lost::Stale, Lost::Refused][below(3)]),
+                4 | 5 if is_sent && !envoy.has_head(chat) => {
+                    let status = [200, 200, 200, 204, 301, 400, 401, 429, 500, 529][below(10)];
+                    envoy.head(chat, status, &[("retry-after", "1")], below(6) == 0);
+                }
+                6 if is_sent && envoy.has_head(chat) => envoy.trailers(chat),
+                _ if is_sent && envoy.has_head(chat) => {
+                    let bytes: &[u8] = [ANSWER, STREAM, DELTA, ERROR, b"", b": ping\n\n", b"<html>"][below(7)];
+                    envoy.body(chat, bytes, below(3) == 0);
+                }
+                _ => {}
+            }
+            chats.retain(|chat| envoy.runs(*chat));
+        }
+        chats.iter().for_each(|chat| envoy.leave(*chat));
+        envoy.assert_even();
+    }
 }

@@ -53,12 +53,12 @@ fn asked(setup: &Setup, text: &str, moment: &Moment<'_>) -> Flight {
 /// The group that comes first, the class, and the cause.
 fn told(flight: &Flight) -> [&str; 3] {
     let choice = flight.choice.as_ref().unwrap();
-    let group = &flight.config.groups[flight.plan.asked].name;
+    let group = &flight.config.groups[flight.cursor().plan().asked].name;
     [group, choice.label.as_str(), choice.cause.as_str()]
 }
 
 fn sent(flight: &Flight) -> Value {
-    serde_json::from_slice(&flight.body).unwrap()
+    serde_json::from_slice(flight.body()).unwrap()
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_tier_leads_to_its_group_and_says_why() {
     assert_eq!(told(&asked(&setup, HARD, &moment)), ["strong", "COMPLEX", "heuristic_scorer"]);
     assert_eq!(told(&asked(&setup, REASONING, &moment)), ["thinker", "REASONING", "reasoning_override"]);
     assert_eq!(told(&asked(&setup, " ", &moment)), ["middle", "MEDIUM", "default_fallback"]);
-    assert!(!easy.stripped, "the client's bytes go on as they came");
+    assert!(!easy.body_rewritten, "the client's bytes go on as they came");
     let headers = easy.choice.unwrap().headers();
     let wanted = [
         ("x-signalbox-tier", "SIMPLE"),
@@ -99,7 +99,7 @@ fn a_tier_with_an_empty_list_is_none() {
 fn a_tier_without_a_group_goes_to_the_default_and_a_list_is_drawn_from() {
     let one = setup("complexity", "{tiers: {SIMPLE: [cheap, middle]}, default_model: strong}", "");
     assert_eq!(told(&asked(&one, HARD, &Moment::default())), ["strong", "COMPLEX", "default_model_fallback"]);
-    let drawn = |seed| asked(&one, EASY, &Moment { seed, ..Moment::default() }).plan.asked;
+    let drawn = |seed| asked(&one, EASY, &Moment { seed, ..Moment::default() }).cursor().plan().asked;
     let cheap = (0..400).filter(|seed| drawn(*seed) == 0).count();
     assert!((150..250).contains(&cheap), "{cheap}");
     assert!((0..400).all(|seed| drawn(seed) < 2));
@@ -112,7 +112,7 @@ fn the_chosen_groups_own_fallbacks_come_before_the_routers() {
     let setup = setup("complexity", &format!("{{{TIERS}}}"), more);
     let chain = |text: &str| {
         let flight = asked(&setup, text, &Moment::default());
-        let stages = flight.plan.stages.iter();
+        let stages = flight.cursor().plan().stages.iter();
         stages.map(|stage| format!("{:?} {}", stage.purpose, setup.groups[stage.group].name)).collect::<Vec<_>>()
     };
     // What stands in for `spare` and `cheap` comes after them, as for anybody who asks for these.
@@ -126,16 +126,16 @@ fn parameters_fill_gaps_and_nothing_else() {
         "{tiers: {SIMPLE: {model_name: cheap, litellm_params: {temperature: 0.5, max_tokens: 7}}, COMPLEX: strong}}";
     let with = setup("complexity", settings, "");
     let flight = asked(&with, EASY, &Moment::default());
-    assert!(flight.stripped);
+    assert!(flight.body_rewritten);
     assert_eq!((&sent(&flight)["temperature"], &sent(&flight)["max_tokens"]), (&json!(0.5), &json!(7)));
-    assert_eq!(&flight.body[flight.model_span.clone()], b"\"smart\"");
+    assert_eq!(&flight.body()[flight.model_span.clone()], b"\"smart\"");
     let own = body(&[("user", EASY)], json!({"temperature": 1.0, "max_completion_tokens": 3, "num_retries": 1}));
     let flight = decide(&with, Api::Chat, own, &Moment::default()).unwrap();
     let wanted = json!({"model": "smart", "messages": [{"role": "user", "content": EASY}], "temperature": 1.0,
         "max_completion_tokens": 3});
     assert_eq!(sent(&flight), wanted);
-    assert_eq!(&flight.body[flight.model_span.clone()], b"\"smart\"");
-    assert!(!asked(&with, HARD, &Moment::default()).stripped);
+    assert_eq!(&flight.body()[flight.model_span.clone()], b"\"smart\"");
+    assert!(!asked(&with, HARD, &Moment::default()).body_rewritten);
 }
 
 #[test]

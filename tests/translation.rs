@@ -47,7 +47,7 @@ fn decide(setup: &Setup, model: &str, members: &str) -> Result<Flight, Reply> {
 /// The groups of a plan, in order.
 fn planned(setup: &Setup, flight: &Flight) -> Vec<String> {
     let name = |stage: &signalbox::routing::Stage| setup.groups[stage.group].name.clone();
-    flight.plan.stages.iter().map(name).collect()
+    flight.cursor().plan().stages.iter().map(name).collect()
 }
 
 /// Who is asked while everybody fails like this.

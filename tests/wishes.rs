@@ -51,15 +51,17 @@ fn a_rehearsal_leads_where_its_failure_would() {
     ] {
         let mut flight = decided(&config, &format!(r#""{member}":true"#)).unwrap();
         assert_eq!(flight.next_cluster(), cluster, "{member}");
-        assert!(!String::from_utf8_lossy(&flight.body).contains("mock"), "the provider is not told");
+        assert!(!String::from_utf8_lossy(flight.body()).contains("mock"), "the provider is not told");
         assert!(flight.take_reports().is_empty(), "health and statistics learn nothing");
         let (attempt, _) = Attempt::start(&Rc::new(RefCell::new(flight)), HeaderMap::new(), None, &|| 1_000).unwrap();
-        let events = attempt.flight().borrow_mut().take_reports();
-        assert_eq!(events.len(), 1, "only the attempt that is really made: {events:?}");
+        assert!(attempt.flight().borrow_mut().take_reports().is_empty(), "an attempt is reported when it ends");
+        attempt.flight().borrow_mut().finish(false);
+        let reports = attempt.flight().borrow_mut().take_reports();
+        assert_eq!(reports.len(), 1, "only the attempt that is really made: {reports:?}");
     }
     let plain = decided(&config, r#""mock_testing_fallbacks":false"#).unwrap();
     assert_eq!(plain.next_cluster(), "a-1");
-    assert!(!String::from_utf8_lossy(&plain.body).contains("mock"));
+    assert!(!String::from_utf8_lossy(plain.body()).contains("mock"));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn the_requests_own_time_bounds_each_attempt() {
     let config = config(CHAINS, "");
     let times = |more: &str| {
         let flight = decided(&config, more).unwrap();
-        (flight.per_try_ms, flight.patience_ms)
+        (flight.per_try_ms, flight.client_timeout_ms)
     };
     assert_eq!(times(r#""n":1"#), (60_000, None));
     assert_eq!(times(r#""timeout":2.5"#), (2_500, Some(2_500)));

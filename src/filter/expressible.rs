@@ -10,8 +10,8 @@ use std::cell::OnceCell;
 
 use super::Api;
 use super::brought;
+use super::http::invalid;
 use super::kept::LARGE;
-use super::reply::invalid;
 use crate::catalogue;
 use crate::chat::{ApiError, ChatRequest};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, is_pattern};

@@ -52,7 +52,7 @@ impl Flights {
     /// attempts stand elsewhere, or whose client has its answer already, is another request's.
     pub(super) fn of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
         let flight = self.by_id.get(&id)?;
-        let is_its = flight.try_borrow().is_ok_and(|flight| (flight.begun == 0) == is_first && !flight.answered);
+        let is_its = flight.try_borrow().is_ok_and(|flight| flight.is_fresh() == is_first && !flight.is_answered());
         is_its.then(|| Rc::clone(flight))
     }
 

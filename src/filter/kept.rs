@@ -8,8 +8,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::reply::{ERROR_HEADER, Reply};
-use super::{Flight, Setup, Worker};
+use super::http::{ERROR_HEADER, Reply};
+use super::{Setup, Worker};
 use crate::chat::ApiError;
 use crate::dialect::openai_chat::client::error;
 
@@ -61,44 +61,6 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.set(0);
-    }
-}
-
-impl Flight {
-    /// Counts the body among what a worker keeps, or leaves it to Envoy, which holds the same bytes for retries.
-    pub(super) fn keep_body(&mut self, kept: &Kept) {
-        self.kept = kept.part();
-        self.is_with_envoy = !self.stripped && self.body.len() > LARGE;
-        self.give_up_body();
-        // One that was written anew has room to grow, which it will not.
-        if self.stripped {
-            self.body.shrink_to_fit();
-        }
-        self.kept.set(self.body.capacity());
-    }
-
-    /// Whether Envoy alone has the body: it is lent to each attempt ([`Self::lend_body`]).
-    #[must_use]
-    pub const fn is_with_envoy(&self) -> bool {
-        self.is_with_envoy
-    }
-
-    /// Gives the body back for as long as an attempt begins.
-    pub fn lend_body(&mut self, body: Vec<u8>) {
-        self.body = body;
-    }
-
-    /// Ends the loan.
-    pub fn give_up_body(&mut self) {
-        if self.is_with_envoy {
-            self.body = Vec::new();
-        }
-    }
-
-    /// No attempt follows any more: the body is not needed.
-    pub(super) fn drop_body(&mut self) {
-        self.body = Vec::new();
-        self.kept.set(0);
     }
 }
 

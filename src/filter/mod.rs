@@ -6,33 +6,22 @@
 //!
 //! **Invariant:** every attempt ends in exactly one ending ([`Flight::take_reports`]), also one that is reset.
 
-mod added;
 mod attempt;
 mod brought;
-mod choice;
 pub mod choose;
 mod decisions;
 mod desk;
-mod ending;
-mod endpoint;
+mod exchange;
 pub mod expressible;
-mod final_error;
-mod flight;
 mod flights;
 mod gauges;
-mod headers;
 mod host;
+mod http;
 pub mod kept;
-mod link;
 mod news;
-mod patience;
 pub mod plugin;
 pub mod probe;
 mod properties;
-mod refusal;
-mod rehearsal;
-mod relay;
-mod reply;
 pub mod route;
 mod setup;
 mod timers;
@@ -40,15 +29,12 @@ mod verdict;
 mod worker;
 
 pub use attempt::{Attempt, AttemptFilter};
-pub use ending::{Ending, Report};
-pub use endpoint::Api;
-pub use flight::Flight;
+pub use exchange::{
+    AttemptResult, Flight, Link, RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER, Report,
+};
 pub use gauges::{Change, MetricUpdate};
-pub use headers::{HeaderMap, OutgoingHeaders};
 pub use host::{Buffer, Effect, Effects, Event, Flow, Host, Map};
-pub use link::Link;
-pub use relay::{RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER};
-pub use reply::Reply;
+pub use http::{Api, HeaderMap, OutgoingHeaders, Reply};
 pub use route::RouteFilter;
 pub use setup::Setup;
 pub use verdict::{Commit, Edit, Outgoing, Verdict};

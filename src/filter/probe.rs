@@ -9,8 +9,8 @@
 
 use std::collections::HashMap;
 
-use super::headers::{OutgoingHeaders, to_provider};
-use super::{Api, HeaderMap, Worker};
+use super::Worker;
+use super::http::{Api, HeaderMap, OutgoingHeaders, to_provider};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::openai_chat::client as openai;

@@ -1,7 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
-use super::Reply;
-use super::headers::OutgoingHeaders;
+use super::http::{OutgoingHeaders, Reply};
 
 /// What becomes of a body in Envoy's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]

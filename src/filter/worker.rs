@@ -6,18 +6,19 @@ use std::cell::RefCell;
 use std::hash::RandomState;
 use std::rc::Rc;
 
-use super::added::Refused;
+use super::Setup;
 use super::decisions::Decisions;
 use super::desk::Desk;
+use super::exchange::{AttemptResult, Flight, Refused, Report};
 use super::flights::Flights;
 use super::gauges::{Gauges, MetricUpdate};
 use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
+use super::http::{Api, HeaderMap, Reply};
 use super::kept::Kept;
 use super::news::{Accounts, rests};
 use super::probe::{Probe, Probes};
 use super::route::{self, Admission, Moment, RequestHead};
 use super::timers::Timers;
-use super::{Api, Ending, Flight, HeaderMap, Reply, Report, Setup};
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::failure::limits;
@@ -156,6 +157,7 @@ impl Worker {
             claim: &claim,
             tags: &tags,
             tenant: &tenant,
+            prompt_tokens: tokens,
             header,
         };
         let planned = route::decide(setup, api, body, &moment);
@@ -168,8 +170,8 @@ impl Worker {
             self.ledger.cancel(store, booking, self.now_ms);
             None
         });
-        let refused = Rc::clone(&self.refused);
-        let mut flight = Flight { booking, refused, prompt_tokens: tokens, ..planned? };
+        let mut flight = planned?;
+        flight.depart(booking, &self.refused);
         flight.keep_body(&self.kept);
         self.count(&flight);
         Ok(self.flights.depart(flight))
@@ -190,9 +192,9 @@ impl Worker {
                 return;
             }
             let mut full = why.is_some_and(|why| !why.is_soft());
-            if !full && !flight.is_open() && flight.booking.is_none() {
+            if !full && flight.wants_reservation() {
                 match self.ledger.reserve(store, index, flight.prompt_tokens, self.now_ms) {
-                    Ok(booking) => flight.booking = Some(booking),
+                    Ok(booking) => flight.reserve(booking),
                     Err(_) => full = true,
                 }
             }
@@ -227,7 +229,7 @@ impl Worker {
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays booked for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
-        let booking = self.flights.land(id).and_then(|flight| flight.borrow_mut().booking.take());
+        let booking = self.flights.land(id).and_then(|flight| flight.borrow_mut().take_reserved());
         if let Some(booking) = booking {
             self.ledger.cancel(store, booking, self.now_ms);
         }
@@ -246,20 +248,16 @@ impl Worker {
         let mut news = Vec::new();
         for event in flight.take_reports() {
             match event {
-                Report::Began(deployment) if flight.booking.is_none() => {
-                    // A flight may outlive its configuration.
-                    let Some(index) = self.index(&flight, deployment) else { continue };
-                    flight.booking = Some(self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms));
-                }
-                Report::Began(_) => {}
                 Report::Refused { id, member } => {
                     let is_news = Refused::add(&mut self.refused, &id, &member);
                     let told = || format!("{id} refuses `{member}`, which the gateway added: it is sent no more");
                     news.extend(is_news.then(told).map(Effect::Log));
                 }
-                Report::Ended(ending) => {
-                    let Some(booking) = flight.booking.take() else { continue };
+                Report::Ended(mut ending) => {
                     let index = self.index(&flight, ending.deployment);
+                    // It may have ended before its beginning was recorded.
+                    let begin = || Some(self.ledger.begin(store, index?, flight.prompt_tokens, self.now_ms));
+                    let Some(booking) = ending.reservation.take().or_else(begin) else { continue };
                     let failure = if let Outcome::Failed(failure) = &ending.outcome { Some(failure) } else { None };
                     let now_ms = if failure.is_some() { exact_ms() } else { self.now_ms };
                     let cools = self.ledger.end(store, booking, &ended(&ending), now_ms);
@@ -274,6 +272,11 @@ impl Worker {
                     news.extend(told.and_then(|(it, why)| self.accounts.hear(index, &it.id, why, now_ms)));
                 }
             }
+        }
+        // A flight may outlive its configuration.
+        if let Some(index) = flight.unreserved().and_then(|deployment| self.index(&flight, deployment)) {
+            let booking = self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms);
+            flight.hold(booking);
         }
         news
     }
@@ -303,9 +306,9 @@ impl Worker {
     /// Hears what a provider says of its limits in an answer's headers: once a tick for each deployment, since reading them costs a call.
     pub fn hear_limits(&mut self, store: &dyn StateStore, flight: &RefCell<Flight>, headers: &dyn Fn() -> HeaderMap) {
         let flight = flight.borrow();
-        let index = flight.open_deployment().and_then(|deployment| self.index(&flight, deployment));
+        let Some((deployment, booking)) = flight.open_reservation() else { return };
+        let index = self.index(&flight, deployment);
         let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return };
-        let Some(booking) = &flight.booking else { return };
         if std::mem::replace(read_ms, self.now_ms) != self.now_ms {
             let headers = headers();
             let limits =
@@ -361,7 +364,7 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     worker.borrow_mut().probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
 }
 
-fn ended(ending: &Ending) -> Ended {
+fn ended(ending: &AttemptResult) -> Ended {
     let served = ending.outcome == Outcome::Served;
     #[allow(clippy::cast_precision_loss, reason = "times and tokens are far below 2^24 of their units that matter")]
     let seconds = |ms: u64| ms as f32 / 1000.0;

@@ -73,6 +73,8 @@ struct Attempt {
     body: Vec<u8>,
     has_head: bool,
     ended: bool,
+    /// Some of its body was held, so that Envoy has a buffer for it, be it empty.
+    is_buffering: bool,
     is_let_go: bool,
     is_closed: bool,
     resumes_request: bool,
@@ -173,7 +175,8 @@ impl State {
         match buffer {
             Buffer::Request => matches!(event, Some(Event::RequestBody { .. } | Event::RequestTrailers)),
             Buffer::Response => {
-                matches!(event, Some(Event::ResponseBody { .. })) || !self.buffer(Buffer::Response).is_empty()
+                let (stream, is_attempt) = self.stream();
+                matches!(event, Some(Event::ResponseBody { .. })) || (is_attempt && stream.attempt().is_buffering)
             }
             Buffer::Call => false,
         }
@@ -578,6 +581,11 @@ impl Envoy {
         !stream.is_over && stream.attempts.last().is_some_and(|attempt| !attempt.is_closed)
     }
 
+    /// Whether the head of its answer came.
+    pub fn has_head(&self, number: usize) -> bool {
+        self.attempt(number).has_head
+    }
+
     // --- A provider
 
     /// A provider's whole answer.
@@ -613,6 +621,7 @@ impl Envoy {
             (attempt.context, attempt.body.len())
         };
         let flow = self.fire(context, Event::ResponseBody { length, ends });
+        self.attempt(number).is_buffering |= flow == Flow::Pause;
         self.follow(number, flow);
     }
 

@@ -22,7 +22,7 @@ impl Attempt {
             }
             self.phase = Phase::Passing;
             let verdict = self.commit(Edit::Keep);
-            self.flight.borrow_mut().serve(None);
+            self.serve(None);
             return verdict;
         }
         match dialect::answer(self.dialect, bytes, &self.context()) {
@@ -30,7 +30,7 @@ impl Attempt {
                 let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 let mut flight = self.flight.borrow_mut();
                 flight.serve(answer.usage);
-                if let (Verdict::Pass(commit, _), Some(cost)) = (&mut verdict, flight.cost_told()) {
+                if let (Verdict::Pass(commit, _), Some(cost)) = (&mut verdict, flight.cost_text()) {
                     commit.set.push(("x-signalbox-cost", cost));
                 }
                 verdict
@@ -90,8 +90,7 @@ impl Attempt {
         if let Some(failure) = stream.facts().failure.clone() {
             return self.failed(failure);
         }
-        self.flight.borrow_mut().hear_of(stream.as_ref());
-        self.flight.borrow_mut().told_usage = stream.facts().usage;
+        self.hear_of(stream.as_ref());
         let over = ends || stream.facts().done;
         if !over && held.len() < self.max_held_bytes(stream.facts().meaningful) {
             self.phase = Phase::Held(Some(stream), held);
@@ -126,7 +125,7 @@ impl Attempt {
         if ends && stream.facts().failure.is_none() {
             stream.end(&mut out);
         }
-        self.flight.borrow_mut().hear_of(stream.as_ref());
+        self.hear_of(stream.as_ref());
         let mut failure = stream.facts().failure.clone();
         if failure.is_none() && !ends && !stream.facts().done && self.is_overdue() {
             let overdue = self.overdue();
@@ -139,12 +138,10 @@ impl Attempt {
             (false, _) => Edit::Whole(out),
         };
         if let Some(failure) = failure {
-            let mut flight = self.flight.borrow_mut();
-            flight.fail(failure);
-            self.cut_ms = (!ends).then_some(flight.heard_ms);
+            self.flight.borrow_mut().fail(failure);
+            self.cut_ms = (!ends).then_some(self.clock.heard_ms);
             self.phase = Phase::Cut;
         } else {
-            self.flight.borrow_mut().told_usage = stream.facts().usage;
             self.flow(stream, ends);
         }
         Verdict::Continue(edit)
@@ -153,7 +150,7 @@ impl Attempt {
     /// What follows of a committed stream. It has served with its last word already: clients leave then, some before its bytes end.
     fn flow(&mut self, stream: Box<dyn AnswerStream>, ends: bool) {
         if ends || stream.facts().done {
-            self.flight.borrow_mut().serve(stream.facts().usage);
+            self.serve(stream.facts().usage);
         }
         self.phase = if ends { Phase::Passing } else { Phase::Flowing(stream, Vec::new()) };
     }

@@ -6,7 +6,7 @@
 //! **Invariant:** a stream that was let go and then falls silent is cut off, never ended: a client that reads to its end gets an
 //! error. (An error event can be sent only with bytes that come: outside of a callback for a body, the host takes none.)
 
-use super::super::reply::Reply;
+use super::super::http::Reply;
 use super::super::verdict::{Edit, Verdict};
 use super::answer::{is_document, unreadable};
 use super::{Attempt, MARGIN_MS, Phase, Way};
@@ -29,7 +29,7 @@ impl Attempt {
     #[must_use]
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Head => self.is_feared().then(|| self.before_envoy_ms()),
+            Phase::Head => self.may_time_out().then(|| self.before_envoy_ms()),
             Phase::Failing(..) => Some(self.hangs_ms()),
             Phase::Whole => Some(self.at_ms(self.answer_limit_ms()).min(self.before_envoy_ms())),
             Phase::Held(..) => Some(self.held_until_ms()),
@@ -47,7 +47,7 @@ impl Attempt {
     pub fn on_deadline(&mut self, now_ms: u64, body: &dyn Fn() -> Vec<u8>) -> Option<Verdict> {
         let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         match &self.phase {
-            Phase::Head if self.before_envoy_ms() <= now_ms => self.fear_timeout(),
+            Phase::Head if self.before_envoy_ms() <= now_ms => self.preselect_for_timeout(),
             Phase::Failing(status, headers) if self.hangs_ms() <= now_ms => {
                 let failure = self.judged(*status, headers, &body());
                 Some(self.gives_up(failure, now_ms))
@@ -55,7 +55,7 @@ impl Attempt {
             Phase::Whole => {
                 let limit_ms = self.answer_limit_ms();
                 if self.at_ms(limit_ms) > now_ms {
-                    return if self.before_envoy_ms() <= now_ms { self.fear_timeout() } else { None };
+                    return if self.before_envoy_ms() <= now_ms { self.preselect_for_timeout() } else { None };
                 }
                 let message = format!("no whole answer within {limit_ms} ms");
                 Some(self.gives_up(Failure::local(FailureClass::Timeout, message), now_ms))
@@ -103,28 +103,28 @@ impl Attempt {
 
     /// So long after it was sent.
     fn at_ms(&self, limit_ms: u64) -> u64 {
-        self.flight.borrow().sent_ms.saturating_add(limit_ms)
+        self.clock.sent_ms.saturating_add(limit_ms)
     }
 
     /// Whether Envoy's timer may strike, and would lead elsewhere than a lost connection.
-    fn is_feared(&self) -> bool {
+    fn may_time_out(&self) -> bool {
         let flight = self.flight.borrow();
         let is_short = flight.per_try_ms < self.limits.last_ms;
-        flight.way_taken == Way::Direct && (is_short || !flight.preset_moves())
+        flight.cursor().way_taken() == Way::Direct && (is_short || !flight.cursor().next_moves())
     }
 
     /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts an answer that is still held.
     fn before_envoy_ms(&self) -> u64 {
         let flight = self.flight.borrow();
-        if flight.way_taken != Way::Direct {
+        if flight.cursor().way_taken() != Way::Direct {
             return u64::MAX;
         }
-        self.started_ms.saturating_add(flight.per_try_ms.saturating_sub(MARGIN_MS))
+        self.clock.started_ms.saturating_add(flight.per_try_ms.saturating_sub(MARGIN_MS))
     }
 
     /// When the body of an error has hung for too long.
     fn hangs_ms(&self) -> u64 {
-        self.flight.borrow().heard_ms.saturating_add(ERROR_BODY_MS).min(self.before_envoy_ms())
+        self.clock.heard_ms.saturating_add(ERROR_BODY_MS).min(self.before_envoy_ms())
     }
 
     /// How long a whole answer may take.
@@ -137,48 +137,43 @@ impl Attempt {
     /// When a held stream's first token is too late, where it is still awaited and there is somewhere else to go.
     fn late_ms(&self) -> Option<u64> {
         let limit_ms = self.limits.leave_ms;
-        let flight = self.flight.borrow();
-        let awaited = flight.first_token_ms.is_none() && flight.has_alternative(&late(limit_ms));
-        drop(flight);
-        awaited.then(|| self.at_ms(limit_ms).min(self.before_envoy_ms()))
+        let is_awaited = self.clock.first_token_at_ms.is_none();
+        let may_leave = is_awaited && self.flight.borrow().has_alternative(&late(limit_ms));
+        may_leave.then(|| self.at_ms(limit_ms).min(self.before_envoy_ms()))
     }
 
     /// When a stream has been silent for too long, once it began.
     fn silent_ms(&self) -> Option<u64> {
-        let flight = self.flight.borrow();
-        flight.first_token_ms?;
-        Some(flight.heard_ms + flight.config.signalbox.stream_idle_timeout_ms?)
+        self.clock.first_token_at_ms?;
+        Some(self.clock.heard_ms + self.flight.borrow().config.signalbox.stream_idle_timeout_ms?)
     }
 
     /// When a stream has come nowhere for too long, however much it pings: nothing but that since its last progress, or, before its first
     /// token, all the time that the last deployment has.
     fn overdue_ms(&self) -> Option<u64> {
-        let flight = self.flight.borrow();
-        if flight.first_token_ms.is_none() {
-            return Some(flight.sent_ms.saturating_add(self.limits.last_ms));
+        if self.clock.first_token_at_ms.is_none() {
+            return Some(self.at_ms(self.limits.last_ms));
         }
-        Some(flight.progress_ms + flight.config.signalbox.stream_progress_timeout_ms?)
+        Some(self.clock.progress_ms + self.flight.borrow().config.signalbox.stream_progress_timeout_ms?)
     }
 
     /// The same, if something came at this time.
     pub(super) fn is_overdue(&self) -> bool {
-        let heard_ms = self.flight.borrow().heard_ms;
-        self.overdue_ms().is_some_and(|overdue_ms| overdue_ms <= heard_ms)
+        self.overdue_ms().is_some_and(|overdue_ms| overdue_ms <= self.clock.heard_ms)
     }
 
     pub(super) fn overdue(&self) -> Failure {
-        let flight = self.flight.borrow();
-        if flight.first_token_ms.is_none() {
+        if self.clock.first_token_at_ms.is_none() {
             return Failure::local(FailureClass::Timeout, format!("no first token within {} ms", self.limits.last_ms));
         }
-        let limit_ms = flight.config.signalbox.stream_progress_timeout_ms.unwrap_or_default();
+        let limit_ms = self.flight.borrow().config.signalbox.stream_progress_timeout_ms.unwrap_or_default();
         Failure::local(FailureClass::Timeout, format!("the stream came no further for {limit_ms} ms"))
     }
 
     /// When a stream that pings would have pinged again.
     fn with_ping_ms(&self, overdue_ms: u64) -> u64 {
-        let wait_ms = overdue_ms.saturating_sub(self.flight.borrow().sent_ms).min(PING_MS);
-        overdue_ms.max(self.flight.borrow().heard_ms.saturating_add(wait_ms))
+        let wait_ms = overdue_ms.saturating_sub(self.clock.sent_ms).min(PING_MS);
+        overdue_ms.max(self.clock.heard_ms.saturating_add(wait_ms))
     }
 
     /// When the last stream's head is let go without a token.
@@ -199,11 +194,11 @@ impl Attempt {
         matches!(&self.phase, Phase::Held(None, held) if is_document(held) == Some(true))
     }
 
-    /// Envoy's timer strikes next: chooses where that leads.
-    fn fear_timeout(&self) -> Option<Verdict> {
+    /// Envoy's timer strikes next: selects where that leads.
+    fn preselect_for_timeout(&self) -> Option<Verdict> {
         let mut flight = self.flight.borrow_mut();
         let timeout = flight.lost(flight.per_try_ms);
-        flight.choose(&timeout);
+        flight.select_next(&timeout);
         None
     }
 
@@ -214,13 +209,12 @@ impl Attempt {
         self.kept.set(0);
         let mut flight = self.flight.borrow_mut();
         flight.fail(failure);
-        if flight.preset.is_some() {
+        if flight.has_next() {
             return Verdict::Retry;
         }
-        flight.answered = true;
-        flight.drop_body();
+        flight.commit();
         let (error, cause) = flight.final_error();
-        Verdict::Reply(Reply::failure(&error, flight.told(now_ms, cause)))
+        Verdict::Reply(Reply::failure(&error, flight.error_headers(now_ms, cause)))
     }
 
     /// A committed stream ends without an end.
@@ -237,8 +231,8 @@ impl Attempt {
 
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
-        if self.is_begun_document() || (self.keeps_all() && self.flight.borrow().way_taken == Way::Direct) {
-            return self.fear_timeout();
+        if self.is_begun_document() || (self.keeps_all() && self.flight.borrow().cursor().way_taken() == Way::Direct) {
+            return self.preselect_for_timeout();
         }
         let Phase::Held(stream, held) = &mut self.phase else { return None };
         let held = std::mem::take(held);

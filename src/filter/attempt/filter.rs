@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::super::headers::{HeaderMap, flight_of};
+use super::super::exchange::relayed_flight;
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
+use super::super::http::{HeaderMap, flight_of};
 use super::super::properties;
-use super::super::relay::relayed_flight;
 use super::super::route::not_ready;
 use super::super::verdict::{Edit, Verdict};
 use super::super::worker::{SharedFlight, Worker};
@@ -107,7 +107,7 @@ impl Context {
             }
         };
         effects.push(Effect::SetHeaders(Map::Request, outgoing.headers));
-        if flight.borrow().preset_moves() {
+        if flight.borrow().cursor().next_moves() {
             lead_on(flight, worker, host, &mut effects);
         }
         self.body = Some(outgoing.body);
@@ -207,7 +207,7 @@ impl Context {
             _ => effects_of(verdict, length.unwrap_or_default(), attempt, worker, host),
         };
         worker.timers.wait(self.id, attempt.deadline_ms(), this);
-        let cost = attempt.flight().borrow().cost_logged();
+        let cost = attempt.flight().borrow().cost_for_log();
         effects.list.extend(cost.map(properties::cost));
         worker.report(host, attempt.flight(), &mut effects);
         effects

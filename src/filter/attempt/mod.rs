@@ -15,18 +15,17 @@ mod room;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::headers::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, to_provider};
+use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
+use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, to_provider};
 use super::kept::Kept;
-use super::patience::{Limits, Way};
-use super::relay::{self, RELAY, to_relay};
-use super::reply::Reply;
 use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight, Link};
-use crate::chat::{Failure, FailureClass};
+use crate::chat::{Failure, FailureClass, Usage};
 use crate::dialect::openai_chat::client::error;
-use crate::dialect::{AnswerContext, AnswerStream};
+use crate::dialect::{AnswerContext, AnswerStream, Echo};
 use crate::failure::{self, ErrorAnswer};
 use crate::provider::Dialect;
+use crate::routing::Place;
 use crate::routing::auto::Choice;
 use answer::unreadable;
 pub use filter::AttemptFilter;
@@ -36,8 +35,6 @@ use request::encode;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// A stream that shows nothing meaningful in so many bytes is let go.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
-/// Time to let go before Envoy's own timer strikes, in milliseconds.
-pub(super) const MARGIN_MS: u64 = 300;
 
 enum Phase {
     /// No headers yet.
@@ -59,22 +56,27 @@ enum Phase {
 /// One try.
 pub struct Attempt {
     flight: Rc<RefCell<Flight>>,
+    /// Which attempt of the flight it is, from 1.
+    number: usize,
+    /// Where in the plan it was sent.
+    place: Place,
     dialect: Dialect,
     phase: Phase,
+    /// Its times. The flight has a copy for as long as this attempt is open, since the flight ends attempts that are gone.
+    clock: Clock,
+    limits: Limits,
     /// What this try keeps of its answer.
     kept: Kept,
-    started_ms: u64,
-    limits: Limits,
+    /// What the answer must be told by.
+    echo: Echo,
     /// When its head came, Unix milliseconds.
     head_ms: u64,
     /// When an error event went to the client, after which nothing more comes, Unix milliseconds.
     cut_ms: Option<u64>,
-    /// Which try of the flight it is, from 1.
-    number: usize,
 }
 
 impl Attempt {
-    /// Begins the next try of a flight: what was preset is what is tried now. `cluster` is the one that Envoy took, where that is
+    /// Begins the next try of a flight: what was selected is what is tried now. `cluster` is the one that Envoy took, where that is
     /// known: should it be another, that one is what is tried.
     ///
     /// # Errors
@@ -87,25 +89,19 @@ impl Attempt {
     ) -> Result<(Self, Outgoing), Reply> {
         let mut this = flight.borrow_mut();
         // The first try follows the decision at once.
-        let now_ms = if this.tried.is_empty() && !this.is_timed() { this.started_ms } else { now_ms() };
-        let preset = this.taken(cluster);
-        let way = match cluster {
-            Some(cluster) if cluster != RELAY => Way::Direct,
-            _ => this.way,
-        };
+        let now_ms = if this.is_untried() && !this.is_timed() { this.started_ms } else { now_ms() };
+        let (next, way) = this.taken(cluster);
         this.lose(now_ms);
-        let Some((place, wait_ms)) = preset else {
+        let Some((place, wait_ms)) = next else {
             return Err(this.abort(false, now_ms));
         };
-        this.begin(place);
-        this.way_taken = way;
-        this.attempt_started_ms = now_ms;
-        this.sent_ms = now_ms.saturating_add(wait_ms);
-        this.heard_ms = now_ms;
-        this.progress_ms = now_ms;
-        (this.first_token_ms, this.told_usage) = (None, None);
-        this.choose(&Failure::local(FailureClass::Reset, ""));
-        let translated = this.translated.take().filter(|(of, _)| *of == place).map(|(_, encoded)| encoded);
+        let Some(limits) = this.deployment(place).map(|(_, deployment)| this.limits(deployment)) else {
+            return Err(this.abort(false, now_ms));
+        };
+        let clock = Clock::start(now_ms, wait_ms);
+        let number = this.begin(place, way, clock, limits.client_deadline);
+        this.select_next(&Failure::local(FailureClass::Reset, ""));
+        let translated = this.take_translated(place);
         let Some((candidate, deployment)) = this.deployment(place) else {
             return Err(this.abort(false, now_ms));
         };
@@ -115,30 +111,20 @@ impl Attempt {
             Err(mut reply) => {
                 reply.headers.extend(this.choice.iter().flat_map(Choice::headers));
                 this.finish(false);
-                this.answered = true;
                 return Err(reply);
             }
         };
         let mut headers =
             to_provider(client, &this.config.signalbox.edge.forward_headers, deployment, this.api, length);
         if way != Way::Direct {
-            headers.append(&mut to_relay(&this, deployment, way));
+            headers.append(&mut exchange::to_relay(&this, deployment, way));
         }
-        let limits = this.limits(deployment);
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
-        (this.dropped, this.echo, this.is_impatient) = (apart.dropped, apart.echo, limits.is_callers);
-        let (number, kept) = (this.begun, this.kept.part());
-        let attempt = Self {
-            flight: Rc::clone(flight),
-            dialect,
-            phase: Phase::Head,
-            kept,
-            started_ms: now_ms,
-            limits,
-            head_ms: now_ms,
-            cut_ms: None,
-            number,
-        };
+        this.dropped = apart.dropped;
+        let (kept, echo, phase) = (this.body.kept_part(), apart.echo, Phase::Head);
+        let flight = Rc::clone(flight);
+        let attempt =
+            Self { flight, number, place, dialect, phase, clock, limits, kept, echo, head_ms: now_ms, cut_ms: None };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
@@ -147,8 +133,8 @@ impl Attempt {
     /// `link` is what Envoy knows of its connection; asked for only where nobody knows better.
     pub fn ends(&self, link: &dyn Fn() -> Link, now_ms: u64) -> bool {
         let mut flight = self.flight.borrow_mut();
-        let is_mine = flight.open && flight.begun == self.number;
-        if !is_mine || !(self.is_held() || matches!(self.phase, Phase::Head)) {
+        let is_unanswered = self.is_held() || matches!(self.phase, Phase::Head);
+        if !flight.is_open_as(self.number) || !is_unanswered {
             return false;
         }
         let leads_on = matches!(self.phase, Phase::Head) && flight.let_go_of(&link(), now_ms);
@@ -162,15 +148,34 @@ impl Attempt {
     }
 
     /// Bytes came, at this Unix time in milliseconds.
-    pub fn hear(&self, now_ms: u64) {
-        self.flight.borrow_mut().heard_ms = now_ms;
+    pub fn hear(&mut self, now_ms: u64) {
+        self.clock.heard_ms = now_ms;
+        self.flight.borrow_mut().hear(self.number, self.clock);
+    }
+
+    /// More of a stream came: notes its first token, whether it moved on, and the tokens that it has told of.
+    fn hear_of(&mut self, stream: &dyn AnswerStream) {
+        if stream.facts().meaningful {
+            self.clock.first_token_at_ms.get_or_insert(self.clock.heard_ms);
+        }
+        if stream.progressed() {
+            self.clock.progress_ms = self.clock.heard_ms;
+        }
+        let mut flight = self.flight.borrow_mut();
+        flight.hear(self.number, self.clock);
+        flight.hear_usage(self.number, stream.facts().usage);
+    }
+
+    /// The attempt served.
+    fn serve(&self, usage: Option<Usage>) {
+        self.flight.borrow_mut().serve(usage);
     }
 
     /// What the answer needs to know of its request. Made when it is read; OpenAI's dialect, whose answers pass as they are, needs next to
     /// nothing.
     fn context(&self) -> AnswerContext {
         let flight = self.flight.borrow();
-        let place = flight.tried.last().and_then(|place| flight.deployment(*place));
+        let place = flight.deployment(self.place);
         let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
         if self.dialect == Dialect::OpenAi {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
@@ -182,26 +187,26 @@ impl Attempt {
             provider,
             awaited: flight.api.awaited(),
             model: model.cloned().unwrap_or_default(),
-            now_s: self.started_ms / 1000,
-            fallback_id: format!("chatcmpl-{:x}{:x}", self.started_ms, flight.random.clone().next()),
+            now_s: self.clock.started_ms / 1000,
+            fallback_id: format!("chatcmpl-{:x}{:x}", self.clock.started_ms, flight.cursor().chance()),
             include_usage: place.is_some_and(|(_, deployment)| flight.shows_usage(deployment)),
             hide_usage: false,
             thinking_blocks: true,
-            echo: flight.echo.clone(),
+            echo: self.echo.clone(),
         }
     }
 
     /// The head of the answer came. `headers` reads all of it; only a failure needs that.
     pub fn on_headers(&mut self, status: u16, headers: &dyn Fn() -> HeaderMap, ends: bool) -> Verdict {
-        self.head_ms = self.flight.borrow().heard_ms;
+        self.head_ms = self.clock.heard_ms;
         if !(200..300).contains(&status) {
             let headers = headers();
             let flight = self.flight.borrow();
-            let is_relayed = flight.way_taken != Way::Direct;
-            let (_, deployment) = flight.tried.last().and_then(|place| flight.deployment(*place)).unzip();
+            let is_relayed = flight.cursor().way_taken() != Way::Direct;
+            let (_, deployment) = flight.deployment(self.place).unzip();
             let limit_ms = deployment.map_or(0, |deployment| flight.relayed_ms(deployment));
             drop(flight);
-            if let Some(failure) = relay::failure(&headers, limit_ms).filter(|_| is_relayed) {
+            if let Some(failure) = exchange::relay_failure(&headers, limit_ms).filter(|_| is_relayed) {
                 return self.gives_up(failure, self.head_ms);
             }
             self.phase = Phase::Failing(status, headers);
@@ -277,9 +282,9 @@ impl Attempt {
             Some(String::from_utf8_lossy(value).into_owned())
         };
         let flight = self.flight.borrow();
-        let asked = flight.tried.last().and_then(|place| flight.deployment(*place));
+        let asked = flight.deployment(self.place);
         let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
-        failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: flight.heard_ms })
+        failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: self.clock.heard_ms })
     }
 
     /// Trailers ended the answer, and nothing of its body lies in Envoy's buffer: now the host takes no bytes of ours. A stream whose end
@@ -296,9 +301,8 @@ impl Attempt {
 
     fn commit(&mut self, edit: Edit) -> Verdict {
         let mut flight = self.flight.borrow_mut();
-        flight.answered = true;
-        flight.drop_body();
-        let mut set = flight.differs();
+        flight.commit();
+        let mut set = flight.answer_headers();
         let mut remove: &[&str] = &[];
         if flight.stream {
             remove = OF_REPLACED_BODY;
@@ -320,14 +324,14 @@ impl Attempt {
             return Verdict::Retry;
         }
         flight.fail(failure);
-        if flight.preset.is_some() {
+        if flight.has_next() {
             return Verdict::Retry;
         }
-        flight.answered = true;
+        flight.commit();
         let (error, cause) = flight.final_error();
         let body = error::body(&error);
-        let mut set = flight.differs();
-        set.extend(flight.of_failure(cause));
+        let mut set = flight.answer_headers();
+        set.extend(flight.failure_headers(cause));
         set.push((":status", error.status.to_string()));
         set.push(("content-type", "application/json".to_owned()));
         set.push(("content-length", body.len().to_string()));

@@ -2,8 +2,8 @@
 //!
 //! Most deployments bring nothing of their own, and then a body of the provider's dialect is not looked into.
 
-use super::super::added::USAGE;
 use super::super::brought::brought;
+use super::super::exchange::USAGE;
 use super::super::expressible::translate;
 use super::super::verdict::Edit;
 use super::super::{Api, Flight, Reply};
@@ -40,27 +40,29 @@ pub(super) fn encode(
         }
         let ask_usage = flight.asks_usage(deployment);
         let withheld = flight.withheld(deployment);
-        let reduced = if withheld.is_empty() { None } else { without(&flight.body, &withheld) };
-        let given = reduced.as_ref().unwrap_or(&flight.body);
+        let reduced = if withheld.is_empty() { None } else { without(flight.body(), &withheld) };
+        let given = reduced.as_deref().unwrap_or(flight.body());
         let suited = suited(flight, given, deployment, model);
-        if model == flight.asked && !flight.stripped && !ask_usage && suited.is_none() && reduced.is_none() {
-            return Ok((Edit::Keep, flight.body.len(), Apart::default()));
+        if model == flight.asked && !flight.body_rewritten && !ask_usage && suited.is_none() && reduced.is_none() {
+            return Ok((Edit::Keep, flight.body().len(), Apart::default()));
         }
         // The wish stands beside the model, unless there is a place for it already.
         let has_place = ask_usage && flight.stream_options;
         let (suited, dropped) = suited.unzip();
         let dropped = [withheld, dropped.unwrap_or_default()].concat();
-        let asking = has_place.then(|| with_usage_asked(suited.as_ref().unwrap_or(given)));
+        let asking = has_place.then(|| with_usage_asked(suited.as_deref().unwrap_or(given)));
         let changed = asking.or(suited).or(reduced);
         let (body, model_span) = match &changed {
-            Some(changed) => (changed, BodyScan::read(changed).map_err(|error| Reply::error(&error))?.model_span),
-            None => (&flight.body, flight.model_span.clone()),
+            Some(changed) => {
+                (changed.as_slice(), BodyScan::read(changed).map_err(|error| Reply::error(&error))?.model_span)
+            }
+            None => (flight.body(), flight.model_span.clone()),
         };
         let (end, mut prefix) =
             dialect::openai_chat::provider::splice(body, model_span, model, ask_usage && !has_place);
         let rest = body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();
-        if flight.stripped || changed.is_some() {
+        if flight.body_rewritten || changed.is_some() {
             prefix.extend_from_slice(rest);
             let apart = Apart { dropped, echo: Echo::default() };
             return Ok((Edit::Whole(prefix), length, apart));
@@ -69,7 +71,7 @@ pub(super) fn encode(
     }
     let encoded = match translated {
         Some(encoded) => encoded,
-        None => translate(&flight.body, deployment, model).map_err(|error| Reply::error(&error))?,
+        None => translate(flight.body(), deployment, model).map_err(|error| Reply::error(&error))?,
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
@@ -89,7 +91,7 @@ fn with_defaults(
     model: &str,
 ) -> Result<(Edit, usize, Apart), Reply> {
     let takes = |name: &str| flight.api.takes(name) && (flight.stream || name != USAGE);
-    let (mut body, mut dropped) = brought(&flight.body, defaults, &takes);
+    let (mut body, mut dropped) = brought(flight.body(), defaults, &takes);
     let withheld = flight.withheld(deployment);
     if let Some(reduced) = if withheld.is_empty() { None } else { without(&body, &withheld) } {
         body = reduced.into();

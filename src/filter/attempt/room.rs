@@ -37,11 +37,11 @@ impl Attempt {
     fn refused(&mut self) -> Verdict {
         self.give_up();
         let mut flight = self.flight.borrow_mut();
-        (flight.preset, flight.answered) = (None, true);
-        flight.drop_body();
+        flight.stop();
+        flight.commit();
         let error = overloaded();
         let body = error::body(&error);
-        let mut set = flight.differs();
+        let mut set = flight.answer_headers();
         set.extend(overloaded_headers());
         set.push((":status", error.status.to_string()));
         set.push(("content-type", "application/json".to_owned()));

@@ -2,6 +2,7 @@
 //! of Envoy where Envoy answers by itself.
 
 mod filter;
+mod mock_failure;
 mod plan;
 
 pub use filter::RouteFilter;

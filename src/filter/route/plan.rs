@@ -4,23 +4,21 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::super::endpoint::{Asked, asked};
+use super::super::exchange::{self, Cursor, Flight, Request, Way};
 use super::super::expressible::Expressible;
-use super::super::kept::{Kept, LARGE};
-use super::super::patience::{self, Way};
-pub use super::super::refusal::refusal;
-use super::super::rehearsal;
-use super::super::reply::{Reply, invalid, models, one_model};
-use super::super::{Api, Flight, Setup, choose};
+pub use super::super::http::refusal;
+use super::super::http::{Asked, Reply, asked, invalid, models, one_model};
+use super::super::kept::LARGE;
+use super::super::{Api, Setup, choose};
+use super::mock_failure;
 use crate::chat::ApiError;
 use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::dialect::Encoded;
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
-use crate::dialect::{Echo, Encoded};
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
-use crate::routing::strategy::Random;
-use crate::routing::{self, Ask, Claim, Inputs, Place, Plan, Routed, Whether};
+use crate::routing::{self, Ask, Claim, Inputs, Plan, Routed, Whether};
 use crate::state::Seen;
 
 /// The head of a request.
@@ -119,6 +117,8 @@ pub struct Moment<'a> {
     pub tags: &'a str,
     /// The value of `signalbox.affinity.tenant_header`; empty: none.
     pub tenant: &'a str,
+    /// The prompt's length in tokens, where anybody counts them.
+    pub prompt_tokens: u64,
     /// Any other header of the request, empty where it is not there. Asked for only where a decision depends on it.
     pub header: &'a dyn Fn(&str) -> String,
 }
@@ -127,7 +127,16 @@ impl Default for Moment<'_> {
     /// Nothing is known, and every place is free.
     fn default() -> Self {
         let header = &|_: &str| String::new();
-        Self { now_ms: 0, seed: 0, seen: &[], claim: &|_| Claim::Granted, tags: "", tenant: "", header }
+        Self {
+            now_ms: 0,
+            seed: 0,
+            seen: &[],
+            claim: &|_| Claim::Granted,
+            tags: "",
+            tenant: "",
+            prompt_tokens: 0,
+            header,
+        }
     }
 }
 
@@ -140,7 +149,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
-    let rehearsal = rehearsal::admit(head.rehearsal, &setup.signalbox)?;
+    let mock = mock_failure::admit(head.rehearsal, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
     let mut excluded = Vec::new();
     let (planned, filled) = loop {
@@ -163,22 +172,16 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
             Err(reply) => return Err(reply),
         }
     };
-    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, strip_gateway_params } =
-        planned;
-    let stripped = filled.is_some() || strip_gateway_params.is_some();
+    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, stripped } = planned;
+    let body_rewritten = filled.is_some() || stripped.is_some();
     let (filled, added) = filled.map(|filled| (filled.body, filled.added)).unzip();
-    body = strip_gateway_params.or(filled).unwrap_or(body);
-    let is_checked = body.len() > LARGE;
-    let patience::Times { per_try_ms, own_ms, patience_ms } =
-        patience::times(&setup.config, &plan, stream, own_timeout_ms);
-    let flight = Flight {
-        id: 0,
+    body = stripped.or(filled).unwrap_or(body);
+    let exchange::Times { per_try_ms, own_timeout_ms, client_timeout_ms } =
+        exchange::times(&setup.config, &plan, stream, own_timeout_ms);
+    let request = Request {
         config: Rc::clone(&setup.config),
         api,
-        body,
-        is_with_envoy: false,
-        kept: Kept::default(),
-        stripped,
+        body_rewritten,
         model_span,
         asked,
         stream,
@@ -186,42 +189,17 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         stream_options,
         started_ms: moment.now_ms,
         per_try_ms,
-        own_ms,
-        patience_ms,
-        way: Way::of_first(&setup.config, stream),
-        way_taken: Way::Direct,
-        free: 0,
-        is_again: false,
-        unreached: 0,
-        plan,
+        own_timeout_ms,
+        client_timeout_ms,
         choice,
         added: added.unwrap_or_default(),
-        refused: Rc::default(),
-        begun: 0,
-        tried: Vec::with_capacity(4),
-        causes: Vec::new(),
-        preset: Some((Place { stage: 0, candidate: 0 }, 0)),
-        is_checked,
-        translated: first.map(|encoded| (Place { stage: 0, candidate: 0 }, encoded)),
-        attempt_started_ms: moment.now_ms,
-        sent_ms: moment.now_ms,
-        heard_ms: moment.now_ms,
-        progress_ms: moment.now_ms,
-        first_token_ms: None,
-        told_usage: None,
-        is_impatient: false,
-        feared: None,
-        open: false,
-        answered: false,
-        dropped: Vec::new(),
-        echo: Echo::default(),
-        reports: Vec::with_capacity(2),
-        booking: None,
-        prompt_tokens: 0,
-        random: Random::new(moment.seed),
+        is_checked: body.len() > LARGE,
+        prompt_tokens: moment.prompt_tokens,
     };
-    match rehearsal {
-        Some(rehearsal) => flight.rehearse(rehearsal),
+    let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), moment.seed);
+    let flight = Flight::new(request, body, cursor, first);
+    match mock {
+        Some(mock) => mock_failure::inject(flight, mock),
         None => Ok(flight),
     }
 }
@@ -238,7 +216,7 @@ struct Planned {
     stream_options: bool,
     model_span: Range<usize>,
     /// The body without what it says to the gateway, where it says anything.
-    strip_gateway_params: Option<Vec<u8>>,
+    stripped: Option<Vec<u8>>,
 }
 
 fn planned(
@@ -250,13 +228,13 @@ fn planned(
     chosen: Option<&Chosen<'_>>,
     excluded: &mut Vec<DeploymentIndex>,
 ) -> Result<Planned, Reply> {
-    let strip_gateway_params = head.has_gateway_params().then(|| strip_gateway_params(body));
-    let model_span = match &strip_gateway_params {
+    let stripped = head.has_gateway_params().then(|| strip_gateway_params(body));
+    let model_span = match &stripped {
         Some(body) => BodyScan::read(body).map_err(|error| Reply::error(&error))?.model_span,
         None => head.model_span.clone(),
     };
     let choice = chosen.map(|chosen| chosen.choice);
-    let expressible = Expressible::new(config, api, head, strip_gateway_params.as_deref().unwrap_or(body));
+    let expressible = Expressible::new(config, api, head, stripped.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
@@ -285,7 +263,7 @@ fn planned(
         include_usage: head.include_usage,
         stream_options: head.stream_options,
         model_span,
-        strip_gateway_params,
+        stripped,
     })
 }
 

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::{Api, FLIGHT_HEADER};
+use super::super::FLIGHT_HEADER;
+use super::Api;
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
 
@@ -18,12 +19,13 @@ pub type OutgoingHeaders = Vec<(Cow<'static, str>, Cow<'static, [u8]>)>;
 /// What a client may say to a provider, beside what `signalbox.forward_headers` names.
 const FORWARDED: &[&str] = &["user-agent", "accept", "traceparent", "tracestate", "openai-beta", "anthropic-beta"];
 /// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
-pub(super) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
+pub(in crate::filter) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
 /// What else of a failed answer never passes: how long to wait is said in our own words, or not at all.
-pub(super) const OF_FAILURE: &[&str] = &["content-encoding", "content-length", "retry-after", "retry-after-ms"];
+pub(in crate::filter) const OF_FAILURE: &[&str] =
+    &["content-encoding", "content-length", "retry-after", "retry-after-ms"];
 
 /// The headers of one attempt.
-pub(super) fn to_provider(
+pub(in crate::filter) fn to_provider(
     client: HeaderMap,
     more: &[String],
     deployment: &Deployment,

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use super::endpoint::decoded;
 use super::headers::OutgoingHeaders;
+use super::paths::decoded;
 use crate::chat::ApiError;
 use crate::config::model::{RouterConfig, is_pattern};
 use crate::dialect::openai_chat::client::error;
 
 /// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
-pub(super) const ERROR_HEADER: &str = "x-signalbox-error";
+pub(in crate::filter) const ERROR_HEADER: &str = "x-signalbox-error";
 
 /// What keeps OpenAI's SDK from trying again.
-pub(super) fn no_retry() -> (&'static str, String) {
+pub(in crate::filter) fn no_retry() -> (&'static str, String) {
     ("x-should-retry", "false".to_owned())
 }
 
@@ -66,14 +66,14 @@ impl Reply {
     }
 
     /// A document.
-    pub(super) fn json(value: &serde_json::Value) -> Self {
+    pub(in crate::filter) fn json(value: &serde_json::Value) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
         Self { status: 200, headers, body: value.to_string().into_bytes() }
     }
 }
 
 /// An `invalid_request_error`.
-pub(super) fn invalid(status: u16, code: &str, param: Option<&str>, message: String) -> ApiError {
+pub(in crate::filter) fn invalid(status: u16, code: &str, param: Option<&str>, message: String) -> ApiError {
     ApiError {
         status,
         kind: "invalid_request_error",
@@ -84,13 +84,13 @@ pub(super) fn invalid(status: u16, code: &str, param: Option<&str>, message: Str
 }
 
 /// `/v1/models`: every group that is no pattern, every router, and every alias that is not hidden.
-pub(super) fn models(config: &RouterConfig) -> Reply {
+pub(in crate::filter) fn models(config: &RouterConfig) -> Reply {
     let data: Vec<_> = listed(config).map(|(id, owner)| model(id, owner)).collect();
     Reply::json(&json!({"object": "list", "data": data}))
 }
 
 /// `/v1/models/ID`, the name as it stands in the path: SDKs encode it, people do not, and a name may itself look encoded.
-pub(super) fn one_model(config: &RouterConfig, part: &str) -> Reply {
+pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str) -> Reply {
     let name = decoded(part);
     let named = |name: &str| listed(config).find(|(id, _)| *id == name);
     let found = named(&name).or_else(|| named(part));
@@ -98,7 +98,7 @@ pub(super) fn one_model(config: &RouterConfig, part: &str) -> Reply {
 }
 
 /// OpenAI's refusal of a model it does not know, with the names that are known.
-pub(super) fn unknown_model(config: &RouterConfig, asked: &str) -> ApiError {
+pub(in crate::filter) fn unknown_model(config: &RouterConfig, asked: &str) -> ApiError {
     let known: Vec<&str> = listed(config).map(|(id, _)| id).take(10).collect();
     let asked: String = asked.chars().take(100).collect();
     let message = format!("The model `{asked}` does not exist. This gateway serves: {}.", known.join(", "));

@@ -8,13 +8,14 @@
 //!
 //! **Invariant:** an attempt that is the last one is never cut off at the time after which another deployment would have been tried.
 
-use super::Flight;
-use super::attempt::MARGIN_MS;
+use super::Request;
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::{Deployment, RouterConfig, StreamCommit};
 use crate::routing::failover::{self, Next, Rules};
 use crate::routing::{Place, Plan};
 
+/// Time to let go before Envoy's own timer strikes, in milliseconds.
+pub(in crate::filter) const MARGIN_MS: u64 = 300;
 /// No request waits longer on its own word, in milliseconds: LiteLLM's longest default. Also for Envoy's timer where it is not needed.
 const MAX_TIMEOUT_MS: u64 = 6_000_000;
 
@@ -33,39 +34,39 @@ pub enum Way {
 
 /// The times of one attempt, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(in crate::filter) struct Limits {
     /// Until another deployment is tried: to the end of a whole answer, to the first token of a stream.
     pub leave_ms: u64,
     /// The same where nothing else can be tried.
     pub last_ms: u64,
-    /// It is the caller who set the former, not the configuration.
-    pub is_callers: bool,
+    /// It is the client that set the former, not the configuration.
+    pub client_deadline: bool,
 }
 
 /// The times of one request, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times {
+pub(in crate::filter) struct Times {
     /// Envoy's, for each attempt.
     pub per_try_ms: u64,
     /// The request's own `timeout`.
-    pub own_ms: Option<u64>,
+    pub own_timeout_ms: Option<u64>,
     /// The same, where the configuration would have waited longer.
-    pub patience_ms: Option<u64>,
+    pub client_timeout_ms: Option<u64>,
 }
 
 /// The times of a request that was planned like this.
-pub(super) fn times(config: &RouterConfig, plan: &Plan, stream: bool, own_ms: Option<u64>) -> Times {
-    let own_ms = own_ms.map(|own_ms| own_ms.clamp(1, MAX_TIMEOUT_MS));
+pub(in crate::filter) fn times(config: &RouterConfig, plan: &Plan, stream: bool, own_timeout_ms: Option<u64>) -> Times {
+    let own_timeout_ms = own_timeout_ms.map(|own_ms| own_ms.clamp(1, MAX_TIMEOUT_MS));
     let configured_ms = configured_ms(config, plan, stream);
-    let patience_ms = own_ms.filter(|own_ms| *own_ms < configured_ms);
+    let client_timeout_ms = own_timeout_ms.filter(|own_ms| *own_ms < configured_ms);
     // The filter sees to a stream's first token before Envoy does.
     let margin_ms = if stream { MARGIN_MS } else { 0 };
-    let per_try_ms = match own_ms {
+    let per_try_ms = match own_timeout_ms {
         _ if is_held_whole(config, stream) => MAX_TIMEOUT_MS,
         Some(own_ms) => own_ms + margin_ms,
         None => configured_ms,
     };
-    Times { per_try_ms, own_ms, patience_ms }
+    Times { per_try_ms, own_timeout_ms, client_timeout_ms }
 }
 
 /// Whether a stream is held until it is complete: Envoy's timer would run for as long.
@@ -95,60 +96,25 @@ fn configured_ms(config: &RouterConfig, plan: &Plan, stream: bool) -> u64 {
 
 impl Way {
     /// How the first attempt of a request goes.
-    pub(super) fn of_first(config: &RouterConfig, stream: bool) -> Self {
+    pub(in crate::filter) fn of_first(config: &RouterConfig, stream: bool) -> Self {
         if is_held_whole(config, stream) { Self::Relay } else { Self::Direct }
     }
 }
 
-impl Flight {
+impl Request {
+    /// Whether its stream is held until it is complete.
+    pub(super) fn is_held_whole(&self) -> bool {
+        is_held_whole(&self.config, self.stream)
+    }
+
     /// The times of an attempt at a deployment.
-    pub(super) fn limits(&self, deployment: &Deployment) -> Limits {
+    pub(in crate::filter) fn limits(&self, deployment: &Deployment) -> Limits {
         let times = self.config.times(deployment);
         let configured_ms = if self.stream { times.first_token_ms } else { times.answer_ms };
-        let is_callers = self.patience_ms.is_some_and(|own_ms| own_ms < configured_ms);
-        // For a stream the caller's own word only makes the wait for its first token shorter.
-        let own_ms = self.own_ms.filter(|_| !self.stream || is_callers);
+        let client_deadline = self.client_timeout_ms.is_some_and(|own_ms| own_ms < configured_ms);
+        // For a stream the client's own word only makes the wait for its first token shorter.
+        let own_ms = self.own_timeout_ms.filter(|_| !self.stream || client_deadline);
         let leave_ms = own_ms.unwrap_or(configured_ms);
-        Limits { leave_ms, last_ms: self.own_ms.unwrap_or(times.last_ms).max(leave_ms), is_callers }
-    }
-
-    /// How long the relay gives an attempt at a deployment until its head.
-    pub(super) fn relayed_ms(&self, deployment: &Deployment) -> u64 {
-        let Limits { leave_ms, last_ms, .. } = self.limits(deployment);
-        let has_alternative = self.has_alternative(&Failure::local(FailureClass::Timeout, String::new()));
-        if has_alternative { leave_ms } else { last_ms }
-    }
-
-    /// How what follows on a failure goes to its place. Where silence has left nothing but the deployment that was silent last, and
-    /// Envoy gave it less time than it may have, that one is asked again.
-    pub(super) fn choose_way(&mut self, failure: &Failure) {
-        if is_held_whole(&self.config, self.stream) {
-            self.way = Way::Relay;
-            return;
-        }
-        self.way = Way::Direct;
-        let is_silence = failure.class == FailureClass::Timeout && failure.status == 0;
-        let is_over = self.answered || self.way_taken == Way::LastRelay;
-        let place = self.preset.map(|(place, _)| place).or(self.tried.last().copied());
-        let Some(place) = place.filter(|place| is_silence && !is_over && self.is_cut_short(*place)) else { return };
-        if self.preset.is_none() || self.is_end(place, failure) {
-            self.preset = Some((place, 0));
-            self.way = Way::LastRelay;
-        }
-    }
-
-    /// Whether Envoy's timer gives a place less time than it may have as the last one.
-    fn is_cut_short(&self, place: Place) -> bool {
-        if self.plan.candidate(place).is_none_or(|candidate| candidate.ruled_out) {
-            return false;
-        }
-        let last_ms = self.deployment(place).map(|(_, deployment)| self.limits(deployment).last_ms);
-        last_ms.is_some_and(|last_ms| last_ms > self.per_try_ms)
-    }
-
-    /// Whether a failure like this would lead nowhere from a place that is yet to be tried.
-    fn is_end(&self, place: Place, failure: &Failure) -> bool {
-        let tried: Vec<Place> = self.tried.iter().copied().chain([place]).collect();
-        failover::next(&self.plan, &tried, failure, &Rules::of(&self.config.signalbox), 0) == Next::GiveUp
+        Limits { leave_ms, last_ms: self.own_timeout_ms.unwrap_or(times.last_ms).max(leave_ms), client_deadline }
     }
 }

@@ -7,9 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::Flight;
-use super::headers::{HeaderMap, OutgoingHeaders};
-use super::patience::Way;
+use super::super::http::{HeaderMap, OutgoingHeaders};
+use super::{Flight, Way};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::Deployment;
 
@@ -27,7 +26,7 @@ pub const RELAY_SAYS_HEADER: &str = "x-signalbox-relay-says";
 const FROM_DEPLOYMENT: &str = "via_upstream";
 
 /// What the relay needs to know of an attempt.
-pub(super) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> OutgoingHeaders {
+pub(in crate::filter) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> OutgoingHeaders {
     let mut headers: OutgoingHeaders = Vec::with_capacity(4);
     let mut set = |name: &'static str, value: Vec<u8>| headers.push((name.into(), value.into()));
     set(RELAY_TO_HEADER, deployment.id.clone().into_bytes());
@@ -43,7 +42,7 @@ pub(super) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> Ou
 /// The flight of a request that may come from the relay. It may also be the next attempt after one that took the relay, since attempts
 /// share their headers: that one has its flight in filter state.
 #[must_use]
-pub fn relayed_flight(headers: &HeaderMap) -> Option<u64> {
+pub(in crate::filter) fn relayed_flight(headers: &HeaderMap) -> Option<u64> {
     let (_, value) = headers.iter().find(|(name, _)| name == RELAY_FLIGHT_HEADER)?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
@@ -52,9 +51,9 @@ impl Flight {
     /// The headers of what the relay sends on, without those that were for the relay. `None`: the attempt that is open did not send it.
     #[must_use]
     pub fn relayed(&self, headers: HeaderMap) -> Option<OutgoingHeaders> {
-        let (_, deployment) = self.tried.last().filter(|_| self.open).and_then(|place| self.deployment(*place))?;
+        let (_, deployment) = self.stage.open().and_then(|open| self.deployment(open.place))?;
         let (_, to) = headers.iter().find(|(name, _)| name == RELAY_TO_HEADER)?;
-        if self.way_taken == Way::Direct || *to != deployment.id.as_bytes() {
+        if self.cursor.way_taken() == Way::Direct || *to != deployment.id.as_bytes() {
             return None;
         }
         let scheme: &'static [u8] = if deployment.endpoint.tls { b"https" } else { b"http" };
@@ -71,7 +70,7 @@ impl Flight {
 }
 
 /// The failure that an answer is which the relay gave itself; `None`: it is the deployment's own.
-pub(super) fn failure(headers: &HeaderMap, limit_ms: u64) -> Option<Failure> {
+pub(in crate::filter) fn failure(headers: &HeaderMap, limit_ms: u64) -> Option<Failure> {
     let (_, says) = headers.iter().find(|(name, _)| name == RELAY_SAYS_HEADER)?;
     let says = String::from_utf8_lossy(says);
     if says == FROM_DEPLOYMENT {

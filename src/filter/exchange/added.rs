@@ -10,24 +10,24 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::expressible::is_foreign;
-use super::patience::Way;
-use super::{Api, Flight, Report};
+use super::super::Api;
+use super::super::expressible::is_foreign;
+use super::{Flight, Report, Stage, Way};
 use crate::chat::Failure;
 use crate::config::model::Deployment;
 use crate::dialect::body_defaults::object;
 use crate::failure::refuses;
 
 /// The wish for a stream's usage.
-pub(super) const USAGE: &str = "stream_options";
+pub(in crate::filter) const USAGE: &str = "stream_options";
 
 /// Which members deployments refuse, by their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Refused(BTreeMap<String, Vec<String>>);
+pub(in crate::filter) struct Refused(BTreeMap<String, Vec<String>>);
 
 impl Refused {
     /// Whether a deployment refuses a member.
-    pub(super) fn has(&self, deployment: &Deployment, member: &str) -> bool {
+    pub(in crate::filter) fn has(&self, deployment: &Deployment, member: &str) -> bool {
         // Nearly always nothing is known, and nothing is looked up.
         !self.0.is_empty() && self.of(deployment).iter().any(|known| known == member)
     }
@@ -37,7 +37,7 @@ impl Refused {
     }
 
     /// Notes it. Returns whether it is news.
-    pub(super) fn add(this: &mut Rc<Self>, id: &str, member: &str) -> bool {
+    pub(in crate::filter) fn add(this: &mut Rc<Self>, id: &str, member: &str) -> bool {
         if this.0.get(id).is_some_and(|known| known.iter().any(|known| known == member)) {
             return false;
         }
@@ -48,7 +48,7 @@ impl Refused {
 
 impl Flight {
     /// What of the members that the gateway added a deployment refuses.
-    pub(super) fn withheld(&self, deployment: &Deployment) -> Vec<String> {
+    pub(in crate::filter) fn withheld(&self, deployment: &Deployment) -> Vec<String> {
         let known = self.refused.of(deployment);
         if known.is_empty() {
             return Vec::new();
@@ -62,7 +62,7 @@ impl Flight {
     fn added_for<'a>(&'a self, deployment: &'a Deployment) -> Vec<&'a str> {
         let mut added: Vec<&str> = self.added.iter().map(String::as_str).collect();
         if let Some(defaults) = &deployment.defaults
-            && let Some(own) = object(&self.body)
+            && let Some(own) = object(self.body())
         {
             let brought = defaults.members.keys().chain(defaults.extra_body.keys()).map(String::as_str);
             added.extend(brought.filter(|member| !own.contains_key(*member)));
@@ -72,10 +72,11 @@ impl Flight {
 
     /// Where a failure refuses nothing but a member that the gateway added: lets the same deployment be asked again without it. Returns
     /// whether it is so.
-    pub(super) fn resend(&mut self, failure: &Failure) -> bool {
-        let Some(&place) = self.tried.last().filter(|_| self.open && !self.answered) else { return false };
+    pub(in crate::filter) fn resend(&mut self, failure: &Failure) -> bool {
+        let Stage::Trying(open) = &self.stage else { return false };
+        let place = open.place;
         // Envoy makes no retry after the relay's interim answer.
-        if self.way_taken == Way::LastRelay {
+        if self.cursor.way_taken() == Way::LastRelay {
             return false;
         }
         let Some((_, deployment)) = self.deployment(place) else { return false };

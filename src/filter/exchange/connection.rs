@@ -4,19 +4,16 @@
 //! a provider closes connections that idle: a request that meets such a one is lost through nobody's fault. In both cases the same
 //! deployment is asked again at once, and neither a retry nor health is spent.
 //!
-//! **Invariant:** no request has more than [`MAX_FREE`] attempts of that kind, so attempts end.
+//! **Invariant:** what Envoy knows of a connection is asked for only where nobody knows better: it costs four calls.
 
 use std::net::IpAddr;
 
-use super::Flight;
-use super::patience::Way;
-use crate::chat::{Failure, FailureClass, Fault};
+use super::{Flight, Way};
+use crate::chat::Fault;
 use crate::config::model::Deployment;
 use crate::failure;
 use crate::state::Outcome;
 
-/// Attempts of one request that spend nothing. Envoy's own number of retries has room for them.
-const MAX_FREE: u32 = 5;
 /// A connection that was ready within so many nanoseconds was there before: a new one takes longer, be it to this machine.
 const REUSED_NS: u64 = 100_000;
 /// A connection that was dead when it was taken is lost at once, in milliseconds.
@@ -39,24 +36,26 @@ pub struct Link {
 
 impl Flight {
     /// Envoy let go of the open attempt without any answer. Returns whether that says where the flight goes next.
-    pub(super) fn let_go_of(&mut self, link: &Link, now_ms: u64) -> bool {
-        let Some((_, deployment)) = self.tried.last().and_then(|place| self.deployment(*place)) else { return false };
-        if self.way_taken != Way::Direct {
+    pub(in crate::filter) fn let_go_of(&mut self, link: &Link, now_ms: u64) -> bool {
+        let Some(open) = self.stage.open() else { return false };
+        let (place, clock) = (open.place, open.clock);
+        let Some((_, deployment)) = self.deployment(place) else { return false };
+        if self.cursor.way_taken() != Way::Direct {
             return false;
         }
         let hosts = hosts(deployment, link);
         if link.is_made {
-            let is_at_once = now_ms.saturating_sub(self.sent_ms) < AT_ONCE_MS;
+            let is_at_once = now_ms.saturating_sub(clock.sent_ms) < AT_ONCE_MS;
             return link.ready_ns < REUSED_NS && is_at_once && self.again();
         }
-        let waited_ms = now_ms.saturating_sub(self.attempt_started_ms).saturating_add(INEXACT_MS);
+        let waited_ms = now_ms.saturating_sub(clock.started_ms).saturating_add(INEXACT_MS);
         if link.reason.is_empty() && waited_ms < self.config.signalbox.connect_timeout_ms {
             // The client left, or Envoy's timer struck.
             return false;
         }
         let failure = failure::no_connection(&link.reason);
-        self.unreached += 1;
-        if failure.fault == Fault::Gateway || self.unreached >= hosts || !self.again() {
+        let unreached = self.cursor.unreached();
+        if failure.fault == Fault::Gateway || unreached >= hosts || !self.again() {
             self.fail(failure);
         }
         true
@@ -64,14 +63,12 @@ impl Flight {
 
     /// Asks the same deployment again, as if it had not been asked. Returns whether that may be.
     pub(super) fn again(&mut self) -> bool {
-        let Some(&place) = self.tried.last().filter(|_| self.free < MAX_FREE) else { return false };
-        self.free += 1;
-        self.open = false;
-        self.is_again = true;
-        self.end(place, Outcome::Abandoned, None);
-        (self.preset, self.way) = (Some((place, 0)), self.way_taken);
-        self.feared = Some(Failure::local(FailureClass::Reset, ""));
-        true
+        let Some(place) = self.stage.open().map(|open| open.place) else { return false };
+        let may_be = self.cursor.again(place);
+        if may_be {
+            self.end(Outcome::Abandoned, None);
+        }
+        may_be
     }
 }
 

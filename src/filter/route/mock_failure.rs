@@ -7,13 +7,11 @@
 //!
 //! **Invariant:** without leave of the configuration there is no rehearsal: anybody could send requests past the model it asks for.
 
-use super::Flight;
-use super::reply::{Reply, invalid};
+use super::super::Flight;
+use super::super::http::{Reply, invalid};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::Settings;
 use crate::dialect::scan::MockFailure;
-use crate::routing::Place;
-use crate::routing::failover::{self, Rules};
 
 /// Refuses a rehearsal that the configuration does not allow.
 ///
@@ -47,31 +45,14 @@ fn failure(rehearsal: MockFailure) -> Failure {
     Failure { status, ..Failure::local(class, format!("a rehearsed failure (`{}`)", member(rehearsal))) }
 }
 
-impl Flight {
-    /// Counts the first attempt as failed, and chooses what follows.
-    ///
-    /// # Errors
-    /// The rehearsed failure, where nothing does.
-    pub(super) fn rehearse(mut self, rehearsal: MockFailure) -> Result<Self, Reply> {
-        let first = Place { stage: 0, candidate: 0 };
-        let failure = failure(rehearsal);
-        self.tried.push(first);
-        if rehearsal == MockFailure::RateLimit {
-            self.choose(&failure);
-        } else {
-            let rules = Rules::of(&self.config.signalbox);
-            loop {
-                let beyond = failover::beyond_asked(&self.plan, &failure, &rules);
-                self.preset = beyond.map(|place| (place, 0));
-                let Some(place) = beyond.filter(|place| self.translate(*place).is_err()) else { break };
-                self.plan.candidate_mut(place).into_iter().for_each(|candidate| candidate.ruled_out = true);
-            }
-        }
-        self.causes.push((first, failure));
-        if self.preset.is_some() {
-            return Ok(self);
-        }
-        let (error, cause) = self.final_error();
-        Err(Reply::failure(&error, self.of_failure(cause)))
+/// Counts the first attempt as failed, and selects what follows.
+///
+/// # Errors
+/// The mock failure, where nothing does.
+pub(super) fn inject(mut flight: Flight, mock: MockFailure) -> Result<Flight, Reply> {
+    if flight.mock(failure(mock), mock != MockFailure::RateLimit) {
+        return Ok(flight);
     }
+    let (error, cause) = flight.final_error();
+    Err(Reply::failure(&error, flight.failure_headers(cause)))
 }

@@ -5,11 +5,14 @@
 //!
 //! **Invariant:** what waiting mends is a 429 with the time that is really left, and everything else is none.
 
-use super::final_error::LONG_WAIT_MS;
 use super::reply::{Reply, invalid, unknown_model};
 use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
+
+/// From how long a wait on an SDK is not to try again by itself, in milliseconds: it would hold its caller for as long, and no SDK waits
+/// for longer.
+pub(in crate::filter) const LONG_WAIT_MS: u64 = 60_000;
 
 /// Answers a refusal. `inexpressible` is why the first deployment that cannot express the request cannot.
 #[must_use]

@@ -22,7 +22,7 @@ pub enum Api {
 
 impl Api {
     /// What its answers must hold.
-    pub(super) const fn awaited(self) -> Awaited {
+    pub(in crate::filter) const fn awaited(self) -> Awaited {
         match self {
             Self::Chat => Awaited::Chat,
             Self::Completions => Awaited::Completion,
@@ -74,7 +74,7 @@ impl Api {
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked<'a> {
+pub(in crate::filter) enum Asked<'a> {
     Api(Api),
     Models,
     /// A model's name, percent-encoded as far as the client did so: [`decoded`].
@@ -82,7 +82,7 @@ pub(super) enum Asked<'a> {
     Nothing,
 }
 
-pub(super) fn asked(path: &str) -> Asked<'_> {
+pub(in crate::filter) fn asked(path: &str) -> Asked<'_> {
     let path = path.split_once(['?', '#']).map_or(path, |(path, _)| path);
     let Some(path) = below(path, "") else { return Asked::Nothing };
     let path = below(path, "v1").unwrap_or(path);

@@ -1,19 +1,15 @@
-//! How attempts end, as values for the state and Envoy's statistics.
-//!
-//! **Invariant:** an attempt that began has one [`Ending`].
+//! What came of attempts, as values for the state and Envoy's statistics.
 
 use crate::catalogue::Usd;
 use crate::chat::Usage;
 use crate::config::model::DeploymentIndex;
-use crate::state::{Measure, Outcome, Tally};
+use crate::state::{Booking, Measure, Outcome, Tally};
 
 /// What the state learns of a flight.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Report {
-    /// An attempt at a deployment began.
-    Began(DeploymentIndex),
-    /// It ended. Each attempt that began has one of these.
-    Ended(Ending),
+    /// An attempt ended.
+    Ended(AttemptResult),
     /// A deployment refuses a member of the body that the gateway had added.
     Refused {
         /// The deployment's id.
@@ -23,9 +19,9 @@ pub enum Report {
     },
 }
 
-/// How an attempt ended, for the state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+/// How an attempt ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AttemptResult {
     /// Whose attempt it was.
     pub deployment: DeploymentIndex,
     /// How it ended.
@@ -38,9 +34,11 @@ pub struct Ending {
     pub took_ms: u64,
     /// How long it took until the first token of a stream, in milliseconds.
     pub first_token_ms: Option<u64>,
+    /// What it held in the books; `None`: its beginning was not recorded yet.
+    pub reservation: Option<Booking>,
 }
 
-impl Ending {
+impl AttemptResult {
     /// Counts it for Envoy's statistics.
     pub fn count(&self, tally: &mut Tally, deployment: DeploymentIndex) {
         let mut add = |measure, by| tally.add(deployment, measure, by);

@@ -1,0 +1,15 @@
+//! HTTP as clients and providers see it: paths, headers, and the answers that the filter gives itself.
+
+mod headers;
+mod paths;
+mod refusal;
+mod reply;
+
+pub use headers::{HeaderMap, OutgoingHeaders};
+pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, flight_of, to_provider};
+pub use paths::Api;
+pub(super) use paths::{Asked, asked};
+pub(super) use refusal::LONG_WAIT_MS;
+pub use refusal::refusal;
+pub use reply::Reply;
+pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model};
