@@ -13,8 +13,8 @@
 //! | [`config`] | LiteLLM's `config.yaml` to a [`config::model::RouterConfig`] that cannot be wrong |
 //! | [`state`] | what is remembered between requests |
 //! | [`routing`] | which deployments may serve a request, in which order |
-//! | [`filter`] | the two roles as state machines: data in, effects out |
-//! | `wasm` | the shell: the only room that says `proxy_wasm` |
+//! | [`filter`] | the two roles as state machines over a `Host`: events in, effects out |
+//! | `wasm` | the shell: the only room that says `proxy_wasm`; it implements `filter::Host` and decides nothing |
 //! | [`generate`] | configuration to Envoy's own |
 //! | `sim` | the provider simulator (feature `cli`) |
 //!

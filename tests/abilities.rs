@@ -6,7 +6,7 @@
 mod planning;
 
 use serde_json::{Value, json};
-use signalbox::filter::route::{Moment, decide};
+use signalbox::filter::route::{PlanContext, decide};
 use signalbox::filter::{Api, Flight, Reply, Setup};
 use signalbox::state::Seen;
 
@@ -47,7 +47,7 @@ fn with_part(text: &str, part: &str) -> Value {
     json!([{"role": "user", "content": [{"type": "text", "text": text}, serde_json::from_str::<Value>(part).unwrap()]}])
 }
 
-fn ask(setup: &Setup, messages: &Value, more: Value, moment: &Moment<'_>) -> Result<Flight, Reply> {
+fn ask(setup: &Setup, messages: &Value, more: Value, moment: &PlanContext<'_>) -> Result<Flight, Reply> {
     let mut body = json!({"model": "smart", "messages": messages});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     decide(setup, Api::Chat, serde_json::to_vec(&body).unwrap(), moment)
@@ -61,7 +61,8 @@ fn told(flight: &Flight) -> [&str; 3] {
 
 #[track_caller]
 fn assert_told(setup: &Setup, messages: &Value, more: Value, wanted: [&str; 3]) {
-    let flight = ask(setup, messages, more, &Moment::default()).unwrap_or_else(|reply| panic!("{}", body_of(&reply)));
+    let flight =
+        ask(setup, messages, more, &PlanContext::default()).unwrap_or_else(|reply| panic!("{}", body_of(&reply)));
     assert_eq!(told(&flight), wanted);
 }
 
@@ -82,7 +83,7 @@ fn d1_a_conversation_goes_on_with_its_own_tier_after_an_image() {
     assert_told(&setup, &talk, json!({}), ["c", "COMPLEX", "needs_image"]);
     let mut without = text(EASY);
     without.as_array_mut().unwrap().extend(more);
-    let flight = ask(&setup, &without, json!({}), &Moment::default()).unwrap();
+    let flight = ask(&setup, &without, json!({}), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight)[..2], ["a", "SIMPLE"], "once the client has dropped the image");
 }
 
@@ -112,7 +113,7 @@ fn d1_every_need_has_its_cause() {
         assert_told(&of_first(facts), &messages, more, ["b", "MEDIUM", cause]);
     }
     let long = text(&"a word ".repeat(20_000));
-    let flight = ask(&of_first("max_input_tokens: 1000"), &long, json!({}), &Moment::default()).unwrap();
+    let flight = ask(&of_first("max_input_tokens: 1000"), &long, json!({}), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight)[2], "needs_context_window");
     assert_ne!(told(&flight)[0], "a");
     let region = ["region_name: us, ", "region_name: eu, "].map(|region| format!("{region}{PARAMS}"));
@@ -137,7 +138,7 @@ fn d1_a_dialect_that_cannot_say_it_is_no_choice_either() {
     let custom = json!([{"type": "custom", "custom": {"name": "f"}}]);
     assert_told(&setup, &text(EASY), json!({"tools": custom}), wanted);
     let body = br#"{"model":"smart","input":"hello"}"#.to_vec();
-    let flight = decide(&setup, Api::Embeddings, body, &Moment::default()).unwrap();
+    let flight = decide(&setup, Api::Embeddings, body, &PlanContext::default()).unwrap();
     assert_eq!(told(&flight)[0], "c", "another endpoint is no other");
 }
 
@@ -155,21 +156,21 @@ fn d1_rules_wishes_and_budgets_do_not_lead_where_it_cannot_be_served() {
         ("MEDIUM", ["b", "MEDIUM", "client_request"]),
     ] {
         let header = |name: &str| if name == "x-signalbox-tier" { wish.to_owned() } else { String::new() };
-        let moment = Moment { header: &header, ..Moment::default() };
+        let moment = PlanContext { header: &header, ..PlanContext::default() };
         assert_eq!(told(&ask(&setup, &with_part(EASY, IMAGE), json!({}), &moment).unwrap()), wanted, "{wish}");
     }
 
     let setup = tiers(["", BLIND, "", ""], "budget_lowering: 0.9, ");
     let spent = Seen { budget_share: 0.95, ..Seen::default() };
     let seen = [Seen::default(), Seen::default(), Seen::default(), spent];
-    let moment = Moment { seen: &seen, ..Moment::default() };
+    let moment = PlanContext { seen: &seen, ..PlanContext::default() };
     let lowered = |messages: &Value| {
         let flight = ask(&setup, messages, json!({}), &moment).unwrap();
         told(&flight).map(str::to_owned)
     };
     assert_eq!(lowered(&text(REASONING)), ["c", "COMPLEX", "budget_lowering"]);
     let seen = [Seen::default(), Seen::default(), spent, spent];
-    let moment = Moment { seen: &seen, ..Moment::default() };
+    let moment = PlanContext { seen: &seen, ..PlanContext::default() };
     let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &moment).unwrap();
     assert_eq!(told(&flight), ["a", "SIMPLE", "budget_lowering"], "past the one that cannot");
 }
@@ -180,7 +181,7 @@ fn d1_of_several_groups_of_a_tier_one_that_could_serve_it_is_drawn() {
     let settings = "signalbox:\n  routers:\n    smart: {classifier_type: heuristic, default_model: c, tiers: {SIMPLE: [a, b, c]}}\n";
     let setup = setup(&groups, settings);
     for seed in 0..20 {
-        let moment = Moment { seed, ..Moment::default() };
+        let moment = PlanContext { seed, ..PlanContext::default() };
         let flight = ask(&setup, &with_part(EASY, IMAGE), json!({}), &moment).unwrap();
         assert_eq!(told(&flight), ["b", "SIMPLE", "heuristic_scorer"]);
     }
@@ -189,24 +190,24 @@ fn d1_of_several_groups_of_a_tier_one_that_could_serve_it_is_drawn() {
 #[test]
 fn d1_in_the_shadow_the_default_serves_all_the_same() {
     let setup = tiers(["", BLIND, "", ""], "shadow: true, ");
-    let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &Moment::default()).unwrap();
+    let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight), ["a", "REASONING", "reasoning_override"]);
     let setup = tiers(["", "", "", BLIND], "shadow: true, ");
-    let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &Moment::default()).unwrap();
+    let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight), ["a", "COMPLEX", "needs_image"]);
 }
 
 #[test]
 fn d1_where_nobody_could_serve_it_the_refusal_is_that_of_the_tier() {
     let setup = tiers([BLIND; 4], "");
-    let refused = ask(&setup, &with_part(EASY, IMAGE), json!({}), &Moment::default()).unwrap_err();
+    let refused = ask(&setup, &with_part(EASY, IMAGE), json!({}), &PlanContext::default()).unwrap_err();
     assert_eq!(refused.status, 400);
     assert!(body_of(&refused).contains("does not support image input"), "{}", body_of(&refused));
     assert!(refused.headers.contains(&("x-signalbox-tier", "SIMPLE".to_owned())), "{:?}", refused.headers);
     let groups = ["a", "b", "c", "d"].map(|name| (name, CLAUDE, ""));
     let setup = self::setup(&groups, &router(""));
     let custom = json!([{"type": "custom", "custom": {"name": "f"}}]);
-    let refused = ask(&setup, &text(EASY), json!({"tools": custom}), &Moment::default()).unwrap_err();
+    let refused = ask(&setup, &text(EASY), json!({"tools": custom}), &PlanContext::default()).unwrap_err();
     assert!(body_of(&refused).contains("no equivalent of 'tools'"), "{}", body_of(&refused));
 }
 
@@ -219,7 +220,7 @@ fn d1_a_task_gives_way_to_the_default_or_to_another() {
         )
     };
     let translate = "Translate this text into French: good morning";
-    let plain = ask(&setup(&groups, &router("b")), &text(translate), json!({}), &Moment::default()).unwrap();
+    let plain = ask(&setup(&groups, &router("b")), &text(translate), json!({}), &PlanContext::default()).unwrap();
     assert_eq!(told(&plain)[..2], ["a", "translation"]);
     for default in ["b", "c"] {
         let setup = setup(&groups, &router(default));

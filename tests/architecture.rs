@@ -113,6 +113,16 @@ fn only_the_shell_speaks_to_the_host() {
 }
 
 #[test]
+fn the_cursor_is_pure() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/filter/exchange/cursor.rs");
+    let text = fs::read_to_string(path).unwrap();
+    let impure = ["Host", "Store", "Effect", "RefCell", "Rc<", "dialect::", "state::", "pub plan", "pub next"];
+    let lines = code(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+    let wrong: Vec<&str> = lines.filter(|line| impure.iter().any(|word| line.contains(word))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn files_stay_small_and_say_why_they_are_there() {
     let mut shell = 0;
     for (path, text) in sources() {

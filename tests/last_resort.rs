@@ -44,13 +44,13 @@ impl Gateway {
         let now_ms = self.now_ms;
         let (mut attempt, _) = Attempt::start(flight, HeaderMap::new(), None, &|| now_ms).unwrap();
         self.worker.record(&self.store, flight, &|| now_ms);
-        self.worker.choose(&self.store, &mut flight.borrow_mut());
+        self.worker.lead_past_limits(&self.store, &mut flight.borrow_mut());
         let status = status(&asked);
         let verdict = attempt.on_headers(status, &HeaderMap::new, true);
         self.worker.record(&self.store, flight, &|| now_ms);
         let goes_on = matches!(verdict, Verdict::Retry);
         if goes_on {
-            self.worker.choose(&self.store, &mut flight.borrow_mut());
+            self.worker.lead_past_limits(&self.store, &mut flight.borrow_mut());
         }
         (asked, goes_on)
     }

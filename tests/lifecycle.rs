@@ -10,7 +10,7 @@ use std::rc::Rc;
 use signalbox::config::compile;
 use signalbox::config::model::StreamCommit;
 use signalbox::config::tree::Node;
-use signalbox::filter::route::{self, Moment};
+use signalbox::filter::route::{self, PlanContext};
 use signalbox::filter::{
     Api, Attempt, AttemptResult, Edit, Flight, HeaderMap, Outgoing, Reply, Report, Setup, Verdict,
 };
@@ -57,7 +57,7 @@ fn complete() -> Rc<Setup> {
 
 fn depart(config: &Rc<Setup>, model: &str, stream: bool, seed: u64) -> Rc<RefCell<Flight>> {
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#);
-    let moment = Moment { now_ms: 1_000, seed, ..Moment::default() };
+    let moment = PlanContext { now_ms: 1_000, seed, ..PlanContext::default() };
     let flight = route::decide(config, Api::Chat, body.into_bytes(), &moment).unwrap();
     Rc::new(RefCell::new(flight))
 }
@@ -396,7 +396,7 @@ fn a_stream_that_falls_silent_is_cut_off_once_it_was_let_go_and_moved_on_while_i
 fn a_held_stream_that_stalls_is_its_deployments_fault_however_impatient_the_caller() {
     for (begun, is_callers) in [(&OPENAI_STREAM[..OPENAI_STREAM.len() / 2], false), (b": ping\n\n", true)] {
         let body = br#"{"model":"open","stream":true,"timeout":4,"messages":[{"role":"user","content":"hi"}]}"#;
-        let moment = Moment { now_ms: 1_000, seed: 1, ..Moment::default() };
+        let moment = PlanContext { now_ms: 1_000, seed: 1, ..PlanContext::default() };
         let mut brief = (*complete().config).clone();
         brief.signalbox.stream_idle_timeout_ms = Some(2_000);
         let flight = route::decide(&Setup::new(brief).unwrap(), Api::Chat, body.to_vec(), &moment).unwrap();

@@ -7,8 +7,7 @@ mod planning;
 
 use serde_json::{Value, json};
 use signalbox::config::model::RouterConfig;
-use signalbox::filter::choose::{chosen, fitted};
-use signalbox::filter::route::{Moment, RequestHead, admit, decide};
+use signalbox::filter::route::{HttpHead, PlanContext, admit, apply_params, decide, route_model};
 use signalbox::filter::{Api, Flight, Setup};
 use signalbox::routing::strategy::Random;
 use signalbox::state::Seen;
@@ -46,7 +45,7 @@ fn body(messages: &[(&str, &str)], more: Value) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap()
 }
 
-fn asked(setup: &Setup, text: &str, moment: &Moment<'_>) -> Flight {
+fn asked(setup: &Setup, text: &str, moment: &PlanContext<'_>) -> Flight {
     decide(setup, Api::Chat, body(&[("user", text)], json!({})), moment).unwrap()
 }
 
@@ -64,7 +63,7 @@ fn sent(flight: &Flight) -> Value {
 #[test]
 fn a_tier_leads_to_its_group_and_says_why() {
     let setup = tiers("");
-    let moment = Moment::default();
+    let moment = PlanContext::default();
     let easy = asked(&setup, EASY, &moment);
     assert_eq!(told(&easy), ["cheap", "SIMPLE", "heuristic_scorer"]);
     assert_eq!(told(&asked(&setup, HARD, &moment)), ["strong", "COMPLEX", "heuristic_scorer"]);
@@ -90,7 +89,7 @@ fn a_tier_leads_to_its_group_and_says_why() {
 fn a_tier_with_an_empty_list_is_none() {
     let one = setup("complexity", "{tiers: {SIMPLE: cheap, MEDIUM: [], COMPLEX: strong}, default_model: spare}", "");
     assert_eq!(
-        told(&asked(&one, "hello, LITELLM ESCALATE", &Moment::default())),
+        told(&asked(&one, "hello, LITELLM ESCALATE", &PlanContext::default())),
         ["strong", "COMPLEX", "heuristic_scorer"]
     );
 }
@@ -98,8 +97,8 @@ fn a_tier_with_an_empty_list_is_none() {
 #[test]
 fn a_tier_without_a_group_goes_to_the_default_and_a_list_is_drawn_from() {
     let one = setup("complexity", "{tiers: {SIMPLE: [cheap, middle]}, default_model: strong}", "");
-    assert_eq!(told(&asked(&one, HARD, &Moment::default())), ["strong", "COMPLEX", "default_model_fallback"]);
-    let drawn = |seed| asked(&one, EASY, &Moment { seed, ..Moment::default() }).cursor().plan().asked;
+    assert_eq!(told(&asked(&one, HARD, &PlanContext::default())), ["strong", "COMPLEX", "default_model_fallback"]);
+    let drawn = |seed| asked(&one, EASY, &PlanContext { seed, ..PlanContext::default() }).cursor().plan().asked;
     let cheap = (0..400).filter(|seed| drawn(*seed) == 0).count();
     assert!((150..250).contains(&cheap), "{cheap}");
     assert!((0..400).all(|seed| drawn(seed) < 2));
@@ -111,7 +110,7 @@ fn the_chosen_groups_own_fallbacks_come_before_the_routers() {
         context_window_fallbacks: [{smart: [thinker]}]}";
     let setup = setup("complexity", &format!("{{{TIERS}}}"), more);
     let chain = |text: &str| {
-        let flight = asked(&setup, text, &Moment::default());
+        let flight = asked(&setup, text, &PlanContext::default());
         let stages = flight.cursor().plan().stages.iter();
         stages.map(|stage| format!("{:?} {}", stage.purpose, setup.groups[stage.group].name)).collect::<Vec<_>>()
     };
@@ -125,23 +124,23 @@ fn parameters_fill_gaps_and_nothing_else() {
     let settings =
         "{tiers: {SIMPLE: {model_name: cheap, litellm_params: {temperature: 0.5, max_tokens: 7}}, COMPLEX: strong}}";
     let with = setup("complexity", settings, "");
-    let flight = asked(&with, EASY, &Moment::default());
+    let flight = asked(&with, EASY, &PlanContext::default());
     assert!(flight.body_rewritten);
     assert_eq!((&sent(&flight)["temperature"], &sent(&flight)["max_tokens"]), (&json!(0.5), &json!(7)));
     assert_eq!(&flight.body()[flight.model_span.clone()], b"\"smart\"");
     let own = body(&[("user", EASY)], json!({"temperature": 1.0, "max_completion_tokens": 3, "num_retries": 1}));
-    let flight = decide(&with, Api::Chat, own, &Moment::default()).unwrap();
+    let flight = decide(&with, Api::Chat, own, &PlanContext::default()).unwrap();
     let wanted = json!({"model": "smart", "messages": [{"role": "user", "content": EASY}], "temperature": 1.0,
         "max_completion_tokens": 3});
     assert_eq!(sent(&flight), wanted);
     assert_eq!(&flight.body()[flight.model_span.clone()], b"\"smart\"");
-    assert!(!asked(&with, HARD, &Moment::default()).body_rewritten);
+    assert!(!asked(&with, HARD, &PlanContext::default()).body_rewritten);
 }
 
 #[test]
 fn the_length_of_an_answer_is_lowered_overwritten_or_kept() {
     let length = |how: &str, asked: Value| {
-        let flight = decide(&tiers(how), Api::Chat, body(&[("user", EASY)], asked), &Moment::default()).unwrap();
+        let flight = decide(&tiers(how), Api::Chat, body(&[("user", EASY)], asked), &PlanContext::default()).unwrap();
         sent(&flight).get("max_tokens").cloned()
     };
     let (long, short) = (json!({"max_tokens": 99_999}), json!({"max_tokens": 9}));
@@ -155,7 +154,7 @@ fn the_length_of_an_answer_is_lowered_overwritten_or_kept() {
 #[test]
 fn in_the_shadow_the_default_serves() {
     let setup = tiers("shadow: true, default_model: spare");
-    let flight = asked(&setup, HARD, &Moment::default());
+    let flight = asked(&setup, HARD, &PlanContext::default());
     assert_eq!(told(&flight), ["spare", "COMPLEX", "heuristic_scorer"]);
     assert!(flight.choice.unwrap().headers().contains(&("x-signalbox-shadow", "true".to_owned())));
 }
@@ -164,7 +163,7 @@ fn in_the_shadow_the_default_serves() {
 fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
     let wish = |setup: &Setup, wish: &str, text: &str| {
         let header = |name: &str| if name == "x-signalbox-tier" { wish.to_owned() } else { String::new() };
-        let flight = asked(setup, text, &Moment { header: &header, ..Moment::default() });
+        let flight = asked(setup, text, &PlanContext { header: &header, ..PlanContext::default() });
         let scored = flight.choice.unwrap().score.is_some();
         (told(&flight).map(str::to_owned), scored)
     };
@@ -189,7 +188,7 @@ fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
 fn a_planning_client_gets_its_least_tier_and_is_told_the_score() {
     let setup = tiers("plan_mode_min_tier: COMPLEX");
     let plans = json!({"tools": [{"type": "function", "function": {"name": "exit_plan_mode"}}]});
-    let flight = decide(&setup, Api::Chat, body(&[("user", EASY)], plans), &Moment::default()).unwrap();
+    let flight = decide(&setup, Api::Chat, body(&[("user", EASY)], plans), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight), ["strong", "COMPLEX", "plan_mode"]);
     assert_eq!(flight.choice.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
 }
@@ -201,7 +200,7 @@ fn codex_is_known_by_how_its_agent_begins() {
     let text = format!("<user_instructions>{HARD}</user_instructions> hello");
     let tier = |agent: &str| {
         let header = |name: &str| if name == "user-agent" { agent.to_owned() } else { String::new() };
-        told(&asked(&setup, &text, &Moment { header: &header, ..Moment::default() }))[1].to_owned()
+        told(&asked(&setup, &text, &PlanContext { header: &header, ..PlanContext::default() }))[1].to_owned()
     };
     for agent in ["codex_cli_rs/0.1", "Codex Desktop", "CODEX/1", "codex-tui"] {
         assert_eq!(tier(agent), "SIMPLE", "{agent}");
@@ -216,7 +215,7 @@ fn near_a_budget_the_tier_below_serves() {
     let setup = tiers("budget_lowering: 0.9");
     let at = |shares: [f32; 5]| {
         let seen = shares.map(|budget_share| Seen { budget_share, ..Seen::default() });
-        let moment = Moment { seen: &seen, ..Moment::default() };
+        let moment = PlanContext { seen: &seen, ..PlanContext::default() };
         told(&asked(&setup, HARD, &moment)).map(str::to_owned)
     };
     let is = |told: [&str; 3]| told.map(str::to_owned);
@@ -235,8 +234,11 @@ fn a_prompt_too_long_for_its_tiers_model_moves_up() {
         deployment.facts.limits.max_input_tokens = Some(window);
     }
     let long = "four ".repeat(1_000);
-    assert_eq!(told(&asked(&setup, EASY, &Moment::default())), ["cheap", "SIMPLE", "heuristic_scorer"]);
-    assert_eq!(told(&asked(&setup, &long, &Moment::default())), ["strong", "COMPLEX", "context_window_escalation"]);
+    assert_eq!(told(&asked(&setup, EASY, &PlanContext::default())), ["cheap", "SIMPLE", "heuristic_scorer"]);
+    assert_eq!(
+        told(&asked(&setup, &long, &PlanContext::default())),
+        ["strong", "COMPLEX", "context_window_escalation"]
+    );
 }
 
 /// A conversation of random turns.
@@ -274,7 +276,7 @@ fn a_tier_never_falls_within_a_conversation() {
                 continue;
             }
             let tier = |setup: &Setup| {
-                let flight = decide(setup, Api::Chat, body(&turns[..end], json!({})), &Moment::default()).unwrap();
+                let flight = decide(setup, Api::Chat, body(&turns[..end], json!({})), &PlanContext::default()).unwrap();
                 let choice = flight.choice.unwrap();
                 let rank =
                     ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"].iter().position(|it| *it == choice.label.as_str());
@@ -300,13 +302,13 @@ const TRANSLATE: &str = "Translate into French: the house is red and the garden 
 #[test]
 fn a_task_leads_to_its_group() {
     let setup = setup("task", &format!("{{{TASKS}, long_context_tokens: 1000}}"), "");
-    let told = |text: &str| told(&asked(&setup, text, &Moment::default())).map(str::to_owned);
+    let told = |text: &str| told(&asked(&setup, text, &PlanContext::default())).map(str::to_owned);
     assert_eq!(told(CODE), ["strong", "code_generation", "task_cues"]);
     assert_eq!(told(TRANSLATE), ["cheap", "translation", "task_cues"]);
     assert_eq!(told(&"lorem ipsum ".repeat(1_000)), ["thinker", "long_context", "task_length"]);
     assert_eq!(told("hello"), ["spare", "general", "task_unclear"]);
     assert_eq!(told("Solve for x: 3x + 5 = 20, and prove it"), ["spare", "math", "default_model_fallback"]);
-    let headers = asked(&setup, TRANSLATE, &Moment::default()).choice.unwrap().headers();
+    let headers = asked(&setup, TRANSLATE, &PlanContext::default()).choice.unwrap().headers();
     assert!(headers.contains(&("x-signalbox-task", "translation".to_owned())), "{headers:?}");
     assert!(headers.contains(&("x-signalbox-classifier", "task".to_owned())), "{headers:?}");
 }
@@ -318,7 +320,7 @@ fn without_tasks_the_deployments_say_what_they_support() {
 - {model_name: b, litellm_params: {model: openai/x}, model_info: {supports: [code_generation]}}
 - {model_name: smart, litellm_params: {model: auto_router/task_router}}";
     let setup = Setup::new(planning::config(text)).unwrap();
-    let group = |text: &str| told(&asked(&setup, text, &Moment::default()))[0].to_owned();
+    let group = |text: &str| told(&asked(&setup, text, &PlanContext::default()))[0].to_owned();
     assert_eq!(group(CODE), "b");
     assert_eq!(group("Why do I get this traceback? TypeError: unsupported operand"), "b", "neighbours");
     assert_eq!(group(TRANSLATE), "a");
@@ -329,7 +331,7 @@ fn a_conversation_keeps_its_first_task_where_that_is_wished() {
     let turns = [("user", "hello"), ("assistant", "hi"), ("user", CODE), ("assistant", "done"), ("user", TRANSLATE)];
     let told = |settings: &str| {
         let setup = setup("task", &format!("{{{TASKS}, {settings}}}"), "");
-        let flight = decide(&setup, Api::Chat, body(&turns, json!({})), &Moment::default()).unwrap();
+        let flight = decide(&setup, Api::Chat, body(&turns, json!({})), &PlanContext::default()).unwrap();
         told(&flight).map(str::to_owned)
     };
     assert_eq!(told("session_affinity: true"), ["strong", "code_generation", "session_affinity_pin"]);
@@ -339,7 +341,7 @@ fn a_conversation_keeps_its_first_task_where_that_is_wished() {
 #[test]
 fn routers_and_their_aliases_are_listed() {
     let config: RouterConfig = planning::config(include_str!("golden/config/routers.yaml"));
-    let listed = admit(&config, RequestHead { method: "GET", path: "/v1/models", ends: true });
+    let listed = admit(&config, HttpHead { method: "GET", path: "/v1/models", ends: true });
     let text = format!("{listed:?}");
     let signalbox::filter::route::Admission::Reply(reply) = listed else { panic!("{text}") };
     let body: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -351,7 +353,7 @@ fn routers_and_their_aliases_are_listed() {
 fn a_refusal_says_what_was_chosen() {
     let mut setup = tiers("");
     std::rc::Rc::make_mut(&mut setup.config).deployments.iter_mut().for_each(|deployment| deployment.blocked = true);
-    let reply = decide(&setup, Api::Chat, body(&[("user", EASY)], json!({})), &Moment::default()).unwrap_err();
+    let reply = decide(&setup, Api::Chat, body(&[("user", EASY)], json!({})), &PlanContext::default()).unwrap_err();
     assert_eq!(reply.status, 503);
     assert!(reply.headers.contains(&("x-signalbox-tier", "SIMPLE".to_owned())), "{:?}", reply.headers);
 }
@@ -367,7 +369,7 @@ fn nothing_that_a_body_holds_upsets_a_choice() {
     ];
     for (setup, messages) in setups.iter().flat_map(|setup| odd.map(|messages| (setup, messages))) {
         let body = format!(r#"{{"model":"smart","messages":{messages}}}"#);
-        assert!(decide(setup, Api::Chat, body.into_bytes(), &Moment::default()).unwrap().choice.is_some());
+        assert!(decide(setup, Api::Chat, body.into_bytes(), &PlanContext::default()).unwrap().choice.is_some());
     }
 }
 
@@ -377,11 +379,14 @@ fn an_explained_choice_is_the_same_choice() {
         for text in [EASY, HARD, REASONING, CODE, TRANSLATE, " "] {
             let body = body(&[("user", EASY), ("assistant", "hi"), ("user", text)], json!({"max_tokens": 99_999}));
             let head = signalbox::dialect::scan::BodyScan::read(&body).unwrap();
-            let of = |explain| chosen(&setup, &head, &body, &Moment::default(), &|_| true, explain).unwrap();
+            let of = |explain| route_model(&setup, &head, &body, &PlanContext::default(), &|_| true, explain).unwrap();
             let (plain, explained) = (of(false), of(true));
             assert_eq!((plain.choice, plain.target), (explained.choice, explained.target));
             assert!(plain.reasons.is_none() && explained.reasons.is_some());
-            assert_eq!(fitted(&setup.config, &plain, &head, &body), fitted(&setup.config, &explained, &head, &body));
+            assert_eq!(
+                apply_params(&setup.config, &plain, &head, &body),
+                apply_params(&setup.config, &explained, &head, &body)
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use signalbox::config::model::{RouterConfig, Times};
 use signalbox::config::{compile, yaml};
-use signalbox::filter::route::{self, Moment};
+use signalbox::filter::route::{self, PlanContext};
 use signalbox::filter::{Api, Attempt, Flight, HeaderMap, OutgoingHeaders, RELAY, RELAY_LIMIT_HEADER, Setup};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -27,7 +27,7 @@ fn config(more: &str) -> RouterConfig {
 fn depart(more: &str, model: &str, stream: bool, own: &str) -> Rc<RefCell<Flight>> {
     let setup = Rc::new(Setup::new(config(more)).unwrap());
     let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[]{own}}}"#);
-    let moment = Moment { now_ms: 1_000, seed: 1, ..Moment::default() };
+    let moment = PlanContext { now_ms: 1_000, seed: 1, ..PlanContext::default() };
     Rc::new(RefCell::new(route::decide(&setup, Api::Chat, body.into_bytes(), &moment).unwrap()))
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use memory::Memory;
 use signalbox::config::compile;
 use signalbox::config::tree::Node;
-use signalbox::filter::route::{self, Moment};
+use signalbox::filter::route::{self, PlanContext};
 use signalbox::filter::{Api, Asked, Attempt, Edit, Flight, HeaderMap, Link, Reply, Setup, Verdict, Worker};
 
 const OPEN: &str = r#"{"model_name": "open", "litellm_params": {"model": "openai/a", "api_base": "http://h/v1"}}"#;
@@ -41,7 +41,7 @@ fn setup(deployments: &[&str], fallbacks: &str) -> Rc<Setup> {
 
 fn decide(setup: &Setup, model: &str, members: &str) -> Result<Flight, Reply> {
     let body = format!(r#"{{"model":"{model}",{members}}}"#).into_bytes();
-    route::decide(setup, Api::Chat, body, &Moment { now_ms: 1_000, ..Moment::default() })
+    route::decide(setup, Api::Chat, body, &PlanContext { now_ms: 1_000, ..PlanContext::default() })
 }
 
 /// The groups of a plan, in order.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use memory::Memory;
 use signalbox::chat::FailureClass;
 use signalbox::config::compile::compile_json;
-use signalbox::filter::route::{Moment, decide};
+use signalbox::filter::route::{PlanContext, decide};
 use signalbox::filter::{Api, Asked, Attempt, Flight, HeaderMap, Reply, Report, Setup, SharedFlight, Verdict, Worker};
 use signalbox::state::Outcome;
 
@@ -33,7 +33,7 @@ const CHAINS: &str = r#""fallbacks": [{"a": ["b"]}], "context_window_fallbacks":
 
 fn decided(config: &Setup, more: &str) -> Result<Flight, Reply> {
     let body = format!(r#"{{"model":"a",{more},"messages":[{{"role":"user","content":"hello"}}]}}"#);
-    decide(config, Api::Chat, body.into_bytes(), &Moment { now_ms: 1_000, ..Moment::default() })
+    decide(config, Api::Chat, body.into_bytes(), &PlanContext { now_ms: 1_000, ..PlanContext::default() })
 }
 
 fn text(reply: &Reply) -> String {
@@ -160,7 +160,7 @@ fn failed_over(spare: &str) -> Vec<String> {
     let mut lead = |(flight, attempt): (&SharedFlight, &mut Attempt)| {
         assert!(matches!(attempt.on_headers(401, &HeaderMap::new, true), Verdict::Retry));
         worker.record(&store, flight, &now_ms);
-        worker.choose(&store, &mut flight.borrow_mut());
+        worker.lead_past_limits(&store, &mut flight.borrow_mut());
         flight.borrow().next_cluster().to_owned()
     };
     let clusters = flights.iter().zip(&mut first).map(&mut lead).collect();

@@ -2,7 +2,7 @@
 //!
 //! `wasm` implements [`Host`] over proxy-wasm; the tests implement it over a script, and run the same roles.
 //!
-//! **Invariant:** one method of [`Host`], or one [`Effect`], is one call of the host, so whoever counts them counts what a request costs.
+//! **Invariant:** one method of [`Host`], or one [`Effect`], is one call of the host, so counting them counts what a request costs.
 //! A role asks while it decides and changes nothing at the host meanwhile: its effects are carried out, in order, when it is done.
 
 use std::borrow::Cow;
@@ -41,7 +41,7 @@ pub enum Event {
     },
     /// Its trailers came: its body has ended without saying so.
     ResponseTrailers,
-    /// The time came for which this attempt waits ([`super::Timers`]).
+    /// The time came for which this attempt waits (`timers.rs`).
     Timer,
     /// The host is done with this context.
     Closed,

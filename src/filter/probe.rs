@@ -24,7 +24,7 @@ const LATE_MS: u64 = 1_000;
 /// One question to one deployment.
 #[derive(Debug)]
 pub struct Probe {
-    /// Who is asked.
+    /// The deployment that is asked.
     pub deployment: DeploymentIndex,
     /// Its cluster.
     pub cluster: String,

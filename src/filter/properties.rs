@@ -14,7 +14,7 @@ pub(super) fn next_cluster(flight: &Flight) -> Effect {
 }
 
 /// The cluster and the flight of the request, as [`next_cluster`] left them.
-pub(super) fn chosen(host: &dyn Host) -> Option<(String, u64)> {
+pub(super) fn selected(host: &dyn Host) -> Option<(String, u64)> {
     let text = String::from_utf8(host.property(&[CLUSTER])?).ok()?;
     let (cluster, flight) = text.rsplit_once('/')?;
     Some((cluster.to_owned(), flight.parse().ok()?))

@@ -13,7 +13,7 @@ use crate::routing::auto::Judge;
 pub struct Setup {
     /// The configuration.
     pub config: Rc<RouterConfig>,
-    /// What chooses for each of its routers.
+    /// What decides for each of its routers.
     pub judges: Vec<Judge>,
 }
 

@@ -1,23 +1,20 @@
 //! One worker: its configuration, its books, and the flights on their way. The shell has one of these and carries data to and fro.
 //!
-//! **Invariant:** every attempt that began is booked once and given back once: when it ends, or when its flight lands.
+//! **Invariant:** every attempt that began holds one reservation, which is given back once: when it ends, or when its flight lands.
 
 use std::cell::RefCell;
 use std::hash::RandomState;
 use std::rc::Rc;
 
 use super::Setup;
-use super::decisions::Decisions;
-use super::desk::Desk;
-use super::exchange::{AttemptResult, Flight, Refused, Report};
-use super::flights::Flights;
-use super::gauges::{Gauges, MetricUpdate};
+use super::exchange::{AttemptResult, Flight, Flights, Refused, Report, SharedFlight};
 use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
 use super::http::{Api, HeaderMap, Reply};
 use super::kept::Kept;
+use super::metrics::{Decisions, Gauges, MetricUpdate};
 use super::news::{Accounts, rests};
 use super::probe::{Probe, Probes};
-use super::route::{self, Admission, Moment, RequestHead};
+use super::route::{self, Admission, HttpHead, PlanClaims, PlanContext};
 use super::timers::Timers;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
@@ -27,9 +24,6 @@ use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
 use crate::state::{Ended, Ledger, Measure, Outcome, StateStore, Sum, Tally, accounts, to_json};
-
-/// A flight that several callbacks of the host share.
-pub type SharedFlight = Rc<RefCell<Flight>>;
 
 /// A request whose body has come.
 pub struct Asked<'a> {
@@ -126,7 +120,7 @@ impl Worker {
 
     /// Admits a request by its head.
     #[must_use]
-    pub fn admit(&self, setup: &Setup, head: RequestHead<'_>) -> Admission {
+    pub fn admit(&self, setup: &Setup, head: HttpHead<'_>) -> Admission {
         let asks_for_state = setup.signalbox.state_path.as_deref() == Some(head.path) && head.method == "GET";
         if !asks_for_state {
             return route::admit(setup, head);
@@ -148,22 +142,22 @@ impl Worker {
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
         let seed = self.random.next();
         let places = self.places(&setup.config);
-        let desk = Desk::new(&mut self.ledger, places, store, tokens, self.now_ms);
-        let claim = |deployment| desk.claim(deployment);
-        let moment = Moment {
+        let claims = PlanClaims::new(&mut self.ledger, places, store, tokens, self.now_ms);
+        let claim = |deployment| claims.claim(deployment);
+        let context = PlanContext {
             now_ms: self.now_ms,
             seed,
-            seen: &desk.seen(),
+            seen: &claims.seen(),
             claim: &claim,
             tags: &tags,
             tenant: &tenant,
             prompt_tokens: tokens,
             header,
         };
-        let planned = route::decide(setup, api, body, &moment);
-        // A rehearsal may lead elsewhere than the place that was taken is, and so may who cannot be told the request.
+        let planned = route::decide(setup, api, body, &context);
+        // A mock failure may lead elsewhere than the place that was taken is, and so may a dialect that cannot say the request.
         let is_for_first = |of| planned.as_ref().is_ok_and(|flight| flight.begins_with(of));
-        let booking = desk.booking().and_then(|(of, booking)| {
+        let booking = claims.booking().and_then(|(of, booking)| {
             if is_for_first(of) {
                 return Some(booking);
             }
@@ -178,9 +172,9 @@ impl Worker {
     }
 
     /// Leads a flight past those that have filled up or begun to cool since it was planned. Where the last attempt is over, its place at
-    /// the next deployment is taken at once, so that no limit is exceeded by those who fail together. (Where it may still be served,
+    /// the next deployment is taken at once, so that no limit is exceeded by requests that fail together. (Where it may still be served,
     /// what follows is only a precaution against a reset, and counted when it begins.)
-    pub fn choose(&mut self, store: &dyn StateStore, flight: &mut Flight) {
+    pub fn lead_past_limits(&mut self, store: &dyn StateStore, flight: &mut Flight) {
         while let Some((group, deployment, is_last_resort)) = flight.next_deployment() {
             let Some(index) = self.index(flight, deployment) else { return };
             let seen = self.ledger.seen().get(index).copied().unwrap_or_default();
@@ -227,7 +221,7 @@ impl Worker {
         self.flights.of_attempt(id, is_first)
     }
 
-    /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays booked for it.
+    /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays reserved for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
         let booking = self.flights.land(id).and_then(|flight| flight.borrow_mut().take_reserved());
         if let Some(booking) = booking {
@@ -304,7 +298,12 @@ impl Worker {
     }
 
     /// Hears what a provider says of its limits in an answer's headers: once a tick for each deployment, since reading them costs a call.
-    pub fn hear_limits(&mut self, store: &dyn StateStore, flight: &RefCell<Flight>, headers: &dyn Fn() -> HeaderMap) {
+    pub fn apply_rate_limits(
+        &mut self,
+        store: &dyn StateStore,
+        flight: &RefCell<Flight>,
+        headers: &dyn Fn() -> HeaderMap,
+    ) {
         let flight = flight.borrow();
         let Some((deployment, booking)) = flight.open_reservation() else { return };
         let index = self.index(&flight, deployment);
@@ -320,8 +319,8 @@ impl Worker {
     /// What Envoy's statistics are to be told since the last call.
     pub fn statistics(&mut self) -> Vec<MetricUpdate> {
         let Some(setup) = &self.setup else { return Vec::new() };
-        let mut told = self.gauges.told(setup, &mut self.tally, self.ledger.seen());
-        told.append(&mut self.decisions.take(setup));
+        let mut told = self.gauges.drain(setup, &mut self.tally, self.ledger.seen());
+        told.append(&mut self.decisions.drain(setup));
         told
     }
 }

@@ -503,9 +503,15 @@ impl Envoy {
 
     /// The stream is over: its contexts go.
     fn finish(&mut self, number: usize) {
-        self.close_attempt(number);
         let context = self.stream(number).context;
-        self.close(context);
+        // In any order: the roles may not depend on it.
+        if number.is_multiple_of(2) {
+            self.close_attempt(number);
+            self.close(context);
+        } else {
+            self.close(context);
+            self.close_attempt(number);
+        }
         self.stream(number).is_over = true;
     }
 

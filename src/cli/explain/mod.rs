@@ -16,9 +16,7 @@ use std::process::ExitCode;
 use signalbox::chat::ApiError;
 use signalbox::config::model::{DeploymentIndex, RouterConfig};
 use signalbox::dialect::scan::BodyScan;
-use signalbox::filter::choose::{TIER_HEADER, chosen, fitted};
-use signalbox::filter::expressible::Expressible;
-use signalbox::filter::route::{self, Moment};
+use signalbox::filter::route::{self, Expressible, PlanContext, TIER_HEADER, apply_params, route_model};
 use signalbox::filter::{Api, Reply, Setup};
 use signalbox::routing::Refusal;
 use signalbox::routing::auto::Chosen;
@@ -113,18 +111,18 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         "user-agent" => args.user_agent.clone(),
         _ => String::new(),
     };
-    let moment = Moment {
+    let moment = PlanContext {
         header: &header,
         now_ms: NOW_MS,
         seed: args.seed,
         seen: &seen,
         tags: &args.tags,
         tenant: &args.tenant,
-        ..Moment::default()
+        ..PlanContext::default()
     };
     let expressible = Expressible::new(config, api, &head, &body);
-    let chosen = chosen(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
-    let fitted = chosen.as_ref().and_then(|chosen| fitted(config, chosen, &head, &body));
+    let chosen = route_model(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
+    let fitted = chosen.as_ref().and_then(|chosen| apply_params(config, chosen, &head, &body));
     let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
     let head = BodyScan::read(body).map_err(unreadable)?;
     let expressible = Expressible::new(config, api, &head, body);

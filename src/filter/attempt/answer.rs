@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-use super::super::verdict::{Edit, Verdict};
+use super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;

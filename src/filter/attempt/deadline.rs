@@ -1,14 +1,14 @@
 //! What becomes of a try when nothing comes: no headers, no body, no first token, or silence in the middle of a stream.
 //!
-//! Until the headers come only Envoy's timer ends a try (see [`super::super::patience`]), and what that leads to is chosen shortly
+//! Until the headers come only Envoy's timer ends a try (see `exchange/timeouts.rs`), and what that leads to is selected shortly
 //! before. From then on the filter keeps its own time, exact to a tick of the shell.
 //!
 //! **Invariant:** a stream that was let go and then falls silent is cut off, never ended: a client that reads to its end gets an
 //! error. (An error event can be sent only with bytes that come: outside of a callback for a body, the host takes none.)
 
 use super::super::http::Reply;
-use super::super::verdict::{Edit, Verdict};
 use super::answer::{is_document, unreadable};
+use super::verdict::{Edit, Verdict};
 use super::{Attempt, MARGIN_MS, Phase, Way};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;

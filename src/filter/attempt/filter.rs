@@ -12,10 +12,10 @@ use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
 use super::super::http::{HeaderMap, flight_of};
 use super::super::properties;
 use super::super::route::not_ready;
-use super::super::verdict::{Edit, Verdict};
-use super::super::worker::{SharedFlight, Worker};
 use super::super::{Flight, RETRY_HEADER};
+use super::super::{SharedFlight, Worker};
 use super::Attempt;
+use super::verdict::{Edit, Verdict};
 
 /// One attempt of a request, as the host knows it. Its clones are the same one: a timer wakes it.
 #[derive(Clone)]
@@ -69,10 +69,11 @@ impl AttemptFilter {
 impl Context {
     fn request_head(&mut self, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
         let client = host.headers(Map::Request);
-        if let Some(id) = relayed_flight(&client).filter(|_| properties::chosen(host).is_none()) {
+        if let Some(id) = relayed_flight(&client).filter(|_| properties::selected(host).is_none()) {
             return pass_on(worker.flight(id), client);
         }
-        let (cluster, id) = flight_of(&client).map_or_else(|| properties::chosen(host).unzip(), |id| (None, Some(id)));
+        let (cluster, id) =
+            flight_of(&client).map_or_else(|| properties::selected(host).unzip(), |id| (None, Some(id)));
         let first = cluster.is_none();
         let Some(flight) = id.and_then(|id| worker.flight_of_attempt(id, first)) else {
             // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten, nor as another request.
@@ -156,7 +157,7 @@ impl Context {
         let is_timed = attempt.flight().borrow().is_timed();
         attempt.hear(clock(is_timed, worker, host));
         let verdict = attempt.on_headers(status.unwrap_or(502), &headers, ends);
-        worker.hear_limits(host, attempt.flight(), &headers);
+        worker.apply_rate_limits(host, attempt.flight(), &headers);
         self.judge(verdict, (!ends).then_some(0), this, worker, host)
     }
 
@@ -253,11 +254,11 @@ fn clock(is_timed: bool, worker: &Worker, host: &dyn Host) -> u64 {
     if is_timed { host.now_ms() } else { worker.now_ms() }
 }
 
-/// Leads a flight past whom it should not go to, and tells the host where it goes next.
+/// Leads a flight past deployments that it should not go to, and tells the host where it goes next.
 fn lead_on(flight: &RefCell<Flight>, worker: &mut Worker, host: &dyn Host, effects: &mut Effects) {
     worker.report(host, flight, effects);
     let mut flight = flight.borrow_mut();
-    worker.choose(host, &mut flight);
+    worker.lead_past_limits(host, &mut flight);
     effects.push(properties::next_cluster(&flight));
 }
 

@@ -7,10 +7,11 @@
 //! **Invariant:** after [`Verdict::Pass`] the answer is committed: there is no [`Verdict::Retry`] any more.
 
 mod answer;
+mod budget;
 mod deadline;
+mod encode;
 mod filter;
-mod request;
-mod room;
+mod verdict;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,7 +19,6 @@ use std::rc::Rc;
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
 use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, to_provider};
 use super::kept::Kept;
-use super::verdict::{Commit, Edit, Outgoing, Verdict};
 use super::{Api, Flight, Link};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::dialect::openai_chat::client::error;
@@ -28,8 +28,9 @@ use crate::provider::Dialect;
 use crate::routing::Place;
 use crate::routing::auto::Choice;
 use answer::unreadable;
+use encode::encode;
 pub use filter::AttemptFilter;
-use request::encode;
+pub use verdict::{Commit, Edit, Outgoing, Verdict};
 
 /// An error body longer than this is judged by its beginning, in bytes.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -130,7 +131,7 @@ impl Attempt {
 
     /// Envoy is done with it. Returns whether that came before any answer was let go and Envoy must be told to go elsewhere than it was:
     /// because no connection could be made, or since the request cannot be said where a lost connection would lead.
-    /// `link` is what Envoy knows of its connection; asked for only where nobody knows better.
+    /// `link` is what Envoy knows of its connection; asked for only where the filter does not know better.
     pub fn ends(&self, link: &dyn Fn() -> Link, now_ms: u64) -> bool {
         let mut flight = self.flight.borrow_mut();
         let is_unanswered = self.is_held() || matches!(self.phase, Phase::Head);

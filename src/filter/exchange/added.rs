@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::Api;
-use super::super::expressible::is_foreign;
+use super::super::foreign::is_foreign;
 use super::{Flight, Report, Stage, Way};
 use crate::chat::Failure;
 use crate::config::model::Deployment;
@@ -107,6 +107,6 @@ mod tests {
         assert!(Refused::add(&mut refused, "a", USAGE));
         assert!(!Refused::add(&mut refused, "a", USAGE));
         assert!(Refused::add(&mut refused, "b", USAGE) && Refused::add(&mut refused, "a", "user"));
-        assert_eq!(*before, Refused::default(), "who looks at what was known before sees no change");
+        assert_eq!(*before, Refused::default(), "what was known before does not change");
     }
 }

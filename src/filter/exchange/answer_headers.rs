@@ -1,4 +1,4 @@
-//! What a client is told beside an answer, and in place of one: the headers of every answer, and, when nobody served its request, the first
+//! What a client is told beside an answer, and in place of one: the headers of every answer, and, when no attempt served its request, the first
 //! real cause, what was tried, and whether trying again helps.
 //!
 //! **Invariant:** a wait is a number of ours; what a provider wrote never passes.
@@ -33,7 +33,7 @@ impl Flight {
         headers
     }
 
-    /// All that the headers of an error of Envoy's own say: who was tried last, after how much, and why it failed.
+    /// All that the headers of an error of Envoy's own say: which deployment was tried last, after how much, and why it failed.
     pub(in crate::filter) fn error_headers(
         &self,
         now_ms: u64,

@@ -50,7 +50,7 @@ impl Flight {
         body.kept.set(body.bytes.capacity());
     }
 
-    /// Whether Envoy alone has the body: it is lent to each attempt ([`Self::lend_body`]).
+    /// Whether Envoy alone has the body: it is lent to each attempt.
     #[must_use]
     pub const fn is_with_envoy(&self) -> bool {
         self.body.is_with_envoy

@@ -1,10 +1,10 @@
 //! How an attempt ended that Envoy let go of before any answer: without a connection, or with one that was dead when it was taken.
 //!
 //! A name may have several addresses, each a host of its cluster: while one of them was not tried, nothing is known of the deployment. And
-//! a provider closes connections that idle: a request that meets such a one is lost through nobody's fault. In both cases the same
+//! a provider closes connections that idle: a request that meets such a one is lost through no deployment's fault. In both cases the same
 //! deployment is asked again at once, and neither a retry nor health is spent.
 //!
-//! **Invariant:** what Envoy knows of a connection is asked for only where nobody knows better: it costs four calls.
+//! **Invariant:** what Envoy knows of a connection is asked for only where the filter does not know better: it costs four calls.
 
 use std::net::IpAddr;
 

@@ -139,7 +139,7 @@ impl Cursor {
         of_first == Some(deployment) && self.next.is_some_and(|(place, _)| place == FIRST)
     }
 
-    /// The deployment that comes next, where the flight has not been there, and whether it is known to rest: then nobody better is left.
+    /// The deployment that comes next, where the flight has not been there, and whether it is known to rest: then no better one is left.
     pub(super) fn next_deployment(&self) -> Option<(GroupIndex, DeploymentIndex, bool)> {
         let (place, _) = self.next.filter(|(place, _)| !self.tried.contains(place))?;
         let candidate = self.plan.candidate(place)?;
@@ -220,12 +220,12 @@ impl Cursor {
         self.next = None;
     }
 
-    /// The next candidate cannot be told the request: it is ruled out. Returns the failure that led there, to choose again; `None`: nothing
+    /// The next candidate cannot be told the request: it is ruled out. Returns the failure that led there, to select again; `None`: nothing
     /// follows any more.
     pub(super) fn rule_next_out(&mut self) -> Option<Failure> {
         let next = self.next.and_then(|(place, _)| self.plan.candidate_mut(place));
         let is_new = next.is_some_and(|next| !std::mem::replace(&mut next.ruled_out, true));
-        // The same deployment may be chosen again although it is ruled out: a retry asks nobody else.
+        // The same deployment may be selected again although it is ruled out: a retry asks no other.
         let failure = self.next_for.take().filter(|_| is_new);
         if failure.is_none() {
             self.next = None;
@@ -233,7 +233,7 @@ impl Cursor {
         failure
     }
 
-    /// The next candidate rests until then, Unix milliseconds; it may be chosen again as the last resort. Returns the failure that led there.
+    /// The next candidate rests until then, Unix milliseconds; it may be selected again as the last resort. Returns the failure that led there.
     pub(super) fn note_rest(&mut self, until_ms: u64) -> Option<Failure> {
         let failure = self.next_for.take()?;
         let next = self.next.and_then(|(place, _)| self.plan.candidate_mut(place))?;
@@ -248,7 +248,7 @@ impl Cursor {
         Some(((place, wait_ms, self.way), failure))
     }
 
-    /// Whether anybody else was found since [`Self::note_full`]. If not, the full one stays next, because a request is better sent over a
+    /// Whether another was found since [`Self::note_full`]. If not, the full one stays next, because a request is better sent over a
     /// limit than not at all.
     pub(super) fn accept_full(&mut self, (full, wait_ms, way): (Place, u64, Way)) -> bool {
         let found = self.next.is_some_and(|(place, _)| place != full && !self.tried.contains(&place));
@@ -264,7 +264,7 @@ impl Cursor {
         self.tried.push(FIRST);
     }
 
-    /// Selects what follows on a failure that says that nobody of the asked group serves.
+    /// Selects what follows on a failure that says that no deployment of the asked group serves.
     pub(super) fn go_beyond_asked(&mut self, request: &Request, failure: &Failure) -> Option<Place> {
         let beyond = failover::beyond_asked(&self.plan, failure, &request.rules());
         self.next = beyond.map(|place| (place, 0));

@@ -10,7 +10,8 @@
 //! | [`Cursor`] | the plan, what was tried, what failed, what follows | [`cursor`] |
 //! | [`Stage`] | how far it has come; the open attempt's times, usage and reservation | [`stage`] |
 //!
-//! What joins them is here and in the files beside: [`next_attempt`], [`connection`], [`added`], [`headers`](answer_headers), [`relay`].
+//! What joins them is here and in the files beside: [`next_attempt`], [`connection`], [`added`], [`answer_headers`], [`relay`]. How long anything may take is in
+//! [`timeouts`], and the flights of a worker in [`flights`].
 //!
 //! **Invariant:** after an answer went to the client no attempt follows.
 
@@ -19,6 +20,7 @@ mod answer_headers;
 mod body;
 mod connection;
 mod cursor;
+mod flights;
 mod next_attempt;
 mod relay;
 mod request;
@@ -33,6 +35,8 @@ pub(super) use added::{Refused, USAGE};
 pub(super) use body::Body;
 pub use connection::Link;
 pub use cursor::Cursor;
+pub(super) use flights::Flights;
+pub use flights::SharedFlight;
 pub(super) use relay::failure as relay_failure;
 pub use relay::{RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER};
 pub(super) use relay::{relayed_flight, to_relay};

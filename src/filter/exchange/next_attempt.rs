@@ -7,7 +7,7 @@
 //! **Invariant:** a flight that had somewhere to go still has.
 
 use super::super::Api;
-use super::super::expressible::{is_foreign, translate};
+use super::super::foreign::{is_foreign, translate};
 use super::{Flight, Way};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex};
@@ -15,8 +15,8 @@ use crate::dialect::Encoded;
 use crate::routing::Place;
 
 impl Flight {
-    /// Selects where Envoy goes if the open attempt fails like this, or, if it has failed, where it goes: then to somebody whose dialect
-    /// can say the request.
+    /// Selects where Envoy goes if the open attempt fails like this, or, if it has failed, where it goes: then to a deployment
+    /// whose dialect can say the request.
     pub(in crate::filter) fn select_next(&mut self, failure: &Failure) {
         self.cursor.prefer(&self.request, &self.stage, failure);
         if !self.is_open() {
@@ -24,7 +24,7 @@ impl Flight {
         }
     }
 
-    /// Makes sure that the request can be said where it goes next, and leads past whom it cannot be said to. Until then only a failure
+    /// Makes sure that the request can be said where it goes next, and leads past deployments to which it cannot. Until then only a failure
     /// that may come leads there, which seldom does. Returns whether it goes elsewhere now.
     pub(in crate::filter) fn make_sure(&mut self) -> bool {
         let mut moved = false;
@@ -83,8 +83,8 @@ impl Flight {
         self.cursor.begins_with(deployment)
     }
 
-    /// The deployment that a failure would lead to, where the flight has not been there, and whether it is known to rest: then nobody
-    /// better is left.
+    /// The deployment that a failure would lead to, where the flight has not been there, and whether it is known to rest: then no
+    /// better one is left.
     #[must_use]
     pub fn next_deployment(&self) -> Option<(GroupIndex, DeploymentIndex, bool)> {
         self.cursor.next_deployment()
@@ -98,7 +98,7 @@ impl Flight {
         true
     }
 
-    /// Selects again, past the next one, which has reached a limit that binds. Returns whether anybody else is left: if not, it stays the
+    /// Selects again, past the next one, which has reached a limit that binds. Returns whether another is left: if not, it stays the
     /// next one.
     pub fn rule_out(&mut self) -> bool {
         let Some((full, failure)) = self.cursor.note_full() else { return false };

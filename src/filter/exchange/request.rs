@@ -47,7 +47,7 @@ pub struct Request {
     pub added: Vec<String>,
     /// All candidates' dialects can say the request: it was looked at closely when it was planned.
     pub is_checked: bool,
-    /// The prompt's length in tokens, where anybody counts them.
+    /// The prompt's length in tokens, where any limit counts them.
     pub prompt_tokens: u64,
 }
 

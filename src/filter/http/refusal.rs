@@ -1,6 +1,6 @@
-//! The words for a request that nobody is asked about: each with the status for which OpenAI's SDKs raise the fitting exception.
+//! The words for a request that reaches no deployment: each with the status for which OpenAI's SDKs raise the fitting exception.
 //!
-//! LiteLLM answers 401 where no deployment has the request's tags; but nobody's key is at fault, and SDKs would tell their users so.
+//! LiteLLM answers 401 where no deployment has the request's tags; but no key is at fault, and SDKs would tell their users so.
 //! It is the request that asks for what is not there: 400, as for anything a model cannot do.
 //!
 //! **Invariant:** what waiting mends is a 429 with the time that is really left, and everything else is none.

@@ -36,7 +36,7 @@ impl Reply {
         Self::failure(error, is_lasting.then(no_retry).into_iter().collect())
     }
 
-    /// Says that nobody need try again.
+    /// Says that trying again is pointless.
     #[must_use]
     pub fn without_retry(mut self) -> Self {
         self.headers.push(no_retry());

@@ -9,7 +9,7 @@ use super::super::kept::{self, Kept};
 use super::super::properties;
 use super::super::worker::{Asked, Worker};
 use super::super::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
-use super::plan::{self, Admission, RequestHead};
+use super::admit::{self, Admission, HttpHead};
 
 /// One request of a client.
 pub struct RouteFilter {
@@ -35,7 +35,7 @@ impl RouteFilter {
             Event::RequestHead { ends } => self.request_head(ends, worker, host),
             Event::RequestBody { length, ends } => self.request_body(length, ends, worker, host),
             Event::RequestTrailers => {
-                // The end of a body that did not say so itself. Trailers are for nobody.
+                // The end of a body that did not say so itself. No provider gets trailers.
                 let length = self.pending.map_or(0, |(_, length)| length);
                 let mut effects = self.request_body(length, true, worker, host);
                 effects.list.insert(0, Effect::SetHeaders(Map::RequestTrailers, Vec::new()));
@@ -58,7 +58,7 @@ impl RouteFilter {
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = header(":path");
-        match worker.admit(&self.setup, RequestHead { method: &method, path: &path, ends }) {
+        match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends }) {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Await(api) => {
                 self.pending = Some((api, 0));
@@ -72,7 +72,7 @@ impl RouteFilter {
         let limit = self.setup.signalbox.max_request_bytes;
         if length as u64 > limit {
             // Still pending: Envoy may have prepared an answer of its own, which then goes out in place of this one.
-            return Effects::reply(plan::too_large(limit));
+            return Effects::reply(admit::too_large(limit));
         }
         if !worker.has_room(&self.setup, &mut self.coming, length, ends) {
             return Effects::reply(kept::refusal());
@@ -84,7 +84,7 @@ impl RouteFilter {
         let body = host::body(host, Buffer::Request, length);
         self.depart(api, body, worker, host).unwrap_or_else(|reply| {
             let encoding = host.header(Map::Request, "content-encoding");
-            Effects::reply(plan::compressed(encoding.as_deref()).unwrap_or(reply))
+            Effects::reply(admit::compressed(encoding.as_deref()).unwrap_or(reply))
         })
     }
 
@@ -117,7 +117,7 @@ impl RouteFilter {
             }
             // Envoy's buffer was full before the filter was asked.
             None if self.pending.take().is_some() && host::status(host, Map::Response) == Some(413) => {
-                plan::too_large(self.setup.signalbox.max_request_bytes)
+                admit::too_large(self.setup.signalbox.max_request_bytes)
             }
             _ => return effects,
         };

@@ -5,13 +5,12 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
-use super::super::expressible::Expressible;
-pub use super::super::http::refusal;
-use super::super::http::{Asked, Reply, asked, invalid, models, one_model};
+use super::super::http::{Reply, refusal};
 use super::super::kept::LARGE;
-use super::super::{Api, Setup, choose};
+use super::super::{Api, Setup};
+use super::expressible::Expressible;
 use super::mock_failure;
-use crate::chat::ApiError;
+use super::model_router::{apply_params, route_model};
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::dialect::Encoded;
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
@@ -21,90 +20,8 @@ use crate::routing::estimate::Prompt;
 use crate::routing::{self, Ask, Claim, Inputs, Plan, Routed, Whether};
 use crate::state::Seen;
 
-/// The head of a request.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestHead<'a> {
-    /// `:method`.
-    pub method: &'a str,
-    /// `:path`.
-    pub path: &'a str,
-    /// No body follows.
-    pub ends: bool,
-}
-
-/// What becomes of a request after its head.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
-    /// Its body is awaited.
-    Await(Api),
-    /// It is answered at once.
-    Reply(Reply),
-}
-
-/// Admits a request by its head.
-#[must_use]
-pub fn admit(config: &RouterConfig, head: RequestHead<'_>) -> Admission {
-    // Envoy sends the head alone where that is all that was asked for.
-    let reads = matches!(head.method, "GET" | "HEAD");
-    let api = match asked(head.path) {
-        Asked::Models if reads => return Admission::Reply(models(config)),
-        Asked::Model(id) if reads => return Admission::Reply(one_model(config, id)),
-        Asked::Api(api) if head.method == "POST" => api,
-        Asked::Nothing => return refuse(404, "not_found", unknown_path(head.path)),
-        Asked::Api(_) => return not_allowed(head.method, "POST"),
-        Asked::Models | Asked::Model(_) => return not_allowed(head.method, "GET, HEAD"),
-    };
-    if head.ends {
-        return refuse(400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
-    }
-    Admission::Await(api)
-}
-
-fn refuse(status: u16, code: &str, message: String) -> Admission {
-    Admission::Reply(Reply::error(&invalid(status, code, None, message)))
-}
-
-fn not_allowed(method: &str, allowed: &str) -> Admission {
-    let method: String = method.chars().take(20).collect();
-    let message = format!("Method {method} is not allowed here: use {allowed}.");
-    let mut reply = Reply::error(&invalid(405, "method_not_allowed", None, message));
-    reply.headers.push(("allow", allowed.to_owned()));
-    Admission::Reply(reply)
-}
-
-fn unknown_path(path: &str) -> String {
-    let path: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
-    format!(
-        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/completions and /v1/embeddings, and GET /v1/models."
-    )
-}
-
-/// The refusal of a body that is no JSON because it is compressed. Looked for only where reading failed.
-#[must_use]
-pub fn compressed(encoding: Option<&str>) -> Option<Reply> {
-    encoding.filter(|encoding| !matches!(encoding.trim(), "" | "identity"))?;
-    let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
-    Some(Reply::error(&invalid(415, "unsupported_content_encoding", None, message.to_owned())))
-}
-
-/// The refusal of a body that is larger than `signalbox.max_request_bytes`.
-#[must_use]
-pub fn too_large(limit: u64) -> Reply {
-    let message = format!("The request body is larger than {limit} bytes, the limit of this gateway.");
-    Reply::error(&invalid(413, "request_too_large", None, message))
-}
-
-/// The answer while there is no configuration, or the one a request was planned in is gone: worth trying again.
-#[must_use]
-pub fn not_ready() -> Reply {
-    let message = "The gateway is starting again. Try again in a moment.".to_owned();
-    let error =
-        ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
-    Reply::error(&error)
-}
-
 /// What planning needs from outside.
-pub struct Moment<'a> {
+pub struct PlanContext<'a> {
     /// Now, Unix milliseconds.
     pub now_ms: u64,
     /// Chance.
@@ -117,13 +34,13 @@ pub struct Moment<'a> {
     pub tags: &'a str,
     /// The value of `signalbox.affinity.tenant_header`; empty: none.
     pub tenant: &'a str,
-    /// The prompt's length in tokens, where anybody counts them.
+    /// The prompt's length in tokens, where any limit counts them.
     pub prompt_tokens: u64,
     /// Any other header of the request, empty where it is not there. Asked for only where a decision depends on it.
     pub header: &'a dyn Fn(&str) -> String,
 }
 
-impl Default for Moment<'_> {
+impl Default for PlanContext<'_> {
     /// Nothing is known, and every place is free.
     fn default() -> Self {
         let header = &|_: &str| String::new();
@@ -144,7 +61,7 @@ impl Default for Moment<'_> {
 ///
 /// # Errors
 /// The refusal, in OpenAI's shape.
-pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -> Result<Flight, Reply> {
+pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, Reply> {
     let head = BodyScan::read(&body).map_err(|error| Reply::error(&error))?;
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
@@ -156,18 +73,18 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         let known = excluded.len();
         let expressible = Expressible::new(&setup.config, api, &head, &body);
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
-        let chosen = choose::chosen(setup, &head, &body, moment, &may_serve, false);
-        let fitted = chosen.as_ref().and_then(|chosen| choose::fitted(&setup.config, chosen, &head, &body));
+        let chosen = route_model(setup, &head, &body, context, &may_serve, false);
+        let fitted = chosen.as_ref().and_then(|chosen| apply_params(&setup.config, chosen, &head, &body));
         let planned = match &fitted {
-            None => planned(&setup.config, api, &head, &body, moment, chosen.as_ref(), &mut excluded),
+            None => planned(&setup.config, api, &head, &body, context, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
                 let head = BodyScan::read(&fitted.body).map_err(|error| Reply::error(&error))?;
-                planned(&setup.config, api, &head, &fitted.body, moment, chosen.as_ref(), &mut excluded)
+                planned(&setup.config, api, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
             }
         };
         match planned {
             Ok(planned) => break (planned, fitted),
-            // A closer look told that nobody there can be asked: a router may have somebody else.
+            // A closer look found no deployment there that can be asked: a router may have another.
             Err(_) if chosen.is_some() && excluded.len() > known => {}
             Err(reply) => return Err(reply),
         }
@@ -187,16 +104,16 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, moment: &Moment<'_>) -
         stream,
         include_usage,
         stream_options,
-        started_ms: moment.now_ms,
+        started_ms: context.now_ms,
         per_try_ms,
         own_timeout_ms,
         client_timeout_ms,
         choice,
         added: added.unwrap_or_default(),
         is_checked: body.len() > LARGE,
-        prompt_tokens: moment.prompt_tokens,
+        prompt_tokens: context.prompt_tokens,
     };
-    let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), moment.seed);
+    let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), context.seed);
     let flight = Flight::new(request, body, cursor, first);
     match mock {
         Some(mock) => mock_failure::inject(flight, mock),
@@ -224,7 +141,7 @@ fn planned(
     api: Api,
     head: &BodyScan<'_>,
     body: &[u8],
-    moment: &Moment<'_>,
+    context: &PlanContext<'_>,
     chosen: Option<&Chosen<'_>>,
     excluded: &mut Vec<DeploymentIndex>,
 ) -> Result<Planned, Reply> {
@@ -238,14 +155,15 @@ fn planned(
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
-        let decision = consider(config, head, body, moment, chosen, &may_serve, |inputs| routing::plan(config, inputs));
+        let decision =
+            consider(config, head, body, context, chosen, &may_serve, |inputs| routing::plan(config, inputs));
         let plan = decision.map_err(|why| {
             let inexpressible = refused.take().or_else(|| expressible.why(why.left_out()));
-            let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), moment.now_ms);
+            let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), context.now_ms);
             reply.headers.extend(choice.iter().flat_map(Choice::headers));
             reply
         })?;
-        // A rehearsed failure leads past the first, whoever that is.
+        // A mock failure leads past the first, whichever that is.
         if head.rehearsal.is_some() {
             break (plan, None);
         }
@@ -267,12 +185,12 @@ fn planned(
     })
 }
 
-/// Lets somebody decide about a request: all that a decision depends on is put together here, for requests and for explanations alike.
+/// Decides about a request: all that a decision depends on is put together here, for requests and for explanations alike.
 pub fn consider<T>(
     config: &RouterConfig,
     head: &BodyScan<'_>,
     body: &[u8],
-    moment: &Moment<'_>,
+    context: &PlanContext<'_>,
     chosen: Option<&Chosen<'_>>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
     decide: impl FnOnce(&mut Inputs<'_>) -> T,
@@ -280,7 +198,7 @@ pub fn consider<T>(
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
         let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
-        prefix(moment.tenant, tools.unwrap_or_default(), messages.unwrap_or_default(), settings.min_prefix_tokens)
+        prefix(context.tenant, tools.unwrap_or_default(), messages.unwrap_or_default(), settings.min_prefix_tokens)
     });
     let considered = |ask: Ask<'_>| {
         decide(&mut Inputs {
@@ -294,24 +212,24 @@ pub fn consider<T>(
             fallbacks: &fallbacks,
             ask: Ask { affinity, ..ask },
             may_serve,
-            seen: moment.seen,
-            claim: moment.claim,
-            now_ms: moment.now_ms,
-            seed: moment.seed,
+            seen: context.seen,
+            claim: context.claim,
+            now_ms: context.now_ms,
+            seed: context.seed,
         })
     };
-    requirements(config, head, body, moment, considered)
+    requirements(config, head, body, context, considered)
 }
 
-/// Lets somebody look at what a request needs of a deployment.
+/// Looks at what a request needs of a deployment.
 pub(in crate::filter) fn requirements<T>(
     config: &RouterConfig,
     head: &BodyScan<'_>,
     body: &[u8],
-    moment: &Moment<'_>,
+    context: &PlanContext<'_>,
     look: impl FnOnce(Ask<'_>) -> T,
 ) -> T {
-    let in_header = moment.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
+    let in_header = context.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
     let tags: Vec<String> =
         if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
     let parts: OnceCell<Parts> = OnceCell::new();

@@ -1,7 +1,7 @@
 //! The client's body with what a deployment brings to it.
 //!
-//! Done anew at each attempt, from the client's own body, since each deployment brings something else. Most bring nothing, and nobody
-//! comes here then.
+//! Done anew at each attempt, from the client's own body, since each deployment brings something else. Most bring nothing, and are
+//! not handled here.
 //!
 //! **Invariant:** what the client asks for goes before what a deployment brings.
 
@@ -17,7 +17,7 @@ use crate::dialect::openai_chat::client as openai;
 use crate::dialect::{self, Encoded, Target};
 
 /// The body in the provider's own dialect, which is the client's, and the names of what is left out.
-pub(super) fn brought<'a>(
+pub(super) fn with_defaults<'a>(
     body: &'a [u8],
     defaults: &Defaults,
     takes: &dyn Fn(&str) -> bool,

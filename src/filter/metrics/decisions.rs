@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use super::gauges::{Change, MetricUpdate};
+use super::{Change, MetricUpdate};
 use crate::config::model::{RouterConfig, header_text};
 use crate::routing::auto::{Choice, Label};
 
 /// What one worker has counted and not told yet.
 #[derive(Debug, Default)]
-pub(super) struct Decisions {
+pub(in crate::filter) struct Decisions {
     counts: HashMap<(usize, Label, &'static str), u64>,
     /// Of configurations that are in force no more.
     left: Vec<MetricUpdate>,
@@ -18,18 +18,18 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// Counts a choice of the configuration in force.
-    pub(super) fn add(&mut self, choice: &Choice) {
+    pub(in crate::filter) fn add(&mut self, choice: &Choice) {
         let count = self.counts.entry((choice.router, choice.label, choice.cause.as_str())).or_default();
         *count = count.saturating_add(1);
     }
 
     /// Another configuration comes into force: its routers have other numbers.
-    pub(super) fn leave(&mut self, config: &RouterConfig) {
-        self.left = self.take(config);
+    pub(in crate::filter) fn leave(&mut self, config: &RouterConfig) {
+        self.left = self.drain(config);
     }
 
     /// All that was counted.
-    pub(super) fn take(&mut self, config: &RouterConfig) -> Vec<MetricUpdate> {
+    pub(in crate::filter) fn drain(&mut self, config: &RouterConfig) -> Vec<MetricUpdate> {
         let mut told = std::mem::take(&mut self.left);
         for ((router, label, cause), count) in std::mem::take(&mut self.counts) {
             let Some(router) = config.routers.get(router) else { continue };

@@ -1,26 +1,24 @@
 //! Which deployments' dialects can say what a request asks.
 //!
 //! A plan knows it from data ([`unsupported`]) and translates nothing. The rest is found when a request is encoded for a candidate, and
-//! that is done before Envoy is told to go there ([`Flight::make_sure`](super::Flight)), because an attempt that has begun cannot be led
+//! that is done before Envoy is told to go there ([`Flight`](super::super::Flight), `make_sure`), because an attempt that has begun cannot be led
 //! elsewhere. A body that is too large to be kept cannot be encoded later on: for such, all dialects are looked at closely while it is there.
 //!
 //! **Invariant:** a body is decoded at most once for a plan, and only for candidates of another dialect than the client's.
 
 use std::cell::OnceCell;
 
-use super::Api;
-use super::brought;
-use super::http::invalid;
-use super::kept::LARGE;
-use crate::catalogue;
+use super::super::defaults;
+use super::super::foreign::{is_foreign, never_sent, target};
+use super::super::http::{Api, invalid};
+use super::super::kept::LARGE;
 use crate::chat::{ApiError, ChatRequest};
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig, is_pattern};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::without;
 use crate::dialect::openai_chat::client as openai;
 use crate::dialect::scan::{BodyScan, Format, Needs};
 use crate::dialect::unsupported::unsupported;
-use crate::dialect::{self, Encoded, Target};
-use crate::provider::Dialect;
+use crate::dialect::{self, Encoded};
 use crate::routing::{Exclusion, LeftOut, Plan};
 
 /// A request, as far as it matters for which dialects can say it.
@@ -84,7 +82,7 @@ impl<'a> Expressible<'a> {
     /// The request for a plan's first candidate, where that speaks another dialect.
     ///
     /// # Errors
-    /// Why it cannot be said there. Then that one is added to `excluded`, and with it whoever would refuse it alike.
+    /// Why it cannot be said there. Then that one is added to `excluded`, and with it each that would refuse it alike.
     pub(super) fn first(&self, plan: &Plan, excluded: &mut Vec<DeploymentIndex>) -> Result<Option<Encoded>, ApiError> {
         let Some(candidate) = plan.candidates().next() else { return Ok(None) };
         let Some(deployment) = self.config.deployments.get(candidate.deployment).filter(|it| is_foreign(it)) else {
@@ -96,7 +94,7 @@ impl<'a> Expressible<'a> {
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| match &deployment.defaults {
             None => dialect::request(deployment.provider.dialect, request, target),
-            Some(defaults) => brought::translated(self.body, deployment, defaults, target),
+            Some(own) => defaults::translated(self.body, deployment, own, target),
         });
         encoded.map(Some).inspect_err(|_| {
             let key = |it: &Deployment| {
@@ -118,37 +116,4 @@ impl<'a> Expressible<'a> {
         };
         self.decoded.get_or_init(decode).as_ref().map_err(Clone::clone)
     }
-}
-
-/// Whether a deployment speaks another dialect than clients do.
-pub(super) fn is_foreign(deployment: &Deployment) -> bool {
-    deployment.provider.dialect != Dialect::OpenAi
-}
-
-/// What a deployment's dialect needs to know of it.
-fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> {
-    // A pattern's facts are those of no model.
-    let of_model = || {
-        let facts = is_pattern(&deployment.model).then(|| catalogue::facts(deployment.provider.name, model, None));
-        facts?.limits.max_output_tokens
-    };
-    let max_output_tokens = deployment.facts.limits.max_output_tokens.or_else(of_model);
-    Target { model, drop_params: deployment.drop_params, max_output_tokens }
-}
-
-/// The client's body in a foreign deployment's dialect.
-///
-/// # Errors
-/// Why it cannot be said there.
-pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
-    let target = target(deployment, model);
-    match &deployment.defaults {
-        None => dialect::request(deployment.provider.dialect, &openai::decode(body)?, target),
-        Some(defaults) => brought::translated(body, deployment, defaults, target),
-    }
-}
-
-/// The parameters that a deployment never sends, if there are any.
-fn never_sent(deployment: &Deployment) -> Option<&[String]> {
-    deployment.defaults.as_ref().map(|defaults| defaults.dropped.as_slice()).filter(|names| !names.is_empty())
 }

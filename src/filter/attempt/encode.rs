@@ -2,11 +2,11 @@
 //!
 //! Most deployments bring nothing of their own, and then a body of the provider's dialect is not looked into.
 
-use super::super::brought::brought;
+use super::super::defaults;
 use super::super::exchange::USAGE;
-use super::super::expressible::translate;
-use super::super::verdict::Edit;
+use super::super::foreign::translate;
 use super::super::{Api, Flight, Reply};
+use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{with_usage_asked, without};
 use crate::dialect::scan::BodyScan;
@@ -35,8 +35,8 @@ pub(super) fn encode(
     };
     let (model, dialect) = (full_name.as_ref(), deployment.provider.dialect);
     if dialect == Dialect::OpenAi || flight.api != Api::Chat {
-        if let Some(defaults) = &deployment.defaults {
-            return with_defaults(flight, deployment, defaults, model);
+        if let Some(own) = &deployment.defaults {
+            return with_defaults(flight, deployment, own, model);
         }
         let ask_usage = flight.asks_usage(deployment);
         let withheld = flight.withheld(deployment);
@@ -87,11 +87,11 @@ fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) ->
 fn with_defaults(
     flight: &Flight,
     deployment: &Deployment,
-    defaults: &Defaults,
+    own: &Defaults,
     model: &str,
 ) -> Result<(Edit, usize, Apart), Reply> {
     let takes = |name: &str| flight.api.takes(name) && (flight.stream || name != USAGE);
-    let (mut body, mut dropped) = brought(flight.body(), defaults, &takes);
+    let (mut body, mut dropped) = defaults::with_defaults(flight.body(), own, &takes);
     let withheld = flight.withheld(deployment);
     if let Some(reduced) = if withheld.is_empty() { None } else { without(&body, &withheld) } {
         body = reduced.into();

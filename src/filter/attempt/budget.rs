@@ -1,7 +1,7 @@
-//! What a try keeps of its answer, and what becomes of it where the worker's budget is used up: it ends, and nobody is blamed.
+//! What a try keeps of its answer, and what becomes of it where the worker's budget is used up: it ends, and no deployment is blamed.
 
 use super::super::kept::{overloaded, overloaded_headers};
-use super::super::verdict::{Commit, Edit, Verdict};
+use super::verdict::{Commit, Edit, Verdict};
 use super::{Attempt, OF_REPLACED_BODY, Phase};
 use crate::dialect::openai_chat::client::error;
 

@@ -8,11 +8,11 @@ use crate::config::model::DeploymentIndex;
 use crate::routing::Claim;
 use crate::state::{Booking, Ledger, Seen, Standing, StateStore};
 
-/// A probe's lease where nobody tells of its end, in milliseconds: longer than most answers, shorter than a shift.
+/// A probe's lease where its end is never recorded, in milliseconds: longer than most answers, shorter than a shift.
 const LEASE_MS: u64 = 60_000;
 
 /// One plan's dealings with the books.
-pub(super) struct Desk<'a> {
+pub(in crate::filter) struct PlanClaims<'a> {
     ledger: RefCell<&'a mut Ledger>,
     /// Where an older configuration's deployments stand in the books.
     places: Option<Vec<Option<DeploymentIndex>>>,
@@ -24,8 +24,8 @@ pub(super) struct Desk<'a> {
     booking: Cell<Option<(DeploymentIndex, Booking)>>,
 }
 
-impl<'a> Desk<'a> {
-    pub(super) fn new(
+impl<'a> PlanClaims<'a> {
+    pub(in crate::filter) fn new(
         ledger: &'a mut Ledger,
         places: Option<Vec<Option<DeploymentIndex>>>,
         store: &'a dyn StateStore,
@@ -36,12 +36,12 @@ impl<'a> Desk<'a> {
     }
 
     /// What is known of each deployment before any claim.
-    pub(super) fn seen(&self) -> Rc<Vec<Seen>> {
+    pub(in crate::filter) fn seen(&self) -> Rc<Vec<Seen>> {
         self.ledger.borrow().snapshot(self.places.as_deref())
     }
 
     /// Takes a place, and with it the probe where the deployment is half-open.
-    pub(super) fn claim(&self, planned: DeploymentIndex) -> Claim {
+    pub(in crate::filter) fn claim(&self, planned: DeploymentIndex) -> Claim {
         let mut ledger = self.ledger.borrow_mut();
         let place = self.places.as_ref().map_or(Some(planned), |places| places.get(planned).copied().flatten());
         // Of a deployment that is retired nothing is counted.
@@ -69,8 +69,8 @@ impl<'a> Desk<'a> {
         Claim::Granted
     }
 
-    /// The place that was taken last, if any was, and at whom.
-    pub(super) fn booking(&self) -> Option<(DeploymentIndex, Booking)> {
+    /// The place that was taken last, if any was, and its deployment.
+    pub(in crate::filter) fn booking(&self) -> Option<(DeploymentIndex, Booking)> {
         self.booking.take()
     }
 }

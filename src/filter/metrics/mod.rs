@@ -2,6 +2,10 @@
 //!
 //! Every worker knows the load of all, so each tells a gauge's whole value and none has to be added up.
 
+mod decisions;
+
+pub(super) use decisions::Decisions;
+
 use std::collections::HashMap;
 
 use crate::config::model::RouterConfig;
@@ -37,7 +41,7 @@ pub struct Gauges {
 
 impl Gauges {
     /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
-    pub fn told(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<MetricUpdate> {
+    pub fn drain(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
         let count = |(index, measure, by): (usize, Measure, u64)| {
             Some(MetricUpdate { name: measure.name(id(index)?), change: Change::Add(by) })
@@ -67,9 +71,9 @@ impl Gauges {
         self.buffered_kib = kib.or(self.buffered_kib);
     }
 
-    /// Another configuration comes into force: its deployments have other numbers, and nobody will tell of those that are gone.
+    /// Another configuration comes into force: its deployments have other numbers, and no later tick tells of those that are gone.
     pub(super) fn leave(&mut self, former: &RouterConfig, tally: &mut Tally, now: &RouterConfig) {
-        let mut left = self.told(former, tally, &[]);
+        let mut left = self.drain(former, tally, &[]);
         let stays = |id: &str| now.deployments.iter().any(|deployment| deployment.id == id);
         for gone in former.deployments.iter().filter(|deployment| !stays(&deployment.id)) {
             left.extend(["in_flight", "cooling"].map(|what| set(what, &gone.id, 0)));
@@ -102,7 +106,7 @@ mod tests {
         let config = compile_json(&format!(r#"{{"model_list":[{model}]}}"#)).unwrap();
         let (mut gauges, mut tally, mut seen) = (Gauges::default(), Tally::default(), [Seen::default()]);
         let mut told = |seen: &[Seen]| {
-            let told = gauges.told(&config, &mut tally, seen).into_iter();
+            let told = gauges.drain(&config, &mut tally, seen).into_iter();
             told.map(|MetricUpdate { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -117,6 +121,6 @@ mod tests {
             ["signalbox.in_flight.deployment.m-1 Set(2)", "signalbox.cooling.deployment.m-1 Set(2)"]
         );
         tally.add(0, Measure::Served, 1);
-        assert_eq!(gauges.told(&config, &mut tally, &seen).len(), 1);
+        assert_eq!(gauges.drain(&config, &mut tally, &seen).len(), 1);
     }
 }

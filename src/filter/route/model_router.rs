@@ -1,4 +1,4 @@
-//! A name that stands for a choice: the conversation is read, the group chosen, and what the body lacks filled in.
+//! Routing a model's name that is a router's: the conversation is read, the group chosen, and what the body lacks filled in.
 //!
 //! Only a request for a router's name comes here; any other pays one comparison a router.
 //!
@@ -13,20 +13,20 @@ use crate::dialect::scan::BodyScan;
 use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
 use crate::routing::could_serve;
 
-use super::Setup;
-use super::route::{Moment, requirements};
+use super::super::Setup;
+use super::plan::{PlanContext, requirements};
 
 /// The header in which a client may ask for a tier. Only where a router allows it does it get past Envoy's listener.
 pub const TIER_HEADER: &str = "x-signalbox-tier";
 
 /// Chooses for a request, where a router has the model's name. `may_serve`: whether a deployment's dialect can say the request.
-/// `explain`: somebody will read why.
+/// `explain`: the reasons will be shown.
 #[must_use]
-pub fn chosen<'c>(
+pub fn route_model<'c>(
     setup: &'c Setup,
     head: &BodyScan<'_>,
     body: &[u8],
-    moment: &Moment<'_>,
+    moment: &PlanContext<'_>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
     explain: bool,
 ) -> Option<Chosen<'c>> {
@@ -58,7 +58,7 @@ pub fn chosen<'c>(
 
 /// The body as the chosen group shall have it; `None`: as it came.
 #[must_use]
-pub fn fitted(config: &RouterConfig, chosen: &Chosen<'_>, head: &BodyScan<'_>, body: &[u8]) -> Option<Filled> {
+pub fn apply_params(config: &RouterConfig, chosen: &Chosen<'_>, head: &BodyScan<'_>, body: &[u8]) -> Option<Filled> {
     let router = config.routers.get(chosen.choice.router)?;
     let how = match &router.kind {
         RouterKind::Complexity(settings, _) if !chosen.choice.shadow => settings.max_tokens_from_tier_model,

@@ -1,4 +1,4 @@
-//! The flights of one worker, by ids that nobody can guess and that no other VM gives.
+//! The flights of one worker, by ids that cannot be guessed and that no other VM gives.
 //!
 //! When a VM dies, Envoy still retries requests that it planned, and the filter state of those names a flight of that VM. A fresh VM
 //! must find nothing under such a name: whatever it found would be the request of another client.
@@ -11,11 +11,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use super::{Flight, SharedFlight};
+use super::Flight;
+
+/// A flight that several callbacks of the host share.
+pub type SharedFlight = Rc<RefCell<Flight>>;
 
 /// The flights that have departed and not landed.
 #[derive(Debug)]
-pub(super) struct Flights {
+pub(in crate::filter) struct Flights {
     by_id: HashMap<u64, SharedFlight>,
     key: RandomState,
     departed: u64,
@@ -23,12 +26,12 @@ pub(super) struct Flights {
 
 impl Flights {
     /// None yet. `key` must be drawn anew for each VM.
-    pub(super) fn new(key: RandomState) -> Self {
+    pub(in crate::filter) fn new(key: RandomState) -> Self {
         Self { by_id: HashMap::new(), key, departed: 0 }
     }
 
     /// Takes a flight in and gives it its id.
-    pub(super) fn depart(&mut self, mut flight: Flight) -> SharedFlight {
+    pub(in crate::filter) fn depart(&mut self, mut flight: Flight) -> SharedFlight {
         // A hash may repeat, be it once in a universe; an id that is in use may not.
         flight.id = loop {
             self.departed = self.departed.wrapping_add(1);
@@ -44,20 +47,20 @@ impl Flights {
     }
 
     /// The flight of an id.
-    pub(super) fn get(&self, id: u64) -> Option<SharedFlight> {
+    pub(in crate::filter) fn get(&self, id: u64) -> Option<SharedFlight> {
         self.by_id.get(&id).cloned()
     }
 
     /// The flight that an attempt says is its own: by the header of a first attempt, or by the filter state of a later one. A flight whose
     /// attempts stand elsewhere, or whose client has its answer already, is another request's.
-    pub(super) fn of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
+    pub(in crate::filter) fn of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
         let flight = self.by_id.get(&id)?;
         let is_its = flight.try_borrow().is_ok_and(|flight| flight.is_fresh() == is_first && !flight.is_answered());
         is_its.then(|| Rc::clone(flight))
     }
 
     /// Forgets a flight.
-    pub(super) fn land(&mut self, id: u64) -> Option<SharedFlight> {
+    pub(in crate::filter) fn land(&mut self, id: u64) -> Option<SharedFlight> {
         self.by_id.remove(&id)
     }
 }

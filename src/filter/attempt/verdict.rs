@@ -1,6 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
-use super::http::{OutgoingHeaders, Reply};
+use super::super::http::{OutgoingHeaders, Reply};
 
 /// What becomes of a body in Envoy's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Outgoing {
 pub enum Verdict {
     /// Nothing goes on yet; what has come was taken in and leaves Envoy's buffer.
     Hold,
-    /// Envoy shall try [`Flight::next_cluster`].
+    /// Envoy shall try [`Flight::next_cluster`](super::super::Flight::next_cluster).
     Retry,
     /// The head goes to the client with these changes, and the body after this edit.
     Pass(Commit, Edit),

@@ -1,0 +1,42 @@
+//! A request for a deployment that speaks another dialect than its client.
+
+use super::defaults;
+use crate::catalogue;
+use crate::chat::ApiError;
+use crate::config::model::{Deployment, is_pattern};
+use crate::dialect::openai_chat::client as openai;
+use crate::dialect::{self, Encoded, Target};
+use crate::provider::Dialect;
+
+/// Whether a deployment speaks another dialect than clients do.
+pub(super) fn is_foreign(deployment: &Deployment) -> bool {
+    deployment.provider.dialect != Dialect::OpenAi
+}
+
+/// What a deployment's dialect needs to know of it.
+pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> {
+    // A pattern's facts are those of no model.
+    let of_model = || {
+        let facts = is_pattern(&deployment.model).then(|| catalogue::facts(deployment.provider.name, model, None));
+        facts?.limits.max_output_tokens
+    };
+    let max_output_tokens = deployment.facts.limits.max_output_tokens.or_else(of_model);
+    Target { model, drop_params: deployment.drop_params, max_output_tokens }
+}
+
+/// The client's body in a foreign deployment's dialect.
+///
+/// # Errors
+/// Why it cannot be said there.
+pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
+    let target = target(deployment, model);
+    match &deployment.defaults {
+        None => dialect::request(deployment.provider.dialect, &openai::decode(body)?, target),
+        Some(own) => defaults::translated(body, deployment, own, target),
+    }
+}
+
+/// The parameters that a deployment never sends, if there are any.
+pub(super) fn never_sent(deployment: &Deployment) -> Option<&[String]> {
+    deployment.defaults.as_ref().map(|defaults| defaults.dropped.as_slice()).filter(|names| !names.is_empty())
+}

@@ -1,0 +1,87 @@
+//! Admitting a request: by its head, before its body is read. And the refusals that need no plan.
+
+use super::super::http::{Api, Asked, Reply, asked, invalid, models, one_model};
+use crate::chat::ApiError;
+use crate::config::model::RouterConfig;
+
+/// The head of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HttpHead<'a> {
+    /// `:method`.
+    pub method: &'a str,
+    /// `:path`.
+    pub path: &'a str,
+    /// No body follows.
+    pub ends: bool,
+}
+
+/// What becomes of a request after its head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Its body is awaited.
+    Await(Api),
+    /// It is answered at once.
+    Reply(Reply),
+}
+
+/// Admits a request by its head.
+#[must_use]
+pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
+    // Envoy sends the head alone where that is all that was asked for.
+    let reads = matches!(head.method, "GET" | "HEAD");
+    let api = match asked(head.path) {
+        Asked::Models if reads => return Admission::Reply(models(config)),
+        Asked::Model(id) if reads => return Admission::Reply(one_model(config, id)),
+        Asked::Api(api) if head.method == "POST" => api,
+        Asked::Nothing => return refuse(404, "not_found", unknown_path(head.path)),
+        Asked::Api(_) => return not_allowed(head.method, "POST"),
+        Asked::Models | Asked::Model(_) => return not_allowed(head.method, "GET, HEAD"),
+    };
+    if head.ends {
+        return refuse(400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
+    }
+    Admission::Await(api)
+}
+
+fn refuse(status: u16, code: &str, message: String) -> Admission {
+    Admission::Reply(Reply::error(&invalid(status, code, None, message)))
+}
+
+fn not_allowed(method: &str, allowed: &str) -> Admission {
+    let method: String = method.chars().take(20).collect();
+    let message = format!("Method {method} is not allowed here: use {allowed}.");
+    let mut reply = Reply::error(&invalid(405, "method_not_allowed", None, message));
+    reply.headers.push(("allow", allowed.to_owned()));
+    Admission::Reply(reply)
+}
+
+fn unknown_path(path: &str) -> String {
+    let path: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
+    format!(
+        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/completions and /v1/embeddings, and GET /v1/models."
+    )
+}
+
+/// The refusal of a body that is no JSON because it is compressed. Looked for only where reading failed.
+#[must_use]
+pub fn compressed(encoding: Option<&str>) -> Option<Reply> {
+    encoding.filter(|encoding| !matches!(encoding.trim(), "" | "identity"))?;
+    let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
+    Some(Reply::error(&invalid(415, "unsupported_content_encoding", None, message.to_owned())))
+}
+
+/// The refusal of a body that is larger than `signalbox.max_request_bytes`.
+#[must_use]
+pub fn too_large(limit: u64) -> Reply {
+    let message = format!("The request body is larger than {limit} bytes, the limit of this gateway.");
+    Reply::error(&invalid(413, "request_too_large", None, message))
+}
+
+/// The answer while there is no configuration, or the one a request was planned in is gone: worth trying again.
+#[must_use]
+pub fn not_ready() -> Reply {
+    let message = "The gateway is starting again. Try again in a context.".to_owned();
+    let error =
+        ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
+    Reply::error(&error)
+}
