@@ -457,12 +457,12 @@ def write(results, weights):
     return f"""<!-- Written by bench/routerbench.py (`make routerbench`). Change the script, not this file. -->
 # How well the complexity scorers route
 
-A complexity router earns its keep when the prompts it sends to the strong model are the ones that the weak model gets wrong and
-the strong one right. That can be measured where both models have answered the same labelled prompts.
+A complexity router is worth its while if it sends to the strong model the prompts that the weak model gets wrong and the strong one right. That can
+be measured if both models have answered the same labelled prompts.
 
 **APGR** (average performance gap recovered): sort the prompts by falling score, send the first x % to the strong model and the rest
-to the weak one, and take the share of the gap between the two models that this recovers, averaged over x from 0 to 100 %. Chance has 0.5;
-above it, the score knows something. Ties are broken at random, 20 times.
+to the weak one, and take the share of the gap between the two models that this recovers, averaged over x from 0 to 100 %. Chance gives 0.5;
+above it, the score carries information. Ties are broken at random, 20 times.
 
 ## Figures
 
@@ -474,8 +474,8 @@ The data is `bench/data/routerbench-dev.jsonl.gz`: MMLU and GSM8K prompts with t
 (strong). {LARGEST} is a fifth of the MMLU part and its prompts are long, so length looks better than it is; hence the second row.
 The standard error is that of Signalbox's figure if other prompts of the same domains had been drawn.
 
-These are figures on the split that was looked at while the scorer was made: the word lists and the choice of features have seen it.
-Expect somewhat less elsewhere.
+These figures are on the split that was used while the scorer was made: the word lists and the features were chosen with it. Expect somewhat less
+elsewhere.
 
 ## Argued, not fitted
 
@@ -489,7 +489,7 @@ are hard.
 
 ## The default boundaries
 
-0.15, 0.35 and 0.60, as for LiteLLM's heuristic, so that a change of `classifier_type` alone does something sensible. On these exam
+0.15, 0.35 and 0.60, as for LiteLLM's heuristic, so that a change of only `classifier_type` gives sensible results. On these exam
 questions, which are harder than what people chat about:
 
 {tiers}
@@ -509,7 +509,7 @@ Signalbox is above chance in {sum(row["signalbox"] > 0.5 for row in better)} of 
 `bench/data/chat.jsonl` has {chat["n"]} prompts of our own, eight of each kind that MT-Bench knows. They have no answers, so there is no APGR.
 Public MT-Bench results show large gaps between models in mathematics, coding and reasoning and hardly any in writing, roleplay,
 STEM and humanities explanations; "right order" is how often a prompt of the first three kinds outscores one of the last four (0.5 is
-chance). It is weak evidence: whoever wrote the features wrote the prompts. The medians by kind:
+chance). This is weak evidence, because the features and the prompts have the same author. The medians by kind:
 
 {chats}
 
@@ -545,7 +545,7 @@ conversation, tools, or languages other than English say nothing about `context`
 - **Languages.** The word lists are English with a few words of a dozen languages. Elsewhere only numbers, notation, code,
   recurrence and statements count.
 - **Material.** Of a very long ask only 8 KiB at either end are read, and pasted text counts as if it were the question.
-- **Intent to cheat.** Anyone who knows the words can raise or lower a score. It saves money; it guards nothing.
+- **Intent to cheat.** Anyone who knows the words can raise or lower a score. The router saves money; it is not a guard.
 - **Other pairs of models.** The labels are of one weak and one strong model of 2023. The order of prompts carries over better than
   the boundaries do.
 """

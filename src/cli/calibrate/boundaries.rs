@@ -1,11 +1,11 @@
-//! From scores to boundaries: where a tier must begin to get the wished share of some prompts.
+//! From scores to boundaries: where a tier must begin to get the requested share of some prompts.
 //!
-//! Boundaries move only what the scorer decides. A rule (a keyword, a chore of the client's) gives its tier whatever the score is,
-//! and so do LiteLLM's two words of reasoning, from a score on: such prompts are counted, not moved.
+//! Boundaries move only what the scorer decides. A rule (a keyword, a client's own chore) gives its tier whatever the score is, and so
+//! do LiteLLM's two words of reasoning, from a score on: such prompts are counted, not moved.
 //!
 //! Scores are sums with rounding errors, and many prompts may share one. Scores nearer than [`SAME`] are one score here, and a
-//! boundary stands in the gap between two: as short a number as the gap allows, so that whoever reads it gets the same bits, and
-//! no prompt lies so near that a bit would matter.
+//! boundary stands in the gap between two: as short a number as the gap allows, so that every reader gets the same bits, and no
+//! prompt is so near that a bit matters.
 //!
 //! **Invariant:** boundaries ascend as far as today's did, and a new one has six decimals at most.
 
@@ -30,17 +30,17 @@ pub enum Judged {
 pub struct Cut {
     /// The tier that begins here.
     pub tier: Tier,
-    /// The wished share of all prompts at or above it, from 0 to 1.
+    /// The requested share of all prompts at or above it, from 0 to 1.
     pub wished: f64,
     /// How many prompts have the one score at which it should have been cut, where that is impossible.
     pub tied: usize,
     /// How many prompts are at or above the tier wherever it begins.
     pub fixed: usize,
-    /// How many prompts the wished share is.
+    /// How many prompts the requested share is.
     pub wanted: usize,
 }
 
-/// The boundaries for wished shares at or above MEDIUM, COMPLEX, REASONING, as many as are given. Other boundaries stay, but for
+/// The boundaries for requested shares at or above MEDIUM, COMPLEX, REASONING, as many as are given. Other boundaries stay, but for
 /// those that would be passed by one before them. `override_from` is the configuration's `reasoning_override_min_score`.
 pub fn propose(
     judged: &[Judged],

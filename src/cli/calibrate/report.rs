@@ -116,12 +116,12 @@ impl Report {
         format!("{out:#}\n")
     }
 
-    /// What became of a wish, and why it is not what was wished.
+    /// Which share was reached, and why it is not the requested one.
     fn outcome(&self, cut: &Cut) -> String {
         let reached = self.at_or_above(cut.tier);
         let above = if cut.tier == Tier::Reasoning { "" } else { " and above" };
         let wished = percent(cut.wished);
-        let mut line = format!("{}{above}: {wished} wished, {} reached", cut.tier.as_str(), self.percent(reached));
+        let mut line = format!("{}{above}: {wished} requested, {} reached", cut.tier.as_str(), self.percent(reached));
         let alike = format!("{} prompts have the one score that lies there", cut.tied);
         let fixed = format!("{} prompts are there whatever the boundary", cut.fixed);
         match cut {
