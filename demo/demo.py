@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The demo: three simulated providers, Envoy with the filter in front of them.
+"""The demo: three simulated providers, and Envoy with the filter in front of them.
 
-`up` starts them, tells what to try, and shows Envoy's line for each request until Ctrl-C. `tour` asks a list of questions by
-itself and judges the answers: exit code 0 only if every row came out as it says here. Both run `signalbox sim` and
-`signalbox up` as children; nothing else lives here but the list and the judging.
+`up` starts them, prints what to try, and shows Envoy's line for each request until Ctrl-C. `tour` sends a list of requests and
+judges the answers: exit code 0 only if every row is as listed here. Both run `signalbox sim` and `signalbox up` as children; this
+file holds only the list and the judging.
 
-Invariant: whatever way this program ends, its children end too, and Envoy with them.
+Invariant: however this program ends, its children end too, and Envoy with them.
 """
 
 import ctypes
@@ -40,16 +40,17 @@ def row(asked, *expects, end="whole", model="chat", stream=False, faults=None, r
     return Row(asked, Served(*expects, end), model, stream, faults or {}, rested, calls)
 
 
-# Ten good answers first: a deployment rests when more than half of at least five requests in a minute failed.
+# Ten good answers first: a deployment cools down when more than half of at least five requests in a minute failed.
 TOUR = [
     row("ten plain calls", "primary", 1, 0, calls=10),
     row("a stream", "primary", 1, 0, stream=True),
     row("Anthropic's dialect, asked in OpenAI's", "claude", 1, 0, model="claude"),
     row("the same as a stream", "claude", 1, 0, model="claude", stream=True),
     row("primary is down (503)", "secondary", 2, 0, faults={"primary": "status=503"}),
-    row("primary resets the connection", "secondary", 2, 0, faults={"primary": "reset"}),
+    # Three where the worker had an idle connection to it: a reset there may be a stale connection's, and is tried again on a fresh one.
+    row("primary resets the connection", "secondary", {2, 3}, 0, faults={"primary": "reset"}),
     row("primary says 429, retry-after 1", "secondary", 2, 0, faults={"primary": "status=429,retry_after=1"}),
-    row("at once again: primary rests", "secondary", 1, 0, rested=False),
+    row("at once again: primary cools down", "secondary", 1, 0, rested=False),
     row("a second later: primary is back", "primary", 1, 0),
     row("both are down: another dialect", "claude", 3, 1, faults={"primary": "status=503", "secondary": "status=503"}),
     row("the same as a stream", "claude", 3, 1, stream=True, faults={"primary": "status=503", "secondary": "status=503"}),
@@ -76,7 +77,7 @@ def tour():
             began = time.monotonic()
             seen = [ask(row) for _ in range(row.calls)]
             took = f"{(time.monotonic() - began) * 1000 / row.calls:.0f} ms"
-            odd = next((one for one in seen if one != row.expects), None)
+            odd = next((one for one in seen if not fits(one, row.expects)), None)
             shown, verdict = (odd, "WRONG") if odd else (seen[0], "ok" if seen[0].end == "whole" else f"ok: {seen[0].end}")
             print(line(row.asked, shown.deployment, shown.attempts, shown.fallbacks, took, verdict), flush=True)
             if odd:
@@ -87,8 +88,14 @@ def tour():
     return 1 if wrong else 0
 
 
+def fits(seen, expects):
+    """Whether an answer is as expected; of several numbers of attempts, any will do."""
+    attempts = expects.attempts if isinstance(expects.attempts, set) else {expects.attempts}
+    return seen.attempts in attempts and seen == expects._replace(attempts=seen.attempts)
+
+
 def await_rest():
-    """Waits until nobody rests any more for what a row before did to it. Other workers learn of that a tick later."""
+    """Waits until no deployment cools down after the row before. Other workers learn of that a tick later."""
     time.sleep(0.15)
     until = time.monotonic() + 10
     while time.monotonic() < until:
