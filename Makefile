@@ -1,4 +1,4 @@
-# The one door of the house: `make help` lists every target.
+# Every task of the project: `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
@@ -7,7 +7,7 @@ ENVOY := .envoy/$(ENVOY_VERSION)/envoy
 WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
 RUNNER := .tools/bin/wasm-bindgen-test-runner
 PYTHON := .venv/bin/python
-SOURCES := $(shell find src bench -name '*.rs') Cargo.toml Cargo.lock envoy/VERSION
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock envoy/VERSION
 
 .PHONY: help
 help: ## List every target
@@ -26,7 +26,7 @@ dist/signalbox.wasm: $(SOURCES) tools/trim.py
 	@echo "$@: $$(($$(stat -c %s $@) / 1024)) KiB"
 
 .PHONY: wasm-quick
-wasm-quick: ## The filter for trying out: built in seconds, slower at its work
+wasm-quick: ## Build the filter in seconds, for trying out; it runs slower
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 	cargo build --profile quick --lib --target wasm32-wasip1
 	@mkdir -p dist && python3 tools/trim.py target/wasm32-wasip1/quick/signalbox.wasm dist/signalbox.wasm
@@ -52,13 +52,13 @@ $(ENVOY):
 envoy-up: build envoy ## Start simulators and Envoy on 127.0.0.1:10000, until Ctrl-C
 	@python3 demo/demo.py up
 
-demo: build envoy ## The same unattended: a short tour, printed as a table
+demo: build envoy ## Run the same unattended: a short tour, printed as a table
 	@python3 demo/demo.py tour
 
 ## --- Checking
 
 .PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions routerbench
-check: ## Format, lints, and generated files
+check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
 	python3 tools/models.py table --check

@@ -220,6 +220,34 @@ fn defaults_are_those_that_the_manual_tells() {
     assert!(compared > 25, "only {compared} defaults found");
 }
 
+/// The default of a key in the tables of the configuration's page.
+fn default_of(key: &str) -> Option<f64> {
+    let page = read("docs/configuration.md");
+    let row =
+        |line: &&str| line.trim_start_matches("| ").split(" | ").next().is_some_and(|cell| cell == format!("`{key}`"));
+    let default = page.lines().find(row)?.trim_matches('|').trim().rsplit(" | ").next()?.trim();
+    default.trim_matches('`').parse().ok()
+}
+
+#[test]
+fn a_default_in_brackets_is_that_of_the_table() {
+    let mut compared = 0;
+    for (path, page) in pages() {
+        for (before, after) in page.match_indices("` (").map(|(at, _)| page.split_at(at)) {
+            let key = before.rsplit('`').next().unwrap().rsplit('.').next().unwrap();
+            let told = after[3..].split(')').next().unwrap();
+            let mut words = told.split_whitespace();
+            let number = words.next().and_then(|word| word.parse::<f64>().ok());
+            let key = if key == "interval" { "health_check.interval" } else { key };
+            let (Some(number), Some(default)) = (number, default_of(key)) else { continue };
+            let number = number * if words.next() == Some("MiB") { 1_048_576.0 } else { 1.0 };
+            assert!((number - default).abs() < 1e-9, "{path}: `{key}` ({told}), and its default is {default}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 12, "only {compared} found");
+}
+
 #[test]
 fn every_header_is_in_the_manual_and_every_one_there_in_the_code() {
     // How the two filters and Envoy's route speak to each other: no client and no provider sees it.
