@@ -308,10 +308,9 @@ impl Host for Script {
         let mut state = self.called(format!("enter {context}"));
         let mut attempts = state.streams.iter().flat_map(|stream| &stream.attempts);
         let is_there = attempts.any(|attempt| attempt.context == context && !attempt.is_closed);
-        if is_there {
-            (state.current, state.event) = (context, Some(Event::Timer));
-        }
-        is_there
+        assert!(is_there, "an attempt that was closed is woken");
+        (state.current, state.event) = (context, Some(Event::Timer));
+        true
     }
 
     fn call(&self, cluster: &str, headers: &OutgoingHeaders, body: &[u8], _timeout_ms: u64) -> Option<u32> {
