@@ -1,4 +1,4 @@
-//! Two workers on one store, with requests that end in every way at random: nothing stays booked, and both see the same.
+//! Two workers on one store, with requests that end in every way at random: nothing stays reserved, and both see the same.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 #[path = "support/memory.rs"]

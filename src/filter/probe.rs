@@ -16,7 +16,7 @@ use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::openai_chat::client as openai;
 use crate::dialect::{self, Target};
 use crate::failure::{self, ErrorAnswer};
-use crate::state::{Booking, Ended, Outcome, Standing, StateStore, take_turn};
+use crate::state::{Ended, Outcome, Reservation, Standing, StateStore, take_turn};
 
 /// After its time, a probe's end is told within so many milliseconds, or never.
 const LATE_MS: u64 = 1_000;
@@ -53,7 +53,7 @@ impl Probe {
 }
 
 /// Probes on their way, by the host's number: what they hold in the books, when their time is over, and whose API was asked.
-pub(super) type Probes = HashMap<u32, (Booking, u64, &'static str)>;
+pub(super) type Probes = HashMap<u32, (Reservation, u64, &'static str)>;
 
 impl Worker {
     /// The cooling deployments that this worker is to ask now.
@@ -71,12 +71,12 @@ impl Worker {
 
     /// A probe is on its way, under the host's number for it.
     pub fn probing(&mut self, store: &dyn StateStore, call: u32, deployment: DeploymentIndex) {
-        let booking = self.ledger.begin(store, deployment, 0, self.now_ms);
+        let reservation = self.ledger.begin(store, deployment, 0, self.now_ms);
         let check = self.setup.as_ref().and_then(|setup| setup.signalbox.health_check.as_ref());
         let asked = self.setup.as_ref().and_then(|setup| setup.deployments.get(deployment));
         let provider = asked.map_or("", |asked| asked.provider.name);
         let over_ms = self.now_ms.saturating_add(check.map_or(0, |check| check.timeout_ms)).saturating_add(LATE_MS);
-        if let Some((former, ..)) = self.probes.insert(call, (booking, over_ms, provider)) {
+        if let Some((former, ..)) = self.probes.insert(call, (reservation, over_ms, provider)) {
             self.ledger.cancel(store, former, self.now_ms);
         }
     }
@@ -84,8 +84,8 @@ impl Worker {
     /// Gives back what probes hold whose answer never comes: the host forgets its calls with the listener that made them.
     pub(super) fn forget_probes(&mut self, store: &dyn StateStore) {
         let now_ms = self.now_ms;
-        for (_, (booking, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
-            self.ledger.end(store, booking, &Ended::with(Outcome::Abandoned), now_ms);
+        for (_, (reservation, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
+            self.ledger.end(store, reservation, &Ended::with(Outcome::Abandoned), now_ms);
         }
     }
 
@@ -97,7 +97,7 @@ impl Worker {
         answer: Option<(u16, HeaderMap, Vec<u8>)>,
         now_ms: u64,
     ) {
-        let Some((booking, _, provider)) = self.probes.remove(&call) else { return };
+        let Some((reservation, _, provider)) = self.probes.remove(&call) else { return };
         let judge =
             |(status, headers, body): (u16, HeaderMap, Vec<u8>)| verdict(provider, (status, &headers, &body), now_ms);
         let outcome = match answer.map(judge) {
@@ -105,7 +105,7 @@ impl Worker {
             Some(Some(failure)) => Outcome::Failed(failure),
             None => Outcome::Abandoned,
         };
-        self.ledger.end(store, booking, &Ended::with(outcome), now_ms);
+        self.ledger.end(store, reservation, &Ended::with(outcome), now_ms);
     }
 }
 

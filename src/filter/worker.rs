@@ -23,7 +23,7 @@ use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
-use crate::state::{Ended, Ledger, Measure, Outcome, StateStore, Sum, Tally, accounts, to_json};
+use crate::state::{Counters, Ended, Ledger, Measure, Outcome, StateStore, Sum, accounts, to_json};
 
 /// A request whose body has come.
 pub struct Asked<'a> {
@@ -43,7 +43,7 @@ pub struct Worker {
     pub(super) coming: Kept,
     buffered: Sum,
     pub(super) ledger: Ledger,
-    tally: Tally,
+    counters: Counters,
     decisions: Decisions,
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
@@ -71,7 +71,7 @@ impl Worker {
             coming: Kept::default(),
             buffered: Sum::new("buffered", random.next()),
             ledger: Ledger::new(random.next()),
-            tally: Tally::default(),
+            counters: Counters::default(),
             decisions: Decisions::default(),
             gauges: Gauges::default(),
             limits_read_ms: Vec::new(),
@@ -98,7 +98,7 @@ impl Worker {
         self.accounts = Accounts::of(config.deployments.len());
         self.refused = Rc::default();
         if let Some(former) = self.setup.replace(Rc::clone(&setup)) {
-            self.gauges.leave(&former, &mut self.tally, config);
+            self.gauges.leave(&former, &mut self.counters, config);
             self.decisions.leave(&former);
         }
         Ok(setup)
@@ -157,15 +157,15 @@ impl Worker {
         let planned = route::decide(setup, api, body, &context);
         // A mock failure may lead elsewhere than the place that was taken is, and so may a dialect that cannot say the request.
         let is_for_first = |of| planned.as_ref().is_ok_and(|flight| flight.begins_with(of));
-        let booking = claims.booking().and_then(|(of, booking)| {
+        let reservation = claims.reservation().and_then(|(of, reservation)| {
             if is_for_first(of) {
-                return Some(booking);
+                return Some(reservation);
             }
-            self.ledger.cancel(store, booking, self.now_ms);
+            self.ledger.cancel(store, reservation, self.now_ms);
             None
         });
         let mut flight = planned?;
-        flight.depart(booking, &self.refused);
+        flight.depart(reservation, &self.refused);
         flight.keep_body(&self.kept);
         self.count(&flight);
         Ok(self.flights.depart(flight))
@@ -188,7 +188,7 @@ impl Worker {
             let mut full = why.is_some_and(|why| !why.is_soft());
             if !full && flight.wants_reservation() {
                 match self.ledger.reserve(store, index, flight.prompt_tokens, self.now_ms) {
-                    Ok(booking) => flight.reserve(booking),
+                    Ok(reservation) => flight.reserve(reservation),
                     Err(_) => full = true,
                 }
             }
@@ -223,9 +223,9 @@ impl Worker {
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays reserved for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
-        let booking = self.flights.land(id).and_then(|flight| flight.borrow_mut().take_reserved());
-        if let Some(booking) = booking {
-            self.ledger.cancel(store, booking, self.now_ms);
+        let reservation = self.flights.land(id).and_then(|flight| flight.borrow_mut().take_reserved());
+        if let Some(reservation) = reservation {
+            self.ledger.cancel(store, reservation, self.now_ms);
         }
     }
 
@@ -251,15 +251,15 @@ impl Worker {
                     let index = self.index(&flight, ending.deployment);
                     // It may have ended before its beginning was recorded.
                     let begin = || Some(self.ledger.begin(store, index?, flight.prompt_tokens, self.now_ms));
-                    let Some(booking) = ending.reservation.take().or_else(begin) else { continue };
+                    let Some(reservation) = ending.reservation.take().or_else(begin) else { continue };
                     let failure = if let Outcome::Failed(failure) = &ending.outcome { Some(failure) } else { None };
                     let now_ms = if failure.is_some() { exact_ms() } else { self.now_ms };
-                    let cools = self.ledger.end(store, booking, &ended(&ending), now_ms);
+                    let cools = self.ledger.end(store, reservation, &ended(&ending), now_ms);
                     let Some(index) = index else { continue };
-                    ending.count(&mut self.tally, index);
+                    ending.count(&mut self.counters, index);
                     let told = flight.config.deployments.get(ending.deployment).zip(failure);
                     if cools {
-                        self.tally.add(index, Measure::Cooldowns, 1);
+                        self.counters.add(index, Measure::Cooldowns, 1);
                         let rest = told.zip(self.ledger.seen().get(index).map(|seen| seen.standing));
                         news.extend(rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)));
                     }
@@ -269,8 +269,8 @@ impl Worker {
         }
         // A flight may outlive its configuration.
         if let Some(index) = flight.unreserved().and_then(|deployment| self.index(&flight, deployment)) {
-            let booking = self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms);
-            flight.hold(booking);
+            let reservation = self.ledger.begin(store, index, flight.prompt_tokens, self.now_ms);
+            flight.hold(reservation);
         }
         news
     }
@@ -305,21 +305,21 @@ impl Worker {
         headers: &dyn Fn() -> HeaderMap,
     ) {
         let flight = flight.borrow();
-        let Some((deployment, booking)) = flight.open_reservation() else { return };
+        let Some((deployment, reservation)) = flight.open_reservation() else { return };
         let index = self.index(&flight, deployment);
         let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return };
         if std::mem::replace(read_ms, self.now_ms) != self.now_ms {
             let headers = headers();
             let limits =
                 limits::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())), self.now_ms);
-            self.ledger.told(store, booking, &limits, self.now_ms);
+            self.ledger.apply_rate_limits(store, reservation, &limits, self.now_ms);
         }
     }
 
     /// What Envoy's statistics are to be told since the last call.
     pub fn statistics(&mut self) -> Vec<MetricUpdate> {
         let Some(setup) = &self.setup else { return Vec::new() };
-        let mut told = self.gauges.drain(setup, &mut self.tally, self.ledger.seen());
+        let mut told = self.gauges.drain(setup, &mut self.counters, self.ledger.seen());
         told.append(&mut self.decisions.drain(setup));
         told
     }

@@ -7,7 +7,7 @@
 //! Two keys say that there is something to read: `health`, and `books` for everything else. A worker that finds their tokens unchanged
 //! at a tick reads nothing more.
 //!
-//! **Invariant:** every [`Booking`] that is given back leaves nothing behind; the other workers forget what a VM that died had.
+//! **Invariant:** every [`Reservation`] that is given back leaves nothing behind; the other workers forget what a VM that died had.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use super::book::Book;
 use super::budget_meter::BudgetMeter;
 use super::store::{self, StateStore, update};
-use super::{Account, Booking, Ended, Full, Health, Outcome, Seen};
+use super::{Account, Ended, Full, Health, Outcome, Reservation, Seen};
 use crate::chat::{FailureClass, RateLimits};
 
 /// A worker that changed a health record writes a new token here.
@@ -31,7 +31,7 @@ pub struct Ledger {
     /// This worker's number, never used before.
     worker: u64,
     tokens_made: u64,
-    /// By [`Booking::book`]. A place is reused when its record is no longer needed.
+    /// By [`Reservation::book`]. A place is reused when its record is no longer needed.
     books: Vec<Option<Book>>,
     /// The place of each deployment index.
     places: Vec<usize>,
@@ -140,7 +140,7 @@ impl Ledger {
         deployment: usize,
         tokens: u64,
         now_ms: u64,
-    ) -> Result<Booking, Full> {
+    ) -> Result<Reservation, Full> {
         let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
         let worker = self.worker;
         if let Some(book) = book(&mut self.books, place) {
@@ -154,77 +154,77 @@ impl Ledger {
                 self.look_at(place, now_ms);
             }
         }
-        Ok(Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None })
+        Ok(Reservation { book: place, tokens, began_ms: now_ms, probes_until_ms: None })
     }
 
     /// As [`reserve`](Self::reserve), but never refused: for an attempt that is sent over a limit rather than not at all.
-    pub fn begin(&mut self, store: &dyn StateStore, deployment: usize, tokens: u64, now_ms: u64) -> Booking {
+    pub fn begin(&mut self, store: &dyn StateStore, deployment: usize, tokens: u64, now_ms: u64) -> Reservation {
         let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
         if let Some(book) = book(&mut self.books, place) {
             book.begin(tokens, now_ms);
             self.write_exact(store, place, now_ms);
         }
-        Booking { book: place, tokens, began_ms: now_ms, probes_until_ms: None }
+        Reservation { book: place, tokens, began_ms: now_ms, probes_until_ms: None }
     }
 
     /// An attempt was never sent: it no longer counts.
-    pub fn cancel(&mut self, store: &dyn StateStore, booking: Booking, now_ms: u64) {
-        let Some(book) = book(&mut self.books, booking.book) else { return };
-        book.cancel(booking.began_ms, booking.tokens);
-        self.release(store, &booking);
-        self.write_exact(store, booking.book, now_ms);
+    pub fn cancel(&mut self, store: &dyn StateStore, reservation: Reservation, now_ms: u64) {
+        let Some(book) = book(&mut self.books, reservation.book) else { return };
+        book.cancel(reservation.began_ms, reservation.tokens);
+        self.release(store, &reservation);
+        self.write_exact(store, reservation.book, now_ms);
     }
 
     /// Claims the probe of a half-open deployment for an attempt, with a lease of `lease_ms` (at most ten minutes) in case its end is
     /// never reported. One attempt at a time has it, across workers. Returns whether this one has; if not, the attempt should be
     /// cancelled.
-    pub fn probe(&mut self, store: &dyn StateStore, booking: &mut Booking, lease_ms: u64, now_ms: u64) -> bool {
+    pub fn probe(&mut self, store: &dyn StateStore, reservation: &mut Reservation, lease_ms: u64, now_ms: u64) -> bool {
         const MAX_LEASE_MS: u64 = 600_000;
         let (worker, until_ms) = (self.worker, now_ms.saturating_add(lease_ms.min(MAX_LEASE_MS)));
-        let claimed = self.change_health(store, booking.book, |health| health.claim(worker, until_ms, now_ms));
+        let claimed = self.change_health(store, reservation.book, |health| health.claim(worker, until_ms, now_ms));
         if claimed == Some(true) {
-            booking.probes_until_ms = Some(until_ms);
+            reservation.probes_until_ms = Some(until_ms);
             self.announce(store, HEALTH);
         }
-        self.look_at(booking.book, now_ms);
+        self.look_at(reservation.book, now_ms);
         claimed == Some(true)
     }
 
     /// The limits that an answer reports.
-    pub fn told(&mut self, store: &dyn StateStore, booking: &Booking, limits: &RateLimits, now_ms: u64) {
-        let Some(book) = book(&mut self.books, booking.book).filter(|book| !book.account.is_wild) else { return };
+    pub fn apply_rate_limits(&mut self, store: &dyn StateStore, of: &Reservation, limits: &RateLimits, now_ms: u64) {
+        let Some(book) = book(&mut self.books, of.book).filter(|book| !book.account.is_wild) else { return };
         let news = |health: &mut Health| match limits.full_for_ms() {
             Some(wait_ms) => health.fill(now_ms.saturating_add(wait_ms), now_ms),
-            None => limits.have_room() && health.make_room(booking.began_ms, now_ms),
+            None => limits.have_room() && health.make_room(of.began_ms, now_ms),
         };
         // Most answers bring no news, and then shared data is not touched.
         let mut known = book.health;
-        if news(&mut known) && self.change_health(store, booking.book, news) == Some(true) {
+        if news(&mut known) && self.change_health(store, of.book, news) == Some(true) {
             self.announce(store, HEALTH);
-            self.look_at(booking.book, now_ms);
+            self.look_at(of.book, now_ms);
         }
     }
 
     /// An attempt ended. Returns whether its deployment cools because of it, or for longer.
-    pub fn end(&mut self, store: &dyn StateStore, booking: Booking, ended: &Ended, now_ms: u64) -> bool {
-        let Some(book) = book(&mut self.books, booking.book) else { return false };
-        let unknown = if matches!(ended.outcome, Outcome::Failed(_)) { 0 } else { booking.tokens };
-        book.end(booking.began_ms, booking.tokens, ended.tokens.unwrap_or(unknown), now_ms);
+    pub fn end(&mut self, store: &dyn StateStore, reservation: Reservation, ended: &Ended, now_ms: u64) -> bool {
+        let Some(book) = book(&mut self.books, reservation.book) else { return false };
+        let unknown = if matches!(ended.outcome, Outcome::Failed(_)) { 0 } else { reservation.tokens };
+        book.end(reservation.began_ms, reservation.tokens, ended.tokens.unwrap_or(unknown), now_ms);
         let class = if let Outcome::Failed(failure) = &ended.outcome { Some(failure.class) } else { None };
         book.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
         for meter in &book.meters {
             self.meters.get_mut(*meter).into_iter().for_each(|meter| meter.spend(ended.cost_nanos));
         }
-        let cools = self.judge(store, &booking, &ended.outcome, now_ms);
-        self.release(store, &booking);
-        self.write_exact(store, booking.book, now_ms);
+        let cools = self.judge(store, &reservation, &ended.outcome, now_ms);
+        self.release(store, &reservation);
+        self.write_exact(store, reservation.book, now_ms);
         cools
     }
 
     /// What an attempt's end does to health.
-    fn judge(&mut self, store: &dyn StateStore, booking: &Booking, outcome: &Outcome, now_ms: u64) -> bool {
-        let Some(book) = book(&mut self.books, booking.book) else { return false };
-        let (rules, successes, began_ms) = (book.account.rules, book.successes(now_ms), booking.began_ms);
+    fn judge(&mut self, store: &dyn StateStore, reservation: &Reservation, outcome: &Outcome, now_ms: u64) -> bool {
+        let Some(book) = book(&mut self.books, reservation.book) else { return false };
+        let (rules, successes, began_ms) = (book.account.rules, book.successes(now_ms), reservation.began_ms);
         let turned = match outcome {
             Outcome::Abandoned => None,
             Outcome::Served if book.health.streak == 0 => {
@@ -232,17 +232,17 @@ impl Ledger {
                 None
             }
             Outcome::Failed(failure) if rules.never || !rules.blames(failure) => None,
-            Outcome::Served => self.change_health(store, booking.book, |health| {
+            Outcome::Served => self.change_health(store, reservation.book, |health| {
                 health.served(successes, now_ms);
                 health.recover(began_ms, now_ms)
             }),
-            Outcome::Failed(failure) => self.change_health(store, booking.book, |health| {
+            Outcome::Failed(failure) => self.change_health(store, reservation.book, |health| {
                 health.served(successes, now_ms);
                 health.failed(failure, &rules, began_ms, now_ms)
             }),
         };
         if turned.is_some()
-            && let Some(book) = self::book(&mut self.books, booking.book)
+            && let Some(book) = self::book(&mut self.books, reservation.book)
         {
             book.forget_successes(now_ms);
         }
@@ -253,13 +253,15 @@ impl Ledger {
     }
 
     /// Gives a probe's claim back, if it still holds.
-    fn release(&mut self, store: &dyn StateStore, booking: &Booking) {
-        let Some(until_ms) = booking.probes_until_ms else { return };
+    fn release(&mut self, store: &dyn StateStore, reservation: &Reservation) {
+        let Some(until_ms) = reservation.probes_until_ms else { return };
         let worker = self.worker;
-        match self.change_health(store, booking.book, |health| health.release(worker, until_ms)) {
+        match self.change_health(store, reservation.book, |health| health.release(worker, until_ms)) {
             Some(true) => self.announce(store, HEALTH),
             Some(false) => {}
-            None => book(&mut self.books, booking.book).into_iter().for_each(|book| book.unreleased = Some(until_ms)),
+            None => {
+                book(&mut self.books, reservation.book).into_iter().for_each(|book| book.unreleased = Some(until_ms))
+            }
         }
     }
 
@@ -313,9 +315,8 @@ impl Ledger {
     /// Claims that could not be given back when their attempt ended.
     fn give_back(&mut self, store: &dyn StateStore) {
         for place in 0..self.books.len() {
-            let unreleased = book(&mut self.books, place).and_then(|book| book.unreleased.take());
-            let probes_until_ms = unreleased;
-            self.release(store, &Booking { book: place, tokens: 0, began_ms: 0, probes_until_ms });
+            let probes_until_ms = book(&mut self.books, place).and_then(|book| book.unreleased.take());
+            self.release(store, &Reservation { book: place, tokens: 0, began_ms: 0, probes_until_ms });
         }
     }
 
@@ -435,17 +436,17 @@ mod tests {
         let mut ledger = ledger(1, &[account("a"), account("b")], &store);
         let served = calls(&store, || {
             for at in 0..100 {
-                let booking = ledger.reserve(&store, 0, 1_000, NOW_MS + at).unwrap();
+                let reservation = ledger.reserve(&store, 0, 1_000, NOW_MS + at).unwrap();
                 assert_eq!(ledger.seen()[0].in_flight, 1);
-                assert!(!ledger.end(&store, booking, &Ended::with(Outcome::Served), NOW_MS + at));
+                assert!(!ledger.end(&store, reservation, &Ended::with(Outcome::Served), NOW_MS + at));
             }
         });
         assert_eq!((served, ledger.seen()[0].in_flight), (0, 0));
         ledger.sync(&store, NOW_MS + 2_000);
         assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 2_050)), 2, "two looks at a tick");
         assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 3_050)), 3, "and each second one for who served");
-        let booking = ledger.begin(&store, 0, 0, NOW_MS + 3_100);
-        ledger.end(&store, booking, &failed(FailureClass::BadRequest), NOW_MS + 3_200);
+        let reservation = ledger.begin(&store, 0, 0, NOW_MS + 3_100);
+        ledger.end(&store, reservation, &failed(FailureClass::BadRequest), NOW_MS + 3_200);
         assert!(!store.keys().iter().any(|key| key.starts_with("health")), "the request's own fault is nobody's");
     }
 
@@ -454,8 +455,8 @@ mod tests {
         let store = Memory::default();
         let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
         let end = |ledger: &mut Ledger, ended: &Ended, now_ms| {
-            let booking = ledger.begin(&store, 0, 0, now_ms);
-            ledger.end(&store, booking, ended, now_ms)
+            let reservation = ledger.begin(&store, 0, 0, now_ms);
+            ledger.end(&store, reservation, ended, now_ms)
         };
         let (served, broken) = (Ended::with(Outcome::Served), failed(FailureClass::Upstream));
         assert!((0..20).all(|_| !end(&mut two, &served, NOW_MS)));
@@ -472,8 +473,8 @@ mod tests {
     fn one_probe_is_seen_by_all_and_its_success_too() {
         let store = Memory::default();
         let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
-        let booking = one.begin(&store, 0, 0, NOW_MS);
-        assert!(one.end(&store, booking, &failed(FailureClass::Timeout), NOW_MS));
+        let reservation = one.begin(&store, 0, 0, NOW_MS);
+        assert!(one.end(&store, reservation, &failed(FailureClass::Timeout), NOW_MS));
         two.sync(&store, NOW_MS + 50);
         let mut early = two.begin(&store, 0, 0, NOW_MS + 4_000);
         assert!(!two.probe(&store, &mut early, 30_000, NOW_MS + 4_000), "not yet");
@@ -524,7 +525,7 @@ mod tests {
         let over = one.begin(&store, 0, 0, NOW_MS);
         assert_eq!((one.seen()[0].requests, one.seen()[0].in_flight), (4, 2), "better over a limit than not at all");
         two.sync(&store, end_ms);
-        let next = one.reserve(&store, 0, 100, end_ms).map(|booking| one.cancel(&store, booking, end_ms));
+        let next = one.reserve(&store, 0, 100, end_ms).map(|reservation| one.cancel(&store, reservation, end_ms));
         assert_eq!(next, full(Limit::Parallel, end_ms));
         one.cancel(&store, over, end_ms);
         two.end(&store, third, &Ended { tokens: Some(75), ..Ended::with(Outcome::Served) }, end_ms);
@@ -537,23 +538,31 @@ mod tests {
     fn what_a_provider_says_of_its_limits_is_every_workers() {
         let store = Memory::default();
         let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
-        let booking = one.begin(&store, 0, 0, NOW_MS);
+        let reservation = one.begin(&store, 0, 0, NOW_MS);
         let window =
             |remaining, reset_ms| Window { limit: Some(9), remaining: Some(remaining), reset_ms: Some(reset_ms) };
         let limits = |window| RateLimits { requests: None, tokens: Some(window) };
-        assert_eq!(calls(&store, || one.told(&store, &booking, &limits(window(5, 100)), NOW_MS)), 0, "no news");
-        one.told(&store, &booking, &limits(window(0, 8_000)), NOW_MS);
-        assert_eq!(calls(&store, || one.told(&store, &booking, &limits(window(0, 7_950)), NOW_MS + 60)), 0, "the same");
+        assert_eq!(
+            calls(&store, || one.apply_rate_limits(&store, &reservation, &limits(window(5, 100)), NOW_MS)),
+            0,
+            "no news"
+        );
+        one.apply_rate_limits(&store, &reservation, &limits(window(0, 8_000)), NOW_MS);
+        assert_eq!(
+            calls(&store, || one.apply_rate_limits(&store, &reservation, &limits(window(0, 7_950)), NOW_MS + 60)),
+            0,
+            "the same"
+        );
         two.sync(&store, NOW_MS + 50);
         assert_eq!((one.seen()[0].full_until_ms, two.seen()[0].full_until_ms), (NOW_MS + 8_000, NOW_MS + 8_000));
         two.sync(&store, NOW_MS + 8_000);
         assert_eq!(two.seen()[0].full_until_ms, 0, "its window says so");
-        one.cancel(&store, booking, NOW_MS);
+        one.cancel(&store, reservation, NOW_MS);
         let mut wild = ledger(3, &[Account { is_wild: true, ..account("openai/*") }], &store);
-        let booking = wild.begin(&store, 0, 0, NOW_MS);
-        wild.told(&store, &booking, &limits(window(0, 8_000)), NOW_MS);
+        let reservation = wild.begin(&store, 0, 0, NOW_MS);
+        wild.apply_rate_limits(&store, &reservation, &limits(window(0, 8_000)), NOW_MS);
         assert_eq!(wild.seen()[0].full_until_ms, 0, "of many models one has no room");
-        wild.cancel(&store, booking, NOW_MS);
+        wild.cancel(&store, reservation, NOW_MS);
     }
 
     #[test]

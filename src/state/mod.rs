@@ -11,19 +11,19 @@
 
 mod account;
 mod book;
-mod booking;
 mod budget_meter;
+mod counters;
 mod health;
 mod latency;
 mod ledger;
 mod load;
+mod reservation;
 mod rules;
 mod seen;
 mod snapshot;
 mod spend;
 mod store;
 mod sum;
-mod tally;
 mod turn;
 
 #[cfg(test)]
@@ -32,13 +32,13 @@ mod memory;
 mod workers;
 
 pub use account::{Account, accounts};
-pub use booking::{Booking, Ended, Full, Limit, Outcome};
+pub use counters::{Counters, Measure};
 pub use health::Health;
 pub use ledger::Ledger;
+pub use reservation::{Ended, Full, Limit, Outcome, Reservation};
 pub use rules::{Allowed, CooldownRules};
 pub use seen::{SAMPLES, Samples, Seen, Standing};
 pub use snapshot::{from_json, to_json};
 pub use store::{StateStore, Version};
 pub use sum::Sum;
-pub use tally::{Measure, Tally};
 pub use turn::take_turn;

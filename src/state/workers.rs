@@ -36,14 +36,14 @@ impl Chance {
 
 struct Worker {
     ledger: Ledger,
-    bookings: Vec<Booking>,
+    reservations: Vec<Reservation>,
 }
 
 impl Worker {
     fn new(nonce: u64, accounts: &[Account], store: &Memory, now_ms: u64) -> RefCell<Self> {
         let mut ledger = Ledger::new(nonce);
         ledger.configure(accounts.to_vec(), store, now_ms);
-        RefCell::new(Self { ledger, bookings: Vec::new() })
+        RefCell::new(Self { ledger, reservations: Vec::new() })
     }
 }
 
@@ -91,7 +91,7 @@ impl World {
 
     fn on_their_way(&self) -> usize {
         // The worker in the middle of an operation is counted by its caller.
-        self.workers.iter().filter_map(|worker| worker.try_borrow().ok()).map(|worker| worker.bookings.len()).sum()
+        self.workers.iter().filter_map(|worker| worker.try_borrow().ok()).map(|worker| worker.reservations.len()).sum()
     }
 
     /// A worker without an open operation does something. Time passes only between operations.
@@ -103,9 +103,9 @@ impl World {
             0..=4 => self.reserve(&mut worker, store, now_ms),
             5 | 6 => self.end(&mut worker, store, now_ms),
             7 => {
-                if let Some(booking) = worker.bookings.pop() {
-                    self.count(booking.began_ms, -1, -i64::try_from(booking.tokens).unwrap());
-                    worker.ledger.cancel(store, booking, now_ms);
+                if let Some(reservation) = worker.reservations.pop() {
+                    self.count(reservation.began_ms, -1, -i64::try_from(reservation.tokens).unwrap());
+                    worker.ledger.cancel(store, reservation, now_ms);
                 }
             }
             8..=10 => worker.ledger.sync(store, now_ms),
@@ -129,33 +129,33 @@ impl World {
     fn reserve(&self, worker: &mut Worker, store: &Memory, now_ms: u64) {
         let tokens = self.chance.below(50);
         match worker.ledger.reserve(store, 0, tokens, now_ms) {
-            Ok(mut booking) => {
+            Ok(mut reservation) => {
                 self.count(now_ms, 1, i64::try_from(tokens).unwrap());
                 let half_open = matches!(worker.ledger.seen()[0].standing, Standing::HalfOpen { probed_until_ms: 0 });
-                if half_open && worker.ledger.probe(store, &mut booking, 500, now_ms) {
-                    self.probes.borrow_mut().push((booking.book as u64, now_ms + 500));
+                if half_open && worker.ledger.probe(store, &mut reservation, 500, now_ms) {
+                    self.probes.borrow_mut().push((reservation.book as u64, now_ms + 500));
                 }
-                worker.bookings.push(booking);
+                worker.reservations.push(reservation);
             }
             Err(_) => self.refused.set(self.refused.get() + 1),
         }
     }
 
     fn end(&self, worker: &mut Worker, store: &Memory, now_ms: u64) {
-        if worker.bookings.is_empty() {
+        if worker.reservations.is_empty() {
             return;
         }
-        let at = usize::try_from(self.chance.below(worker.bookings.len() as u64)).unwrap();
-        let booking = worker.bookings.swap_remove(at);
+        let at = usize::try_from(self.chance.below(worker.reservations.len() as u64)).unwrap();
+        let reservation = worker.reservations.swap_remove(at);
         let outcome = match self.chance.below(3) {
             0 => Outcome::Served,
             1 => Outcome::Abandoned,
             _ => Outcome::Failed(Failure::local(FailureClass::BadRequest, "")),
         };
-        let tokens = Some(booking.tokens);
+        let tokens = Some(reservation.tokens);
         self.spent.set(self.spent.get() + 3);
         let ended = Ended { tokens, cost_nanos: 3, ..Ended::with(outcome) };
-        worker.ledger.end(store, booking, &ended, now_ms);
+        worker.ledger.end(store, reservation, &ended, now_ms);
     }
 
     fn settle(&self, store: &Memory) {
@@ -180,7 +180,7 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
             assert!(world.on_their_way() <= 7, "seed {seed}: {} at a time", world.on_their_way());
             world.now_ms.set(world.now_ms.get() + world.chance.below(60));
         }
-        // Dead workers' bookings count to the end of what they were sent in: only more, never less, than what is checked here.
+        // Dead workers' reservations count to the end of what they were sent in: only more, never less, than what is checked here.
         for (minute, requests) in world.sent.borrow().iter() {
             assert!(*requests <= i64::try_from(rpm).unwrap(), "seed {seed}, minute {minute}: {requests} requests");
         }
@@ -202,17 +202,17 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
         }
         for worker in &world.workers {
             let mut worker = worker.borrow_mut();
-            for booking in std::mem::take(&mut worker.bookings) {
+            for reservation in std::mem::take(&mut worker.reservations) {
                 seen[2] += 1;
-                worker.ledger.end(&store, booking, &Ended::with(Outcome::Abandoned), world.now_ms.get());
+                worker.ledger.end(&store, reservation, &Ended::with(Outcome::Abandoned), world.now_ms.get());
             }
         }
         world.settle(&store);
         for worker in &world.workers {
             assert_eq!(worker.borrow().ledger.seen()[0].in_flight, 0, "seed {seed}");
         }
-        let booking = world.workers[0].borrow_mut().ledger.begin(&store, 0, 0, world.now_ms.get());
-        world.workers[0].borrow_mut().ledger.cancel(&store, booking, world.now_ms.get());
+        let reservation = world.workers[0].borrow_mut().ledger.begin(&store, 0, 0, world.now_ms.get());
+        world.workers[0].borrow_mut().ledger.cancel(&store, reservation, world.now_ms.get());
         assert_eq!(store.keys(), ["books", "load/a", "spend/deployment/a"]);
         assert_eq!(store.read("load/a").unwrap().0.len(), 21, "no slot is left");
     }
@@ -253,9 +253,9 @@ fn never_more_than_one_probe_at_a_time_whatever_the_interleaving() {
         let (world, store) = World::new(seed, vec![account("a")], 6);
         let cool = |now_ms| {
             let mut worker = world.workers[0].borrow_mut();
-            let booking = worker.ledger.begin(&store, 0, 0, now_ms);
+            let reservation = worker.ledger.begin(&store, 0, 0, now_ms);
             let failure = Failure::local(FailureClass::Connect, "");
-            worker.ledger.end(&store, booking, &Ended::with(Outcome::Failed(failure)), now_ms)
+            worker.ledger.end(&store, reservation, &Ended::with(Outcome::Failed(failure)), now_ms)
         };
         assert!(cool(NOW_MS), "seed {seed}");
         world.now_ms.set(NOW_MS + 5_000);
@@ -265,7 +265,7 @@ fn never_more_than_one_probe_at_a_time_whatever_the_interleaving() {
             let now_ms = world.now_ms.get();
             let live = world.workers.iter().flat_map(|worker| {
                 let worker = worker.borrow();
-                worker.bookings.iter().filter_map(|booking| booking.probes_until_ms).collect::<Vec<_>>()
+                worker.reservations.iter().filter_map(|reservation| reservation.probes_until_ms).collect::<Vec<_>>()
             });
             let live = live.filter(|until_ms| *until_ms > now_ms).count();
             assert!(live <= 1, "seed {seed}: {live} probes");
@@ -290,13 +290,13 @@ fn any_bytes_are_survived() {
         }
         let mut ledger = Ledger::new(1);
         ledger.configure(vec![limited.clone()], &store, NOW_MS);
-        if let Ok(mut booking) = ledger.reserve(&store, 0, 5, NOW_MS) {
-            ledger.probe(&store, &mut booking, u64::MAX, NOW_MS);
+        if let Ok(mut reservation) = ledger.reserve(&store, 0, 5, NOW_MS) {
+            ledger.probe(&store, &mut reservation, u64::MAX, NOW_MS);
             let failure = Failure { retry_after_ms: Some(u64::MAX), ..Failure::local(FailureClass::RateLimit, "") };
             let outcome = if chance.below(2) == 0 { Outcome::Served } else { Outcome::Failed(failure) };
             let ended =
                 Ended { cost_nanos: u64::MAX, tokens: Some(u64::MAX), latency: Some(f32::NAN), ..Ended::with(outcome) };
-            ledger.end(&store, booking, &ended, NOW_MS + 1);
+            ledger.end(&store, reservation, &ended, NOW_MS + 1);
         }
         ledger.sync(&store, NOW_MS + 2_000);
         ledger.sync(&store, u64::MAX);

@@ -54,7 +54,7 @@ use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex, StrategyName};
 use crate::dialect::Encoded;
 use crate::routing::{Candidate, Place};
-use crate::state::{Booking, Outcome};
+use crate::state::{Outcome, Reservation};
 
 /// One request on its way. Its facts can be read as if they were its own ([`Request`]).
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub struct Flight {
     cursor: Cursor,
     stage: Stage,
     /// What the next attempt holds in the books already.
-    reserved: Option<Booking>,
+    reserved: Option<Reservation>,
     /// The request in the dialect of a place where it goes next.
     translated: Option<(Place, Encoded)>,
     /// The client's fields that the latest attempt left out, because its provider cannot express them.
@@ -155,7 +155,7 @@ impl Flight {
     }
 
     /// The deployment of the open attempt, and what it holds in the books.
-    pub(super) fn open_reservation(&self) -> Option<(DeploymentIndex, &Booking)> {
+    pub(super) fn open_reservation(&self) -> Option<(DeploymentIndex, &Reservation)> {
         let open = self.stage.open()?;
         Some((open.deployment, open.reservation.as_ref()?))
     }
@@ -190,7 +190,7 @@ impl Flight {
     // --- Dealing with the state
 
     /// It departs: what its first attempt holds in the books, and what deployments are known to refuse.
-    pub(super) fn depart(&mut self, reserved: Option<Booking>, refused: &Rc<Refused>) {
+    pub(super) fn depart(&mut self, reserved: Option<Reservation>, refused: &Rc<Refused>) {
         self.reserved = reserved;
         self.refused = Rc::clone(refused);
     }
@@ -206,7 +206,7 @@ impl Flight {
     }
 
     /// The open attempt holds this from now on.
-    pub(super) fn hold(&mut self, reservation: Booking) {
+    pub(super) fn hold(&mut self, reservation: Reservation) {
         if let Some(open) = self.stage.open_mut() {
             open.reservation = Some(reservation);
         }
@@ -218,12 +218,12 @@ impl Flight {
     }
 
     /// The next attempt holds this from now on.
-    pub(super) fn reserve(&mut self, reservation: Booking) {
+    pub(super) fn reserve(&mut self, reservation: Reservation) {
         self.reserved = Some(reservation);
     }
 
     /// What is still held when the flight lands.
-    pub(super) fn take_reserved(&mut self) -> Option<Booking> {
+    pub(super) fn take_reserved(&mut self) -> Option<Reservation> {
         self.reserved.take().or_else(|| self.stage.open_mut()?.reservation.take())
     }
 

@@ -3,7 +3,7 @@
 use crate::catalogue::Usd;
 use crate::chat::Usage;
 use crate::config::model::DeploymentIndex;
-use crate::state::{Booking, Measure, Outcome, Tally};
+use crate::state::{Counters, Measure, Outcome, Reservation};
 
 /// What the state learns of a flight.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub struct AttemptResult {
     /// How long it took until the first token of a stream, in milliseconds.
     pub first_token_ms: Option<u64>,
     /// What it held in the books; `None`: its beginning was not recorded yet.
-    pub reservation: Option<Booking>,
+    pub reservation: Option<Reservation>,
 }
 
 impl AttemptResult {
     /// Counts it for Envoy's statistics.
-    pub fn count(&self, tally: &mut Tally, deployment: DeploymentIndex) {
-        let mut add = |measure, by| tally.add(deployment, measure, by);
+    pub fn count(&self, counters: &mut Counters, deployment: DeploymentIndex) {
+        let mut add = |measure, by| counters.add(deployment, measure, by);
         match &self.outcome {
             Outcome::Served => add(Measure::Served, 1),
             Outcome::Failed(failure) => add(Measure::Failed(failure.class), 1),

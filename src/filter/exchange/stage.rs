@@ -15,7 +15,7 @@ use crate::catalogue::Usd;
 use crate::chat::Usage;
 use crate::config::model::DeploymentIndex;
 use crate::routing::Place;
-use crate::state::{Booking, Outcome};
+use crate::state::{Outcome, Reservation};
 
 /// The stages of a flight.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub struct Try {
     /// It is the client that does not wait longer for the first token, not the configuration.
     pub client_deadline: bool,
     /// What it holds in the books; nothing until its beginning was recorded.
-    pub reservation: Option<Booking>,
+    pub reservation: Option<Reservation>,
 }
 
 /// The times of an attempt, Unix milliseconds.

@@ -9,7 +9,7 @@ pub(super) use decisions::Decisions;
 use std::collections::HashMap;
 
 use crate::config::model::RouterConfig;
-use crate::state::{Measure, Seen, Standing, Tally};
+use crate::state::{Counters, Measure, Seen, Standing};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +41,13 @@ pub struct Gauges {
 
 impl Gauges {
     /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
-    pub fn drain(&mut self, config: &RouterConfig, tally: &mut Tally, seen: &[Seen]) -> Vec<MetricUpdate> {
+    pub fn drain(&mut self, config: &RouterConfig, counters: &mut Counters, seen: &[Seen]) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
         let count = |(index, measure, by): (usize, Measure, u64)| {
             Some(MetricUpdate { name: measure.name(id(index)?), change: Change::Add(by) })
         };
         let mut told = std::mem::take(&mut self.left);
-        told.extend(tally.take().filter_map(count));
+        told.extend(counters.take().filter_map(count));
         let bytes = |kib: u64| kib.saturating_mul(1024);
         let buffered = self.buffered_kib.take().map(|kib| Change::Set(bytes(kib)));
         told.extend(buffered.map(|change| MetricUpdate { name: "signalbox.buffered_bytes".to_owned(), change }));
@@ -72,8 +72,8 @@ impl Gauges {
     }
 
     /// Another configuration comes into force: its deployments have other numbers, and no later tick tells of those that are gone.
-    pub(super) fn leave(&mut self, former: &RouterConfig, tally: &mut Tally, now: &RouterConfig) {
-        let mut left = self.drain(former, tally, &[]);
+    pub(super) fn leave(&mut self, former: &RouterConfig, counters: &mut Counters, now: &RouterConfig) {
+        let mut left = self.drain(former, counters, &[]);
         let stays = |id: &str| now.deployments.iter().any(|deployment| deployment.id == id);
         for gone in former.deployments.iter().filter(|deployment| !stays(&deployment.id)) {
             left.extend(["in_flight", "cooling"].map(|what| set(what, &gone.id, 0)));
@@ -104,9 +104,9 @@ mod tests {
     fn gauges_are_told_at_first_and_when_they_change() {
         let model = r#"{"model_name":"m","litellm_params":{"model":"openai/m"}}"#;
         let config = compile_json(&format!(r#"{{"model_list":[{model}]}}"#)).unwrap();
-        let (mut gauges, mut tally, mut seen) = (Gauges::default(), Tally::default(), [Seen::default()]);
+        let (mut gauges, mut counters, mut seen) = (Gauges::default(), Counters::default(), [Seen::default()]);
         let mut told = |seen: &[Seen]| {
-            let told = gauges.drain(&config, &mut tally, seen).into_iter();
+            let told = gauges.drain(&config, &mut counters, seen).into_iter();
             told.map(|MetricUpdate { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -120,7 +120,7 @@ mod tests {
             told(&seen),
             ["signalbox.in_flight.deployment.m-1 Set(2)", "signalbox.cooling.deployment.m-1 Set(2)"]
         );
-        tally.add(0, Measure::Served, 1);
-        assert_eq!(gauges.drain(&config, &mut tally, &seen).len(), 1);
+        counters.add(0, Measure::Served, 1);
+        assert_eq!(gauges.drain(&config, &mut counters, &seen).len(), 1);
     }
 }

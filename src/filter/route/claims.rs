@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::config::model::DeploymentIndex;
 use crate::routing::Claim;
-use crate::state::{Booking, Ledger, Seen, Standing, StateStore};
+use crate::state::{Ledger, Reservation, Seen, Standing, StateStore};
 
 /// A probe's lease where its end is never recorded, in milliseconds: longer than most answers, shorter than a shift.
 const LEASE_MS: u64 = 60_000;
@@ -21,7 +21,7 @@ pub(in crate::filter) struct PlanClaims<'a> {
     tokens: u64,
     now_ms: u64,
     /// The place that was taken, and the deployment as the plan knows it.
-    booking: Cell<Option<(DeploymentIndex, Booking)>>,
+    reservation: Cell<Option<(DeploymentIndex, Reservation)>>,
 }
 
 impl<'a> PlanClaims<'a> {
@@ -32,7 +32,7 @@ impl<'a> PlanClaims<'a> {
         tokens: u64,
         now_ms: u64,
     ) -> Self {
-        Self { ledger: RefCell::new(ledger), places, store, tokens, now_ms, booking: Cell::new(None) }
+        Self { ledger: RefCell::new(ledger), places, store, tokens, now_ms, reservation: Cell::new(None) }
     }
 
     /// What is known of each deployment before any claim.
@@ -46,18 +46,18 @@ impl<'a> PlanClaims<'a> {
         let place = self.places.as_ref().map_or(Some(planned), |places| places.get(planned).copied().flatten());
         // Of a deployment that is retired nothing is counted.
         let Some(deployment) = place else { return Claim::Granted };
-        if let Some((_, former)) = self.booking.take() {
+        if let Some((_, former)) = self.reservation.take() {
             ledger.cancel(self.store, former, self.now_ms);
         }
-        let mut booking = match ledger.reserve(self.store, deployment, self.tokens, self.now_ms) {
-            Ok(booking) => booking,
+        let mut reservation = match ledger.reserve(self.store, deployment, self.tokens, self.now_ms) {
+            Ok(reservation) => reservation,
             Err(full) => return Claim::Refused { until_ms: full.until_ms },
         };
         let standing = ledger.seen().get(deployment).map(|seen| seen.standing);
         if matches!(standing, Some(Standing::HalfOpen { .. }))
-            && !ledger.probe(self.store, &mut booking, LEASE_MS, self.now_ms)
+            && !ledger.probe(self.store, &mut reservation, LEASE_MS, self.now_ms)
         {
-            ledger.cancel(self.store, booking, self.now_ms);
+            ledger.cancel(self.store, reservation, self.now_ms);
             let until_ms = match ledger.seen().get(deployment).map(|seen| seen.standing) {
                 Some(Standing::HalfOpen { probed_until_ms }) => probed_until_ms,
                 Some(Standing::Cooling { until_ms }) => until_ms,
@@ -65,12 +65,12 @@ impl<'a> PlanClaims<'a> {
             };
             return Claim::Refused { until_ms };
         }
-        self.booking.set(Some((planned, booking)));
+        self.reservation.set(Some((planned, reservation)));
         Claim::Granted
     }
 
     /// The place that was taken last, if any was, and its deployment.
-    pub(in crate::filter) fn booking(&self) -> Option<(DeploymentIndex, Booking)> {
-        self.booking.take()
+    pub(in crate::filter) fn reservation(&self) -> Option<(DeploymentIndex, Reservation)> {
+        self.reservation.take()
     }
 }

@@ -16,7 +16,7 @@ pub enum Outcome {
 /// A counted attempt. It is given back exactly once, to `cancel` or `end`; until then it counts as in flight.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an attempt that is never given back counts as on its way for ever"]
-pub struct Booking {
+pub struct Reservation {
     /// The deployment's place in this worker's ledger, which outlives a change of configuration.
     pub(super) book: usize,
     /// Tokens that were reserved.

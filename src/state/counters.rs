@@ -49,9 +49,9 @@ impl Measure {
 
 /// What one worker has counted and not reported yet.
 #[derive(Debug, Default)]
-pub struct Tally(BTreeMap<(usize, Measure), u64>);
+pub struct Counters(BTreeMap<(usize, Measure), u64>);
 
-impl Tally {
+impl Counters {
     /// Adds to a measure of a deployment, by its index.
     pub fn add(&mut self, deployment: usize, measure: Measure, by: u64) {
         if by > 0 {
@@ -72,14 +72,14 @@ mod tests {
 
     #[test]
     fn counts_add_up_until_they_are_taken() {
-        let mut tally = Tally::default();
-        tally.add(1, Measure::InputTokens, 3);
-        tally.add(1, Measure::InputTokens, 4);
-        tally.add(0, Measure::Failed(FailureClass::RateLimit), 1);
-        tally.add(0, Measure::CostNanos, 0);
-        let taken: Vec<_> = tally.take().collect();
+        let mut counters = Counters::default();
+        counters.add(1, Measure::InputTokens, 3);
+        counters.add(1, Measure::InputTokens, 4);
+        counters.add(0, Measure::Failed(FailureClass::RateLimit), 1);
+        counters.add(0, Measure::CostNanos, 0);
+        let taken: Vec<_> = counters.take().collect();
         assert_eq!(taken, [(0, Measure::Failed(FailureClass::RateLimit), 1), (1, Measure::InputTokens, 7)]);
-        assert_eq!(tally.take().count(), 0);
+        assert_eq!(counters.take().count(), 0);
         assert_eq!(Measure::Served.name("a.b"), "signalbox.attempts.outcome.served.deployment.a.b");
         assert_eq!(
             Measure::Failed(FailureClass::RateLimit).name("a"),
