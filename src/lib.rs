@@ -1,6 +1,6 @@
 //! Signalbox: an LLM router that lives inside Envoy, as one proxy-wasm filter.
 //!
-//! The map of the house, in the order a request meets the rooms:
+//! The rooms, in the order in which a request meets them (`ARCHITECTURE.md` has a picture):
 //!
 //! | room | what it is for |
 //! |---|---|
@@ -18,8 +18,8 @@
 //! | [`generate`] | configuration to Envoy's own |
 //! | `sim` | the provider simulator (feature `cli`) |
 //!
-//! **Invariant:** no panic can be written in the library: a trap takes every request of the worker with it. The lints in
-//! `Cargo.toml` deny what panics, and `tests/architecture.rs` holds who may know whom.
+//! **Invariant:** the library cannot panic, because a trap ends every request of the worker. The lints in `Cargo.toml` deny what panics,
+//! and `tests/architecture.rs` holds which room may know which.
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)

@@ -1,6 +1,6 @@
 //! One model, packed: the filter carries every row, so a row is 40 bytes and its name.
 //!
-//! **Invariant:** [`NO`] stands for what is not known, and never leaves this file.
+//! **Invariant:** [`NO`] means unknown, and never leaves this file.
 
 use super::capability::Capabilities;
 use super::money::Usd;

@@ -42,7 +42,7 @@ pub(super) enum ClassifierName {
     Signalbox,
 }
 
-/// A line of stdin: `{"prompt": …}` is scored as it stands, `{"messages": …, "tools": …}` as a request's body, rules included.
+/// A line of stdin: `{"prompt": …}` is scored as it is, `{"messages": …, "tools": …}` as a request's body, rules included.
 #[derive(Deserialize)]
 struct Line {
     prompt: Option<Value>,
@@ -134,7 +134,7 @@ fn score_all(classifier: &Classifier, explain: bool, unread: &mut Unread) -> io:
     stdout.flush()
 }
 
-/// Judges a line: a prompt as it stands, a conversation as the filter would.
+/// Classifies a line: a prompt as it is, a conversation as the filter does.
 ///
 /// # Errors
 /// What is wrong with the line.

@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// What the gateway itself lacks cools nobody, however often it happens and whatever the policy.
+    /// A shortage of the gateway itself starts no cooldown, however often it occurs and whatever the policy.
     #[test]
     fn s14_a_shortage_of_our_own_never_cools() {
         let short = failure(Class::Shortage, 0, Some(1_000));

@@ -9,7 +9,7 @@
 pub type Version = u32;
 
 /// The version to expect if there was no value. The host writes a missing key whatever version is expected, and hands out
-/// versions from 1 upwards, so this one loses against whoever wrote the key first.
+/// versions from 1 upwards, so this one loses against the first writer of the key.
 pub(super) const NEVER: Version = Version::MAX;
 
 /// How often a lost race is run again. Each loss is another worker's success.

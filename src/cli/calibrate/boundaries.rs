@@ -4,7 +4,7 @@
 //! do LiteLLM's two words of reasoning, from a score on: such prompts are counted, not moved.
 //!
 //! Scores are sums with rounding errors, and many prompts may share one. Scores nearer than [`SAME`] are one score here, and a
-//! boundary stands in the gap between two: as short a number as the gap allows, so that every reader gets the same bits, and no
+//! boundary lies in the gap between two: as short a number as the gap allows, so that every reader gets the same bits, and no
 //! prompt is so near that a bit matters.
 //!
 //! **Invariant:** boundaries ascend as far as today's did, and a new one has six decimals at most.
@@ -13,7 +13,7 @@ use signalbox::config::complexity::{Tier, TierBoundaries};
 
 /// Scores nearer than this are one score.
 const SAME: f64 = 1e-5;
-/// How far from every score a boundary stands at least.
+/// How far a boundary is from every score, at least.
 const MARGIN: f64 = 1e-6;
 
 /// What is known of a prompt.

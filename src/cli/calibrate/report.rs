@@ -14,12 +14,12 @@ const QUANTILES: [usize; 7] = [0, 10, 25, 50, 75, 90, 100];
 /// How many prompts have each tier.
 type Counts = [usize; 4];
 
-/// All that is told.
+/// Everything that is printed.
 #[derive(Debug)]
 pub struct Report {
     /// The router that was asked for by name.
     pub router: Option<String>,
-    /// Where the router stands, if that is under `signalbox.routers`.
+    /// The router's path, if it is under `signalbox.routers`.
     pub own: Option<String>,
     /// Lines that could not be read.
     pub skipped: usize,
@@ -60,7 +60,7 @@ impl Report {
         }
     }
 
-    /// As text; what is to be pasted stands at the end.
+    /// As text, with the snippet to paste at the end.
     pub fn text(&self) -> String {
         let Self { prompts, scores, .. } = self;
         let of = self.router.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();

@@ -1,23 +1,23 @@
-//! What holds for a deployment once every default is filled in: its own key, else the router's, else Signalbox's.
+//! The values in force for a deployment after every default is filled in: its own, else the router's, else Signalbox's.
 //!
-//! **Invariant:** the figures are those that the filter works with.
+//! **Invariant:** the figures are those that the filter uses.
 
 use signalbox::config::model::{Deployment, ModelGroup, RouterConfig, StrategyName, Times};
 
-/// What holds for a deployment, or where it says nothing of its own.
+/// The values of a deployment, or of one without any of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Effective {
     /// Attempts after the first, in its group.
     pub retries: u32,
     /// How long an attempt may take.
     pub times: Times,
-    /// How long it rests after a failure, in milliseconds. `None`: never.
+    /// The first cooldown after a failure, in milliseconds. `None`: never.
     pub cooldown_ms: Option<u64>,
-    /// How many failures in a minute do not cool it yet; `None`: the default rules.
+    /// How many failures in a minute start no cooldown; `None`: the default rules.
     pub allowed_fails: Option<u32>,
 }
 
-/// What holds for a deployment.
+/// The values of a deployment.
 pub fn of(config: &RouterConfig, deployment: &Deployment) -> Effective {
     let all = of_all(config);
     let cooldown_ms = deployment.cooldown_ms.map_or(all.cooldown_ms, |own| Some(own).filter(|own| *own > 0));
@@ -29,7 +29,7 @@ pub fn of(config: &RouterConfig, deployment: &Deployment) -> Effective {
     }
 }
 
-/// What holds where a deployment says nothing.
+/// The values of a deployment without any of its own.
 pub fn of_all(config: &RouterConfig) -> Effective {
     let router = &config.router;
     Effective {

@@ -1,6 +1,6 @@
-//! The environment variables that a configuration needs: the keys that Envoy reads, and what stands in the file as `os.environ/NAME`.
+//! The environment variables that a configuration needs: the keys that Envoy reads, and every `os.environ/NAME` in the file.
 //!
-//! **Invariant:** whether a variable is set is looked at, and its value never shown.
+//! **Invariant:** it checks whether a variable is set, and never shows its value.
 
 use signalbox::config::compile::Compiled;
 use signalbox::generate::keys;
@@ -9,13 +9,13 @@ use signalbox::generate::keys;
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Whether it is set and not empty; `None`: nobody looked.
+    /// Whether it is set and not empty; `None`: not checked.
     pub is_set: Option<bool>,
-    /// The deployments whose key it is, by id. None: it fills a text of the file.
+    /// The ids of the deployments whose key it is. Without any, it fills a text of the file.
     pub key_of: Vec<String>,
 }
 
-/// All that are needed, by name. A key that stands in the file is no variable yet: `signalbox up` makes it one.
+/// All of them, by name. A key in the file itself is not a variable here: `signalbox up` makes it one.
 pub fn needed(compiled: &Compiled, is_read: bool) -> Vec<Variable> {
     let is_set = |name: &str| is_read.then(|| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     let keys = keys::variables(&compiled.config);

@@ -1,8 +1,8 @@
-//! All that `signalbox check` knows, as one JSON document: for programs.
+//! The output of `signalbox check` as one JSON document, for programs.
 //!
-//! Times are in seconds, money in US dollars; what is not set is `null`. Members may be added, none changes its meaning.
+//! Times are in seconds, money in US dollars; a missing value is `null`. Members may be added; none changes its meaning.
 //!
-//! **Invariant:** no key stands in it, only the name of the variable that holds it.
+//! **Invariant:** it holds no key, only the name of the variable that has it.
 
 use std::path::Path;
 
