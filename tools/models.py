@@ -212,7 +212,7 @@ def table(check):
 
 
 def names():
-    """What LiteLLM makes of every name in its map."""
+    """What LiteLLM makes of every name in its map and its lists."""
     import os
 
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -221,7 +221,11 @@ def names():
     litellm.suppress_debug_info = True
     ours = set(re.findall(r'(?:compatible\(\s*|name: )"(\w+)"', (ROOT / "src" / "provider.rs").read_text()))
     found = []
-    for name, entry in litellm.model_cost.items():
+    # Some names stand only in LiteLLM's lists for what is asked of models.
+    lists = {"image_generation": litellm.openai_image_generation_models, "embedding": litellm.open_ai_embedding_models}
+    lists |= {"video_generation": litellm.openai_video_generation_models, "completion": litellm.open_ai_text_completion_models}
+    listed = {name: {"mode": mode} for mode, names in lists.items() for name in names}
+    for name, entry in (listed | litellm.model_cost).items():
         mode = entry.get("mode") or ""
         mode = "" if mode == "chat" else mode
         if "/" in name:

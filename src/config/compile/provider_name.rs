@@ -91,6 +91,13 @@ fn inferred(
     if let Some(provider) = of_host(params) {
         return Some(provider);
     }
+    if model == "*" {
+        let problem = "LiteLLM finds the provider of `*` in the model that each request names, and Signalbox does not";
+        let remedy = "write an entry for each provider: `model_name: openai/*` with `model: openai/*`, `model_name: claude-*` with \
+                      `model: anthropic/claude-*`";
+        field.error(diagnostics, problem, remedy);
+        return None;
+    }
     let name = infer::provider(model);
     if let Some(provider) = name.and_then(provider::by_name) {
         return Some(provider);
