@@ -44,6 +44,8 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Base URL without a trailing slash; empty: `api_base` must be given.
     pub api_base: &'static str,
+    /// Base URLs of its own by which LiteLLM knows it where a model's name does not say who runs it.
+    pub known_at: &'static [&'static str],
     /// Where chat requests go, below the base.
     pub chat_path: &'static str,
     /// How the key travels.
@@ -86,6 +88,7 @@ const fn compatible(
         name,
         dialect: Dialect::OpenAi,
         api_base,
+        known_at: &[],
         chat_path: "/chat/completions",
         key_header: KeyHeader::Bearer,
         base_from,
@@ -135,6 +138,7 @@ pub const PROVIDERS: &[Provider] = &[
         name: "anthropic",
         dialect: Dialect::Anthropic,
         api_base: "https://api.anthropic.com",
+        known_at: &[],
         chat_path: "/v1/messages",
         key_header: KeyHeader::Named("x-api-key"),
         base_from: &[Setting("api_base"), Env("ANTHROPIC_API_BASE"), Env("ANTHROPIC_BASE_URL")],
@@ -146,6 +150,7 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider {
         common_headers: true,
+        known_at: &["https://api.featherless.ai/v1"],
         ..compatible(
             "featherless_ai",
             "https://api.featherless.ai/v1",
@@ -155,6 +160,7 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider {
         common_headers: true,
+        known_at: &["https://api.groq.com/openai/v1"],
         ..compatible(
             "groq",
             "https://api.groq.com/openai/v1",
@@ -162,12 +168,15 @@ pub const PROVIDERS: &[Provider] = &[
             &[Env("GROQ_API_KEY"), Setting("api_key"), Setting("groq_key")],
         )
     },
-    compatible(
-        "together_ai",
-        "https://api.together.ai/v1",
-        &[Env("TOGETHER_AI_API_BASE")],
-        &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
-    ),
+    Provider {
+        known_at: &["https://api.together.ai/v1", "https://api.together.xyz/v1"],
+        ..compatible(
+            "together_ai",
+            "https://api.together.ai/v1",
+            &[Env("TOGETHER_AI_API_BASE")],
+            &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
+        )
+    },
     Provider {
         full_name: of_fireworks,
         ..compatible(
@@ -182,8 +191,19 @@ pub const PROVIDERS: &[Provider] = &[
             ],
         )
     },
-    compatible("deepseek", "https://api.deepseek.com/beta", &[Env("DEEPSEEK_API_BASE")], &[Env("DEEPSEEK_API_KEY")]),
-    compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")]),
+    Provider {
+        known_at: &["https://api.deepseek.com/v1"],
+        ..compatible(
+            "deepseek",
+            "https://api.deepseek.com/beta",
+            &[Env("DEEPSEEK_API_BASE")],
+            &[Env("DEEPSEEK_API_KEY")],
+        )
+    },
+    Provider {
+        known_at: &["https://api.x.ai/v1"],
+        ..compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")])
+    },
     Provider {
         common_headers: true,
         ..compatible(

@@ -109,7 +109,9 @@ fn keys_stay_where_they_belong() {
     assert_eq!(one("model: openai/x, api_key: os.environ/MINE").key, Some(Key::Env("MINE".to_owned())));
     // Another host gets no key that was not meant for it.
     assert_eq!(one("model: openai/x, api_base: 'http://h/v1'").key, None);
-    assert_eq!(one("model: openai/x, api_key: ''").key, None);
+    // An empty one is none, as in LiteLLM.
+    assert_eq!(one("model: openai/x, api_key: ''").key, Some(Key::Env("OPENAI_API_KEY".to_owned())));
+    assert_eq!(one("model: openai/x, api_key: '', api_base: 'http://h/v1'").key, None);
 }
 
 #[test]

@@ -79,12 +79,38 @@ fn case_01_base_url_names_the_host_as_api_base_does() {
     assert_eq!(one("model: anthropic/claude-x, base_url: 'http://h/', api_key: k", "", &[]), "h k");
     assert_eq!(one("model: groq/x, base_url: os.environ/B, api_key: k", "", &[("B", "http://h/v1")]), "h/v1 k");
     assert!(wrong("model: openai/x, base_url: os.environ/B", "", &[]).contains("`B` is not set"));
-    assert!(wrong("model: openai/x, base_url: ''", "", &[]).contains("has no scheme"), "LiteLLM goes to OpenAI then");
-    assert!(wrong("model: openai/x, api_base: ''", "", &[]).contains("has no scheme"));
+    // Written empty it is none, as in LiteLLM; of a variable, somebody has lost something.
+    for name in ["base_url", "api_base"] {
+        let empty = format!("model_list: [{{model_name: m, litellm_params: {{model: openai/x, {name}: ''}}}}]");
+        assert_eq!(goes(&empty, &[]), ["api.openai.com/v1 $OPENAI_API_KEY"]);
+        assert_eq!(said(&empty, &[]), ["warning this is empty, and names no host: to LiteLLM as if it were not there"]);
+        assert!(wrong(&format!("model: openai/x, {name}: os.environ/B"), "", &[("B", "")]).contains("`B` is empty"));
+    }
+    let over = wrong("model: openai/x, base_url: '', api_base: 'http://h/v1'", "", &[]);
+    assert!(over.contains("passes over the `api_base`"), "{over}");
     // LiteLLM takes `base_url` for chat.
     let both = "model_list: [{model_name: m, litellm_params: {model: openai/x, api_base: 'http://a', base_url: 'http://b', api_key: k}}]";
     assert_eq!(goes(both, &[]), ["b k"]);
     assert_eq!(said(both, &[]), ["warning `base_url` and `api_base` name two hosts, and this one counts"]);
+}
+
+/// Of a name that says nobody, LiteLLM takes the provider of some hosts; of others, that of the name.
+#[test]
+fn case_07_a_host_names_the_provider_where_litellm_knows_it() {
+    let model = |params: &str| {
+        let text = format!("model_list: [{{model_name: m, litellm_params: {{{params}}}}}]");
+        let deployment = read(&text, &[]).unwrap().config.deployments.remove(0);
+        format!("{} {}", deployment.provider.name, deployment.model)
+    };
+    assert_eq!(model("model: llama-x, api_base: 'https://api.together.xyz/v1'"), "together_ai llama-x");
+    assert_eq!(model("model: meta/llama-x, api_base: 'https://api.together.ai/v1/'"), "together_ai meta/llama-x");
+    assert_eq!(model("model: ds, base_url: 'https://api.deepseek.com/v1'"), "deepseek ds");
+    assert_eq!(model("model: gpt-4o, api_base: 'https://api.fireworks.ai/inference/v1'"), "openai gpt-4o");
+    assert_eq!(model("model: gpt-4o, api_base: 'https://api.anthropic.com'"), "openai gpt-4o");
+    assert!(wrong("model: mine, api_base: 'https://openrouter.ai/api/v1'", "", &[]).contains("does not say"));
+    // Its own host gets its key.
+    let old = one("model: together_ai/x, api_base: 'https://api.together.xyz/v1'", "", &[("TOGETHER_API_KEY", "k")]);
+    assert_eq!(old, "api.together.xyz/v1 $TOGETHER_API_KEY");
 }
 
 #[test]

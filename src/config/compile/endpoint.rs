@@ -44,6 +44,16 @@ pub(super) fn parsed(url: &str, provider: &Provider) -> Option<Endpoint> {
     parse(url, provider).ok()
 }
 
+/// The endpoints that are the provider's own.
+pub(super) fn owned(provider: &Provider) -> impl Iterator<Item = Endpoint> {
+    own(provider).into_iter().chain(known(provider))
+}
+
+/// Those by which LiteLLM knows it.
+pub(super) fn known(provider: &Provider) -> impl Iterator<Item = Endpoint> {
+    provider.known_at.iter().filter_map(|url| parse(url, provider).ok())
+}
+
 /// The provider's own endpoint; `None`: it has none.
 pub(super) fn own(provider: &Provider) -> Option<Endpoint> {
     parse(provider.api_base, provider).ok()

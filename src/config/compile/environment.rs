@@ -97,6 +97,12 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Di
         Value::Str(text) => {
             let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
             match (env.read)(&name) {
+                Some(value) if value.is_empty() && (path.ends_with(".api_base") || path.ends_with(".base_url")) => {
+                    let problem = format!("the environment variable `{name}` is empty, and names no host");
+                    let remedy = "set it to the URL, or take this out where the provider's own host is meant";
+                    Field { node, path: path.to_owned() }.error(diagnostics, problem, remedy);
+                    node.value = Value::Unset;
+                }
                 Some(value) => *text = value,
                 None => {
                     let problem = format!("the environment variable `{name}` is not set");

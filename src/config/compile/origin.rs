@@ -48,7 +48,7 @@ impl<'a> Origins<'a> {
     ) -> (Option<Endpoint>, Option<Key>, Vec<ExtraHeader>) {
         let before = diagnostics.errors();
         let (endpoint, named) = self.endpoint(params, provider, diagnostics);
-        let key = match params.at("api_key") {
+        let key = match params.at("api_key").filter(says_something) {
             Some(field) => key(&field, diagnostics),
             // With the wrong host, nobody shall hear of its key as well.
             None if diagnostics.errors() > before => None,
@@ -111,11 +111,9 @@ impl<'a> Origins<'a> {
     ) -> (Option<Endpoint>, Named) {
         if let Some(field) = written(params, diagnostics) {
             let endpoint = endpoint::read(&field, provider, diagnostics);
-            let own = endpoint::own(provider);
-            let is_own = endpoint
-                .as_ref()
-                .zip(own)
-                .is_some_and(|(one, own)| one.authority() == own.authority() && one.tls == own.tls);
+            let is_own = endpoint.as_ref().is_some_and(|one| {
+                endpoint::owned(provider).any(|own| one.authority() == own.authority() && one.tls == own.tls)
+            });
             return (endpoint, if is_own { Named::Nobody } else { Named::Entry });
         }
         for origin in provider.base_from {
@@ -203,16 +201,35 @@ impl<'a> Origins<'a> {
     }
 
     fn setting(&self, name: &str) -> Option<Field<'a>> {
-        self.root.at("litellm_settings")?.at(name)
+        self.root.at("litellm_settings")?.at(name).filter(says_something)
     }
+}
+
+/// Whether a field holds more than an empty text, which is none to LiteLLM.
+fn says_something(field: &Field<'_>) -> bool {
+    !matches!(&field.node.value, Value::Str(text) if text.is_empty())
 }
 
 /// The `base_url` or `api_base` of an entry. Where both stand, LiteLLM takes `base_url` for chat and completions, and `api_base` for
 /// embeddings.
 fn written<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Field<'a>> {
-    let (Some(url), Some(base)) = (params.at("base_url"), params.at("api_base")) else {
-        return params.at("base_url").or_else(|| params.at("api_base"));
-    };
+    for name in ["api_base", "base_url"] {
+        if let Some(empty) = params.at(name).filter(|field| !says_something(field)) {
+            let problem = "this is empty, and names no host: to LiteLLM as if it were not there";
+            empty.warning(diagnostics, problem, "write the URL, or take it out where the usual host is meant");
+        }
+    }
+    let base = params.at("api_base").filter(says_something);
+    let Some(url) = params.at("base_url") else { return base };
+    if !says_something(&url) {
+        if base.is_some() {
+            let problem =
+                "this is empty, and LiteLLM passes over the `api_base` beside it: it asks the provider's own host";
+            url.error(diagnostics, problem, "take it out, or write the URL here");
+        }
+        return base;
+    }
+    let Some(base) = base else { return Some(url) };
     let plain = |field: &Field<'_>| match &field.node.value {
         Value::Str(text) => text.trim_end_matches('/').to_owned(),
         _ => String::new(),

@@ -121,14 +121,12 @@ fn inferred(
     None
 }
 
-/// The provider at whose own host an entry is.
+/// The provider at a host of which an entry is, where LiteLLM knows it by that.
 fn of_host(params: &Field<'_>) -> Option<&'static Provider> {
     let field = params.at("base_url").or_else(|| params.at("api_base"))?;
     let Value::Str(url) = &field.node.value else { return None };
     PROVIDERS.iter().find(|provider| {
-        let own = endpoint::own(provider);
-        let named = endpoint::parsed(url, provider);
-        own.zip(named)
-            .is_some_and(|(own, named)| own.authority() == named.authority() && named.path.starts_with(&own.path))
+        let Some(named) = endpoint::parsed(url, provider) else { return false };
+        endpoint::known(provider).any(|own| own.authority() == named.authority() && named.path.starts_with(&own.path))
     })
 }
