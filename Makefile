@@ -68,7 +68,8 @@ models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the t
 	$(PYTHON) tools/models.py names
 	python3 tools/models.py table
 
-test: check test-native test-wasm test-e2e test-judges faults ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults
+test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults; says how long each part took
+	@MAKE="$(MAKE)" python3 tools/parts.py check wasm test-native test-wasm test-e2e test-judges faults
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox
@@ -93,11 +94,13 @@ $(PYTHON): tests/requirements.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
+# These tests wait more than they work, so there are more processes than cores. `SIDE_BY_SIDE=` plays them one by one.
+SIDE_BY_SIDE := -n 4 --dist loadgroup
 test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the real Envoy, scripted providers, the official SDK
-	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/e2e
+	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/e2e
 
 test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation, the strategies against its Router
-	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/judges
+	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q -n 2 tests/judges
 
 PROFILE := fast
 faults: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## A scorecard of providers' faults; PROFILE=full for their own timings

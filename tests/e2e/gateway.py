@@ -2,44 +2,14 @@
 
 import json
 import os
-import random
-import socket
 import subprocess
 import time
-import urllib.request
-from pathlib import Path
 
 import openai
+from envoys import ENVOY, ROOT, Envoy, drop, free_port, give_back, lend, take_back  # noqa: F401  (others take them from here)
 
-ROOT = Path(__file__).resolve().parents[2]
 SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
 WASM = ROOT / "dist" / "signalbox.wasm"
-ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
-
-_CLAIMS = {}
-
-
-def free_port():
-    """A port that is free and that nobody else is given until it is given back: Envoys that share one share its requests too, without a
-    word. The claim is the UDP port of the same number, which nothing here uses, so that it holds between all the runs of tests on this
-    machine. Not one of those that the system gives to connections, which could take it before Envoy does."""
-    while True:
-        port = random.randrange(24_000, 32_000)
-        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            claim.bind(("127.0.0.1", port))
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            claim.close()
-        else:
-            _CLAIMS[port] = claim
-            return port
-
-
-def give_back(*ports):
-    """Ends the claim on ports where nothing listens any more."""
-    for port in ports:
-        _CLAIMS.pop(port).close()
 
 
 def deployment(group, provider, model="openai/upstream-model", **params):
@@ -52,30 +22,28 @@ def deployment(group, provider, model="openai/upstream-model", **params):
 
 
 class Gateway:
-    """Envoy with the filter, on ports of its own."""
+    """Envoy with the filter, on a port of its own. The Envoy serves others afterwards, unless it is told something that holds for the whole
+    process, or is to be looked into as it was started (`alone`)."""
 
-    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=()):
+    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=(), alone=False):
         self.may_trap, self.folder, self.wasm, self.clients = may_trap, folder, wasm, []
         self.port, self.admin_port = free_port(), free_port()
-        self.admin = f"http://127.0.0.1:{self.admin_port}"
         self.base = f"http://127.0.0.1:{self.port}"
         self.followed = folder / "followed" if followed else None
         self.bootstrap = (self.followed or folder) / "envoy.yaml"
         self.configure(deployments, router, signalbox)
-        self.log_path = folder / "envoy.log"
-        with self.log_path.open("w") as log:
-            self.process = subprocess.Popen(
-                [ENVOY, "-c", self.bootstrap, "--concurrency", str(concurrency), "-l", "info", "--file-flush-interval-msec", "50", "--disable-hot-restart", *more],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(env or {})},
-            )
-        self._await_ready()
+        self.is_alone = bool(alone or env or may_trap or followed or more) or wasm != WASM
+        if self.is_alone:
+            self.envoy = Envoy(folder / "envoy.log", self.admin_port, self.bootstrap, concurrency, env, more)
+        else:
+            self.envoy = lend(self.bootstrap, concurrency)
+        self.process, self.admin = self.envoy.process, self.envoy.admin
+        self.machines = self._machines()
 
     def configure(self, deployments, router=None, signalbox=None):
         """Writes Envoy's configuration. With `followed`, a running Envoy takes it over."""
         # Requests by raw socket name no host in particular.
-        settings = {"listen": f"127.0.0.1:{self.port}", "admin": self.admin.removeprefix("http://"), "allowed_hosts": ["gateway", "x"]} | (signalbox or {})
+        settings = {"listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{self.admin_port}", "allowed_hosts": ["gateway", "x"]} | (signalbox or {})
         config = {"model_list": deployments, "router_settings": router or {}, "signalbox": settings}
         file = self.folder / "config.yaml"
         file.write_text(json.dumps(config))
@@ -83,20 +51,9 @@ class Gateway:
         made = subprocess.run([SIGNALBOX, "envoy", file, *place, "--wasm", self.wasm], capture_output=True, text=True)
         assert made.returncode == 0, made.stderr
 
-    def _await_ready(self):
-        for _ in range(200):
-            assert self.process.poll() is None, self.log[-4000:]
-            try:
-                if urllib.request.urlopen(f"{self.admin}/ready", timeout=1).status == 200:
-                    self.machines = self._machines()
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("Envoy did not become ready:\n" + self.log[-4000:])
-
     @property
     def log(self):
-        return self.log_path.read_text(errors="replace")
+        return self.envoy.log_since(self.envoy.began)
 
     def client(self, **options):
         """The official SDK, without its own retries, so that only the gateway's count."""
@@ -106,8 +63,7 @@ class Gateway:
 
     def stats(self):
         """Envoy's counters and gauges."""
-        lines = urllib.request.urlopen(f"{self.admin}/stats").read().decode().splitlines()
-        return dict(line.split(": ", 1) for line in lines if ": " in line)
+        return self.envoy.stats()
 
     def traps(self):
         """How often a VM trapped."""
@@ -138,14 +94,22 @@ class Gateway:
         time.sleep(0.3)
 
     def close(self):
-        """Ends Envoy. A trap or a restart of the VM fails the test that caused it."""
+        """Ends it. A trap or a restart of the VM fails the test that caused it."""
+        is_sound = False
         try:
             assert self.process.poll() is None, "Envoy died:\n" + self.log[-4000:]
             assert self.may_trap or self._machines() == self.machines, "a VM failed:\n" + self.log[-4000:]
+            is_sound = True
         finally:
             for client in self.clients:
                 client.close()
-            self.process.terminate()
-            self.process.wait(10)
+            if self.is_alone:
+                self.envoy.end()
+            is_lent_again = not self.is_alone and is_sound and self.envoy.clears()
+            log = self.log
+            if is_lent_again:
+                take_back(self.envoy)
+            elif not self.is_alone:
+                drop(self.envoy)
             give_back(self.port, self.admin_port)
-        assert self.may_trap or ("panicked" not in self.log and "Function: proxy_on" not in self.log), self.log[-4000:]
+        assert self.may_trap or ("panicked" not in log and "Function: proxy_on" not in log), log[-4000:]

@@ -17,7 +17,7 @@ def test_a_prefix_has_a_home_leaves_it_while_that_is_ill_and_returns(provider, g
     upstreams = {f"m-{n}": provider(whole("x")) for n in range(1, 5)}
     envoy = gateway(
         *(deployment("m", upstream, id=name) for name, upstream in upstreams.items()),
-        router={"cooldown_time": 1},
+        router={"cooldown_time": 3},
         signalbox={"affinity": {"min_prefix_tokens": 256, "tenant_header": "x-tenant"}},
         concurrency=2,
     )
@@ -34,7 +34,7 @@ def test_a_prefix_has_a_home_leaves_it_while_that_is_ill_and_returns(provider, g
     away = {ask(envoy, "law", f"again {n}") for n in range(6)}
     assert len(away) == 1 and home not in away, "together there too"
     upstreams[home].play(whole("x"))
-    time.sleep(1.3)
+    time.sleep(3.3)
     assert ask(envoy, "law", "and now") == home, "it finds out whether its home is well"
     envoy.settled()
     assert {ask(envoy, "law", f"and now {n}") for n in range(10)} == {home}

@@ -15,6 +15,7 @@ from gateway import Gateway, deployment
 from provider import Provider, chunk, silent, stream, tokens, whole
 from wire import Front, Wire
 
+pytestmark = pytest.mark.long
 HELLO = [{"role": "user", "content": "hello"}]
 SOON, IN_USE, BY_TCP = 3, 14.5, 20
 # What the connection speaks, how it dies, what it does just then; and when that is found, in seconds.

@@ -243,6 +243,7 @@ def test_s4_a_body_that_drips_has_its_time(provider, gateway):
     assert not upstream.requests and envoy.becomes(lambda: "error=request_timeout" in envoy.log)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ends_with", ["silence", "leaving"])
 def test_s4_slow_clients_with_much_to_say_are_bounded(provider, gateway, ends_with):
     """Forty uploads that never end, together eight times what may be held of them: past that they are refused, and others are served."""

@@ -20,6 +20,8 @@ import pytest
 from gateway import ENVOY, SIGNALBOX, WASM, deployment, free_port
 from provider import DONE, stream, tokens, wait, whole
 
+pytestmark = pytest.mark.long
+
 
 class Up:
     """`signalbox up` on ports of its own, as a shell would run it: in a group of processes of its own."""
