@@ -4,7 +4,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`chat`] | the neutral request, answer, stream event, usage and failure that every dialect meets in |
+//! | [`chat`] | the neutral conversation, answer, stream event, usage and failure that every dialect meets in |
 //! | [`json`] | JSON text, walked over where it stands |
 //! | [`provider`] | who runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |

@@ -40,7 +40,7 @@ enum Command {
     Up(cli::up::Args),
     /// Explain where a request would go, and why, without sending it
     Explain(cli::explain::Args),
-    /// Translate between OpenAI's dialect and a provider's, from stdin to stdout
+    /// Translate between a client's dialect and a provider's, from stdin to stdout
     Translate(cli::translate::Args),
     /// List prices, limits and capabilities of models, and what a request would cost
     Models(cli::models::Args),

@@ -124,3 +124,31 @@ fn a_stream_is_written_as_it_comes() {
     assert_eq!((code, out.starts_with("data: {\"error\""), err.contains("failed: upstream: ")), (0, true, true));
     assert!(err.starts_with("dropped: 1 "));
 }
+
+#[test]
+fn anthropics_clients_are_translated_for_openais_dialect() {
+    let request = r#"{"model":"groq/m","max_tokens":5,"system":"Be brief.","top_k":3,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let body = r#"{"model":"m","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}],"max_tokens":5}"#;
+    let done = run(&["request", "--from", "anthropic", "--to", "groq"], request);
+    assert_eq!(done, (0, body.to_owned(), "dropped: top_k\n".to_owned()));
+    let (code, out, err) = run(&["request", "--from", "anthropic", "--to", "groq"], r#"{"model":"m","messages":7}"#);
+    let error: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, err.as_str(), &error["type"]), (1, "status: 400\n", &"error".into()));
+    let answer = r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
+    let (code, out, _) = run(&["response", "--from", "groq", "--to", "anthropic", "--model", "m"], answer);
+    let message: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &message["content"][0]["text"], &message["id"]), (0, &"Hi".into(), &"msg_signalbox".into()));
+    let chunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let (code, out, _) = run(&["stream", "--from", "groq", "--to", "anthropic"], chunk);
+    assert!(code == 0 && out.starts_with("event: message_start\n") && out.ends_with("{\"type\":\"message_stop\"}\n\n"));
+}
+
+#[test]
+fn anthropics_clients_keep_their_bytes_at_anthropic() {
+    let own = r#"{ "model" : "anthropic/claude-x" , "messages":[], "unknown": 1.0 }"#;
+    let body = own.replace("anthropic/claude-x", "claude-x");
+    assert_eq!(run(&["request", "--from", "anthropic", "--to", "anthropic"], own), (0, body, String::new()));
+    let answer = r#"{"type":"message","content":[ {"type":"text","text":"Hi"} ],"stop_reason":"end_turn","x":1.0}"#;
+    let (code, out, _) = run(&["response", "--from", "anthropic", "--to", "anthropic"], answer);
+    assert_eq!((code, out.as_str()), (0, answer));
+}

@@ -1,4 +1,4 @@
-//! Anthropic's codec against golden files: `tests/golden/anthropic/<case>/`.
+//! OpenAI's clients and Anthropic's dialect against golden files: `tests/golden/anthropic/<case>/`.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -19,10 +19,26 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, Usage};
-use signalbox::dialect::openai_chat::client as openai;
-use signalbox::dialect::{self, AnswerContext, Echo, Encoded, StreamFacts, Target};
+use signalbox::dialect::openai_chat::client::error;
+use signalbox::dialect::{
+    AnswerContext, AnswerStream, Bridge, Echo, Encoded, StreamFacts, Target, bridge, client_face, provider_face,
+};
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::Dialect;
+
+/// OpenAI's clients, Anthropic's dialect.
+fn translated() -> Bridge {
+    bridge(Dialect::OpenAi, Dialect::Anthropic)
+}
+
+fn stream(context: AnswerContext) -> Box<dyn AnswerStream> {
+    translated().stream(context)
+}
+
+fn request(body: &[u8], target: Target<'_>) -> Result<Encoded, ApiError> {
+    let conversation = client_face(Dialect::OpenAi).read(body)?;
+    provider_face(Dialect::Anthropic).write(&conversation, target)
+}
 
 const NOW_S: u64 = 1_763_600_000;
 /// Every file that a run produces; one that is there but was not produced is stale.
@@ -78,8 +94,9 @@ impl Case {
         let body = self.read("openai_request.json")?;
         let model = self.model(&body);
         let max_output_tokens = self.settings["max_output_tokens"].as_u64();
-        let target = Target { model: &model, drop_params: self.is("drop_params"), max_output_tokens };
-        Some(openai::decode(&body).and_then(|chat| dialect::request(Dialect::Anthropic, &chat, target)))
+        let target =
+            Target { provider: "anthropic", model: &model, drop_params: self.is("drop_params"), max_output_tokens };
+        Some(request(&body, target))
     }
 
     fn echo(&self) -> Echo {
@@ -121,7 +138,7 @@ impl Case {
                     let (provider, header) = ("anthropic", |_: &str| None);
                     Err(failure::classify(&ErrorAnswer { provider, status, header: &header, body: &body, now_ms: 0 }))
                 }
-                None => dialect::answer(Dialect::Anthropic, &body, &self.context()),
+                None => translated().answer(&body, &self.context()),
             };
             match answer {
                 Ok(answer) => {
@@ -145,7 +162,7 @@ impl Case {
     }
 
     fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
-        let mut stream = dialect::stream(Dialect::Anthropic, self.context());
+        let mut stream = stream(self.context());
         let mut out = Vec::new();
         for piece in pieces {
             stream.push(piece, &mut out);
@@ -160,7 +177,7 @@ fn pretty(value: &Value) -> String {
 }
 
 fn refusal(error: &ApiError) -> Value {
-    json!({"status": error.status, "body": serde_json::from_slice::<Value>(&openai::error::body(error)).unwrap()})
+    json!({"status": error.status, "body": serde_json::from_slice::<Value>(&error::body(error)).unwrap()})
 }
 
 fn failure_json(failure: &Failure) -> Value {
@@ -246,7 +263,7 @@ fn nothing_is_meaningful_before_something_of_the_answer_came() {
     let case = Case::all().into_iter().find(|case| case.name() == "worked_example_b").unwrap();
     let bytes = case.read("upstream_response.sse").unwrap();
     let thinking = bytes.windows(14).position(|window| window == b"thinking_delta").unwrap();
-    let mut stream = dialect::stream(Dialect::Anthropic, case.context());
+    let mut stream = stream(case.context());
     let mut out = Vec::new();
     stream.push(&bytes[..thinking], &mut out);
     assert!(!stream.facts().meaningful);
@@ -258,7 +275,7 @@ fn nothing_is_meaningful_before_something_of_the_answer_came() {
 /// B4, S7: pings, comments and empty deltas are no progress; each ping reaches the client as a comment.
 #[test]
 fn progress_is_what_moves_the_answer_on() {
-    let mut stream = dialect::stream(Dialect::Anthropic, AnswerContext::default());
+    let mut stream = stream(AnswerContext::default());
     let mut push = |text: &str| {
         let mut out = Vec::new();
         stream.push(text.as_bytes(), &mut out);
@@ -307,18 +324,23 @@ fn damaged_input_never_panics() {
         let body = case.read("openai_request.json").unwrap_or_default();
         let model = case.model(&body);
         for damaged in damage(&body) {
-            if let Ok(chat) = openai::decode(&damaged) {
-                let target = Target { model: &model, drop_params: damaged.len() % 2 == 0, max_output_tokens: None };
-                if let Ok(encoded) = dialect::request(Dialect::Anthropic, &chat, target) {
+            if let Ok(chat) = client_face(Dialect::OpenAi).read(&damaged) {
+                let target = Target {
+                    provider: "anthropic",
+                    model: &model,
+                    drop_params: damaged.len() % 2 == 0,
+                    max_output_tokens: None,
+                };
+                if let Ok(encoded) = provider_face(Dialect::Anthropic).write(&chat, target) {
                     serde_json::from_slice::<Value>(&encoded.body).expect("a body is JSON");
                 }
             }
         }
         for damaged in damage(&case.read("upstream_response.json").unwrap_or_default()) {
-            let _ = dialect::answer(Dialect::Anthropic, &damaged, &case.context());
+            let _ = translated().answer(&damaged, &case.context());
         }
         for damaged in damage(&case.read("upstream_response.sse").unwrap_or_default()) {
-            let mut stream = dialect::stream(Dialect::Anthropic, case.context());
+            let mut stream = stream(case.context());
             let mut out = Vec::new();
             stream.push(&damaged, &mut out);
             stream.end(&mut out);
@@ -347,15 +369,16 @@ fn depth_is_no_danger() {
     let value = deep("[", "]");
     for field in ["messages", "tools", "stop", "logit_bias", "metadata", "user"] {
         let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"{field}":{value}}}"#);
-        let _ = openai::decode(body.as_bytes());
+        let _ = client_face(Dialect::OpenAi).read(body.as_bytes());
     }
     let schema = deep(r#"{"items":"#, "}").replacen("}", "1}", 1);
     let tools =
         format!(r#"[{{"type":"function","function":{{"name":"f","parameters":{{"type":"object","x":{schema}}}}}}}]"#);
     let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{tools}}}"#);
-    let chat = openai::decode(body.as_bytes()).unwrap();
-    let target = Target { model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
-    let encoded = dialect::request(Dialect::Anthropic, &chat, target).unwrap();
+    let chat = client_face(Dialect::OpenAi).read(body.as_bytes()).unwrap();
+    let target =
+        Target { provider: "anthropic", model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
+    let encoded = provider_face(Dialect::Anthropic).write(&chat, target).unwrap();
     assert!(encoded.body.len() > schema.len(), "a tool's schema is carried, however deep");
 }
 
@@ -378,7 +401,7 @@ fn a_call_may_come_whole_and_what_is_not_said_may_be_null() {
             r#"{"type":"message_delta","delta":{"type":null,"stop_reason":"tool_use"},"usage":{"output_tokens":2}}"#,
             r#"{"type":"message_stop"}"#,
         ];
-        let mut stream = dialect::stream(Dialect::Anthropic, AnswerContext::default());
+        let mut stream = stream(AnswerContext::default());
         let mut out = Vec::new();
         stream.push(events.map(event).concat().as_bytes(), &mut out);
         assert!(stream.facts().complete && stream.facts().failure.is_none());
@@ -399,9 +422,8 @@ fn a_call_may_come_whole_and_what_is_not_said_may_be_null() {
 /// A8: what a good status must hold to be an answer.
 #[test]
 fn a8_a_200_is_an_answer_only_if_it_holds_a_message() {
-    let read = |body: &[u8]| {
-        dialect::answer(Dialect::Anthropic, body, &AnswerContext::default()).map_err(|failure| failure.class.as_str())
-    };
+    let read =
+        |body: &[u8]| translated().answer(body, &AnswerContext::default()).map_err(|failure| failure.class.as_str());
     for (body, class) in [
         (r#"{"id":"m","type":"message","role":"assistant","stop_reason":"end_turn"}"#, "upstream"),
         (r#"{"type":"message","content":null,"stop_reason":"end_turn"}"#, "upstream"),
@@ -444,7 +466,7 @@ fn a8_a_200_is_an_answer_only_if_it_holds_a_message() {
     }
     // S10.
     let body = b"{\"type\":\"message\",\"x\":\"\xFF\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}],\"stop_reason\":\"end_turn\"}";
-    let failure = dialect::answer(Dialect::Anthropic, body, &AnswerContext::default()).unwrap_err();
+    let failure = translated().answer(body, &AnswerContext::default()).unwrap_err();
     assert_eq!(failure.code.as_deref(), Some("invalid_utf8"));
 }
 

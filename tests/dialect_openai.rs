@@ -5,13 +5,16 @@
 
 use serde_json::Value;
 use signalbox::chat::{
-    ChatRequest, Content, Failure, FailureClass, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool,
-    ToolChoice, ToolUse, Usage,
+    Block, Content, Conversation, Effort, Failure, FailureClass, Member, OutputFormat, Place, Source, Speaker,
+    ToolChoice, Turn, Usage,
 };
 use signalbox::dialect::body_defaults::with_usage_asked;
-use signalbox::dialect::openai_chat::provider as openai;
 use signalbox::dialect::scan::BodyScan;
-use signalbox::dialect::{self, AnswerContext, AnswerStream, Awaited, Passed, StreamFacts, Target};
+use signalbox::dialect::verbatim::splice;
+use signalbox::dialect::{
+    Answer, AnswerContext, AnswerStream, Awaited, Bridge, Passed, StreamFacts, Target, bridge, client_face,
+    provider_face,
+};
 use signalbox::provider::Dialect;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -27,8 +30,21 @@ struct Outcome {
     facts: StreamFacts,
 }
 
+/// Clients and providers that speak it alike.
+fn verbatim() -> Bridge {
+    bridge(Dialect::OpenAi, Dialect::OpenAi)
+}
+
+fn stream() -> Box<dyn AnswerStream> {
+    verbatim().stream(AnswerContext::default())
+}
+
+fn answer(body: &[u8]) -> Result<Answer, Failure> {
+    verbatim().answer(body, &AnswerContext::default())
+}
+
 fn replay(pieces: &[&[u8]]) -> Outcome {
-    let mut stream = dialect::stream(Dialect::OpenAi, AnswerContext::default());
+    let mut stream = stream();
     let mut text = Vec::new();
     for piece in pieces {
         let mut out = Vec::new();
@@ -92,14 +108,14 @@ fn good_streams_pass_as_they_came() {
 }
 
 /// A whole answer to a client that waits for this.
-fn awaiting(awaited: Awaited, body: &str) -> Result<dialect::Answer, Failure> {
-    dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext { awaited, ..AnswerContext::default() })
+fn awaiting(awaited: Awaited, body: &str) -> Result<Answer, Failure> {
+    verbatim().answer(body.as_bytes(), &AnswerContext { awaited, ..AnswerContext::default() })
 }
 
 /// What a stream shows to a client that waits for a completion.
 fn completed(events: &str) -> StreamFacts {
     let context = AnswerContext { awaited: Awaited::Completion, ..AnswerContext::default() };
-    let mut stream = dialect::stream(Dialect::OpenAi, context);
+    let mut stream = verbatim().stream(context);
     stream.push(events.as_bytes(), &mut Vec::new());
     stream.end(&mut Vec::new());
     stream.facts().clone()
@@ -107,7 +123,7 @@ fn completed(events: &str) -> StreamFacts {
 
 #[test]
 fn whole_frames_are_not_touched() {
-    let mut stream = openai::stream(AnswerContext::default());
+    let mut stream = stream();
     let mut out = Vec::new();
     for frame in OPENAI.split_inclusive("\n\n") {
         assert_eq!(stream.push(frame.as_bytes(), &mut out), Passed::Unchanged);
@@ -168,7 +184,7 @@ fn meaningful_is_what_a_caller_waits_for() {
 /// B4, S7: comments and empty deltas are no progress, however often they come; and no push speaks for another.
 #[test]
 fn progress_is_what_moves_the_answer_on() {
-    let mut stream = openai::stream(AnswerContext::default());
+    let mut stream = stream();
     let mut push = |text: &str| {
         stream.push(text.as_bytes(), &mut Vec::new());
         stream.progressed()
@@ -234,7 +250,7 @@ fn s10_bytes_that_are_not_utf8_end_the_answer() {
     let cut = steady([hi.as_bytes(), b"data: {\"choices\":[{\"delta\":{\"content\":\"\xE2\x82"].concat());
     assert_eq!(last_error(&cut.text).1, "stream_truncated", "half a letter at the end is a cut");
     let body = b"{\"choices\":[{\"message\":{\"content\":\"\xFF\"},\"finish_reason\":\"stop\"}]}";
-    let failure = dialect::answer(Dialect::OpenAi, body, &AnswerContext::default()).unwrap_err();
+    let failure = answer(body).unwrap_err();
     assert_eq!((failure.class, failure.code.as_deref()), (FailureClass::Upstream, Some("invalid_utf8")));
 }
 
@@ -415,7 +431,7 @@ fn an_event_too_long_ends_the_stream() {
 
 #[test]
 fn answers_pass_with_their_usage() {
-    let read = |body: &str| dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default());
+    let read = |body: &str| answer(body.as_bytes());
     for body in [
         include_str!("golden/openai/openai/answer.json"),
         include_str!("golden/openai/azure/answer.json"),
@@ -433,10 +449,7 @@ fn answers_pass_with_their_usage() {
 /// F02, and errors with a good status.
 #[test]
 fn what_is_no_answer_is_a_failure() {
-    let class = |body: &str| {
-        dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default())
-            .map_err(|failure| failure.class.as_str())
-    };
+    let class = |body: &str| answer(body.as_bytes()).map_err(|failure| failure.class.as_str());
     let whole = include_str!("golden/openai/openai/answer.json").trim_end();
     for at in 0..whole.len() {
         assert_eq!(class(&whole[..at]), Err("upstream"), "cut at {at}");
@@ -454,10 +467,7 @@ fn what_is_no_answer_is_a_failure() {
 /// A8: what a good status must hold to be an answer.
 #[test]
 fn a8_a_200_is_an_answer_only_if_it_holds_one() {
-    let read = |body: &str| {
-        dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default())
-            .map_err(|failure| failure.class.as_str())
-    };
+    let read = |body: &str| answer(body.as_bytes()).map_err(|failure| failure.class.as_str());
     for (body, class) in [
         // Choices that hold none.
         (r#"{"id":"c","object":"chat.completion"}"#, "upstream"),
@@ -626,7 +636,7 @@ fn the_first_token_is_seen_behind_usage() {
 fn nesting_costs_no_stack() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let body = format!(r#"{{"x":{deep},"choices":[{{"message":{{"content":{deep},"x":{deep}}},"y":{deep}}}]}}"#);
-    assert!(dialect::answer(Dialect::OpenAi, body.as_bytes(), &AnswerContext::default()).is_ok());
+    assert!(answer(body.as_bytes()).is_ok());
     let body = body.replace("message", "delta");
     let outcome = replay(&[data(&body).as_bytes()]);
     assert_eq!((outcome.facts.dropped_events, outcome.facts.meaningful), (0, true));
@@ -636,11 +646,11 @@ fn nesting_costs_no_stack() {
 fn the_model_alone_is_replaced() {
     let body = br#" {"temperature":1e2, "model" : "gr\u00f6\u00dfe", "messages":[{"content":"\ud800 \u0041"}] } "#;
     let head = BodyScan::read(body).unwrap();
-    let (end, prefix) = openai::splice(body, head.model_span, "a/\"b\"\\é\n", false);
+    let (end, prefix) = splice(body, head.model_span, "a/\"b\"\\é\n", false);
     let spliced = [&prefix, &body[end..]].concat();
     let expected = r#" {"temperature":1e2, "model" : "a/\"b\"\\é\n", "messages":[{"content":"\ud800 \u0041"}] } "#;
     assert_eq!(String::from_utf8(spliced).unwrap(), expected);
-    assert_eq!(openai::splice(body, 5..9999, "m", true), (0, Vec::new()));
+    assert_eq!(splice(body, 5..9999, "m", true), (0, Vec::new()));
 }
 
 #[test]
@@ -663,94 +673,68 @@ fn usage_is_asked_for_among_the_options_that_are_there() {
     assert_eq!(with_usage_asked(b"[]"), b"[]");
 }
 
-fn message(role: Role, content: Content<'static>) -> Message<'static> {
-    Message {
-        role,
-        content,
-        tool_calls: Vec::new(),
-        tool_call_id: None,
-        name: None,
-        thinking_blocks: None,
-        cache_control: None,
-        is_error: None,
-    }
-}
-
-fn encoded(request: &ChatRequest<'_>, drop_params: bool) -> (Value, Vec<String>) {
-    let target = Target { model: "ALIAS", drop_params, max_output_tokens: None };
-    let encoded = dialect::request(Dialect::OpenAi, request, target).unwrap();
+fn written(conversation: &Conversation<'_>, drop_params: bool) -> (Value, Vec<String>) {
+    let target = Target { provider: "openai", model: "ALIAS", drop_params, max_output_tokens: None };
+    let encoded = provider_face(Dialect::OpenAi).write(conversation, target).unwrap();
     (serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped)
 }
 
+/// A client's own bytes go to a provider of its dialect; read and written again they say the same.
 #[test]
-fn a_neutral_request_is_written() {
-    let schema: &serde_json::value::RawValue = serde_json::from_str(
-        r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}"#,
-    )
-    .unwrap();
-    let image = "data:image/png;base64,iVBORw0KGgo=";
-    let call = ToolUse {
-        id: "call_1".into(),
-        name: "get_weather".into(),
-        arguments: r#"{"city":"Paris"}"#.into(),
-        cache_control: None,
-    };
-    let parts = vec![Part::Text("Weather here?".into(), None), Part::Image(image.into(), Some("low".into()), None)];
-    let request = ChatRequest {
-        messages: vec![
-            message(Role::System, Content::Text("Be brief.".into())),
-            message(Role::User, Content::Parts(parts)),
-            Message { tool_calls: vec![call], ..message(Role::Assistant, Content::None) },
-            Message {
-                tool_call_id: Some("call_1".into()),
-                ..message(Role::Tool, Content::Text(r#"{"temp_c":21}"#.into()))
-            },
-            message(Role::User, Content::Text("And in Rome?".into())),
-        ],
-        tools: vec![Tool {
-            name: "get_weather".into(),
-            description: Some("Current weather".into()),
-            parameters: Some(schema),
-            strict: None,
-            cache_control: None,
-        }],
-        tool_choice: Some(ToolChoice::Required),
-        parallel_tool_calls: Some(false),
-        max_tokens: Some(64),
-        temperature: Some(0.2),
-        stop: vec!["END".into()],
-        user: Some("u-1".into()),
-        ..ChatRequest::default()
-    };
-    let mut golden: Value = serde_json::from_str(include_str!("golden/openai/openai/request.json")).unwrap();
+fn what_is_read_is_written() {
+    let body = include_str!("golden/openai/openai/request.json");
+    let conversation = client_face(Dialect::OpenAi).read(body.as_bytes()).unwrap();
+    let mut golden: Value = serde_json::from_str(body).unwrap();
     golden["messages"][0]["role"] = "system".into();
-    assert_eq!(encoded(&request, false), (golden, Vec::new()));
+    assert_eq!(written(&conversation, false), (golden, Vec::new()));
 }
 
 #[test]
 fn what_the_dialect_has_no_place_for_is_named() {
     let raw: &serde_json::value::RawValue = serde_json::from_str("7").unwrap();
-    let parts = vec![Part::Other("video".into()), Part::File("data:,x".into(), Some("a.pdf".into()), None)];
-    let request = ChatRequest {
-        messages: vec![message(Role::User, Content::Parts(parts))],
+    let block = |index, content| Block {
+        content,
+        cache_control: None,
+        place: Place::item(Member::Messages, 0).at(Member::Content, index),
+    };
+    let file = Content::Document { source: Source::Uri("data:,x".into()), name: Some("a.pdf".into()) };
+    let conversation = Conversation {
+        turns: vec![Turn {
+            speaker: Speaker::User,
+            blocks: vec![block(0, Content::Opaque("video".into())), block(1, file)],
+            name: None,
+            cache_control: None,
+            place: Place::item(Member::Messages, 0),
+        }],
         tool_choice: Some(ToolChoice::Named("f".into())),
-        response_format: Some(ResponseFormat::JsonSchema { name: "s".into(), schema: Some(raw), strict: Some(true) }),
-        reasoning_effort: Some(ReasoningEffort::XHigh),
+        output: Some(OutputFormat::JsonSchema {
+            name: "s".into(),
+            description: None,
+            schema: Some(raw),
+            strict: Some(true),
+        }),
+        effort: Some(Effort::XHigh),
         stream: true,
         include_usage: true,
-        other: vec![("seed".into(), raw)],
-        ..ChatRequest::default()
+        other: vec![("seed".into(), raw), ("store".into(), raw)],
+        unread: vec!["messages[0].foo".into()],
+        ..Conversation::default()
     };
-    let error =
-        openai::request(&request, Target { model: "m", drop_params: false, max_output_tokens: None }).unwrap_err();
+    let write = |drop_params| {
+        let target = Target { provider: "groq", model: "ALIAS", drop_params, max_output_tokens: None };
+        provider_face(Dialect::OpenAi).write(&conversation, target)
+    };
+    let error = write(false).unwrap_err();
     assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")));
-    assert_eq!(error.param.as_deref(), Some("messages[0].content"));
+    assert_eq!(error.param.as_deref(), Some("messages[0].content[0]"));
     let expected = serde_json::json!({
         "model": "ALIAS",
         "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:,x", "filename": "a.pdf"}}]}],
-        "tool_choice": {"type": "function", "function": {"name": "f"}},
         "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": 7, "strict": true}},
         "reasoning_effort": "xhigh", "stream": true, "stream_options": {"include_usage": true}, "seed": 7,
     });
-    assert_eq!(encoded(&request, true), (expected, vec!["messages[0].content.video".to_owned()]));
+    let encoded = write(true).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&encoded.body).unwrap(), expected);
+    // What is of another dialect, and a choice among no tools.
+    assert_eq!(encoded.dropped, ["store", "messages[0].content[0]", "tool_choice", "messages[0].foo"]);
 }

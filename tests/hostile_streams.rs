@@ -2,7 +2,7 @@
 //! failure repeats.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
-use signalbox::dialect::{self, AnswerContext, Passed, StreamFacts};
+use signalbox::dialect::{AnswerContext, Passed, StreamFacts, bridge};
 use signalbox::provider::Dialect;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -48,7 +48,7 @@ fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
 }
 
 fn replay(dialect: Dialect, pieces: &[&[u8]]) -> (Vec<u8>, StreamFacts) {
-    let mut stream = dialect::stream(dialect, AnswerContext::default());
+    let mut stream = bridge(Dialect::OpenAi, dialect).stream(AnswerContext::default());
     let mut text = Vec::new();
     for piece in pieces {
         let mut out = Vec::new();

@@ -1,10 +1,9 @@
 //! The table of what a dialect has no words for, held against its codec.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use signalbox::dialect::openai_chat::client::decode;
 use signalbox::dialect::scan::BodyScan;
 use signalbox::dialect::unsupported::{Feature, unsupported};
-use signalbox::dialect::{Target, request};
+use signalbox::dialect::{Target, client_face, provider_face};
 use signalbox::provider::Dialect;
 
 const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
@@ -28,12 +27,11 @@ fn a_dialect_refuses_what_its_list_says_and_nothing_else_of_it() {
                 let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{member}}}"#);
                 let asked = Feature::ALL.map(|other| BodyScan::read(body.as_bytes()).unwrap().needs.has(other));
                 assert_eq!(asked, Feature::ALL.map(|other| other == feature), "{member}");
-                let decoded = decode(body.as_bytes()).unwrap();
+                let decoded = client_face(Dialect::OpenAi).read(body.as_bytes()).unwrap();
                 let said = |drop_params| {
-                    request(
-                        dialect,
+                    provider_face(dialect).write(
                         &decoded,
-                        Target { model: "claude-haiku-4-5", drop_params, max_output_tokens: None },
+                        Target { provider: "openai", model: "claude-haiku-4-5", drop_params, max_output_tokens: None },
                     )
                 };
                 let lacks = unsupported(dialect).contains(&feature);

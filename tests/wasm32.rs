@@ -32,9 +32,8 @@ mod task;
 use serde_json::Value;
 use signalbox::config::compile::compile;
 use signalbox::config::tree::Node;
-use signalbox::dialect::openai_chat::client as openai;
 use signalbox::dialect::scan::{self, BodyScan};
-use signalbox::dialect::{self, AnswerContext, Target};
+use signalbox::dialect::{AnswerContext, Target, bridge, client_face, provider_face};
 use signalbox::failure;
 use signalbox::provider::Dialect;
 use signalbox::routing::{Ask, Claim, Inputs, plan};
@@ -85,9 +84,10 @@ fn requests_are_encoded_as_natively() {
         "hints_dropped"
     );
     for (case, request, wanted) in cases {
-        let chat = openai::decode(request).unwrap();
-        let target = Target { model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
-        let encoded = dialect::request(Dialect::Anthropic, &chat, target).unwrap();
+        let chat = client_face(Dialect::OpenAi).read(request).unwrap();
+        let target =
+            Target { provider: "anthropic", model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
+        let encoded = provider_face(Dialect::Anthropic).write(&chat, target).unwrap();
         assert_eq!(json(&encoded.body), json(wanted), "{case}");
     }
 }
@@ -104,7 +104,7 @@ fn answers_are_read_as_natively() {
         "max_tokens"
     );
     for (case, answer, wanted) in cases {
-        let answer = dialect::answer(Dialect::Anthropic, answer, &context()).unwrap();
+        let answer = bridge(Dialect::OpenAi, Dialect::Anthropic).answer(answer, &context()).unwrap();
         assert_eq!(json(&answer.body.unwrap()), json(wanted), "{case}");
     }
 }
@@ -122,7 +122,7 @@ fn streams_are_read_as_natively_whole_and_byte_by_byte() {
     );
     for (case, bytes, wanted) in cases {
         for size in [bytes.len(), 1, 7] {
-            let mut stream = dialect::stream(Dialect::Anthropic, context());
+            let mut stream = bridge(Dialect::OpenAi, Dialect::Anthropic).stream(context());
             let mut out = Vec::new();
             for piece in bytes.chunks(size) {
                 stream.push(piece, &mut out);
@@ -142,18 +142,22 @@ fn depth_is_no_danger_on_a_small_stack() {
             format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"x":{nested},"num_retries":1}}"#);
         assert_eq!(BodyScan::read(body.as_bytes()).unwrap().model, "m");
         let _ = scan::strip_gateway_params(body.as_bytes());
-        openai::decode(body.as_bytes()).unwrap();
+        client_face(Dialect::OpenAi).read(body.as_bytes()).unwrap();
         for field in
             ["messages", "tools", "stop", "logit_bias", "metadata", "response_format", "tool_choice", "stream_options"]
         {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"{field}":{nested}}}"#);
             let _ = BodyScan::read(body.as_bytes());
-            let Ok(chat) = openai::decode(body.as_bytes()) else { continue };
+            let Ok(chat) = client_face(Dialect::OpenAi).read(body.as_bytes()) else { continue };
             for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
-                let _ = dialect::request(
-                    dialect,
+                let _ = provider_face(dialect).write(
                     &chat,
-                    Target { model: "claude-haiku-4-5", drop_params: true, max_output_tokens: None },
+                    Target {
+                        provider: "anthropic",
+                        model: "claude-haiku-4-5",
+                        drop_params: true,
+                        max_output_tokens: None,
+                    },
                 );
             }
         }
@@ -167,24 +171,21 @@ fn depth_is_no_danger_on_a_small_stack() {
                 ),
             };
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{part}}}"#);
-            let Ok(chat) = openai::decode(body.as_bytes()) else {
+            let Ok(chat) = client_face(Dialect::OpenAi).read(body.as_bytes()) else {
                 assert!(nested.starts_with('['), "a schema is an object");
                 continue;
             };
             for model in ["claude-haiku-4-5", "claude-3-haiku"] {
-                let _ = dialect::request(
-                    Dialect::Anthropic,
-                    &chat,
-                    Target { model, drop_params: false, max_output_tokens: None },
-                );
+                let _ = provider_face(Dialect::Anthropic)
+                    .write(&chat, Target { provider: "anthropic", model, drop_params: false, max_output_tokens: None });
             }
         }
         let _ = failure::in_band("openai", format!(r#"{{"error":{nested}}}"#).as_bytes());
         let _ = failure::in_band("openai", nested.as_bytes());
         for dialect in [Dialect::OpenAi, Dialect::Anthropic] {
             for answer in [nested.clone(), format!(r#"{{"choices":{nested},"content":{nested},"usage":{nested}}}"#)] {
-                let _ = dialect::answer(dialect, answer.as_bytes(), &context());
-                let mut stream = dialect::stream(dialect, context());
+                let _ = bridge(Dialect::OpenAi, dialect).answer(answer.as_bytes(), &context());
+                let mut stream = bridge(Dialect::OpenAi, dialect).stream(context());
                 stream.push(format!("data: {answer}\n\n").as_bytes(), &mut Vec::new());
                 stream.end(&mut Vec::new());
             }

@@ -1,6 +1,8 @@
-//! The neutral answer: whole, or as stream events.
+//! The neutral answer: whole, or as the events of a stream.
 
 use std::borrow::Cow;
+
+use super::{Block, Failure};
 
 /// Tokens a request used, by OpenAI's rules: cached is part of prompt, reasoning is part of completion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,85 +19,46 @@ pub struct Usage {
     pub reasoning_tokens: u64,
 }
 
-/// Why an answer ended, in OpenAI's words.
+/// Why an answer ended, as the provider meant it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinishReason {
+pub enum StopReason {
     /// The model was done.
-    Stop,
-    /// A token limit.
-    Length,
+    EndTurn,
+    /// One of the request's texts that end an answer came.
+    StopSequence,
+    /// The request's limit of tokens.
+    MaxTokens,
+    /// The model's own window.
+    ContextWindow,
     /// It calls tools.
-    ToolCalls,
-    /// It was withheld.
-    ContentFilter,
+    ToolUse,
+    /// It refused, or its answer was withheld.
+    Refusal,
+    /// The provider paused a long turn, to be asked again.
+    Pause,
 }
 
-impl FinishReason {
-    /// OpenAI's word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Length => "length",
-            Self::ToolCalls => "tool_calls",
-            Self::ContentFilter => "content_filter",
-        }
-    }
-}
-
-/// A call the model makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolCall<'a> {
-    /// The call's id.
-    pub id: Cow<'a, str>,
-    /// The function's name.
-    pub name: Cow<'a, str>,
-    /// Its arguments, as a string of JSON.
-    pub arguments: Cow<'a, str>,
-}
-
-/// One block of thinking with what the provider needs to take it back (LiteLLM's `thinking_blocks`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ThinkingBlock<'a> {
-    /// Readable thinking and its signature.
-    Thinking(Cow<'a, str>, Cow<'a, str>),
-    /// Encrypted thinking.
-    Redacted(Cow<'a, str>),
-}
-
-/// One alternative of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice<'a> {
-    /// The text, if any came.
-    pub content: Option<Cow<'a, str>>,
-    /// Readable thinking.
-    pub reasoning: Option<Cow<'a, str>>,
-    /// Thinking blocks to hand back in the next turn.
-    pub thinking_blocks: Vec<ThinkingBlock<'a>>,
-    /// Calls, in order.
-    pub tool_calls: Vec<ToolCall<'a>>,
-    /// Why the model refused, where it says so.
-    pub refusal: Option<Cow<'a, str>>,
-    /// Why it ended.
-    pub finish: Option<FinishReason>,
-}
-
-/// A whole answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChatResponse<'a> {
+/// A whole answer. Several at once pass between the same dialects only, and those do not come here.
+#[derive(Debug, Clone, Default)]
+pub struct Answer<'a> {
     /// The provider's id of the answer; empty where it gives none.
     pub id: Cow<'a, str>,
     /// The model as the provider names it; empty where it does not.
     pub model: Cow<'a, str>,
-    /// The alternatives.
-    pub choices: Vec<Choice<'a>>,
+    /// What it says, in order.
+    pub blocks: Vec<Block<'a>>,
+    /// Why it ended, where the provider says so.
+    pub stop: Option<StopReason>,
     /// Tokens used.
     pub usage: Option<Usage>,
 }
 
-/// One step of a streamed answer. Choice 0 is meant: no provider but OpenAI streams several.
+/// One step of a streamed answer.
+///
+/// Blocks are numbered from 0 in the order in which they begin. A block begins once, its pieces follow, it ends once; what comes for
+/// several open blocks may take turns. Nothing follows [`Event::End`] or [`Event::Failed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChatEvent<'a> {
+pub enum Event<'a> {
     /// The answer begins: the provider's id and model, each empty where it gives none.
     Start {
         /// The answer's id.
@@ -103,38 +66,67 @@ pub enum ChatEvent<'a> {
         /// The model.
         model: Cow<'a, str>,
     },
-    /// A piece of text.
-    Text(Cow<'a, str>),
-    /// A piece of thinking.
-    Reasoning(Cow<'a, str>),
-    /// A finished thinking block, to be handed back in the next turn.
-    Thinking(ThinkingBlock<'a>),
-    /// Why the model refuses, or a piece of it.
-    Refusal(Cow<'a, str>),
-    /// A call begins. Indices count calls from 0, not the provider's blocks.
-    ToolStart {
-        /// Which call.
-        index: usize,
+    /// A block begins.
+    BlockStart(usize, Begun<'a>),
+    /// A piece of a block.
+    Delta(usize, Delta<'a>),
+    /// A block ends.
+    BlockStop(usize),
+    /// The answer moved on by what only the provider's dialect has.
+    Opaque,
+    /// The provider is still there, and says nothing.
+    Ping,
+    /// An event that cannot be read was left out.
+    LeftOut,
+    /// Why the answer ends; the first word counts. Usage may still follow.
+    Stop(StopReason),
+    /// Tokens used so far; the last one counts.
+    Usage(Usage),
+    /// The provider failed within the stream.
+    Failed(Failure),
+    /// The answer is complete.
+    End,
+}
+
+/// A block that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun<'a> {
+    /// A text.
+    Text,
+    /// Readable thinking.
+    Thinking,
+    /// Encrypted thinking, all of it.
+    RedactedThinking(Cow<'a, str>),
+    /// A call.
+    ToolCall {
         /// Its id.
         id: Cow<'a, str>,
         /// The function's name.
         name: Cow<'a, str>,
     },
-    /// A piece of a call's arguments.
-    ToolArguments {
-        /// Which call.
-        index: usize,
-        /// The piece.
-        part: Cow<'a, str>,
-    },
-    /// The provider is still there, and says nothing.
-    Ping,
-    /// The answer is complete. Usage may still follow.
-    Finish(FinishReason),
-    /// Tokens used so far; the last one counts.
-    Usage(Usage),
-    /// The provider failed within the stream.
-    Failed(super::Failure),
-    /// The provider's terminal event: nothing follows.
-    End,
+    /// Why the model refuses.
+    Refusal,
+}
+
+/// A piece of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delta<'a> {
+    /// Of a text, or of a refusal.
+    Text(Cow<'a, str>),
+    /// Of thinking.
+    Thinking(Cow<'a, str>),
+    /// Of thinking's signature.
+    Signature(Cow<'a, str>),
+    /// Of a call's arguments.
+    Arguments(Cow<'a, str>),
+}
+
+impl Delta<'_> {
+    /// What it adds.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Thinking(text) | Self::Signature(text) | Self::Arguments(text) => text,
+        }
+    }
 }

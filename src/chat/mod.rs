@@ -1,20 +1,23 @@
-//! The neutral forms that every codec meets in: a request, an answer, a stream event, usage, and a failure.
+//! The neutral forms that every dialect meets in: a conversation, an answer, a stream's event, usage, and a failure.
 //!
-//! They follow OpenAI's chat completions, because that is what clients speak, and borrow from the bytes they were read from,
-//! so that a translation copies each text once. Whatever a codec only carries (a tool's schema, its arguments) stays raw JSON.
+//! Each client's dialect is read into them and each provider's is written from them, so they hold what any two of them can say: ordered
+//! blocks, not one dialect's messages. They borrow from the bytes they were read from, so that a translation copies each text once.
+//! Whatever a dialect only carries (a tool's schema, its arguments) stays raw JSON.
 //!
 //! **Invariant:** nothing in here knows a provider, a configuration or the host.
 
 mod answer;
+mod block;
+mod conversation;
 mod failure;
 mod limits;
-mod request;
 mod transcript;
 
-pub use answer::{ChatEvent, ChatResponse, Choice, FinishReason, ThinkingBlock, ToolCall, Usage};
+pub use answer::{Answer, Begun, Delta, Event, StopReason, Usage};
+pub use block::{Block, Content, Member, Place, Source};
+pub use conversation::{
+    Conversation, Display, Effort, ForeignTool, OutputFormat, Speaker, Thinking, Tool, ToolChoice, Turn, Words,
+};
 pub use failure::{ApiError, Failure, FailureClass, Fault};
 pub use limits::{RateLimits, Window};
-pub use request::{
-    ChatRequest, Content, Message, Part, ReasoningEffort, ResponseFormat, Role, Tool, ToolChoice, ToolUse,
-};
-pub use transcript::{Transcript, Utterance};
+pub use transcript::{Role, Transcript, Utterance};

@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::Role;
-
 /// What a classifier may look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcript<'a> {
@@ -31,4 +29,17 @@ pub struct Utterance<'a> {
     pub attachments: u32,
     /// How many tools it calls.
     pub calls: u32,
+}
+
+/// Who speaks, in OpenAI's words. Its `developer` is `System`; its `function` is `Tool`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Instructions (`system`, `developer`).
+    System,
+    /// The caller.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a call.
+    Tool,
 }

@@ -1,5 +1,5 @@
-//! `signalbox translate`: the codecs alone, stdin to stdout. It shows what a provider gets, and is how the judges drive the code that
-//! runs in Envoy.
+//! `signalbox translate`: the dialects alone, stdin to stdout. It shows what a provider gets to see, and the judges drive by it the very code
+//! that runs in Envoy.
 //!
 //! **Invariant:** stdout holds only the translation; every notice goes to stderr.
 
@@ -9,11 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::builder::PossibleValuesParser;
 use signalbox::chat::ApiError;
-use signalbox::dialect::openai_chat::client;
-use signalbox::dialect::scan::BodyScan;
-use signalbox::dialect::{self, AnswerContext, AnswerStream, Echo, Encoded, Passed, Target};
+use signalbox::dialect::verbatim::splice;
+use signalbox::dialect::{
+    AnswerContext, AnswerStream, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, bridge, client_face,
+    openai_chat,
+};
 use signalbox::failure::{self, ErrorAnswer};
-use signalbox::provider::{self, Dialect, PROVIDERS, Provider};
+use signalbox::provider::{self, PROVIDERS, Provider};
 
 /// Arguments of `signalbox translate`.
 #[derive(clap::Args)]
@@ -24,16 +26,37 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Direction {
-    /// An OpenAI request on stdin, the provider's on stdout; a request that cannot be translated is OpenAI's error on stdout and exit code 1
+    /// A client's request on stdin, the provider's on stdout; a request that cannot be translated is the client's error on stdout and exit code 1
     Request(RequestArgs),
-    /// A provider's whole answer on stdin, OpenAI's on stdout; an error becomes the error that the client sees
+    /// A provider's whole answer on stdin, the client's on stdout; an error becomes the error that the client sees
     Response(ResponseArgs),
-    /// A provider's stream on stdin, OpenAI's on stdout, as it comes
+    /// A provider's stream on stdin, the client's on stdout, as it comes
     Stream(StreamArgs),
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Client {
+    /// OpenAI chat completions
+    Openai,
+    /// Anthropic Messages
+    Anthropic,
+}
+
+impl From<Client> for Dialect {
+    fn from(client: Client) -> Self {
+        match client {
+            Client::Openai => Self::OpenAi,
+            Client::Anthropic => Self::Anthropic,
+        }
+    }
 }
 
 #[derive(clap::Args)]
 struct RequestArgs {
+    /// The client's dialect
+    #[arg(long, value_name = "DIALECT", default_value = "openai")]
+    from: Client,
     /// The provider
     #[arg(long, value_name = "PROVIDER", value_parser = names())]
     to: String,
@@ -50,6 +73,9 @@ struct AnswerArgs {
     /// The provider
     #[arg(long, value_name = "PROVIDER", value_parser = names())]
     from: String,
+    /// The client's dialect
+    #[arg(long, value_name = "DIALECT", default_value = "openai")]
+    to: Client,
     /// The model to name if the provider names none
     #[arg(long, default_value = "")]
     model: String,
@@ -111,41 +137,46 @@ fn request(args: &RequestArgs) -> io::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            refuse(&error)?;
+            refuse(client_face(args.from.into()), &error)?;
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
 fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encoded, ApiError> {
-    let head = BodyScan::read(body)?;
-    let own = head.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&head.model);
+    let face = client_face(args.from.into());
+    let scan = face.scan(body)?;
+    let own = scan.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
     let model = args.model.as_deref().unwrap_or(own);
-    if provider.dialect == Dialect::OpenAi {
-        // As in Envoy: the client's own bytes, the model's name replaced.
-        let suited = (provider.name == "openai")
-            .then(|| dialect::openai_chat::provider::suited(body, model, args.drop_params))
-            .flatten();
-        let (suited, dropped) = suited.unzip();
-        let (body, span) = match &suited {
-            Some(suited) => (suited.as_slice(), BodyScan::read(suited)?.model_span),
-            None => (body, head.model_span),
-        };
-        let (end, mut spliced) = dialect::openai_chat::provider::splice(body, span, model, false);
-        spliced.extend_from_slice(body.get(end..).unwrap_or_default());
-        return Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() });
+    match bridge(args.from.into(), provider.dialect) {
+        Bridge::Verbatim(_) => {
+            // As in Envoy: the client's own bytes, the model's name replaced.
+            let is_openai = provider.name == "openai";
+            let suited = is_openai.then(|| openai_chat::provider::suited(body, model, args.drop_params)).flatten();
+            let (suited, dropped) = suited.unzip();
+            let (body, span) = match &suited {
+                Some(suited) => (suited.as_slice(), face.scan(suited)?.model_span),
+                None => (body, scan.model_span),
+            };
+            let (end, mut spliced) = splice(body, span, model, false);
+            spliced.extend_from_slice(body.get(end..).unwrap_or_default());
+            Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() })
+        }
+        Bridge::Translated(client, face) => {
+            let conversation = client.read(body)?;
+            let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
+            let (provider, drop_params) = (provider.name, args.drop_params);
+            face.write(&conversation, Target { provider, model, drop_params, max_output_tokens })
+        }
     }
-    let chat = client::decode(body)?;
-    let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
-    let target = Target { model, drop_params: args.drop_params, max_output_tokens };
-    dialect::request(provider.dialect, &chat, target)
 }
 
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     let body = input()?;
     let provider = named(&args.answer.from)?;
+    let bridge = bridge(args.answer.to.into(), provider.dialect);
     let answer = if args.status < 400 {
-        dialect::answer(provider.dialect, &body, &context(&args.answer))
+        bridge.answer(&body, &context(&args.answer))
     } else {
         Err(failure::classify(&ErrorAnswer {
             provider: provider.name,
@@ -157,7 +188,7 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     };
     match answer {
         Ok(answer) => output(answer.body.as_deref().unwrap_or(&body))?,
-        Err(failure) => refuse(&failure::api_error(&failure))?,
+        Err(failure) => refuse(bridge.client(), &failure::api_error(&failure))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -165,7 +196,8 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
 fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
     let (include_usage, thinking_blocks) = (!args.no_usage, args.thinking_blocks);
     let context = AnswerContext { include_usage, thinking_blocks, ..context(&args.answer) };
-    let mut stream: Box<dyn AnswerStream> = dialect::stream(named(&args.answer.from)?.dialect, context);
+    let bridge = bridge(args.answer.to.into(), named(&args.answer.from)?.dialect);
+    let mut stream: Box<dyn AnswerStream> = bridge.stream(context);
     let (mut bytes, mut out) = (vec![0; 8192], Vec::new());
     let mut stdin = io::stdin().lock();
     loop {
@@ -200,14 +232,14 @@ fn context(args: &AnswerArgs) -> AnswerContext {
         provider: provider::by_name(&args.from).map_or("", |provider| provider.name),
         model: args.model.clone(),
         now_s: args.now.unwrap_or_else(clock),
-        fallback_id: "chatcmpl-signalbox".to_owned(),
+        fallback_id: format!("{}signalbox", client_face(args.to.into()).id_prefix()),
         ..AnswerContext::default()
     }
 }
 
-fn refuse(error: &ApiError) -> io::Result<()> {
+fn refuse(client: &dyn ClientFace, error: &ApiError) -> io::Result<()> {
     eprintln!("status: {}", error.status);
-    output(&client::error::body(error))
+    output(&client.error(error, None))
 }
 
 fn input() -> io::Result<Vec<u8>> {

@@ -1,33 +1,165 @@
-//! One dialect a room, bytes to [`crate::chat`] and back. No host, no configuration, no clock.
+//! One room a wire format, and what joins them. No host, no configuration, no clock.
 //!
-//! A codec has three parts: it encodes a neutral request ([`request`]), reads a whole answer ([`answer`]), and reads a stream
-//! ([`AnswerStream`]). What went wrong is read in [`crate::failure`], for every provider. What clients speak lives in [`client`].
+//! A dialect has two faces. Its [`ClientFace`] is the side that clients speak to: a request in; an answer, a stream and errors out. Its
+//! [`ProviderFace`] is the other side: a request out; an answer and a stream in. Between the two stands [`crate::chat`]. Where client and
+//! provider speak the same dialect nothing is translated ([`bridge`]): the client's own bytes go, spliced, and the provider's own come back,
+//! looked through by one scanner a dialect ([`verbatim`]). Otherwise one loop, written once, reads frames, turns them into events, learns
+//! from those how the answer stands, and writes them for the client ([`translate`]). What went wrong is read in [`crate::failure`], for every
+//! provider.
+//!
+//! **How to add a dialect.**
+//!
+//! | step | where |
+//! |---|---|
+//! | its name | [`crate::provider::Dialect`], and its arm in [`client_face`], [`provider_face`] or both, and in [`bridge`] if it has both |
+//! | what it has no words for | [`unsupported::unsupported`]; `tests/unsupported.rs` holds it |
+//! | how it is written to | a room `NAME/provider/`: a type that implements [`ProviderFace`]; `write` destructures a [`crate::chat::Conversation`] and gives each part that it cannot say to [`unsupported::DroppedFields`] |
+//! | how its streams are read | in the same room, an [`EventReader`]: frames to [`crate::chat::Event`]s; another framing than server-sent events goes into [`framing`] |
+//! | how clients speak it | a room `NAME/client/`: a type that implements [`ClientFace`]; it reads by [`read`], so that no member vanishes, and writes events by an [`EventWriter`] |
+//! | who runs it | one row in [`crate::provider`] |
+//! | that it works | cases in `tests/golden/CLIENT/`, a base request for `tests/nothing_vanishes.rs`, a judge in `tests/judges` |
+//!
+//! A new provider's dialect needs no line in any client's room, and the other way round.
+//!
+//! **Invariant:** what a client sent, at any depth, is in the provider's request, or refused, or named in [`Encoded::dropped`].
 
 pub mod anthropic_messages;
 pub mod body_defaults;
 pub(crate) mod count;
-pub(crate) mod fields;
 pub mod framing;
-pub mod loss;
+mod ids;
+mod names;
 pub(crate) mod no_answer;
 pub mod openai_chat;
+pub mod read;
 pub mod scan;
+mod thinking;
+pub mod translate;
 pub mod unsupported;
 pub(crate) mod value_kind;
+pub mod verbatim;
 
 use std::collections::BTreeMap;
 
-use anthropic_messages::provider as anthropic;
-use openai_chat::provider as openai;
-
-use crate::chat::{ApiError, ChatRequest, Failure, FailureClass, Usage};
+use crate::chat::{self, ApiError, Conversation, Event, Failure, FailureClass, Transcript, Usage, Utterance};
 use crate::failure;
 use crate::failure::{is_compressed, without_mark};
-use crate::provider::Dialect;
+pub use crate::provider::Dialect;
+use framing::sse::Frame;
+use scan::BodyScan;
+use verbatim::Scanner;
 
-/// What a request needs besides its content when it is encoded for a provider.
+/// The side of a dialect that clients speak to.
+pub trait ClientFace: Sync {
+    /// What a router must know of a body before it knows where the request goes: one pass, nothing copied.
+    ///
+    /// # Errors
+    /// An [`ApiError`] of status 400 where the body is not a JSON object, or names no model.
+    fn scan<'a>(&self, body: &'a [u8]) -> Result<BodyScan<'a>, ApiError>;
+
+    /// Reads a whole request.
+    ///
+    /// # Errors
+    /// An [`ApiError`] of status 400 that names the place of what is wrong.
+    fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, ApiError>;
+
+    /// The conversation for classifiers: its turns from the newest one that is `enough` on, or all where none is. Of part of a
+    /// conversation the tools are left out.
+    fn transcript<'a>(
+        &self,
+        scan: &BodyScan<'a>,
+        enough: Option<&mut dyn FnMut(&Utterance<'a>) -> bool>,
+    ) -> Transcript<'a>;
+
+    /// Writes a whole answer.
+    fn answer(&self, answer: &chat::Answer<'_>, context: &AnswerContext) -> Vec<u8>;
+
+    /// Starts writing a streamed answer.
+    fn writer(&self, context: AnswerContext) -> Box<dyn EventWriter>;
+
+    /// The body of an error.
+    fn error(&self, error: &ApiError, request_id: Option<&str>) -> Vec<u8>;
+
+    /// The event that ends a stream with an error.
+    fn error_event(&self, error: &ApiError) -> Vec<u8>;
+
+    /// What a stream shows while nothing is said. Only to be written between two events.
+    fn ping(&self) -> &'static [u8];
+
+    /// Looks through a whole answer of a provider of the same dialect, whose bytes may pass.
+    ///
+    /// # Errors
+    /// A [`Failure`] where it is an error in disguise, or no answer.
+    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure>;
+
+    /// Starts looking through a streamed answer of a provider of the same dialect.
+    fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner>;
+
+    /// What stands in front of the id of an answer for which the provider gave none.
+    fn id_prefix(&self) -> &'static str;
+
+    /// The response header in which this dialect's clients look for the request's id.
+    fn request_id_header(&self) -> &'static str;
+}
+
+/// The side of a dialect that providers speak.
+pub trait ProviderFace: Sync {
+    /// Writes a request.
+    ///
+    /// # Errors
+    /// An [`ApiError`] of status 400 that names the member which the dialect cannot say.
+    fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError>;
+
+    /// Whether a request can be written.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {
+        self.write(conversation, target).map(drop)
+    }
+
+    /// Reads a whole answer with a 2xx status.
+    ///
+    /// # Errors
+    /// A [`Failure`] where it is an error in disguise, or no answer.
+    fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure>;
+
+    /// Starts reading a streamed answer.
+    fn events(&self, context: &AnswerContext) -> Box<dyn EventReader>;
+}
+
+/// Reads the frames of one streamed answer.
+///
+/// **Invariant:** the events keep the order that [`Event`] promises, however the provider's came; the last one is [`Event::End`] or
+/// [`Event::Failed`], and none follows it.
+pub trait EventReader {
+    /// What a frame means.
+    fn frame(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>));
+    /// What the last frame means, whose blank line may be missing.
+    fn last(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        self.frame(frame, each);
+    }
+    /// The bytes ended, and the last frame was handed over.
+    fn end(&mut self, each: &mut dyn FnMut(Event<'_>));
+    /// How many bytes it keeps for later.
+    fn kept(&self) -> usize;
+}
+
+/// Writes the events of one streamed answer.
+///
+/// **Invariant:** after the end or an error nothing more is written, whatever comes.
+pub trait EventWriter {
+    /// Appends what the client sees of an event.
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>);
+    /// How many bytes it keeps for later.
+    fn kept(&self) -> usize;
+}
+
+/// What a request needs besides its content when it is written for a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
+    /// The name of the provider.
+    pub provider: &'static str,
     /// The model as the provider names it.
     pub model: &'a str,
     /// Leave out what the provider cannot express instead of refusing it (LiteLLM's `drop_params`).
@@ -42,7 +174,7 @@ pub struct Target<'a> {
 pub struct Encoded {
     /// The JSON body.
     pub body: Vec<u8>,
-    /// Names of the client's fields that were left out, for a notice.
+    /// Names of the client's members that were left out, for a notice.
     pub dropped: Vec<String>,
     /// What the answer must be told by.
     pub echo: Echo,
@@ -69,7 +201,7 @@ pub enum Awaited {
     Embeddings,
 }
 
-/// What an answer needs from its request when it is translated for the client.
+/// What an answer needs from its request when it is read and written.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerContext {
     /// The name of the provider that answers.
@@ -155,49 +287,73 @@ pub trait AnswerStream {
     fn progressed(&self) -> bool;
 }
 
-/// Encodes a request for a provider's dialect.
-///
-/// # Errors
-/// An [`ApiError`] of status 400 that names the field which the dialect cannot express.
-pub fn request(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
-    match dialect {
-        Dialect::OpenAi => openai::request(request, target),
-        Dialect::Anthropic => anthropic::request(request, target),
-    }
-}
-
-/// Whether a provider's dialect can say a request: [`request`] without its writing.
-///
-/// # Errors
-/// As [`request`].
-pub fn check(dialect: Dialect, request: &ChatRequest<'_>, target: Target<'_>) -> Result<(), ApiError> {
-    match dialect {
-        Dialect::OpenAi => openai::request(request, target).map(|_| ()),
-        Dialect::Anthropic => anthropic::check(request, target),
-    }
-}
-
-/// Translates a whole answer with a 2xx status for the client.
-///
-/// # Errors
-/// A [`Failure`] where the body is an error in disguise, or cannot be read.
-pub fn answer(dialect: Dialect, body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
-    if is_compressed(body) {
-        let message = "the provider's answer is compressed, which was not asked for";
-        return Err(failure::own(FailureClass::Upstream, "unreadable_answer", message));
-    }
-    let body = without_mark(body);
-    match dialect {
-        Dialect::OpenAi => openai::answer(body, context),
-        Dialect::Anthropic => anthropic::answer(body, context),
-    }
-}
-
-/// Starts reading a streamed answer.
+/// The client's side of a dialect.
 #[must_use]
-pub fn stream(dialect: Dialect, context: AnswerContext) -> Box<dyn AnswerStream> {
+pub fn client_face(dialect: Dialect) -> &'static dyn ClientFace {
     match dialect {
-        Dialect::OpenAi => Box::new(openai::stream(context)),
-        Dialect::Anthropic => Box::new(anthropic::stream(context)),
+        Dialect::OpenAi => &openai_chat::client::Client,
+        Dialect::Anthropic => &anthropic_messages::client::Client,
+    }
+}
+
+/// The provider's side of a dialect.
+#[must_use]
+pub fn provider_face(dialect: Dialect) -> &'static dyn ProviderFace {
+    match dialect {
+        Dialect::OpenAi => &openai_chat::provider::Provider,
+        Dialect::Anthropic => &anthropic_messages::provider::Provider,
+    }
+}
+
+/// How a client's dialect and a provider's meet.
+#[derive(Clone, Copy)]
+pub enum Bridge {
+    /// They are the same: the bytes pass.
+    Verbatim(&'static dyn ClientFace),
+    /// They meet in [`crate::chat`].
+    Translated(&'static dyn ClientFace, &'static dyn ProviderFace),
+}
+
+/// How a client's dialect and a provider's meet.
+#[must_use]
+pub fn bridge(client: Dialect, provider: Dialect) -> Bridge {
+    match client == provider {
+        true => Bridge::Verbatim(client_face(client)),
+        false => Bridge::Translated(client_face(client), provider_face(provider)),
+    }
+}
+
+impl Bridge {
+    /// Reads a whole answer with a 2xx status and writes it for the client.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the body is an error in disguise, or cannot be read.
+    pub fn answer(&self, body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+        if is_compressed(body) {
+            let message = "the provider's answer is compressed, which was not asked for";
+            return Err(failure::own(FailureClass::Upstream, "unreadable_answer", message));
+        }
+        let body = without_mark(body);
+        match self {
+            Self::Verbatim(client) => Ok(Answer { body: None, usage: client.look_through(body, context)? }),
+            Self::Translated(client, provider) => translate::answer(*client, *provider, body, context),
+        }
+    }
+
+    /// Starts reading a streamed answer.
+    #[must_use]
+    pub fn stream(&self, context: AnswerContext) -> Box<dyn AnswerStream> {
+        match self {
+            Self::Verbatim(client) => Box::new(verbatim::Stream::new(client.scanner(&context), *client)),
+            Self::Translated(client, provider) => Box::new(translate::Stream::new(*client, *provider, context)),
+        }
+    }
+
+    /// The client's side.
+    #[must_use]
+    pub const fn client(&self) -> &'static dyn ClientFace {
+        match self {
+            Self::Verbatim(client) | Self::Translated(client, _) => *client,
+        }
     }
 }

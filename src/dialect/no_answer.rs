@@ -51,6 +51,11 @@ fn has_words(body: &[u8]) -> bool {
     }
 }
 
+/// The failure of an answer that cannot be read.
+pub fn unreadable(message: &str) -> Failure {
+    failure::own(FailureClass::Upstream, CODE, message)
+}
+
 /// The failure that bytes are which are no text.
 pub fn not_text() -> Failure {
     failure::own(FailureClass::Upstream, "invalid_utf8", "the provider sent bytes that are not UTF-8")

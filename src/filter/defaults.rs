@@ -10,11 +10,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Api;
+use super::foreign::CLIENT;
 use crate::chat::ApiError;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{Brought, completed, overlaid, without_inside};
-use crate::dialect::openai_chat::client as openai;
-use crate::dialect::{self, Encoded, Target};
+use crate::dialect::{Encoded, Target, client_face, provider_face};
 
 /// The body in the provider's own dialect, which is the client's, and the names of what is left out.
 pub(super) fn with_defaults<'a>(
@@ -53,7 +53,8 @@ pub(super) fn translated(
     defaults: &Defaults,
     target: Target<'_>,
 ) -> Result<Encoded, ApiError> {
-    let translate = |body: &[u8]| dialect::request(deployment.provider.dialect, &openai::decode(body)?, target);
+    let translate =
+        |body: &[u8]| provider_face(deployment.provider.dialect).write(&client_face(CLIENT).read(body)?, target);
     let none = Map::new();
     let filled = |defaults: &Defaults| with_members(body, defaults, &|name| Api::Chat.takes(name), &none);
     let (whole, left_out) = filled(defaults);

@@ -4,13 +4,15 @@ use super::defaults;
 use crate::catalogue;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, is_pattern};
-use crate::dialect::openai_chat::client as openai;
-use crate::dialect::{self, Encoded, Target};
+use crate::dialect::{Encoded, Target, client_face, provider_face};
 use crate::provider::Dialect;
+
+/// What clients speak.
+pub(super) const CLIENT: Dialect = Dialect::OpenAi;
 
 /// Whether a deployment speaks another dialect than clients do.
 pub(super) fn is_foreign(deployment: &Deployment) -> bool {
-    deployment.provider.dialect != Dialect::OpenAi
+    deployment.provider.dialect != CLIENT
 }
 
 /// What a deployment's dialect needs to know of it.
@@ -21,7 +23,7 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
         facts?.limits.max_output_tokens
     };
     let max_output_tokens = deployment.facts.limits.max_output_tokens.or_else(of_model);
-    Target { model, drop_params: deployment.drop_params, max_output_tokens }
+    Target { provider: deployment.provider.name, model, drop_params: deployment.drop_params, max_output_tokens }
 }
 
 /// The client's body in a foreign deployment's dialect.
@@ -31,7 +33,7 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
 pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
     match &deployment.defaults {
-        None => dialect::request(deployment.provider.dialect, &openai::decode(body)?, target),
+        None => provider_face(deployment.provider.dialect).write(&client_face(CLIENT).read(body)?, target),
         Some(own) => defaults::translated(body, deployment, own, target),
     }
 }

@@ -10,11 +10,11 @@
 use std::collections::HashMap;
 
 use super::Worker;
+use super::foreign::CLIENT;
 use super::http::{Api, HeaderMap, OutgoingHeaders, to_provider};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
-use crate::dialect::openai_chat::client as openai;
-use crate::dialect::{self, Target};
+use crate::dialect::{Target, client_face, provider_face};
 use crate::failure::{self, ErrorAnswer};
 use crate::state::{Ended, Outcome, Reservation, Standing, StateStore, take_turn};
 
@@ -42,10 +42,11 @@ impl Probe {
     pub fn new(config: &RouterConfig, index: DeploymentIndex) -> Option<Self> {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
-        let request = openai::decode(question).ok()?;
+        let request = client_face(CLIENT).read(question).ok()?;
         let model = (deployment.provider.full_name)(&deployment.model);
-        let target = Target { model: &model, drop_params: true, max_output_tokens: None };
-        let body = dialect::request(deployment.provider.dialect, &request, target).ok()?.body;
+        let target =
+            Target { provider: deployment.provider.name, model: &model, drop_params: true, max_output_tokens: None };
+        let body = provider_face(deployment.provider.dialect).write(&request, target).ok()?.body;
         let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })

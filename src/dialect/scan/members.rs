@@ -15,6 +15,8 @@ pub struct Members<'a> {
     /// How often `model` is there, `null` included.
     pub models: u32,
     pub model: Option<&'a [u8]>,
+    /// Anthropic's.
+    pub system: Option<&'a [u8]>,
     pub messages: Option<&'a [u8]>,
     pub stream: Option<&'a [u8]>,
     pub stream_options: Option<&'a [u8]>,
@@ -29,6 +31,8 @@ pub struct Members<'a> {
     pub modalities: Option<&'a [u8]>,
     pub audio: Option<&'a [u8]>,
     pub response_format: Option<&'a [u8]>,
+    /// Anthropic's.
+    pub output_config: Option<&'a [u8]>,
     pub max_tokens: Option<&'a [u8]>,
     pub max_completion_tokens: Option<&'a [u8]>,
     pub num_retries: Option<&'a [u8]>,
@@ -90,6 +94,7 @@ impl<'a> Members<'a> {
                 self.models += 1;
                 &mut self.model
             }
+            b"system" => &mut self.system,
             b"messages" => &mut self.messages,
             b"stream" => &mut self.stream,
             b"stream_options" => {
@@ -105,6 +110,7 @@ impl<'a> Members<'a> {
             b"modalities" => &mut self.modalities,
             b"audio" => &mut self.audio,
             b"response_format" => &mut self.response_format,
+            b"output_config" => &mut self.output_config,
             b"max_tokens" => &mut self.max_tokens,
             b"max_completion_tokens" => &mut self.max_completion_tokens,
             b"num_retries" => &mut self.num_retries,

@@ -15,6 +15,7 @@ use std::ops::Range;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::body_defaults::object;
 use crate::chat::ApiError;
@@ -36,6 +37,8 @@ pub struct BodyScan<'a> {
     pub include_usage: bool,
     /// Whether there are `stream_options` at all, be they `null`.
     pub stream_options: bool,
+    /// The instructions that stand outside of the conversation (`system`), raw.
+    pub system: Option<&'a [u8]>,
     /// The conversation, raw; none for other endpoints than chat.
     pub messages: Option<&'a [u8]>,
     /// Whether any tools (or the older `functions`) are given.
@@ -66,6 +69,26 @@ pub struct BodyScan<'a> {
     names_mock_failure: bool,
     tags: Option<&'a [u8]>,
     metadata: Option<&'a [u8]>,
+    wording: Wording,
+}
+
+/// How a client's dialect calls what is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wording {
+    /// OpenAI's.
+    OpenAi,
+    /// Anthropic's Messages.
+    Messages,
+}
+
+impl Wording {
+    /// The types of parts: images, sound, files.
+    const fn parts(self) -> [&'static str; 3] {
+        match self {
+            Self::OpenAi => ["\"image_url\"", "\"input_audio\"", "\"file\""],
+            Self::Messages => ["\"image\"", "\"audio\"", "\"document\""],
+        }
+    }
 }
 
 /// Which fields are there, and not at their default, that not every dialect can express.
@@ -108,11 +131,19 @@ pub struct Parts {
 }
 
 impl<'a> BodyScan<'a> {
-    /// Reads the top of a body.
+    /// Reads the top of a body of OpenAI's dialect.
     ///
     /// # Errors
     /// An [`ApiError`] of status 400 where the body is not a JSON object or names no model.
     pub fn read(body: &'a [u8]) -> Result<Self, ApiError> {
+        Self::read_as(body, Wording::OpenAi)
+    }
+
+    /// Reads the top of a body.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_as(body: &'a [u8], wording: Wording) -> Result<Self, ApiError> {
         let members = Members::read(body).ok_or_else(|| not_an_object(body))?;
         if members.models > 1 {
             return Err(invalid("the request body names `model` more than once", "model", None));
@@ -126,15 +157,17 @@ impl<'a> BodyScan<'a> {
             model: string(model).filter(|name| !name.is_empty()).ok_or_else(no_model)?,
             model_span: start..start + model.len(),
             stream: is_true(members.stream),
-            include_usage: inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
+            include_usage: wording == Wording::Messages
+                || inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
             stream_options: members.has_stream_options,
+            system: members.system,
             messages: members.messages,
             tools: is_filled(members.tools) || is_filled(members.functions),
             raw_tools: members.tools,
             raw_functions: members.functions,
             max_tokens: members.max_tokens(),
             structured: members.is_structured(),
-            needs: Needs::of(&members),
+            needs: Needs::of(&members, wording),
             num_retries: inside(members.num_retries),
             timeout_ms: inside::<f64>(members.timeout).and_then(milliseconds),
             fallbacks: members.fallbacks,
@@ -144,6 +177,7 @@ impl<'a> BodyScan<'a> {
             names_mock_failure: MockFailure::is_named(&members),
             tags: members.tags,
             metadata: members.metadata.filter(|raw| memmem::find(raw, b"\"tags\"").is_some()),
+            wording,
         })
     }
 
@@ -166,8 +200,8 @@ impl<'a> BodyScan<'a> {
     #[must_use]
     pub fn parts(&self) -> Parts {
         let messages = self.messages.unwrap_or_default();
-        let has = |name: &[u8]| memmem::find(messages, name).is_some();
-        Parts { image: has(b"\"image_url\""), audio: has(b"\"input_audio\""), file: has(b"\"file\"") }
+        let [image, audio, file] = self.wording.parts().map(|name| memmem::find(messages, name.as_bytes()).is_some());
+        Parts { image, audio, file }
     }
 }
 
@@ -184,7 +218,11 @@ impl Needs {
         }
     }
 
-    fn of(members: &Members<'_>) -> Self {
+    fn of(members: &Members<'_>, wording: Wording) -> Self {
+        if wording == Wording::Messages {
+            // Of what not every dialect can express, this one has no more.
+            return Self { format: members.format(), ..Self::default() };
+        }
         let modalities = members.modalities.unwrap_or_default();
         Self {
             several_choices: inside::<u64>(members.n).is_some_and(|n| n > 1),
@@ -192,7 +230,7 @@ impl Needs {
             top_logprobs: members.top_logprobs.is_some_and(|raw| raw != b"0"),
             logit_bias: is_filled(members.logit_bias),
             audio: members.audio.is_some() || memmem::find(modalities, b"\"audio\"").is_some(),
-            format: format(members.response_format),
+            format: members.format(),
         }
     }
 }
@@ -214,13 +252,28 @@ impl Members<'_> {
 
     /// Whether the answer must be JSON.
     pub(crate) fn is_structured(&self) -> bool {
-        matches!(format(self.response_format), Some(Format::JsonObject | Format::JsonSchema))
+        matches!(self.format(), Some(Format::JsonObject | Format::JsonSchema))
+    }
+
+    /// The shape that the answer must have, by either dialect's name.
+    fn format(&self) -> Option<Format> {
+        format(self.response_format).or_else(|| {
+            let config: OutputConfig<'_> = inside(self.output_config)?;
+            format(config.format.map(|raw| raw.get().as_bytes()))
+        })
     }
 }
 
 #[derive(Deserialize)]
 struct StreamOptions {
     include_usage: bool,
+}
+
+/// Anthropic's.
+#[derive(Deserialize)]
+struct OutputConfig<'a> {
+    #[serde(borrow, default)]
+    format: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
+use super::super::foreign::CLIENT;
 use super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;
 use crate::dialect::openai_chat::client::error;
-use crate::dialect::{self, AnswerStream, Passed};
+use crate::dialect::{AnswerStream, Passed, bridge};
 use crate::failure::api_error;
 use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
 use crate::provider::Dialect;
@@ -25,7 +26,7 @@ impl Attempt {
             self.serve(None);
             return verdict;
         }
-        match dialect::answer(self.dialect, bytes, &self.context()) {
+        match bridge(CLIENT, self.dialect).answer(bytes, &self.context()) {
             Ok(answer) => {
                 let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 let mut flight = self.flight.borrow_mut();
@@ -62,10 +63,10 @@ impl Attempt {
         }
         if is_document == Some(true) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = dialect::answer(self.dialect, &begun, &self.context()).err();
+            let disguised = bridge(CLIENT, self.dialect).answer(&begun, &self.context()).err();
             return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
-        self.streamed(dialect::stream(self.dialect, self.context()), Vec::new(), &begun, ends, is_all)
+        self.streamed(bridge(CLIENT, self.dialect).stream(self.context()), Vec::new(), &begun, ends, is_all)
     }
 
     /// More of a stream that is held. `verbatim`: what lies in Envoy's buffer is all that came of it.

@@ -9,8 +9,10 @@ use super::super::{Api, Flight, Reply};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{with_usage_asked, without};
+use crate::dialect::openai_chat;
 use crate::dialect::scan::BodyScan;
-use crate::dialect::{self, Echo, Encoded};
+use crate::dialect::verbatim::splice;
+use crate::dialect::{Echo, Encoded};
 use crate::provider::Dialect;
 
 /// What is said of a body beside it.
@@ -58,8 +60,7 @@ pub(super) fn encode(
             }
             None => (flight.body(), flight.model_span.clone()),
         };
-        let (end, mut prefix) =
-            dialect::openai_chat::provider::splice(body, model_span, model, ask_usage && !has_place);
+        let (end, mut prefix) = splice(body, model_span, model, ask_usage && !has_place);
         let rest = body.get(end..).unwrap_or_default();
         let length = prefix.len() + rest.len();
         if flight.body_rewritten || changed.is_some() {
@@ -80,7 +81,7 @@ pub(super) fn encode(
 /// The body as a reasoning model takes it, and the names of what was left out. LiteLLM knows these rules for OpenAI's own chat alone.
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
     let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
-    is_own.then(|| dialect::openai_chat::provider::suited(body, model, deployment.drop_params)).flatten()
+    is_own.then(|| openai_chat::provider::suited(body, model, deployment.drop_params)).flatten()
 }
 
 /// A body of the provider's own dialect, with what its deployment brings.
@@ -105,7 +106,7 @@ fn with_defaults(
         body = with_usage_asked(&body).into();
     }
     let span = BodyScan::read(&body).map_err(|error| Reply::error(&error))?.model_span;
-    let (end, mut whole) = dialect::openai_chat::provider::splice(&body, span, model, false);
+    let (end, mut whole) = splice(&body, span, model, false);
     whole.extend_from_slice(body.get(end..).unwrap_or_default());
     let length = whole.len();
     Ok((Edit::Whole(whole), length, Apart { dropped, echo: Echo::default() }))

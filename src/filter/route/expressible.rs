@@ -9,16 +9,15 @@
 use std::cell::OnceCell;
 
 use super::super::defaults;
-use super::super::foreign::{is_foreign, never_sent, target};
+use super::super::foreign::{CLIENT, is_foreign, never_sent, target};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
-use crate::chat::{ApiError, ChatRequest};
+use crate::chat::{ApiError, Conversation};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::without;
-use crate::dialect::openai_chat::client as openai;
 use crate::dialect::scan::{BodyScan, Format, Needs};
 use crate::dialect::unsupported::unsupported;
-use crate::dialect::{self, Encoded};
+use crate::dialect::{Encoded, client_face, provider_face};
 use crate::routing::{Exclusion, LeftOut, Plan};
 
 /// A request, as far as it matters for which dialects can say it.
@@ -27,7 +26,7 @@ pub struct Expressible<'a> {
     api: Api,
     needs: Needs,
     body: &'a [u8],
-    decoded: OnceCell<Result<ChatRequest<'a>, ApiError>>,
+    decoded: OnceCell<Result<Conversation<'a>, ApiError>>,
 }
 
 impl<'a> Expressible<'a> {
@@ -64,8 +63,10 @@ impl<'a> Expressible<'a> {
                 let target = target(deployment, &deployment.model);
                 let dialect = deployment.provider.dialect;
                 match never_sent(deployment).and_then(|names| without(self.body, names)) {
-                    Some(kept) if self.api == Api::Chat => dialect::check(dialect, &openai::decode(&kept)?, target),
-                    _ => dialect::check(dialect, self.decoded()?, target),
+                    Some(kept) if self.api == Api::Chat => {
+                        provider_face(dialect).check(&client_face(CLIENT).read(&kept)?, target)
+                    }
+                    _ => provider_face(dialect).check(self.decoded()?, target),
                 }
             }
             _ => Ok(()),
@@ -93,7 +94,7 @@ impl<'a> Expressible<'a> {
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| match &deployment.defaults {
-            None => dialect::request(deployment.provider.dialect, request, target),
+            None => provider_face(deployment.provider.dialect).write(request, target),
             Some(own) => defaults::translated(self.body, deployment, own, target),
         });
         encoded.map(Some).inspect_err(|_| {
@@ -106,9 +107,9 @@ impl<'a> Expressible<'a> {
         })
     }
 
-    fn decoded(&self) -> Result<&ChatRequest<'a>, ApiError> {
+    fn decoded(&self) -> Result<&Conversation<'a>, ApiError> {
         let decode = || match self.api {
-            Api::Chat => openai::decode(self.body),
+            Api::Chat => client_face(CLIENT).read(self.body),
             api => {
                 let message = format!("No deployment of this model serves {}: use chat completions.", api.path());
                 Err(invalid(400, "unsupported_endpoint", None, message))

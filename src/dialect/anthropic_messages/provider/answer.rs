@@ -1,4 +1,4 @@
-//! A whole answer: Anthropic's message to OpenAI's completion.
+//! A whole answer: a message to blocks.
 //!
 //! Blocks are read one by one, so that a kind of block that did not exist when this was written costs nothing but itself.
 //!
@@ -12,13 +12,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::JSON_TOOL;
-use super::event::text_or_none;
-use super::usage::{Counts, finish_reason};
-use crate::chat::{ChatResponse, Choice, Failure, FailureClass, FinishReason, ThinkingBlock, ToolCall, Usage};
-use crate::dialect::no_answer::{self, is_breakdown, no_answer, not_text};
-use crate::dialect::openai_chat;
+use super::frame::text_or_none;
+use super::usage::{Counts, stop_reason};
+use crate::chat::{Answer, Block, Content, Failure, FailureClass, StopReason, Usage};
+use crate::dialect::AnswerContext;
+use crate::dialect::no_answer::{is_breakdown, no_answer, unreadable};
+use crate::dialect::read::compact;
 use crate::dialect::value_kind::{ValueKind, is_failed};
-use crate::dialect::{Answer, AnswerContext};
 use crate::failure;
 
 #[derive(Deserialize)]
@@ -85,47 +85,41 @@ struct Refusal<'a> {
     explanation: Option<Cow<'a, str>>,
 }
 
-/// Translates a whole answer.
+/// Reads a whole answer.
 ///
 /// # Errors
 /// A [`Failure`] where the body is an error in disguise, or no message.
-pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
-    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+pub fn read<'a>(text: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
+    let body = text.as_bytes();
     let none = || no_answer(context.provider, body, "the answer is no Anthropic message");
-    let message: Message<'_> = serde_json::from_str(text).map_err(|_| none())?;
+    let message: Message<'a> = serde_json::from_str(text).map_err(|_| none())?;
     let kind = message.r#type.as_deref();
     if kind == Some("error") || is_error(message.error, message.base_resp) {
         return Err(failure::in_band(context.provider, body));
     }
     let content = message.content.filter(|_| kind.is_none_or(|kind| kind == "message")).ok_or_else(none)?;
-    let stop_reason = message.stop_reason.as_deref();
-    if stop_reason.is_some_and(is_breakdown) {
+    let reason = message.stop_reason.as_deref();
+    if reason.is_some_and(is_breakdown) {
         return Err(gave_up());
     }
-    let mut choice = Choice::default();
-    for block in content {
-        read(block, &mut choice).ok_or_else(|| unreadable("a block of the answer cannot be read"))?;
+    let mut blocks = Vec::with_capacity(content.len());
+    for raw in content {
+        let block = block(raw).ok_or_else(|| unreadable("a block of the answer cannot be read"))?;
+        blocks.extend(block.map(Block::new));
     }
-    if stop_reason.is_none() && choice == Choice::default() {
+    if reason.is_none() && blocks.is_empty() {
         return Err(no_answer(context.provider, body, "the answer says nothing, and not why it ended"));
     }
-    if let (Some(reason), Some(details)) = (stop_reason, message.stop_details) {
-        choice.refusal = refusal(reason, details);
+    if let (Some(reason), Some(details)) = (reason, message.stop_details) {
+        blocks.extend(refusal(reason, details).map(|why| Block::new(Content::Refusal(why))));
     }
-    choice.finish = Some(match finish_reason(stop_reason) {
-        // The call may have been the answer in the shape of a schema; and a reason may be unknown.
-        FinishReason::ToolCalls if choice.tool_calls.is_empty() => FinishReason::Stop,
-        FinishReason::Stop if !choice.tool_calls.is_empty() => FinishReason::ToolCalls,
-        reason => reason,
-    });
-    let usage = message.usage.and_then(parsed::<Counts>).map(Usage::from);
-    let response = ChatResponse {
+    Ok(Answer {
         id: message.id.unwrap_or_default(),
         model: message.model.unwrap_or_default(),
-        choices: vec![choice],
-        usage,
-    };
-    Ok(Answer { body: Some(openai_chat::client::answer::encode(&response, context)), usage })
+        blocks,
+        stop: reason.map(stop_reason),
+        usage: message.usage.and_then(parsed::<Counts>).map(Usage::from),
+    })
 }
 
 fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
@@ -138,9 +132,9 @@ pub(super) fn is_error(error: Option<&RawValue>, base_resp: Option<&RawValue>) -
 }
 
 /// Why the model refused, where it did and says so.
-pub(super) fn refusal<'a>(stop_reason: &str, details: &'a RawValue) -> Option<Cow<'a, str>> {
+pub(super) fn refusal<'a>(reason: &str, details: &'a RawValue) -> Option<Cow<'a, str>> {
     parsed::<Refusal<'_>>(details)
-        .filter(|_| finish_reason(Some(stop_reason)) == FinishReason::ContentFilter)?
+        .filter(|_| stop_reason(reason) == StopReason::Refusal)?
         .explanation
         .filter(|why| !why.is_empty())
 }
@@ -149,69 +143,26 @@ pub(super) fn gave_up() -> Failure {
     failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer")
 }
 
-pub(super) fn unreadable(message: &str) -> Failure {
-    failure::own(FailureClass::Upstream, no_answer::CODE, message)
-}
-
-/// Reads a block; `None` where it is one of those that are known here, and cannot be read.
-fn read<'a>(block: &'a RawValue, choice: &mut Choice<'a>) -> Option<()> {
-    let Some(kind) = parsed::<Kind<'_>>(block) else { return Some(()) };
-    match kind.r#type.as_ref() {
-        "text" => append(&mut choice.content, parsed::<Text<'_>>(block)?.text),
+/// Reads a block; an inner `None` where it says nothing to the client, an outer one where it is one of those that are known here, and
+/// cannot be read.
+fn block(raw: &RawValue) -> Option<Option<Content<'_>>> {
+    let Some(kind) = parsed::<Kind<'_>>(raw) else { return Some(None) };
+    Some(match kind.r#type.as_ref() {
+        "text" => Some(parsed::<Text<'_>>(raw)?.text).filter(|text| !text.is_empty()).map(Content::Text),
         "thinking" => {
-            let Thinking { thinking, signature } = parsed(block)?;
-            append(&mut choice.reasoning, thinking.clone());
-            choice.thinking_blocks.extend(signature.map(|signature| ThinkingBlock::Thinking(thinking, signature)));
+            let Thinking { thinking: text, signature } = parsed(raw)?;
+            let says = !text.is_empty() || signature.is_some();
+            says.then_some(Content::Thinking { text, signature })
         }
         "redacted_thinking" => {
-            let data = Some(parsed::<Redacted<'_>>(block)?.data).filter(|data| !data.is_empty());
-            choice.thinking_blocks.extend(data.map(ThinkingBlock::Redacted));
+            Some(parsed::<Redacted<'_>>(raw)?.data).filter(|data| !data.is_empty()).map(Content::RedactedThinking)
         }
         "tool_use" => {
-            let ToolUse { id, name, input } = parsed(block)?;
+            let ToolUse { id, name, input } = parsed(raw)?;
             let arguments = input.map_or(Cow::Borrowed("{}"), |input| compact(input.get()));
-            if name == JSON_TOOL {
-                append(&mut choice.content, arguments);
-            } else {
-                choice.tool_calls.push(ToolCall { id, name, arguments });
-            }
+            // The answer in the shape of a schema.
+            Some(if name == JSON_TOOL { Content::Text(arguments) } else { Content::ToolCall { id, name, arguments } })
         }
-        _ => {}
-    }
-    Some(())
-}
-
-/// Appends a text; an empty one is none.
-fn append<'a>(whole: &mut Option<Cow<'a, str>>, piece: Cow<'a, str>) {
-    match whole {
-        _ if piece.is_empty() => {}
-        Some(text) => text.to_mut().push_str(&piece),
-        None => *whole = Some(piece),
-    }
-}
-
-/// JSON without the whitespace between its tokens: clients see the same arguments however the provider lays out its answer.
-fn compact(json: &str) -> Cow<'_, str> {
-    let (mut quoted, mut escaped) = (false, false);
-    let within = |c: &char| {
-        let kept = quoted || !c.is_ascii_whitespace();
-        quoted ^= *c == '"' && !escaped;
-        escaped = *c == '\\' && !escaped;
-        kept
-    };
-    let tokens: String = json.chars().filter(within).collect();
-    if tokens.len() == json.len() { Cow::Borrowed(json) } else { Cow::Owned(tokens) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::compact;
-
-    #[test]
-    fn only_whitespace_between_tokens_goes() {
-        assert_eq!(
-            compact(r#"{"a": "b c \" , d", "e":"\\" , "f": [1, 2]}"#),
-            r#"{"a":"b c \" , d","e":"\\","f":[1,2]}"#
-        );
-    }
+        _ => None,
+    })
 }

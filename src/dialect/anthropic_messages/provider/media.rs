@@ -3,6 +3,7 @@
 //! **Invariant:** base64 is passed on as it is, never decoded: only its alphabet is looked at.
 
 use super::wire::{Block, Source};
+use crate::chat;
 
 /// Why a URL or `data:` URI is no block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,19 +14,33 @@ pub enum Unusable {
     Foreign,
 }
 
-/// The block of an image by `https` URL or `data:` URI.
-pub fn image(url: &str) -> Result<Block<'_>, Unusable> {
+/// The block of an image.
+pub fn image<'r>(source: &'r chat::Source<'_>) -> Result<Block<'r>, Unusable> {
+    let url = match source {
+        chat::Source::Uri(uri) => uri.as_ref(),
+        chat::Source::Base64 { media_type, data } => return known(media_type, data, None).and_then(only_image),
+        chat::Source::Text(_) => return Err(Unusable::Foreign),
+    };
     if starts_with(url, "https://") || starts_with(url, "http://") {
         return Ok(Block::Image { source: Source::Url { url }, cache_control: None });
     }
-    match block(url, None)? {
-        block @ Block::Image { .. } => Ok(block),
-        _ => Err(Unusable::Foreign),
-    }
+    block(url, None).and_then(only_image)
 }
 
-/// The block of a file by URL or `data:` URI: an image becomes an image, anything else that is read a document.
-pub fn file<'r>(uri: &'r str, name: Option<&'r str>) -> Result<Block<'r>, Unusable> {
+fn only_image(block: Block<'_>) -> Result<Block<'_>, Unusable> {
+    if matches!(block, Block::Image { .. }) { Ok(block) } else { Err(Unusable::Foreign) }
+}
+
+/// The block of a file: an image becomes an image, anything else that is read a document.
+pub fn file<'r>(source: &'r chat::Source<'_>, name: Option<&'r str>) -> Result<Block<'r>, Unusable> {
+    let uri = match source {
+        chat::Source::Uri(uri) => uri.as_ref(),
+        chat::Source::Base64 { media_type, data } => return known(media_type, data, name),
+        chat::Source::Text(data) => {
+            let source = Source::Text { media_type: "text/plain", data };
+            return Ok(Block::Document { source, title: name, cache_control: None });
+        }
+    };
     if !starts_with(uri, "https://") && !starts_with(uri, "http://") {
         return block(uri, name);
     }
@@ -42,6 +57,11 @@ pub fn file<'r>(uri: &'r str, name: Option<&'r str>) -> Result<Block<'r>, Unusab
 
 fn block<'r>(uri: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
     let (kind, data) = data_uri(uri).ok_or(Unusable::Broken)?;
+    known(kind, data, title)
+}
+
+/// The block of a media type that Anthropic reads.
+fn known<'r>(kind: &str, data: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
     let media_type = match kind.to_ascii_lowercase().as_str() {
         "image/jpeg" | "image/jpg" => "image/jpeg",
         "image/png" => "image/png",
@@ -104,9 +124,10 @@ mod tests {
 
     #[test]
     fn other_media_are_foreign_not_broken() {
-        assert_eq!(image("data:image/bmp;base64,AAAA").err(), Some(Unusable::Foreign));
-        assert_eq!(image("data:application/pdf;base64,AAAA").err(), Some(Unusable::Foreign));
-        assert_eq!(file("data:text/csv;base64,AAAA", None).err(), Some(Unusable::Foreign));
-        assert!(matches!(image("HTTPS://x/y.png"), Ok(Block::Image { source: Source::Url { .. }, .. })));
+        let uri = |uri: &'static str| chat::Source::Uri(uri.into());
+        assert_eq!(image(&uri("data:image/bmp;base64,AAAA")).err(), Some(Unusable::Foreign));
+        assert_eq!(image(&uri("data:application/pdf;base64,AAAA")).err(), Some(Unusable::Foreign));
+        assert_eq!(file(&uri("data:text/csv;base64,AAAA"), None).err(), Some(Unusable::Foreign));
+        assert!(matches!(image(&uri("HTTPS://x/y.png")), Ok(Block::Image { source: Source::Url { .. }, .. })));
     }
 }

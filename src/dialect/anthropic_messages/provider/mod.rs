@@ -1,4 +1,4 @@
-//! Anthropic's Messages (API version 2023-06-01): a request out, a whole answer or a stream back.
+//! Anthropic's dialect as providers speak it: a request out, an answer or a stream in.
 //!
 //! The dialect differs from OpenAI's in more than names: instructions stand outside the conversation, results of calls are the
 //! user's words, turns alternate, arguments are objects, and each generation of models refuses other parameters. Each of
@@ -7,21 +7,52 @@
 //! **Invariant:** the model's rules are data ([`family`]); no other file asks for a model's name.
 
 mod answer;
-mod event;
+mod events;
 mod family;
-mod ids;
+mod frame;
 mod media;
-mod names;
-mod request;
 mod sampling;
 mod schema;
-mod stream;
+mod stream_scan;
 mod tools;
 mod turns;
 mod usage;
 mod wire;
+mod write;
 
-pub use answer::answer;
-pub use request::{check, request};
-pub use stream::{Stream, stream};
+pub use stream_scan::StreamScan;
 use tools::JSON_TOOL;
+
+use crate::chat::{Answer, ApiError, Conversation, Failure, Usage};
+use crate::dialect::no_answer::not_text;
+use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
+
+/// Anthropic's dialect at the provider.
+pub struct Provider;
+
+impl ProviderFace for Provider {
+    fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+        write::write(conversation, target)
+    }
+
+    fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {
+        write::check(conversation, target)
+    }
+
+    fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
+        answer::read(body, context)
+    }
+
+    fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {
+        Box::new(events::Reader::new(context))
+    }
+}
+
+/// Looks through a whole answer with a 2xx status for its usage.
+///
+/// # Errors
+/// A [`Failure`] where it is an error in disguise, or no message.
+pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
+    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+    answer::read(text, context).map(|answer| answer.usage)
+}

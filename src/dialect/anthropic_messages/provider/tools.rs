@@ -8,11 +8,11 @@
 use std::borrow::Cow;
 
 use super::family::Family;
-use super::names::Names;
 use super::schema;
 use super::wire::{Choice, Object, ToolBody};
-use crate::chat::{ApiError, ChatRequest, ResponseFormat, Tool, ToolChoice};
-use crate::dialect::loss::Loss;
+use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice};
+use crate::dialect::names::Names;
+use crate::dialect::unsupported::DroppedFields;
 
 /// The tool whose input is the answer. LiteLLM's name, so that a conversation can move between the two.
 pub const JSON_TOOL: &str = "json_tool_call";
@@ -25,20 +25,20 @@ const MOST_STRICT: usize = 20;
 ///
 /// # Errors
 /// An [`ApiError`] of status 400 where a call is demanded that the model cannot be forced to.
-pub fn tools<'r>(
-    request: &'r ChatRequest<'_>,
+pub fn write<'r>(
+    conversation: &'r Conversation<'_>,
     family: Family,
     names: &'r Names<'_>,
     has_calls: bool,
-    loss: &mut Loss,
+    dropped: &mut DroppedFields,
 ) -> Result<(Vec<ToolBody<'r>>, Option<Choice<'r>>), ApiError> {
-    let allowed = |name: &Cow<'_, str>| match &request.tool_choice {
+    let allowed = |name: &Cow<'_, str>| match &conversation.tool_choice {
         Some(ToolChoice::Allowed { names, .. }) => names.contains(name),
         _ => true,
     };
     let mut strict = 0;
     let mut tools = Vec::new();
-    for (index, tool) in request.tools.iter().enumerate().filter(|(_, tool)| allowed(&tool.name)) {
+    for tool in conversation.tools.iter().filter(|tool| allowed(&tool.name)) {
         let mut body = written(tool, names);
         if tool.strict == Some(true) {
             match schema::of_answer(tool.parameters).filter(|_| family.structured && strict < MOST_STRICT) {
@@ -46,25 +46,27 @@ pub fn tools<'r>(
                     strict += 1;
                     (body.strict, body.input_schema) = (Some(true), Object::Typed(schema));
                 }
-                None if request.deprecated_functions => loss.hint(&format!("functions[{index}].strict")),
-                None => loss.hint(&format!("tools[{index}].function.strict")),
+                None => dropped.hint(&tool.place.name("strict")),
             }
         }
         tools.push(body);
     }
     let mut choice = None;
     let has_own = !tools.is_empty();
-    if !has_own && matches!(request.tool_choice, Some(ToolChoice::Allowed { required: true, .. })) {
-        loss.semantic("tool_choice")?;
+    if !has_own && matches!(conversation.tool_choice, Some(ToolChoice::Allowed { required: true, .. })) {
+        dropped.semantic("tool_choice")?;
+    }
+    if !has_own && matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) {
+        dropped.hint("tool_choice");
     }
     if has_own {
-        choice = request.tool_choice.as_ref().map(|choice| wanted(choice, names));
+        choice = conversation.tool_choice.as_ref().map(|choice| wanted(choice, names));
         if choice.as_ref().is_some_and(is_forced) && !family.forced_tools {
-            loss.semantic("tool_choice")?;
+            dropped.semantic("tool_choice")?;
             choice = Some(plain("auto"));
         }
     }
-    if let (false, Some(ResponseFormat::JsonSchema { schema, .. })) = (family.structured, &request.response_format) {
+    if let (false, Some(OutputFormat::JsonSchema { schema, .. })) = (family.structured, &conversation.output) {
         choice = Some(match choice {
             // Either one of the client's tools or the answer, but no free text.
             Some(Choice { r#type: "auto" | "any", .. }) => plain("any"),
@@ -82,7 +84,7 @@ pub fn tools<'r>(
         choice = Some(plain("none"));
     }
     // A client of the deprecated functions reads one call.
-    let one_call = request.parallel_tool_calls == Some(false) || request.deprecated_functions;
+    let one_call = conversation.parallel_tool_calls == Some(false) || conversation.deprecated_functions;
     if one_call && has_own {
         // The flag lives in the choice, so there must be one.
         let choice = choice.get_or_insert(plain("auto"));
@@ -111,11 +113,12 @@ fn wanted<'r>(choice: &'r ToolChoice<'_>, names: &'r Names<'_>) -> Choice<'r> {
 }
 
 fn written<'r>(tool: &'r Tool<'_>, names: &'r Names<'_>) -> ToolBody<'r> {
+    let Tool { name, description, parameters, strict: _, cache_control, place: _ } = tool;
     ToolBody {
-        name: names.ours(&tool.name),
-        description: tool.description.as_deref(),
-        input_schema: schema::of_tool(tool.parameters),
+        name: names.ours(name),
+        description: description.as_deref(),
+        input_schema: schema::of_tool(*parameters),
         strict: None,
-        cache_control: tool.cache_control,
+        cache_control: *cache_control,
     }
 }

@@ -1,20 +1,18 @@
-//! The conversation: OpenAI's messages to Anthropic's system blocks and turns.
+//! The conversation: turns of blocks to Anthropic's system blocks and turns.
 //!
 //! Anthropic wants turns that alternate, the user first, without empty texts, with the results of calls in front of what the
-//! user says. OpenAI knows none of these rules, so messages are gathered into turns here instead of mapped one by one.
+//! user says. Others know none of these rules, so blocks are gathered into turns here instead of mapped one by one.
 //!
 //! **Invariant:** texts keep their order and their words; only blank ones and the whitespace at the very end of a prefill go.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 
-use super::ids::Ids;
 use super::media::{self, Unusable};
-use super::names::Names;
 use super::wire::{Block, Object, ResultContent, Speaker, Turn};
-use crate::chat::{ApiError, Content, Message, Part, Role, ToolUse};
-use crate::dialect::loss::Loss;
+use crate::chat::{self, ApiError, Content, Place};
+use crate::dialect::ids::Ids;
+use crate::dialect::names::Names;
+use crate::dialect::unsupported::DroppedFields;
 
 /// What stands where Anthropic wants a user turn and the client has none.
 const FILLER: &str = ".";
@@ -42,39 +40,36 @@ impl Conversation<'_> {
     }
 }
 
-/// Turns messages into a conversation. `prefill`: the model takes a last turn of the assistant.
+/// Writes a conversation. `prefill`: the model takes a last turn of the assistant.
 ///
 /// # Errors
-/// An [`ApiError`] of status 400 for a part that Anthropic cannot read.
-pub fn conversation<'r>(
-    messages: &'r [Message<'_>],
+/// An [`ApiError`] of status 400 for a block that Anthropic cannot read.
+pub fn write<'r>(
+    conversation: &'r chat::Conversation<'_>,
     names: &'r Names<'_>,
     prefill: bool,
-    loss: &mut Loss,
+    dropped: &mut DroppedFields,
 ) -> Result<Conversation<'r>, ApiError> {
-    let leading = messages.iter().take_while(|message| message.role == Role::System).count();
+    let (instructions, rest) = conversation.instructions();
     let mut gathering =
-        Gathering { loss, names, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
+        Gathering { dropped, names, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
     let mut system = Vec::new();
-    for (index, message) in messages.iter().enumerate() {
-        // Of a result, the name is said once more by the call that it answers.
-        if message.role != Role::Tool && message.name.is_some() {
-            gathering.loss.hint(&format!("messages[{index}].name"));
-        }
-        if index < leading {
-            let from = system.len();
-            gathering.said(index, message, &mut system)?;
-            gathering.mark(index, message, system.get_mut(from..).unwrap_or_default());
-        } else {
-            gathering.message(index, message)?;
-        }
+    for turn in instructions {
+        gathering.named(turn);
+        let from = system.len();
+        gathering.said(turn, false, &mut system)?;
+        gathering.mark(turn, system.get_mut(from..).unwrap_or_default());
+    }
+    for turn in rest {
+        gathering.named(turn);
+        gathering.turn(turn)?;
     }
     let turns = gathering.finish(prefill);
     Ok(Conversation { system, turns })
 }
 
 struct Gathering<'r, 'l> {
-    loss: &'l mut Loss,
+    dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
     ids: Ids<'r>,
     turns: Vec<Turn<'r>>,
@@ -85,125 +80,160 @@ struct Gathering<'r, 'l> {
 }
 
 impl<'r> Gathering<'r, '_> {
-    fn message(&mut self, index: usize, message: &'r Message<'_>) -> Result<(), ApiError> {
-        match message.role {
-            Role::System | Role::User => {
+    /// A speaker has no name here.
+    fn named(&mut self, turn: &chat::Turn<'_>) {
+        if turn.name.is_some() {
+            self.dropped.hint(&turn.place.name("name"));
+        }
+    }
+
+    fn turn(&mut self, turn: &'r chat::Turn<'_>) -> Result<(), ApiError> {
+        let media = turn.speaker == chat::Speaker::User;
+        match turn.speaker {
+            chat::Speaker::System | chat::Speaker::User => {
                 let mut blocks = std::mem::take(&mut self.rest);
                 let from = blocks.len();
-                self.said(index, message, &mut blocks)?;
-                self.mark(index, message, blocks.get_mut(from..).unwrap_or_default());
+                let said = self.said(turn, media, &mut blocks);
+                self.mark(turn, blocks.get_mut(from..).unwrap_or_default());
                 self.rest = blocks;
+                said
             }
-            Role::Assistant => {
-                let mut blocks = self.thoughts(index, message);
-                self.said(index, message, &mut blocks)?;
-                blocks.extend(message.tool_calls.iter().map(|call| self.call(call)));
-                self.mark(index, message, &mut blocks);
+            chat::Speaker::Assistant => {
+                let mut blocks = Vec::new();
+                self.said(turn, media, &mut blocks)?;
+                self.mark(turn, &mut blocks);
                 self.assistant(blocks);
-            }
-            Role::Tool => {
-                let tool_use_id = self.ids.result(message.tool_call_id.as_deref().unwrap_or_default());
-                let content = match &message.content {
-                    Content::Text(text) => ResultContent::Text(text),
-                    Content::None => ResultContent::Text(""),
-                    Content::Parts(_) => {
-                        let mut blocks = Vec::new();
-                        self.said(index, message, &mut blocks)?;
-                        ResultContent::Blocks(blocks)
-                    }
-                };
-                let (is_error, cache_control) = (message.is_error, message.cache_control);
-                self.results.push(Block::ToolResult { tool_use_id, content, is_error, cache_control });
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Puts the mark of a whole message on its last block that can have one.
-    fn mark(&mut self, index: usize, message: &Message<'r>, blocks: &mut [Block<'r>]) {
-        let Some(mark) = message.cache_control else { return };
+    /// Puts the mark of a whole turn on its last block that can have one.
+    fn mark(&mut self, turn: &chat::Turn<'r>, blocks: &mut [Block<'r>]) {
+        let Some(mark) = turn.cache_control else { return };
         match blocks.iter_mut().rev().find_map(Block::mark) {
             Some(place) => *place = place.or(Some(mark)),
-            None => self.loss.hint(&format!("messages[{index}].cache_control")),
+            None => self.dropped.hint(&turn.place.name("cache_control")),
         }
     }
 
-    /// The thinking that a message hands back. What carries no signature cannot be handed on.
-    fn thoughts(&mut self, index: usize, message: &'r Message<'_>) -> Vec<Block<'r>> {
-        let Some(raw) = message.thinking_blocks else { return Vec::new() };
-        let (blocks, whole) = thoughts(raw);
-        if !whole {
-            self.loss.hint(&format!("messages[{index}].thinking_blocks"));
-        }
-        blocks
-    }
-
-    /// Appends what a message says, without blank texts.
-    fn said(&mut self, index: usize, message: &'r Message<'_>, blocks: &mut Vec<Block<'r>>) -> Result<(), ApiError> {
-        match &message.content {
-            Content::None => {}
-            Content::Text(text) => blocks.extend(spoken(text, None)),
-            Content::Parts(parts) => {
-                for (place, part) in parts.iter().enumerate() {
-                    let place = || format!("messages[{index}].content[{place}]");
-                    let media = matches!(message.role, Role::User | Role::Tool);
-                    blocks.extend(self.part(part, media, place)?);
+    /// Appends what a turn says, without blank texts. `media`: images and files may stand here.
+    fn said(&mut self, turn: &'r chat::Turn<'_>, media: bool, blocks: &mut Vec<Block<'r>>) -> Result<(), ApiError> {
+        let model = turn.speaker == chat::Speaker::Assistant;
+        for block in &turn.blocks {
+            let written = match &block.content {
+                Content::Thinking { .. } | Content::RedactedThinking(_) if model => self.thought(block),
+                Content::ToolCall { id, name, arguments } if model => Some(self.call(id, name, arguments)),
+                Content::ToolResult { id, blocks, is_error } if turn.speaker == chat::Speaker::User => {
+                    let mut result = self.result(id, blocks, *is_error)?;
+                    if let Some(place) = result.mark() {
+                        *place = block.cache_control;
+                    }
+                    self.results.push(result);
+                    continue;
                 }
+                _ => self.block(block, media)?,
+            };
+            let Some(mut written) = written else { continue };
+            match written.mark() {
+                Some(place) => *place = block.cache_control,
+                None if block.cache_control.is_some() => self.dropped.hint(&block.place.name("cache_control")),
+                None => {}
             }
+            blocks.push(written);
         }
         Ok(())
     }
 
-    fn part(
+    fn result(
         &mut self,
-        part: &'r Part<'_>,
-        media: bool,
-        place: impl Fn() -> String,
-    ) -> Result<Option<Block<'r>>, ApiError> {
-        let (block, mark) = match part {
-            Part::Text(text, mark) | Part::Refusal(text, mark) => {
-                let block = spoken(text, *mark);
-                if block.is_none() && mark.is_some() {
-                    self.loss.hint(&format!("{}.cache_control", place()));
+        id: &'r str,
+        blocks: &'r [chat::Block<'_>],
+        is_error: Option<bool>,
+    ) -> Result<Block<'r>, ApiError> {
+        let tool_use_id = self.ids.result(id);
+        let content = match blocks {
+            [] => ResultContent::Text(""),
+            [chat::Block { content: Content::Text(text), cache_control: None, place }] if !place.is_item() => {
+                ResultContent::Text(text)
+            }
+            blocks => {
+                let mut all = Vec::with_capacity(blocks.len());
+                for block in blocks {
+                    if let Some(mut written) = self.block(block, true)? {
+                        if let Some(place) = written.mark() {
+                            *place = block.cache_control;
+                        }
+                        all.push(written);
+                    }
+                }
+                ResultContent::Blocks(all)
+            }
+        };
+        Ok(Block::ToolResult { tool_use_id, content, is_error, cache_control: None })
+    }
+
+    /// Thinking that is handed back. What carries no signature cannot be handed on.
+    fn thought(&mut self, block: &'r chat::Block<'_>) -> Option<Block<'r>> {
+        match &block.content {
+            Content::Thinking { text: thinking, signature: Some(signature) } if !signature.is_empty() => {
+                Some(Block::Thinking { thinking, signature })
+            }
+            Content::RedactedThinking(data) => Some(Block::RedactedThinking { data }),
+            _ => {
+                self.dropped.hint(&block.place.to_string());
+                None
+            }
+        }
+    }
+
+    /// A block that stands by itself.
+    fn block(&mut self, block: &'r chat::Block<'_>, media: bool) -> Result<Option<Block<'r>>, ApiError> {
+        let chat::Block { content, cache_control, place } = block;
+        let written = match content {
+            Content::Text(text) | Content::Refusal(text) => {
+                let block = spoken(text);
+                if block.is_none() && cache_control.is_some() {
+                    self.dropped.hint(&place.name("cache_control"));
                 }
                 return Ok(block);
             }
-            Part::Image(url, detail, mark) if media => {
+            Content::Image { source, detail } if media => {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                    self.loss.hint(&format!("{}.image_url.detail", place()));
+                    self.dropped.hint(&place.name("image_url.detail"));
                 }
-                (media::image(url), *mark)
+                media::image(source)
             }
-            Part::File(uri, name, mark) if media => (media::file(uri, name.as_deref()), *mark),
-            Part::Image(..) | Part::File(..) | Part::Other(_) => (Err(Unusable::Foreign), None),
-        };
-        match block {
-            Ok(mut block) => {
-                if let Some(place) = block.mark() {
-                    *place = mark;
+            Content::Document { source, name } if media => media::file(source, name.as_deref()).inspect(|block| {
+                if name.is_some() && matches!(block, Block::Image { .. }) {
+                    self.dropped.hint(&place.name("file.filename"));
                 }
-                Ok(Some(block))
-            }
-            Err(Unusable::Foreign) => self.loss.semantic(&place()).map(|()| None),
-            Err(Unusable::Broken) => Err(ApiError {
-                status: 400,
-                kind: "invalid_request_error",
-                code: Some("invalid_value".to_owned()),
-                param: Some(place()),
-                message: format!("'{}' is neither an http(s) URL nor a base64 data URI.", place()),
             }),
+            Content::Image { .. }
+            | Content::Document { .. }
+            | Content::Audio { .. }
+            | Content::Thinking { .. }
+            | Content::RedactedThinking(_)
+            | Content::ToolCall { .. }
+            | Content::ToolResult { .. }
+            | Content::Opaque(_) => Err(Unusable::Foreign),
+        };
+        match written {
+            Ok(block) => Ok(Some(block)),
+            Err(Unusable::Foreign) => self.dropped.semantic(&place.to_string()).map(|()| None),
+            Err(Unusable::Broken) => Err(broken(*place)),
         }
     }
 
-    fn call(&mut self, call: &'r ToolUse<'_>) -> Block<'r> {
+    fn call(&mut self, id: &'r str, name: &'r str, arguments: &'r str) -> Block<'r> {
         // Arguments that are no object come from an answer that was cut off or from a model that erred. The call is history
         // and its result says what came of it, so an empty object serves better than ending the conversation for good.
-        let input = serde_json::from_str::<&RawValue>(&call.arguments).ok().filter(|raw| raw.get().starts_with('{'));
+        let input = serde_json::from_str::<&RawValue>(arguments).ok().filter(|raw| raw.get().starts_with('{'));
         Block::ToolUse {
-            id: self.ids.call(&call.id),
-            name: self.names.ours(&call.name),
+            id: self.ids.call(id),
+            name: self.names.ours(name),
             input: input.map_or(Object::Empty {}, Object::Raw),
-            cache_control: call.cache_control,
+            cache_control: None,
         }
     }
 
@@ -253,35 +283,16 @@ fn filler<'r>() -> Turn<'r> {
 }
 
 /// A text block, unless it is blank: Anthropic refuses those.
-fn spoken<'r>(text: &'r str, cache_control: Option<&'r RawValue>) -> Option<Block<'r>> {
-    (!text.trim().is_empty()).then_some(Block::Text { text, cache_control })
+fn spoken(text: &str) -> Option<Block<'_>> {
+    (!text.trim().is_empty()).then_some(Block::Text { text, cache_control: None })
 }
 
-#[derive(Deserialize)]
-struct Thought<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, default)]
-    thinking: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    signature: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    data: Option<Cow<'a, str>>,
-}
-
-/// The thinking that the client hands back, and whether that is all of it.
-fn thoughts(raw: &RawValue) -> (Vec<Block<'_>>, bool) {
-    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else { return (Vec::new(), false) };
-    let count = list.len();
-    let thoughts = list.into_iter().filter_map(|raw| serde_json::from_str::<Thought<'_>>(raw.get()).ok());
-    let blocks = thoughts.filter_map(|thought| match (thought.r#type.as_ref(), thought.signature, thought.data) {
-        ("thinking", Some(signature), _) if !signature.is_empty() => {
-            Some(Block::Thinking { thinking: thought.thinking.unwrap_or_default(), signature })
-        }
-        ("redacted_thinking", _, Some(data)) => Some(Block::RedactedThinking { data }),
-        _ => None,
-    });
-    let blocks: Vec<_> = blocks.collect();
-    let whole = blocks.len() == count;
-    (blocks, whole)
+fn broken(place: Place) -> ApiError {
+    ApiError {
+        status: 400,
+        kind: "invalid_request_error",
+        code: Some("invalid_value".to_owned()),
+        param: Some(place.to_string()),
+        message: format!("'{place}' is neither an http(s) URL nor a base64 data URI."),
+    }
 }

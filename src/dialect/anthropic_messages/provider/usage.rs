@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::chat::{FinishReason, Usage};
+use crate::chat::{StopReason, Usage};
 use crate::dialect::count::{any_or_none, count};
 
 /// Usage as it stands in an answer, in `message_start` and in `message_delta`. All of it is optional.
@@ -57,12 +57,15 @@ impl From<Counts> for Usage {
     }
 }
 
-/// Why the answer ended. An unknown reason is a stop, so that clients never see a word that OpenAI does not have.
-pub fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
-    match stop_reason {
-        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
-        Some("tool_use") => FinishReason::ToolCalls,
-        Some("refusal") => FinishReason::ContentFilter,
-        _ => FinishReason::Stop,
+/// Why the answer ended. An unknown reason is the end of a turn, so that clients never see a word that they do not know.
+pub fn stop_reason(word: &str) -> StopReason {
+    match word {
+        "max_tokens" => StopReason::MaxTokens,
+        "model_context_window_exceeded" => StopReason::ContextWindow,
+        "tool_use" => StopReason::ToolUse,
+        "refusal" => StopReason::Refusal,
+        "stop_sequence" => StopReason::StopSequence,
+        "pause_turn" => StopReason::Pause,
+        _ => StopReason::EndTurn,
     }
 }

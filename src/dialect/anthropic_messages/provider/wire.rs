@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** this is the allow-list: what has no field here is never sent. Nothing is copied but what a text escapes.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -77,11 +75,11 @@ pub enum Block<'r> {
         cache_control: Option<&'r RawValue>,
     },
     Thinking {
-        thinking: Cow<'r, str>,
-        signature: Cow<'r, str>,
+        thinking: &'r str,
+        signature: &'r str,
     },
     RedactedThinking {
-        data: Cow<'r, str>,
+        data: &'r str,
     },
     ToolUse {
         id: String,
@@ -119,6 +117,7 @@ impl<'r> Block<'r> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Source<'r> {
     Base64 { media_type: &'static str, data: &'r str },
+    Text { media_type: &'static str, data: &'r str },
     Url { url: &'r str },
 }
 

@@ -1,10 +1,14 @@
-//! A whole answer for the client: [`ChatResponse`] to the bytes of a `chat.completion`.
+//! A whole answer for the client: blocks to the bytes of a `chat.completion`.
+//!
+//! The dialect has no order of blocks: texts become one, and so does thinking.
 //!
 //! **Invariant:** every key that OpenAI's schema requires is there, null where there is nothing to say.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::chat::{ChatResponse, Choice, FinishReason, ThinkingBlock, ToolCall, Usage};
+use crate::chat::{Answer, Content, StopReason, Usage};
 use crate::dialect::AnswerContext;
 
 #[derive(Serialize)]
@@ -13,7 +17,7 @@ struct Completion<'a> {
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: Vec<Alternative<'a>>,
+    choices: [Alternative<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<UsageBody>,
 }
@@ -49,15 +53,6 @@ pub(super) enum ThinkingBody<'a> {
     RedactedThinking { data: &'a str },
 }
 
-impl<'a> From<&'a ThinkingBlock<'_>> for ThinkingBody<'a> {
-    fn from(block: &'a ThinkingBlock<'_>) -> Self {
-        match block {
-            ThinkingBlock::Thinking(thinking, signature) => Self::Thinking { thinking, signature },
-            ThinkingBlock::Redacted(data) => Self::RedactedThinking { data },
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct CallBody<'a> {
     id: &'a str,
@@ -71,18 +66,15 @@ struct FunctionBody<'a> {
     arguments: &'a str,
 }
 
-impl<'a> CallBody<'a> {
-    fn of(call: &'a ToolCall<'_>, context: &'a AnswerContext) -> Self {
-        let function = FunctionBody { name: context.function_name(&call.name), arguments: &call.arguments };
-        Self { id: &call.id, r#type: "function", function }
-    }
-}
-
-/// Why an answer ended, in the words of the client's version of the dialect.
-pub(super) fn finish_reason(reason: FinishReason, context: &AnswerContext) -> &'static str {
-    match reason {
-        FinishReason::ToolCalls if context.echo.function_call => "function_call",
-        reason => reason.as_str(),
+/// Why an answer ended, in the words of the client's version of the dialect. An answer with calls ends with them, whatever reason was
+/// given, and one without does not.
+pub(super) fn finish_reason(reason: Option<StopReason>, has_calls: bool, context: &AnswerContext) -> &'static str {
+    match reason.unwrap_or(StopReason::EndTurn) {
+        StopReason::MaxTokens | StopReason::ContextWindow => "length",
+        StopReason::Refusal => "content_filter",
+        _ if has_calls && context.echo.function_call => "function_call",
+        _ if has_calls => "tool_calls",
+        _ => "stop",
     }
 }
 
@@ -125,50 +117,71 @@ impl From<Usage> for UsageBody {
 
 /// Writes a whole answer, with the context's id and model where the provider gave none.
 #[must_use]
-pub fn encode(response: &ChatResponse<'_>, context: &AnswerContext) -> Vec<u8> {
+pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
+    let (mut content, mut reasoning, mut refusal) = (None, None, None);
+    let (mut thinking_blocks, mut calls) = (Vec::new(), Vec::new());
+    for block in &answer.blocks {
+        match &block.content {
+            Content::Text(text) => append(&mut content, text),
+            Content::Thinking { text, signature } => {
+                append(&mut reasoning, text);
+                let signature = signature.as_deref();
+                thinking_blocks.extend(signature.map(|signature| ThinkingBody::Thinking { thinking: text, signature }));
+            }
+            Content::RedactedThinking(data) => thinking_blocks.push(ThinkingBody::RedactedThinking { data }),
+            Content::Refusal(text) => append(&mut refusal, text),
+            Content::ToolCall { id, name, arguments } => {
+                // A call without arguments must end as JSON all the same.
+                let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+                let function = FunctionBody { name: context.function_name(name), arguments };
+                calls.push(CallBody { id, r#type: "function", function });
+            }
+            // No provider answers with these; what it does with others is its own affair.
+            Content::Image { .. }
+            | Content::Audio { .. }
+            | Content::Document { .. }
+            | Content::ToolResult { .. }
+            | Content::Opaque(_) => {}
+        }
+    }
+    let finish_reason = finish_reason(answer.stop, !calls.is_empty(), context);
+    // OpenAI's clients expect a string unless something else was said.
+    let silent = calls.is_empty() && refusal.is_none();
+    let mut function_call = None;
+    if context.echo.function_call {
+        function_call = calls.drain(..).next().map(|call| call.function);
+    }
+    let message = Said {
+        role: "assistant",
+        content: content.as_deref().or(silent.then_some("")),
+        refusal: refusal.as_deref(),
+        reasoning_content: reasoning.as_deref(),
+        thinking_blocks,
+        tool_calls: calls,
+        function_call,
+    };
     let completion = Completion {
-        id: given(&response.id, &context.fallback_id),
+        id: given(&answer.id, &context.fallback_id),
         object: "chat.completion",
         created: context.now_s,
-        model: given(&response.model, &context.model),
-        choices: response
-            .choices
-            .iter()
-            .enumerate()
-            .map(|(index, choice)| alternative(index, choice, context))
-            .collect(),
-        usage: response.usage.map(UsageBody::from),
+        model: given(&answer.model, &context.model),
+        choices: [Alternative { index: 0, message, logprobs: None, finish_reason }],
+        usage: answer.usage.map(UsageBody::from),
     };
     // Strings and numbers always serialize.
     serde_json::to_vec(&completion).unwrap_or_default()
 }
 
+/// Appends a text; an empty one is none.
+fn append<'a>(whole: &mut Option<Cow<'a, str>>, piece: &'a str) {
+    match whole {
+        _ if piece.is_empty() => {}
+        Some(text) => text.to_mut().push_str(piece),
+        None => *whole = Some(Cow::Borrowed(piece)),
+    }
+}
+
 /// The provider's word, or ours where it has none.
 pub(super) fn given<'a>(theirs: &'a str, ours: &'a str) -> &'a str {
     if theirs.is_empty() { ours } else { theirs }
-}
-
-fn alternative<'a>(index: usize, choice: &'a Choice<'_>, context: &'a AnswerContext) -> Alternative<'a> {
-    // OpenAI's clients expect a string unless something else was said.
-    let silent = choice.tool_calls.is_empty() && choice.refusal.is_none();
-    let mut tool_calls: Vec<_> = choice.tool_calls.iter().map(|call| CallBody::of(call, context)).collect();
-    let mut function_call = None;
-    if context.echo.function_call {
-        function_call = tool_calls.drain(..).next().map(|call| call.function);
-    }
-    let message = Said {
-        role: "assistant",
-        content: choice.content.as_deref().or(silent.then_some("")),
-        refusal: choice.refusal.as_deref(),
-        reasoning_content: choice.reasoning.as_deref(),
-        thinking_blocks: choice.thinking_blocks.iter().map(ThinkingBody::from).collect(),
-        tool_calls,
-        function_call,
-    };
-    Alternative {
-        index,
-        message,
-        logprobs: None,
-        finish_reason: finish_reason(choice.finish.unwrap_or(FinishReason::Stop), context),
-    }
 }

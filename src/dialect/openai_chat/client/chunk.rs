@@ -1,16 +1,19 @@
-//! A streamed answer for the client: [`ChatEvent`]s to OpenAI's `chat.completion.chunk` events.
+//! A streamed answer for the client: [`Event`]s to OpenAI's `chat.completion.chunk` events.
 //!
-//! Every codec of a foreign dialect writes through this one machine, so that the order of chunks is decided once: the role
-//! first, each call's start before its arguments, one finish, usage where it was asked for, `[DONE]`.
+//! The order of chunks is decided here, whatever the provider's dialect: the role first, each call's start before its arguments, one
+//! finish, usage where it was asked for, `[DONE]`. Chunks know no blocks: calls are counted by themselves, and of thinking a signed block is
+//! told once more as a whole when it ends.
 //!
 //! **Invariant:** after the end or an error nothing more is written, and neither is written without the other's events.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::answer::{ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
-use crate::chat::{ChatEvent, FinishReason, Usage};
-use crate::dialect::AnswerContext;
+use crate::chat::{Begun, Delta as Piece, Event, StopReason, Usage};
+use crate::dialect::{AnswerContext, EventWriter};
 use crate::failure;
 
 /// What says nothing: the dialect has no event for that.
@@ -22,14 +25,31 @@ pub struct ChunkWriter {
     id: String,
     model: String,
     role_sent: bool,
-    /// The calls whose arguments have not begun.
-    silent_calls: Vec<usize>,
-    called: bool,
+    /// The blocks that are open, by their numbers.
+    open: BTreeMap<usize, Open>,
+    /// How many calls have begun.
+    calls: usize,
     /// How many thinking blocks were told.
     thoughts: usize,
-    finished: bool,
+    stop: Option<StopReason>,
     usage: Option<Usage>,
     closed: bool,
+}
+
+/// A block that is open, and what must be known of it.
+enum Open {
+    Text,
+    Refusal,
+    /// What came of it, where it is handed back.
+    Thinking {
+        thinking: String,
+        signature: String,
+    },
+    /// Its number among calls, and whether its arguments have begun.
+    Call {
+        number: usize,
+        said: bool,
+    },
 }
 
 #[derive(Serialize)]
@@ -100,76 +120,94 @@ struct Function<'a> {
 impl ChunkWriter {
     /// A writer for one answer.
     #[must_use]
-    pub fn new(context: AnswerContext) -> Self {
+    pub const fn new(context: AnswerContext) -> Self {
         Self {
             context,
             id: String::new(),
             model: String::new(),
             role_sent: false,
-            silent_calls: Vec::new(),
-            called: false,
+            open: BTreeMap::new(),
+            calls: 0,
             thoughts: 0,
-            finished: false,
+            stop: None,
             usage: None,
             closed: false,
         }
     }
 
-    /// Appends the chunks of one event.
-    pub fn write(&mut self, event: ChatEvent<'_>, out: &mut Vec<u8>) {
-        if self.closed {
-            return;
-        }
-        match event {
-            ChatEvent::Start { id, model } => (self.id, self.model) = (id.into_owned(), model.into_owned()),
-            ChatEvent::Text(text) if text.is_empty() => {}
-            ChatEvent::Text(text) => {
-                self.said(Delta { content: Some(&text), ..Delta::default() }, out);
-            }
-            ChatEvent::Reasoning(text) if text.is_empty() => {}
-            ChatEvent::Reasoning(text) => {
-                self.said(Delta { reasoning_content: Some(&text), ..Delta::default() }, out);
-            }
-            ChatEvent::Thinking(_) if !self.context.thinking_blocks => {}
-            ChatEvent::Thinking(block) => {
-                let thought = Thought { index: self.thoughts, block: ThinkingBody::from(&block) };
-                self.said(Delta { thinking_blocks: Some([thought]), ..Delta::default() }, out);
-                self.thoughts = self.thoughts.saturating_add(1);
-            }
-            ChatEvent::Refusal(text) if text.is_empty() => {}
-            ChatEvent::Refusal(text) => {
-                self.said(Delta { refusal: Some(&text), ..Delta::default() }, out);
-            }
-            ChatEvent::ToolStart { index, id, name } => {
+    fn begin(&mut self, block: usize, begun: Begun<'_>, out: &mut Vec<u8>) {
+        let open = match begun {
+            Begun::Text => Open::Text,
+            Begun::Refusal => Open::Refusal,
+            Begun::Thinking => Open::Thinking { thinking: String::new(), signature: String::new() },
+            Begun::RedactedThinking(data) => return self.thought(ThinkingBody::RedactedThinking { data: &data }, out),
+            Begun::ToolCall { id, name } => {
                 let name = self.context.function_name(&name).to_owned();
                 let function = Function { name: Some(&name), arguments: "" };
-                self.call(Call { index, id: Some(&id), r#type: Some("function"), function }, out);
-                self.called = true;
-                self.silent_calls.push(index);
+                let number = self.calls;
+                self.calls = self.calls.saturating_add(1);
+                self.call(Call { index: number, id: Some(&id), r#type: Some("function"), function }, out);
+                Open::Call { number, said: false }
             }
-            ChatEvent::ToolArguments { part, .. } if part.is_empty() => {}
-            ChatEvent::ToolArguments { index, part } => {
-                self.silent_calls.retain(|silent| *silent != index);
-                self.arguments(index, &part, out);
+        };
+        self.open.insert(block, open);
+    }
+
+    fn piece(&mut self, block: usize, piece: &Piece<'_>, out: &mut Vec<u8>) {
+        if piece.as_str().is_empty() {
+            return;
+        }
+        let keeps = self.context.thinking_blocks;
+        match (self.open.get_mut(&block), piece) {
+            (Some(Open::Text), Piece::Text(text)) => {
+                self.said(Delta { content: Some(text), ..Delta::default() }, out);
             }
-            ChatEvent::Ping => out.extend_from_slice(PING),
-            ChatEvent::Finish(reason) => self.finish(reason, out),
-            ChatEvent::Usage(usage) => self.usage = Some(usage),
-            ChatEvent::Failed(failure) => {
-                self.closed = true;
-                out.extend(error::event(&failure::api_error(&failure)));
+            (Some(Open::Refusal), Piece::Text(text)) => {
+                self.said(Delta { refusal: Some(text), ..Delta::default() }, out);
             }
-            ChatEvent::End => self.end(out),
+            (Some(Open::Thinking { thinking, .. }), Piece::Thinking(text)) => {
+                if keeps {
+                    thinking.push_str(text);
+                }
+                self.said(Delta { reasoning_content: Some(text), ..Delta::default() }, out);
+            }
+            (Some(Open::Thinking { signature, .. }), Piece::Signature(text)) if keeps => signature.push_str(text),
+            (Some(Open::Call { number, said }), Piece::Arguments(part)) => {
+                *said = true;
+                let number = *number;
+                self.arguments(number, part, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, block: usize, out: &mut Vec<u8>) {
+        match self.open.remove(&block) {
+            Some(Open::Thinking { thinking, signature }) if !signature.is_empty() => {
+                self.thought(ThinkingBody::Thinking { thinking: &thinking, signature: &signature }, out);
+            }
+            // A call without arguments must end as JSON all the same.
+            Some(Open::Call { number, said: false }) => self.arguments(number, "{}", out),
+            _ => {}
+        }
+    }
+
+    /// A thinking block that is handed back.
+    fn thought(&mut self, block: ThinkingBody<'_>, out: &mut Vec<u8>) {
+        if self.context.thinking_blocks {
+            let thought = Thought { index: self.thoughts, block };
+            self.said(Delta { thinking_blocks: Some([thought]), ..Delta::default() }, out);
+            self.thoughts = self.thoughts.saturating_add(1);
         }
     }
 
     /// Something of the answer: the role comes before the first of it.
     fn said(&mut self, delta: Delta<'_>, out: &mut Vec<u8>) {
-        self.open(out);
+        self.begin_message(out);
         self.chunk(delta, None, out);
     }
 
-    fn open(&mut self, out: &mut Vec<u8>) {
+    fn begin_message(&mut self, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.role_sent, true) {
             self.chunk(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() }, None, out);
         }
@@ -189,21 +227,12 @@ impl ChunkWriter {
         }
     }
 
-    fn finish(&mut self, reason: FinishReason, out: &mut Vec<u8>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
-        self.open(out);
-        // A call without arguments must end as JSON all the same.
-        for index in std::mem::take(&mut self.silent_calls) {
-            self.arguments(index, "{}", out);
-        }
-        let reason = if self.called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
-        self.chunk(Delta::default(), Some(finish_reason(reason, &self.context)), out);
-    }
-
     fn end(&mut self, out: &mut Vec<u8>) {
-        self.finish(FinishReason::Stop, out);
+        self.begin_message(out);
+        while let Some((block, _)) = self.open.first_key_value() {
+            self.stop(*block, out);
+        }
+        self.chunk(Delta::default(), Some(finish_reason(self.stop, self.calls > 0, &self.context)), out);
         if let (true, Some(usage)) = (self.context.include_usage, self.usage) {
             self.event(&[], Some(Some(usage.into())), out);
         }
@@ -230,6 +259,37 @@ impl ChunkWriter {
     }
 }
 
+impl EventWriter for ChunkWriter {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        if self.closed {
+            return;
+        }
+        match event {
+            Event::Start { id, model } => (self.id, self.model) = (id.into_owned(), model.into_owned()),
+            Event::BlockStart(block, begun) => self.begin(block, begun, out),
+            Event::Delta(block, piece) => self.piece(block, &piece, out),
+            Event::BlockStop(block) => self.stop(block, out),
+            Event::Ping => out.extend_from_slice(PING),
+            Event::Opaque | Event::LeftOut => {}
+            Event::Stop(reason) => _ = self.stop.get_or_insert(reason),
+            Event::Usage(usage) => self.usage = Some(usage),
+            Event::Failed(failure) => {
+                self.closed = true;
+                out.extend(error::event(&failure::api_error(&failure)));
+            }
+            Event::End => self.end(out),
+        }
+    }
+
+    fn kept(&self) -> usize {
+        let of_block = |open: &Open| match open {
+            Open::Thinking { thinking, signature } => thinking.capacity() + signature.capacity(),
+            _ => 0,
+        };
+        self.open.values().map(of_block).sum()
+    }
+}
+
 /// Appends one server-sent event.
 fn data(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
@@ -243,7 +303,7 @@ mod tests {
     use crate::chat::FailureClass;
 
     /// What comes out, event by event.
-    fn written(events: Vec<ChatEvent<'_>>) -> Vec<String> {
+    fn written(events: Vec<Event<'_>>) -> Vec<String> {
         let context = AnswerContext {
             model: "m".into(),
             fallback_id: "c".into(),
@@ -263,35 +323,37 @@ mod tests {
     fn what_says_nothing_writes_nothing() {
         let part = || "".into();
         let silent = vec![
-            ChatEvent::Start { id: part(), model: part() },
-            ChatEvent::Text(part()),
-            ChatEvent::Reasoning(part()),
-            ChatEvent::ToolArguments { index: 0, part: part() },
-            ChatEvent::Usage(Usage::default()),
+            Event::Start { id: part(), model: part() },
+            Event::BlockStart(0, Begun::Text),
+            Event::Delta(0, Piece::Text(part())),
+            Event::BlockStop(0),
+            Event::BlockStart(1, Begun::Thinking),
+            Event::Delta(1, Piece::Thinking(part())),
+            Event::Delta(2, Piece::Arguments("{}".into())),
+            Event::Usage(Usage::default()),
         ];
-        assert_eq!(written(silent), [""; 5]);
+        assert_eq!(written(silent), [""; 8]);
     }
 
     #[test]
     fn calls_make_it_a_call_and_have_arguments() {
-        let call = |index| ChatEvent::ToolStart { index, id: "i".into(), name: "f".into() };
-        let out = written(vec![
-            call(0),
-            call(1),
-            ChatEvent::Finish(FinishReason::Stop),
-            ChatEvent::Finish(FinishReason::Length),
-        ]);
-        assert_eq!(out.iter().map(|out| out.matches(r#""arguments":"{}""#).count()).collect::<Vec<_>>(), [0, 0, 2, 0]);
+        let call = |index| Event::BlockStart(index, Begun::ToolCall { id: "i".into(), name: "f".into() });
+        let stop = Event::Stop(StopReason::EndTurn);
+        let out = written(vec![call(0), call(1), stop, Event::Stop(StopReason::MaxTokens), Event::End]);
+        assert_eq!(
+            out.iter().map(|out| out.matches(r#""arguments":"{}""#).count()).collect::<Vec<_>>(),
+            [0, 0, 0, 0, 2]
+        );
         assert!(out[0].starts_with(r#"data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m""#));
-        assert!(out[2].contains(r#""finish_reason":"tool_calls""#));
-        assert_eq!(out[3], "", "there is one finish");
+        assert!(out[4].contains(r#""finish_reason":"tool_calls""#));
+        assert_eq!(out[4].matches("finish_reason\":\"").count(), 1, "there is one finish");
     }
 
     #[test]
     fn nothing_follows_the_end_or_an_error() {
         let failure = failure::own(FailureClass::Upstream, "c", "m");
-        for last in [ChatEvent::End, ChatEvent::Failed(failure)] {
-            let out = written(vec![last, ChatEvent::Text("late".into()), ChatEvent::End]);
+        for last in [Event::End, Event::Failed(failure)] {
+            let out = written(vec![last, Event::BlockStart(0, Begun::RedactedThinking("late".into())), Event::End]);
             assert_eq!((out[0].is_empty(), &out[1..]), (false, &[String::new(), String::new()][..]));
         }
     }

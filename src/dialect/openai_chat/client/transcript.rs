@@ -7,15 +7,12 @@
 //! **Invariant:** a value of unknown form is skipped; nesting costs no stack, because raw values are scanned in a loop.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
 
 use crate::chat::{Role, Transcript, Utterance};
+use crate::dialect::read::{loose_items, loose_string};
 use crate::dialect::scan::BodyScan;
 use crate::dialect::scan::members::Members;
-use crate::json::{Scan, unescaped};
+use crate::json::Scan;
 
 /// Reads a whole body, which needs no model. None where it is no JSON object, or holds no list of messages.
 #[must_use]
@@ -124,44 +121,15 @@ fn tools<'a>(tools: Option<&'a [u8]>, functions: Option<&'a [u8]>) -> Vec<Cow<'a
         .collect()
 }
 
-/// A list's items; none where it is no list.
 fn list(raw: Option<&[u8]>) -> Option<Vec<&[u8]>> {
-    let mut items = Vec::new();
-    Scan::new(raw?).list(|scan| {
-        items.push(scan.value()?);
-        Some(())
-    })?;
-    Some(items)
+    loose_items(raw?)
 }
 
-/// A string, borrowed where it has no escapes; half of a surrogate pair becomes U+FFFD.
 fn string(raw: Option<&[u8]>) -> Option<Cow<'_, str>> {
-    let raw = raw?;
-    let lossy =
-        || serde_json::from_slice::<Bytes>(raw).ok().map(|Bytes(bytes)| String::from_utf8_lossy(&bytes).into_owned());
-    unescaped(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?).or_else(|| lossy().map(Cow::Owned))
+    loose_string(raw?)
 }
 
-/// A string's bytes, which need not be UTF-8.
-struct Bytes(Vec<u8>);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take;
-        impl Visitor<'_> for Take {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-        }
-        deserializer.deserialize_bytes(Take)
-    }
-}
-
-/// What has fields of interest. Of a name given twice the last counts, as everywhere; null is none.
+/// An object whose known fields are read. Of a repeated name the last counts; `null` is absent.
 trait Fields<'a>: Default {
     fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'a [u8]>>;
 }

@@ -1,46 +1,66 @@
-//! OpenAI's dialect as providers speak it. Clients speak it too, so an answer is read, and passed on as it came.
+//! OpenAI's dialect as providers speak it: a request out, an answer or a stream in.
 //!
-//! **Invariant:** the provider's bytes reach the client unchanged, but for the faults that [`stream`](Stream) mends.
+//! An answer is first looked through by the same scan that serves clients of the same dialect ([`scan`], [`StreamScan`]), so that what is an
+//! answer, and what an error in disguise, does not depend on who asked.
 
+mod answer;
 mod choice;
+mod events;
+mod messages;
 mod reasoning;
-mod request;
 mod scan;
-mod stream;
+mod stream_scan;
 mod usage;
 mod walk;
-
-use std::ops::Range;
+mod wire;
+mod write;
 
 pub use reasoning::suited;
-pub use request::request;
-pub use stream::Stream;
+pub use stream_scan::StreamScan;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{Failure, FailureClass};
+use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason, Usage};
 use crate::dialect::no_answer::{no_answer, not_text};
-use crate::dialect::{Answer, AnswerContext};
+use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
 use scan::ChunkFacts;
 
-/// Reads a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`. The provider's bytes may pass.
+/// OpenAI's dialect at the provider.
+pub struct Provider;
+
+impl ProviderFace for Provider {
+    fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+        write::write(conversation, target)
+    }
+
+    fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
+        let usage = look_through(body.as_bytes(), context)?;
+        answer::read(body, usage)
+    }
+
+    fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {
+        Box::new(events::Reader::new(context))
+    }
+}
+
+/// Looks through a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`, for its usage.
 ///
 /// # Errors
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
-pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| not_text())?;
-    let Some(sight) = scan::read(text, true, context.awaited) else {
+    let Some(shown) = scan::read(text, true, context.awaited) else {
         return Err(no_answer(context.provider, body, "the provider's answer is not a JSON object"));
     };
-    if let Some(failure) = failed(context.provider, &sight, body) {
+    if let Some(failure) = failed(context.provider, &shown, body) {
         return Err(failure);
     }
-    if sight.answer {
-        return Ok(Answer { body: None, usage: sight.usage });
+    if shown.answer {
+        return Ok(shown.usage);
     }
-    if sight.filtered {
+    if shown.filtered {
         let message = "the provider's filter withheld the answer";
         return Err(failure::own(FailureClass::ContentPolicy, "content_filter", message));
     }
@@ -48,11 +68,11 @@ pub fn answer(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
 }
 
 /// The failure that an answer or a chunk is, if it is one.
-fn failed(provider: &'static str, sight: &ChunkFacts, data: &[u8]) -> Option<Failure> {
-    if sight.error {
+fn failed(provider: &'static str, shown: &ChunkFacts, data: &[u8]) -> Option<Failure> {
+    if shown.error {
         return Some(failure::in_band(provider, data));
     }
-    sight.broken.then(|| broken(provider, data))
+    shown.broken.then(|| broken(provider, data))
 }
 
 /// A choice that ended because the provider failed: its own error (`OpenRouter` has one), else ours.
@@ -75,29 +95,12 @@ fn broken(provider: &'static str, data: &[u8]) -> Failure {
     failure::in_band(provider, [br#"{"error":"#, error.get().as_bytes(), b"}"].concat().as_slice())
 }
 
-/// A member after the model's: the wish for a last chunk that holds the usage.
-const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
-
-/// Starts reading a streamed answer.
-#[must_use]
-pub fn stream(context: AnswerContext) -> Stream {
-    Stream::new(&context)
-}
-
-/// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the
-/// model's JSON string, and, where `ask_usage`, with the wish for a stream's usage. What follows stays as it is. A span outside
-/// of the body replaces nothing.
-#[must_use]
-pub fn splice(body: &[u8], model_span: Range<usize>, model: &str, ask_usage: bool) -> (usize, Vec<u8>) {
-    let Some(before) = body.get(..model_span.start).filter(|_| model_span.end <= body.len()) else {
-        return (0, Vec::new());
-    };
-    let mut prefix = Vec::with_capacity(before.len() + model.len() + 2 + ASK_USAGE.len());
-    prefix.extend_from_slice(before);
-    // A string cannot fail to serialise, nor memory to take it.
-    serde_json::to_writer(&mut prefix, model).ok();
-    if ask_usage {
-        prefix.extend_from_slice(ASK_USAGE);
+/// What a finish reason means. An unknown word is the end of a turn.
+fn stop_reason(word: &str) -> StopReason {
+    match word {
+        "length" | "max_tokens" | "model_length" => StopReason::MaxTokens,
+        "tool_calls" | "function_call" => StopReason::ToolUse,
+        "content_filter" => StopReason::Refusal,
+        _ => StopReason::EndTurn,
     }
-    (model_span.end, prefix)
 }

@@ -42,6 +42,16 @@ fn family(model: &str) -> Option<Family> {
     })
 }
 
+/// Whether a model of OpenAI's thinks.
+pub fn reasons(model: &str) -> bool {
+    family(model).is_some()
+}
+
+/// Whether it can be told not to.
+pub fn can_rest(model: &str) -> bool {
+    matches!(family(model), Some(Family::Gpt { can_rest: true, .. }))
+}
+
 /// The body as the model takes it, and the names of what was left out. `None`: as it is.
 #[must_use]
 pub fn suited(body: &[u8], model: &str, drop_params: bool) -> Option<(Vec<u8>, Vec<String>)> {

@@ -1,0 +1,73 @@
+//! Anthropic's dialect as clients speak it: the request in; the answer, the events and the errors out.
+//!
+//! **Invariant:** knows no provider: what comes out depends on [`crate::chat`] alone. What a provider of the same dialect sends is looked
+//! through by that face.
+
+mod answer;
+pub mod error;
+mod events;
+mod read;
+mod transcript;
+
+use super::provider;
+use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Usage, Utterance};
+use crate::dialect::scan::{BodyScan, Wording};
+use crate::dialect::verbatim::Scanner;
+use crate::dialect::{AnswerContext, ClientFace, EventWriter};
+
+/// Anthropic's clients.
+pub struct Client;
+
+impl ClientFace for Client {
+    fn scan<'a>(&self, body: &'a [u8]) -> Result<BodyScan<'a>, ApiError> {
+        BodyScan::read_as(body, Wording::Messages)
+    }
+
+    fn read<'a>(&self, body: &'a [u8]) -> Result<Conversation<'a>, ApiError> {
+        read::read(body)
+    }
+
+    fn transcript<'a>(
+        &self,
+        scan: &BodyScan<'a>,
+        enough: Option<&mut dyn FnMut(&Utterance<'a>) -> bool>,
+    ) -> Transcript<'a> {
+        transcript::read(scan, enough)
+    }
+
+    fn answer(&self, answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
+        answer::write(answer, context)
+    }
+
+    fn writer(&self, context: AnswerContext) -> Box<dyn EventWriter> {
+        Box::new(events::MessageWriter::new(context))
+    }
+
+    fn error(&self, error: &ApiError, request_id: Option<&str>) -> Vec<u8> {
+        error::body(error, request_id)
+    }
+
+    fn error_event(&self, error: &ApiError) -> Vec<u8> {
+        error::event(error)
+    }
+
+    fn ping(&self) -> &'static [u8] {
+        events::PING
+    }
+
+    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
+        provider::look_through(body, context)
+    }
+
+    fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner> {
+        Box::new(provider::StreamScan::new(context))
+    }
+
+    fn id_prefix(&self) -> &'static str {
+        "msg_"
+    }
+
+    fn request_id_header(&self) -> &'static str {
+        "request-id"
+    }
+}

@@ -1,0 +1,287 @@
+//! A stream of OpenAI's chunks: to events.
+//!
+//! The dialect has no blocks: text, thinking and calls stand beside each other in a chunk, and nothing says that one of them is over. Text
+//! and thinking end where something else begins. A call may go on behind a later one, so it ends where another block begins only if its
+//! arguments are whole by then, else with the answer.
+//!
+//! **Invariant:** arguments that come for a call that has begun reach that call, whatever came in between.
+
+use super::answer::{Called, Document, Message, Piece, text};
+use super::{StreamScan, stop_reason};
+use crate::chat::{Begun, Delta, Event};
+use crate::dialect::framing::sse::Frame;
+use crate::dialect::verbatim::{Ending, Fate, Scanner};
+use crate::dialect::{AnswerContext, EventReader};
+
+/// Reads one stream.
+pub struct Reader {
+    scan: StreamScan,
+    begun: bool,
+    /// How many blocks have begun.
+    blocks: usize,
+    /// The block of text that is open, and its kind.
+    open: Option<(usize, Kind)>,
+    calls: Vec<Open>,
+    /// Half a character at the end of the last piece of text, as its escape.
+    half: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+    Refusal,
+}
+
+/// A call that has begun.
+struct Open {
+    /// The provider's number of it.
+    index: Option<u64>,
+    id: String,
+    block: usize,
+    arguments: Progress,
+    ended: bool,
+}
+
+impl Reader {
+    /// Starts reading.
+    pub fn new(context: &AnswerContext) -> Self {
+        let scan = StreamScan::new(context);
+        Self { scan, begun: false, blocks: 0, open: None, calls: Vec::new(), half: String::new() }
+    }
+
+    fn take(&mut self, fate: Fate, frame: &Frame<'_>, was_done: bool, each: &mut dyn FnMut(Event<'_>)) {
+        match fate {
+            Fate::Pass if self.scan.facts().done && !was_done => self.finish(each),
+            Fate::Pass => match frame.data.as_deref().map(std::str::from_utf8) {
+                Some(Ok(data)) => self.chunk(data, each),
+                Some(Err(_)) => {}
+                None if frame.is_comment() => each(Event::Ping),
+                None => {}
+            },
+            Fate::LeaveOut => {}
+            Fate::Ping => each(Event::Ping),
+            Fate::Fail(failure) => each(Event::Failed(failure)),
+        }
+    }
+
+    fn chunk(&mut self, data: &str, each: &mut dyn FnMut(Event<'_>)) {
+        let Some(document) = Document::read(data) else { return };
+        if !self.begun && document.choices.is_some() {
+            self.begun = true;
+            each(Event::Start { id: text(document.id), model: text(document.model) });
+        }
+        let Some(choice) = document.choice() else { return };
+        self.message(&choice.said(), each);
+        if let Some(word) = choice.finish_reason() {
+            each(Event::Stop(stop_reason(&word)));
+        }
+    }
+
+    fn message(&mut self, message: &Message<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        self.text(Kind::Thinking, &message.reasoning(), each);
+        match message.content.and_then(|raw| self.joined(raw.get())) {
+            Some(whole) => self.text(Kind::Text, &whole, each),
+            None => {
+                for piece in message.pieces() {
+                    match piece {
+                        Piece::Text(text) => self.text(Kind::Text, &text, each),
+                        Piece::Thinking(text) => self.text(Kind::Thinking, &text, each),
+                    }
+                }
+            }
+        }
+        self.text(Kind::Refusal, &message.refusal(), each);
+        for call in message.calls() {
+            self.call(&call, each);
+        }
+    }
+
+    /// The text of a piece that begins or ends with half a character: some providers cut an emoji in two. `None`: it does not.
+    fn joined(&mut self, raw: &str) -> Option<String> {
+        let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+        let ends_in_half = ends_in_half(inner);
+        if self.half.is_empty() && !ends_in_half {
+            return None;
+        }
+        let mut whole = std::mem::take(&mut self.half) + inner;
+        if ends_in_half {
+            self.half = whole.split_off(whole.len().saturating_sub(6));
+        }
+        let quoted = format!("\"{whole}\"");
+        let read = serde_json::from_str::<&serde_json::value::RawValue>(&quoted).ok()?;
+        Some(text(Some(read)).into_owned())
+    }
+
+    /// A piece of text, thinking or a refusal.
+    fn text(&mut self, kind: Kind, piece: &str, each: &mut dyn FnMut(Event<'_>)) {
+        if piece.is_empty() {
+            return;
+        }
+        let block = match self.open {
+            Some((block, open)) if open == kind => block,
+            _ => {
+                let begun = match kind {
+                    Kind::Text => Begun::Text,
+                    Kind::Thinking => Begun::Thinking,
+                    Kind::Refusal => Begun::Refusal,
+                };
+                let block = self.begin(begun, each);
+                self.open = Some((block, kind));
+                block
+            }
+        };
+        let delta = match kind {
+            Kind::Thinking => Delta::Thinking(piece.into()),
+            Kind::Text | Kind::Refusal => Delta::Text(piece.into()),
+        };
+        each(Event::Delta(block, delta));
+    }
+
+    /// Begins a block, and ends those that are over then.
+    fn begin(&mut self, begun: Begun<'_>, each: &mut dyn FnMut(Event<'_>)) -> usize {
+        if let Some((block, _)) = self.open.take() {
+            each(Event::BlockStop(block));
+        }
+        for call in self.calls.iter_mut().filter(|call| !call.ended && call.arguments.is_whole()) {
+            call.ended = true;
+            each(Event::BlockStop(call.block));
+        }
+        let block = self.blocks;
+        self.blocks = self.blocks.saturating_add(1);
+        each(Event::BlockStart(block, begun));
+        block
+    }
+
+    fn call(&mut self, call: &Called<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        // Of a call that has begun, its number tells, or else its place: it is the last one. Another id is another call, whatever the number.
+        let same_id = |open: &Open| call.id.is_empty() || open.id.is_empty() || open.id == call.id;
+        let known = match call.index {
+            Some(_) => self.calls.iter().rposition(|open| open.index == call.index && same_id(open)),
+            None if !call.name.is_empty() => None,
+            None => self.calls.len().checked_sub(1),
+        };
+        let at = known.unwrap_or_else(|| {
+            let begun = Begun::ToolCall { id: call.id.as_ref().into(), name: call.name.as_ref().into() };
+            let block = self.begin(begun, each);
+            let (id, arguments) = (call.id.as_ref().to_owned(), Progress::default());
+            self.calls.push(Open { index: call.index, id, block, arguments, ended: false });
+            self.calls.len().saturating_sub(1)
+        });
+        let Some(open) = self.calls.get_mut(at) else { return };
+        if !open.ended && !call.arguments.is_empty() {
+            open.arguments.take(&call.arguments);
+            each(Event::Delta(open.block, Delta::Arguments(call.arguments.as_ref().into())));
+        }
+    }
+
+    /// The answer is complete.
+    fn finish(&mut self, each: &mut dyn FnMut(Event<'_>)) {
+        if !self.half.is_empty() {
+            self.half.clear();
+            self.text(Kind::Text, "\u{fffd}", each);
+        }
+        if let Some((block, _)) = self.open.take() {
+            each(Event::BlockStop(block));
+        }
+        for call in self.calls.iter_mut().filter(|call| !call.ended) {
+            call.ended = true;
+            each(Event::BlockStop(call.block));
+        }
+        each(Event::End);
+    }
+}
+
+impl EventReader for Reader {
+    fn frame(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        let before = self.scan.facts();
+        let (left_out, usage, was_done) = (before.dropped_events, before.usage, before.done);
+        let fate = self.scan.frame(frame);
+        if self.scan.facts().dropped_events > left_out {
+            each(Event::LeftOut);
+        }
+        let counted = self.scan.facts().usage.filter(|now| usage != Some(*now));
+        self.take(fate, frame, was_done, each);
+        if let Some(usage) = counted {
+            each(Event::Usage(usage));
+        }
+    }
+
+    fn last(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>)) {
+        if frame.data.is_some() {
+            return self.frame(frame, each);
+        }
+        if let Some(failure) = self.scan.scrap(frame) {
+            each(Event::Failed(failure));
+        }
+    }
+
+    fn end(&mut self, each: &mut dyn FnMut(Event<'_>)) {
+        match self.scan.end() {
+            Ending::Owes(_) => self.finish(each),
+            Ending::Failed(failure) => each(Event::Failed(failure)),
+        }
+    }
+
+    fn kept(&self) -> usize {
+        self.half.capacity()
+    }
+}
+
+/// Whether the inside of a JSON string ends with the first half of a pair of surrogates, as an escape.
+fn ends_in_half(inner: &str) -> bool {
+    let Some((before, end)) = inner.len().checked_sub(6).and_then(|at| inner.split_at_checked(at)) else {
+        return false;
+    };
+    let is_high = |digits: &str| matches!(u16::from_str_radix(digits, 16), Ok(0xD800..=0xDBFF));
+    let escapes = before.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    escapes % 2 == 0 && end.strip_prefix("\\u").is_some_and(is_high)
+}
+
+/// How far a text of JSON has come, of which only the brackets and the quotes are looked at.
+#[derive(Debug, Default)]
+struct Progress {
+    depth: u32,
+    begun: bool,
+    quoted: bool,
+    escaped: bool,
+}
+
+impl Progress {
+    fn take(&mut self, piece: &str) {
+        for byte in piece.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.quoted => self.escaped = true,
+                b'"' => self.quoted = !self.quoted,
+                _ if self.quoted => {}
+                b'{' | b'[' => {
+                    self.begun = true;
+                    self.depth = self.depth.saturating_add(1);
+                }
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    const fn is_whole(&self) -> bool {
+        self.begun && self.depth == 0 && !self.quoted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_whole_where_their_last_bracket_closes() {
+        let whole = |pieces: &[&str]| {
+            let mut progress = Progress::default();
+            pieces.iter().for_each(|piece| progress.take(piece));
+            progress.is_whole()
+        };
+        assert!(whole(&["{", "}"]) && whole(&[r#"{"a":"#, r#""}\"""#, "}"]));
+        assert!(!whole(&[]) && !whole(&[r#"{"a":"}"#]) && !whole(&[r#"{"a":{}"#]) && !whole(&[" "]));
+    }
+}

@@ -1,0 +1,335 @@
+//! The conversation: turns of blocks to OpenAI's messages.
+//!
+//! OpenAI wants the results of calls right behind the calls, each as a message of its own that holds text alone, and one result for each
+//! call. Other dialects let the user speak between them, put images into them, and go on without one. So a user's turns are gathered
+//! until the model speaks again: results first, then what they hold besides text, then what the user says.
+//!
+//! **Invariant:** base64 never stands in a text; a call is never left without a result once somebody speaks after it.
+
+use std::borrow::Cow;
+
+use super::wire::{Audio, Call, Called, File, Image, Message, Part, Said};
+use super::write::Habits;
+use crate::chat::{ApiError, Block, Content, Conversation, Source, Speaker, Turn};
+use crate::dialect::ids::Ids;
+use crate::dialect::names::Names;
+use crate::dialect::unsupported::DroppedFields;
+
+/// What stands for a result that the client does not have.
+const NO_RESULT: &str = "There is no result: the call was interrupted.";
+/// What stands before the result of a call that failed.
+const FAILED: &str = "Error: ";
+/// The name of a file that has none.
+const FILE: &str = "document.pdf";
+
+/// Writes the messages.
+///
+/// # Errors
+/// An [`ApiError`] of status 400 for a block that the dialect cannot say.
+pub fn write<'r>(
+    conversation: &'r Conversation<'_>,
+    names: &'r Names<'_>,
+    habits: Habits,
+    dropped: &mut DroppedFields,
+) -> Result<Vec<Message<'r>>, ApiError> {
+    let (instructions, rest) = conversation.instructions();
+    let mut writer = Writer {
+        dropped,
+        names,
+        habits,
+        ids: Ids::default(),
+        messages: Vec::with_capacity(conversation.turns.len() + 1),
+        open: Vec::new(),
+        results: Vec::new(),
+        media: Vec::new(),
+        said: Vec::new(),
+    };
+    // Those compatible with OpenAI take one message of instructions, in front.
+    let mut leading: Vec<&'r str> = Vec::new();
+    let mut name = None;
+    for turn in instructions {
+        name = writer.marks(turn);
+        leading.extend(writer.words(&turn.blocks)?);
+    }
+    if let Some(text) = joined(leading, "\n\n") {
+        let name = name.filter(|_| instructions.len() == 1);
+        writer.messages.push(Message { name, ..message("system", Said::Text(text)) });
+    }
+    for turn in rest {
+        writer.turn(turn)?;
+    }
+    writer.close();
+    Ok(writer.messages)
+}
+
+struct Writer<'r, 'l> {
+    dropped: &'l mut DroppedFields,
+    names: &'r Names<'r>,
+    habits: Habits,
+    ids: Ids<'r>,
+    messages: Vec<Message<'r>>,
+    /// The calls of the last turn of the model that have no result yet.
+    open: Vec<String>,
+    /// Results of calls since then.
+    results: Vec<Message<'r>>,
+    /// What they hold besides text.
+    media: Vec<Part<'r>>,
+    /// What the user says since then, turn by turn.
+    said: Vec<Message<'r>>,
+}
+
+const fn message<'r>(role: &'static str, content: Said<'r>) -> Message<'r> {
+    Message { role, content, reasoning_content: None, tool_calls: Vec::new(), tool_call_id: None, name: None }
+}
+
+fn joined<'r>(texts: Vec<&'r str>, between: &str) -> Option<Cow<'r, str>> {
+    match texts.as_slice() {
+        [] => None,
+        [one] => Some(Cow::Borrowed(one)),
+        _ => Some(Cow::Owned(texts.join(between))),
+    }
+}
+
+impl<'r> Writer<'r, '_> {
+    /// Names the marks of a turn, which have no place here. Gives the speaker's name.
+    fn marks(&mut self, turn: &'r Turn<'_>) -> Option<&'r str> {
+        if turn.cache_control.is_some() {
+            self.dropped.hint(&turn.place.name("cache_control"));
+        }
+        for block in &turn.blocks {
+            self.mark(block);
+        }
+        turn.name.as_deref()
+    }
+
+    fn mark(&mut self, block: &Block<'_>) {
+        if block.cache_control.is_some() {
+            self.dropped.hint(&block.place.name("cache_control"));
+        }
+    }
+
+    /// A block that nothing stands for.
+    fn lost(&mut self, block: &Block<'_>) -> Result<(), ApiError> {
+        self.dropped.semantic(&block.place.to_string())
+    }
+
+    /// The texts of instructions.
+    fn words(&mut self, blocks: &'r [Block<'_>]) -> Result<Vec<&'r str>, ApiError> {
+        let mut texts = Vec::new();
+        for block in blocks {
+            match &block.content {
+                Content::Text(text) | Content::Refusal(text) => texts.push(text.as_ref()),
+                _ => self.lost(block)?,
+            }
+        }
+        Ok(texts)
+    }
+
+    fn turn(&mut self, turn: &'r Turn<'_>) -> Result<(), ApiError> {
+        let name = self.marks(turn);
+        match turn.speaker {
+            Speaker::System => {
+                let text = joined(self.words(&turn.blocks)?, "\n\n");
+                if let Some(text) = text {
+                    // Between a call and its result nothing may stand.
+                    let message = Message { name, ..message("system", Said::Text(text)) };
+                    match self.open.is_empty() && self.results.is_empty() {
+                        true => {
+                            self.close();
+                            self.messages.push(message);
+                        }
+                        false => self.said.push(message),
+                    }
+                }
+            }
+            Speaker::User => self.user(turn, name)?,
+            Speaker::Assistant => self.assistant(turn, name)?,
+        }
+        Ok(())
+    }
+
+    fn user(&mut self, turn: &'r Turn<'_>, name: Option<&'r str>) -> Result<(), ApiError> {
+        let mut parts = Vec::new();
+        for block in &turn.blocks {
+            match &block.content {
+                Content::ToolResult { id, blocks, is_error } => self.result(id, blocks, *is_error)?,
+                _ => parts.extend(self.part(block)?),
+            }
+        }
+        if !parts.is_empty() {
+            self.said.push(Message { name, ..message("user", said(parts)) });
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, id: &'r str, blocks: &'r [Block<'_>], is_error: Option<bool>) -> Result<(), ApiError> {
+        let id = self.ids.result(id);
+        let mut texts = Vec::new();
+        let mut media = Vec::new();
+        for block in blocks {
+            self.mark(block);
+            match &block.content {
+                Content::Text(text) => texts.push(text.as_ref()),
+                Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } => {
+                    media.extend(self.part(block)?);
+                }
+                _ => self.lost(block)?,
+            }
+        }
+        let mut text = joined(texts, "\n").unwrap_or_default();
+        if is_error == Some(true) {
+            text = Cow::Owned([FAILED, &text].concat());
+        }
+        if !media.is_empty() {
+            if text.is_empty() {
+                text = Cow::Borrowed("The result follows.");
+            }
+            self.media.push(Part::Text { text: Cow::Owned(format!("This is part of the result of the call {id}:")) });
+            self.media.append(&mut media);
+        }
+        self.open.retain(|open| *open != id);
+        self.results.push(Message { tool_call_id: Some(id), ..message("tool", Said::Text(text)) });
+        Ok(())
+    }
+
+    /// A part of what the user says; `None` where it is dropped.
+    fn part(&mut self, block: &'r Block<'_>) -> Result<Option<Part<'r>>, ApiError> {
+        let Block { content, cache_control: _, place } = block;
+        Ok(Some(match content {
+            Content::Text(text) => Part::Text { text: Cow::Borrowed(text) },
+            Content::Image { source, detail } => {
+                let Some(url) = uri(source) else { return self.lost(block).map(|()| None) };
+                Part::ImageUrl { image_url: Image { url, detail: detail.as_deref() } }
+            }
+            Content::Audio { data, format } => Part::InputAudio { input_audio: Audio { data, format } },
+            Content::Document { source: Source::Text(text), name: None } => Part::Text { text: Cow::Borrowed(text) },
+            Content::Document { source: Source::Text(text), name: Some(name) } => {
+                Part::Text { text: Cow::Owned(format!("{name}:\n\n{text}")) }
+            }
+            Content::Document { source, name } => match uri(source) {
+                Some(file_data) if file_data.starts_with("data:") => {
+                    Part::File { file: File { filename: Some(name.as_deref().unwrap_or(FILE)), file_data } }
+                }
+                _ => return self.lost(block).map(|()| None),
+            },
+            Content::Refusal(text) => Part::Text { text: Cow::Borrowed(text) },
+            Content::Thinking { .. } | Content::RedactedThinking(_) => {
+                self.dropped.hint(&place.to_string());
+                return Ok(None);
+            }
+            Content::ToolCall { .. } | Content::ToolResult { .. } | Content::Opaque(_) => {
+                return self.lost(block).map(|()| None);
+            }
+        }))
+    }
+
+    fn assistant(&mut self, turn: &'r Turn<'_>, name: Option<&'r str>) -> Result<(), ApiError> {
+        let (mut parts, mut calls, mut thoughts) = (Vec::new(), Vec::new(), Vec::new());
+        for block in &turn.blocks {
+            match &block.content {
+                Content::Text(text) => parts.push(Part::Text { text: Cow::Borrowed(text) }),
+                Content::Refusal(refusal) => parts.push(Part::Refusal { refusal }),
+                Content::ToolCall { id, name, arguments } => {
+                    calls.push((id.as_ref(), name.as_ref(), arguments.as_ref()))
+                }
+                Content::Thinking { text, signature } => {
+                    let told = self.habits.takes_thinking && !text.is_empty();
+                    if told {
+                        thoughts.push(text.as_ref());
+                    } else if !text.is_empty() || signature.as_ref().is_some_and(|it| !it.is_empty()) {
+                        self.dropped.hint(&block.place.to_string());
+                    }
+                    if told && signature.as_ref().is_some_and(|it| !it.is_empty()) {
+                        self.dropped.hint(&block.place.name("signature"));
+                    }
+                }
+                // What ran at the provider is told by the text that followed it.
+                Content::RedactedThinking(_) | Content::Opaque(_) => self.dropped.hint(&block.place.to_string()),
+                Content::Image { .. }
+                | Content::Audio { .. }
+                | Content::Document { .. }
+                | Content::ToolResult { .. } => {
+                    self.lost(block)?;
+                }
+            }
+        }
+        if parts.is_empty() && calls.is_empty() && thoughts.is_empty() {
+            return Ok(());
+        }
+        self.close();
+        let tool_calls: Vec<Call<'r>> =
+            calls.into_iter().map(|(id, name, arguments)| self.call(id, name, arguments)).collect();
+        self.open = tool_calls.iter().map(|call| call.id.clone()).collect();
+        let content = if parts.is_empty() { Said::Nothing(None) } else { spoken(parts) };
+        let reasoning_content = joined(thoughts, "\n");
+        self.messages.push(Message { reasoning_content, tool_calls, name, ..message("assistant", content) });
+        Ok(())
+    }
+
+    fn call(&mut self, id: &'r str, name: &'r str, arguments: &'r str) -> Call<'r> {
+        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+        Call { id: self.ids.call(id), r#type: "function", function: Called { name: self.names.ours(name), arguments } }
+    }
+
+    /// Ends what was gathered since the model spoke.
+    fn close(&mut self) {
+        let said = std::mem::take(&mut self.said);
+        if said.is_empty() && self.results.is_empty() && self.media.is_empty() {
+            return;
+        }
+        self.messages.append(&mut self.results);
+        for id in std::mem::take(&mut self.open) {
+            self.messages
+                .push(Message { tool_call_id: Some(id), ..message("tool", Said::Text(Cow::Borrowed(NO_RESULT))) });
+        }
+        let mut said = said.into_iter().peekable();
+        if !self.media.is_empty() {
+            let mut parts = std::mem::take(&mut self.media);
+            match said.peek().map(|first| first.role) {
+                Some("user") => {
+                    let Some(first) = said.next() else { return };
+                    parts.extend(match first.content {
+                        Said::Text(text) => vec![Part::Text { text }],
+                        Said::Parts(parts) => parts,
+                        Said::Nothing(_) => Vec::new(),
+                    });
+                    self.messages.push(Message { content: Said::Parts(parts), ..first });
+                }
+                _ => self.messages.push(message("user", Said::Parts(parts))),
+            }
+        }
+        self.messages.extend(said);
+    }
+}
+
+/// What a user says: one text as such, else parts.
+fn said(mut parts: Vec<Part<'_>>) -> Said<'_> {
+    match (parts.len(), parts.pop()) {
+        (1, Some(Part::Text { text })) => Said::Text(text),
+        (_, last) => {
+            parts.extend(last);
+            Said::Parts(parts)
+        }
+    }
+}
+
+/// What the model said: its texts as one, which all who are compatible read, unless there is more.
+fn spoken(parts: Vec<Part<'_>>) -> Said<'_> {
+    if parts.len() < 2 || !parts.iter().all(|part| matches!(part, Part::Text { .. })) {
+        return said(parts);
+    }
+    let texts = parts.into_iter().filter_map(|part| match part {
+        Part::Text { text } => Some(text.into_owned()),
+        _ => None,
+    });
+    Said::Text(Cow::Owned(texts.collect::<String>()))
+}
+
+/// The URL of a source; `None` of plain text.
+fn uri<'r>(source: &'r Source<'_>) -> Option<Cow<'r, str>> {
+    match source {
+        Source::Uri(uri) => Some(Cow::Borrowed(uri)),
+        Source::Base64 { media_type, data } => Some(Cow::Owned(format!("data:{media_type};base64,{data}"))),
+        Source::Text(_) => None,
+    }
+}

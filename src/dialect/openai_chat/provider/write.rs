@@ -1,0 +1,302 @@
+//! Writes a conversation in OpenAI's dialect: the body of `POST /v1/chat/completions`.
+//!
+//! A client of this dialect never comes here: its own bytes go. What differs between OpenAI's own API and those compatible with it is in
+//! [`Habits`].
+//!
+//! **Invariant:** the body is built from [`super::wire`]'s allow-list; each part of a conversation is in it, or refused, or named as dropped.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::messages;
+use super::reasoning::{self, suited};
+use super::wire::{Allowed, Body, Choice, Format, Function, Name, Named, Own, Schema, StreamOptions, Tool as ToolBody};
+use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, ToolChoice};
+use crate::dialect::names::Names;
+use crate::dialect::unsupported::DroppedFields;
+use crate::dialect::{Echo, Encoded, Target};
+
+/// The longest `user`, in bytes.
+const LONGEST_USER: usize = 64;
+/// The most texts that may end an answer.
+const MOST_STOPS: usize = 4;
+/// The name of a schema that has none.
+const SCHEMA: &str = "answer";
+
+/// Members that no neutral form holds and that this dialect has.
+const OWN: &[&str] = &[
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "modalities",
+    "audio",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "verbosity",
+];
+
+/// What those who speak this dialect do differently.
+#[derive(Clone, Copy)]
+pub struct Habits {
+    /// It is OpenAI's own API: the newer name of the limit, `allowed_tools`, its own bounds.
+    is_openai: bool,
+    /// It wants the model's thinking back (`reasoning_content`).
+    pub takes_thinking: bool,
+}
+
+impl Habits {
+    fn of(provider: &str) -> Self {
+        Self { is_openai: provider == "openai", takes_thinking: matches!(provider, "deepseek" | "moonshot") }
+    }
+}
+
+/// Writes a request.
+///
+/// # Errors
+/// An [`ApiError`] of status 400 for what the dialect cannot say, unless such is to be dropped.
+pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+    // Each part by its name: one that is added to a conversation must be thought of here.
+    let Conversation {
+        turns: _,
+        tools,
+        foreign_tools: _,
+        tool_choice,
+        parallel_tool_calls,
+        output,
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        stop,
+        effort,
+        thinking,
+        user,
+        cache_control,
+        stream,
+        include_usage,
+        deprecated_functions,
+        other,
+        unread: _,
+        words,
+    } = conversation;
+    let habits = Habits::of(target.provider);
+    let mut dropped = DroppedFields::new(target.drop_params);
+    dropped.foreign(conversation, OWN)?;
+    let names = Names::of(conversation, &[]);
+    let messages = messages::write(conversation, &names, habits, &mut dropped)?;
+    let (tools, choice) = offered(tools, tool_choice.as_ref(), &names, habits, &mut dropped)?;
+    let has_tools = !tools.is_empty();
+    if top_k.is_some() {
+        dropped.hint("top_k");
+    }
+    if cache_control.is_some() {
+        dropped.hint("cache_control");
+    }
+    let user = user.as_deref().filter(|user| !user.is_empty());
+    if user.is_some_and(|user| user.len() > LONGEST_USER) {
+        dropped.hint(words.user);
+    }
+    let stop = match stop.get(..MOST_STOPS) {
+        Some(first) if habits.is_openai && stop.len() > MOST_STOPS => {
+            dropped.hint(words.stop);
+            first
+        }
+        _ => stop,
+    };
+    let body = Body {
+        model: target.model,
+        messages,
+        tools,
+        tool_choice: choice,
+        parallel_tool_calls: parallel_tool_calls.filter(|_| has_tools),
+        response_format: output.as_ref().map(format),
+        max_completion_tokens: max_tokens.filter(|_| habits.is_openai),
+        max_tokens: max_tokens.filter(|_| !habits.is_openai),
+        temperature: *temperature,
+        top_p: *top_p,
+        stop,
+        reasoning_effort: thought(*effort, *thinking, target, words.effort, &mut dropped),
+        user: user.filter(|user| user.len() <= LONGEST_USER),
+        stream: *stream,
+        stream_options: (*stream && *include_usage).then_some(StreamOptions { include_usage: true }),
+        own: Own(other
+            .iter()
+            .map(|(name, raw)| (name.as_ref(), *raw))
+            .filter(|(name, _)| OWN.contains(name))
+            .collect()),
+    };
+    // Strings, numbers and raw JSON always serialize.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let echo = Echo { names: names.back(), function_call: *deprecated_functions };
+    let suited = if habits.is_openai { suited(&body, target.model, target.drop_params) } else { None };
+    let (body, more) = suited.unwrap_or((body, Vec::new()));
+    for name in more {
+        dropped.hint(match name.as_str() {
+            "stop" => words.stop,
+            "parallel_tool_calls" => words.parallel_tool_calls,
+            name => name,
+        });
+    }
+    Ok(Encoded { body, dropped: dropped.into_names(conversation), echo })
+}
+
+/// The tools, and the choice among them.
+fn offered<'r>(
+    tools: &'r [Tool<'_>],
+    choice: Option<&'r ToolChoice<'_>>,
+    names: &'r Names<'_>,
+    habits: Habits,
+    dropped: &mut DroppedFields,
+) -> Result<(Vec<ToolBody<'r>>, Option<Choice<'r>>), ApiError> {
+    let mut offered = Vec::new();
+    for tool in tools {
+        let Tool { name, description, parameters, strict, cache_control, place } = tool;
+        if cache_control.is_some() {
+            dropped.hint(&place.name("cache_control"));
+        }
+        // Elsewhere than at OpenAI those that are not allowed are not told of.
+        let is_allowed = match choice {
+            Some(ToolChoice::Allowed { names, .. }) => habits.is_openai || names.contains(name),
+            _ => true,
+        };
+        if is_allowed {
+            let (name, description) = (names.ours(name), description.as_deref());
+            let function = Function { name, description, parameters: *parameters, strict: *strict };
+            offered.push(ToolBody { r#type: "function", function });
+        }
+    }
+    let named = |name: &'r str| Named { r#type: "function", function: Name { name: names.ours(name) } };
+    let choice = match choice {
+        None => None,
+        Some(ToolChoice::Auto | ToolChoice::None) if offered.is_empty() => None,
+        Some(ToolChoice::Allowed { required: false, .. }) if offered.is_empty() => None,
+        // A call is demanded where there is nothing to call.
+        Some(_) if offered.is_empty() => {
+            dropped.semantic("tool_choice")?;
+            None
+        }
+        Some(ToolChoice::Auto) => Some(Choice::Plain("auto")),
+        Some(ToolChoice::None) => Some(Choice::Plain("none")),
+        Some(ToolChoice::Required) => Some(Choice::Plain("required")),
+        Some(ToolChoice::Named(name)) => Some(Choice::Named(named(name))),
+        Some(ToolChoice::Allowed { required, names }) => {
+            let mode = if *required { "required" } else { "auto" };
+            Some(match habits.is_openai {
+                true => {
+                    let tools = names.iter().map(|name| named(name)).collect();
+                    Choice::Allowed { r#type: "allowed_tools", allowed_tools: Allowed { mode, tools } }
+                }
+                false => Choice::Plain(mode),
+            })
+        }
+    };
+    Ok((offered, choice))
+}
+
+fn format<'r>(output: &'r OutputFormat<'_>) -> Format<'r> {
+    let plain = |kind| Format { r#type: kind, json_schema: None };
+    match output {
+        OutputFormat::Text => plain("text"),
+        OutputFormat::JsonObject => plain("json_object"),
+        OutputFormat::JsonSchema { name, description, schema, strict } => {
+            let name = if name.is_empty() { SCHEMA } else { name.as_ref() };
+            let strict = strict.filter(|strict| !strict || schema.is_some_and(is_closed));
+            let schema = Schema { name, description: description.as_deref(), schema: *schema, strict };
+            Format { json_schema: Some(schema), ..plain("json_schema") }
+        }
+    }
+}
+
+/// Whether a schema can bind as OpenAI wants it: each object in it names all its members as required, and allows no others. One that binds
+/// elsewhere without that is followed as well as the model can.
+fn is_closed(schema: &RawValue) -> bool {
+    fn check(schema: &Value) -> bool {
+        let Value::Object(members) = schema else {
+            return schema.as_array().is_none_or(|items| items.iter().all(check));
+        };
+        let is_object = members.contains_key("properties") || members.get("type").is_some_and(|kind| kind == "object");
+        let names = |key: &str| members.get(key);
+        let properties = names("properties").and_then(Value::as_object);
+        let required = names("required").and_then(Value::as_array);
+        let are_required = properties.is_none_or(|properties| {
+            properties.keys().all(|name| required.is_some_and(|all| all.iter().any(|it| it == name)))
+        });
+        let is_shut = names("additionalProperties") == Some(&Value::Bool(false)) && are_required;
+        (!is_object || is_shut)
+            && properties.is_none_or(|all| all.values().all(check))
+            && ["items", "anyOf", "allOf", "oneOf"].iter().all(|key| names(key).is_none_or(check))
+            && ["$defs", "definitions"]
+                .iter()
+                .all(|key| names(key).and_then(Value::as_object).is_none_or(|all| all.values().all(check)))
+    }
+    // One that is nested too deeply to be read does not bind.
+    serde_json::from_str(schema.get()).is_ok_and(|schema| check(&schema))
+}
+
+/// How much the model is told to think. Of OpenAI's own models those that do not think refuse to be told.
+fn thought(
+    effort: Option<Effort>,
+    thinking: Option<Thinking>,
+    target: Target<'_>,
+    word: &str,
+    dropped: &mut DroppedFields,
+) -> Option<&'static str> {
+    let (by_thinking, display) = match thinking {
+        None => (None, None),
+        Some(Thinking::Disabled) => (Some(Effort::None), None),
+        Some(Thinking::Enabled { budget_tokens, display }) => (Some(by_budget(budget_tokens)), display),
+        Some(Thinking::Adaptive { display }) => (None, display),
+    };
+    if display.is_some() {
+        dropped.hint("thinking.display");
+    }
+    let wanted = match by_thinking {
+        Some(Effort::None) => Some(Effort::None),
+        other => effort.or(other),
+    };
+    let is_own = target.provider == "openai";
+    match wanted {
+        Some(Effort::None) if is_own && !reasoning::can_rest(target.model) => {
+            // What does not think need not be told; what cannot stop cannot be.
+            if reasoning::reasons(target.model) {
+                dropped.hint(if thinking.is_some() { "thinking" } else { word });
+            } else if effort.is_some_and(|effort| effort != Effort::None) {
+                dropped.hint(word);
+            }
+            None
+        }
+        Some(Effort::None) if !is_own && effort.is_none() => {
+            dropped.hint("thinking");
+            None
+        }
+        Some(_) if is_own && !reasoning::reasons(target.model) => {
+            if thinking.is_some() {
+                dropped.hint("thinking");
+            }
+            if effort.is_some() {
+                dropped.hint(word);
+            }
+            None
+        }
+        // Nobody else's word.
+        Some(Effort::Max) => Some(Effort::XHigh.as_str()),
+        Some(effort) => Some(effort.as_str()),
+        None => {
+            if matches!(thinking, Some(Thinking::Adaptive { .. })) && is_own && !reasoning::reasons(target.model) {
+                dropped.hint("thinking");
+            }
+            None
+        }
+    }
+}
+
+/// LiteLLM's levels. They never fall where the budget grows.
+const fn by_budget(tokens: Option<u64>) -> Effort {
+    match tokens {
+        Some(10_000..) => Effort::High,
+        Some(5_000..) | None => Effort::Medium,
+        Some(_) => Effort::Low,
+    }
+}

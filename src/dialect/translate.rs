@@ -1,0 +1,141 @@
+//! An answer of one dialect for a client of another: frames, events, facts, the client's bytes.
+//!
+//! **Invariant:** nothing that follows the end or an error counts. Whatever two dialects meet here, what a caller waits for is the same.
+
+use super::framing::sse::Cutter;
+use super::no_answer::not_text;
+use super::{
+    Answer, AnswerContext, AnswerStream, ClientFace, EventReader, EventWriter, Passed, ProviderFace, StreamFacts,
+};
+use crate::chat::{Begun, Delta, Event, Failure, FailureClass};
+use crate::failure;
+
+/// Reads a whole answer and writes it for the client.
+///
+/// # Errors
+/// A [`Failure`] where it is an error in disguise, or no answer.
+pub fn answer(
+    client: &dyn ClientFace,
+    provider: &dyn ProviderFace,
+    body: &[u8],
+    context: &AnswerContext,
+) -> Result<Answer, Failure> {
+    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+    let answer = provider.answer(text, context)?;
+    Ok(Answer { body: Some(client.answer(&answer, context)), usage: answer.usage })
+}
+
+/// A streamed answer on its way.
+pub struct Stream {
+    frames: Cutter,
+    reader: Box<dyn EventReader>,
+    course: Course,
+}
+
+/// What events do.
+struct Course {
+    writer: Box<dyn EventWriter>,
+    facts: StreamFacts,
+    /// An event since the last push began moved the answer on.
+    progressed: bool,
+}
+
+impl Stream {
+    /// Starts reading.
+    #[must_use]
+    pub fn new(client: &dyn ClientFace, provider: &dyn ProviderFace, context: AnswerContext) -> Self {
+        let reader = provider.events(&context);
+        let course = Course { writer: client.writer(context), facts: StreamFacts::default(), progressed: false };
+        Self { frames: Cutter::default(), reader, course }
+    }
+}
+
+impl StreamFacts {
+    /// Nothing that follows counts.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.done || self.failure.is_some()
+    }
+
+    /// Learns from an event. Returns whether it moved the answer on.
+    pub(crate) fn learn(&mut self, event: &Event<'_>) -> bool {
+        let (meaningful, progressed) = match event {
+            Event::Start { .. } | Event::BlockStop(_) | Event::Ping => (false, false),
+            Event::BlockStart(_, Begun::Text | Begun::Refusal) => (false, false),
+            Event::BlockStart(_, Begun::Thinking) | Event::Opaque => (false, true),
+            Event::BlockStart(_, Begun::ToolCall { .. } | Begun::RedactedThinking(_)) | Event::Stop(_) => (true, true),
+            Event::Delta(_, Delta::Arguments(part)) => (false, !part.is_empty()),
+            Event::Delta(_, delta) => (!delta.as_str().is_empty(), !delta.as_str().is_empty()),
+            Event::LeftOut => {
+                self.dropped_events = self.dropped_events.saturating_add(1);
+                (false, false)
+            }
+            // Some repeat what was used in every event, also in empty ones.
+            Event::Usage(usage) => (false, self.usage.replace(*usage) != Some(*usage)),
+            Event::Failed(failure) => {
+                self.failure = Some(failure.clone());
+                (false, true)
+            }
+            Event::End => {
+                (self.complete, self.done) = (true, true);
+                (true, true)
+            }
+        };
+        self.meaningful |= meaningful;
+        progressed
+    }
+}
+
+impl Course {
+    fn take(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        if !self.facts.is_over() {
+            self.progressed |= self.facts.learn(&event);
+            self.writer.write(event, out);
+        }
+    }
+}
+
+impl AnswerStream for Stream {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
+        let Self { frames, reader, course } = self;
+        course.progressed = false;
+        if course.facts.is_over() {
+            return Passed::Rewritten;
+        }
+        let cut = frames.push(bytes, |frame| {
+            if !course.facts.is_over() {
+                reader.frame(&frame, &mut |event| course.take(event, out));
+            }
+        });
+        if cut.is_err() {
+            let failure = failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long");
+            course.take(Event::Failed(failure), out);
+        }
+        Passed::Rewritten
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let Self { frames, reader, course } = self;
+        course.progressed = false;
+        frames.end(|frame| {
+            if !course.facts.is_over() {
+                reader.last(&frame, &mut |event| course.take(event, out));
+            }
+        });
+        if !course.facts.is_over() {
+            reader.end(&mut |event| course.take(event, out));
+        }
+    }
+
+    fn facts(&self) -> &StreamFacts {
+        &self.course.facts
+    }
+
+    fn kept(&self) -> usize {
+        self.frames.kept() + self.reader.kept() + self.course.writer.kept()
+    }
+
+    fn progressed(&self) -> bool {
+        self.course.progressed
+    }
+}

@@ -1,0 +1,218 @@
+//! The same dialect on both sides: the client's own bytes go, and the provider's own come back.
+//!
+//! Whole good frames pass without a copy. Only faults are rewritten, and which those are a dialect's [`Scanner`] says: a frame that clients
+//! break on is left out, an event that only says that the provider is there becomes one that clients know, an error becomes an error of
+//! our shape and ends the stream, and what is missing at the end of a complete answer is added.
+//!
+//! **Invariant:** a stream that was cut off never looks complete, nor does one that holds no answer: it ends with an error event.
+
+use std::ops::Range;
+
+use super::framing::sse::{Cutter, Frame};
+use super::{AnswerStream, ClientFace, Passed, StreamFacts};
+use crate::chat::{Failure, FailureClass};
+use crate::failure::{self, api_error};
+
+/// Looks through the frames of one stream.
+pub trait Scanner {
+    /// What becomes of a frame.
+    fn frame(&mut self, frame: &Frame<'_>) -> Fate;
+    /// What becomes of what stands at the end without data: half a comment, or something that is no stream at all.
+    fn scrap(&mut self, frame: &Frame<'_>) -> Option<Failure>;
+    /// What the stream is, now that its bytes have ended.
+    fn end(&mut self) -> Ending;
+    /// What it has shown so far.
+    fn facts(&self) -> &StreamFacts;
+    /// The same, to be told of a failure.
+    fn facts_mut(&mut self) -> &mut StreamFacts;
+    /// How many bytes it keeps.
+    fn kept(&self) -> usize {
+        0
+    }
+    /// A push begins: what moved the answer on is told anew.
+    fn begin_push(&mut self);
+    /// Whether the last push moved the answer on.
+    fn progressed(&self) -> bool;
+}
+
+/// What becomes of a frame.
+pub enum Fate {
+    /// It passes.
+    Pass,
+    /// It is left out.
+    LeaveOut,
+    /// It says that the provider is there, in a way that clients may not understand.
+    Ping,
+    /// It ends the stream.
+    Fail(Failure),
+}
+
+/// How a stream ended.
+pub enum Ending {
+    /// Well, and these bytes are still owed to the client.
+    Owes(&'static [u8]),
+    /// Too soon.
+    Failed(Failure),
+}
+
+/// A streamed answer that passes.
+pub struct Stream {
+    cutter: Cutter,
+    scanner: Box<dyn Scanner>,
+    client: &'static dyn ClientFace,
+    /// A failure of ours moved it on.
+    failed: bool,
+}
+
+impl Stream {
+    /// Starts reading.
+    #[must_use]
+    pub fn new(scanner: Box<dyn Scanner>, client: &'static dyn ClientFace) -> Self {
+        Self { cutter: Cutter::default(), scanner, client, failed: false }
+    }
+}
+
+/// The way out: as long as everything passes, the bytes that came are the output, and nothing is copied.
+struct Way<'a> {
+    /// The bytes that came.
+    bytes: &'a [u8],
+    /// How many of them, from their beginning, pass.
+    passed: usize,
+    /// The output is no longer the beginning of the bytes.
+    rewriting: bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl Way<'_> {
+    fn pass(&mut self, raw: &[u8]) {
+        if self.rewriting {
+            self.out.extend_from_slice(raw);
+        } else {
+            self.passed += raw.len();
+        }
+    }
+
+    /// From here on, the output is what is appended to it.
+    fn rewrite(&mut self) {
+        if !self.rewriting {
+            self.out.extend_from_slice(self.bytes.get(..self.passed).unwrap_or_default());
+            self.rewriting = true;
+        }
+    }
+
+    fn finish(mut self) -> Passed {
+        if !self.rewriting && self.passed == self.bytes.len() {
+            return Passed::Unchanged;
+        }
+        self.rewrite();
+        Passed::Rewritten
+    }
+}
+
+/// Lets a frame pass, leaves it out, or ends the stream with it. Whether it passed.
+fn take(scanner: &mut dyn Scanner, client: &dyn ClientFace, frame: &Frame<'_>, way: &mut Way<'_>) -> bool {
+    let fate = if scanner.facts().failure.is_some() { Fate::LeaveOut } else { scanner.frame(frame) };
+    match fate {
+        Fate::Pass => {
+            way.pass(frame.raw);
+            return true;
+        }
+        Fate::LeaveOut => way.rewrite(),
+        Fate::Ping => {
+            way.rewrite();
+            way.out.extend_from_slice(client.ping());
+        }
+        Fate::Fail(failure) => {
+            way.rewrite();
+            fail(scanner, client, failure, way.out);
+        }
+    }
+    false
+}
+
+/// Ends the stream with an error event.
+fn fail(scanner: &mut dyn Scanner, client: &dyn ClientFace, failure: Failure, out: &mut Vec<u8>) {
+    out.extend_from_slice(&client.error_event(&api_error(&failure)));
+    scanner.facts_mut().failure = Some(failure);
+}
+
+impl AnswerStream for Stream {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
+        let Self { cutter, scanner, client, failed } = self;
+        let scanner = scanner.as_mut();
+        scanner.begin_push();
+        *failed = false;
+        if scanner.facts().failure.is_some() {
+            return Passed::Rewritten;
+        }
+        let mut way = Way { bytes, passed: 0, rewriting: !cutter.is_empty(), out };
+        let cut = cutter.push(bytes, |frame| _ = take(scanner, *client, &frame, &mut way));
+        if cut.is_err() && scanner.facts().failure.is_none() {
+            way.rewrite();
+            let message = "the provider sent an event that is too long to be read";
+            fail(scanner, *client, failure::own(FailureClass::Upstream, "event_too_long", message), way.out);
+        }
+        *failed = scanner.facts().failure.is_some();
+        way.finish()
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let Self { cutter, scanner, client, failed } = self;
+        let scanner = scanner.as_mut();
+        let was_failed = scanner.facts().failure.is_some();
+        scanner.begin_push();
+        cutter.end(|frame| {
+            let mut way = Way { bytes: &[], passed: 0, rewriting: true, out };
+            if frame.data.is_some() {
+                if take(scanner, *client, &frame, &mut way) {
+                    // Its blank line may be missing.
+                    out.extend_from_slice(b"\n\n");
+                }
+            } else if scanner.facts().failure.is_none()
+                && let Some(failure) = scanner.scrap(&frame)
+            {
+                fail(scanner, *client, failure, out);
+            }
+        });
+        if scanner.facts().failure.is_none() {
+            match scanner.end() {
+                Ending::Owes(bytes) => out.extend_from_slice(bytes),
+                Ending::Failed(failure) => fail(scanner, *client, failure, out),
+            }
+        }
+        *failed = !was_failed && scanner.facts().failure.is_some();
+    }
+
+    fn facts(&self) -> &StreamFacts {
+        self.scanner.facts()
+    }
+
+    fn kept(&self) -> usize {
+        self.cutter.kept() + self.scanner.kept()
+    }
+
+    fn progressed(&self) -> bool {
+        self.failed || self.scanner.progressed()
+    }
+}
+
+/// A member after the model's: the wish for a last chunk that holds the usage.
+const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
+
+/// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the
+/// model's JSON string, and, where `ask_usage`, with OpenAI's wish for a stream's usage. What follows stays as it is. A span outside
+/// of the body replaces nothing.
+#[must_use]
+pub fn splice(body: &[u8], model_span: Range<usize>, model: &str, ask_usage: bool) -> (usize, Vec<u8>) {
+    let Some(before) = body.get(..model_span.start).filter(|_| model_span.end <= body.len()) else {
+        return (0, Vec::new());
+    };
+    let mut prefix = Vec::with_capacity(before.len() + model.len() + 2 + ASK_USAGE.len());
+    prefix.extend_from_slice(before);
+    // A string cannot fail to serialise, nor memory to take it.
+    serde_json::to_writer(&mut prefix, model).ok();
+    if ask_usage {
+        prefix.extend_from_slice(ASK_USAGE);
+    }
+    (model_span.end, prefix)
+}

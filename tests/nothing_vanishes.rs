@@ -1,0 +1,285 @@
+//! The invariant of every translation, held by generated requests: a member that a client sent, at any depth, is in the provider's request, or
+//! the request is refused, or the member is named as dropped.
+//!
+//! Each request is a full one of its client's dialect, of which some members are left out and to which unknown ones are added, in objects at
+//! every depth. All texts in it are distinct, so that each can be looked for. Seeded, so that a failure repeats.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use signalbox::dialect::{Dialect, Encoded, Target, client_face, provider_face};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const ROUNDS: usize = 6_000;
+
+/// Members whose words are the dialect's own: what they say, the provider's dialect says in its way.
+const WORDS: &[&str] = &[
+    "type",
+    "role",
+    "id",
+    "tool_call_id",
+    "tool_use_id",
+    "media_type",
+    "mode",
+    "effort",
+    "reasoning_effort",
+    "display",
+];
+/// Members that say nothing more than another one, or a name that only the client's dialect needs.
+const LABELS: &[&str] =
+    &["response_format.json_schema.name", "model", "messages[4].name", "messages[2].reasoning_content"];
+/// Members whose value is carried as it is.
+const RAW: &[&str] = &["parameters", "input_schema", "schema", "input", "cache_control"];
+
+fn openai() -> Value {
+    json!({
+        "model": "m", "max_tokens": 9000, "temperature": 0.37, "top_p": 0.41, "top_k": 43, "stop": ["v-stop"],
+        "reasoning_effort": "low", "user": "v-user", "stream": true, "seed": 47, "store": true, "metadata": {"k": "v-meta"},
+        "stream_options": {"include_usage": true}, "parallel_tool_calls": false, "verbosity": "v-verbosity",
+        "prompt_cache_key": "v-cache-key", "safety_identifier": "v-safety",
+        "thinking": {"type": "enabled", "budget_tokens": 2048}, "cache_control": {"type": "ephemeral", "ttl": "v-ttl-top"},
+        "messages": [
+            {"role": "system", "name": "v-system-name", "content": "v-system", "cache_control": {"type": "ephemeral", "ttl": "v-ttl-system"}},
+            {"role": "user", "name": "v-user-name", "content": [
+                {"type": "text", "text": "v-text", "cache_control": {"type": "ephemeral", "ttl": "v-ttl-text"}},
+                {"type": "image_url", "image_url": {"url": "https://h/v-image.png", "detail": "v-detail"}},
+                {"type": "file", "file": {"file_data": "data:application/pdf;base64,dmZpbGU=", "filename": "v-file.pdf"}},
+                {"type": "text", "text": "v-text-2", "prompt_cache_breakpoint": {"mode": "explicit"}}]},
+            {"role": "assistant", "content": "v-said", "reasoning_content": "v-shown", "thinking_blocks": [
+                {"type": "thinking", "thinking": "v-thought", "signature": "v-signature"},
+                {"type": "redacted_thinking", "data": "v-redacted"}, {"type": "thinking", "thinking": "v-unsigned"}],
+             "tool_calls": [{"id": "a", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{\"x\":\"v-argument\"}"},
+                "cache_control": {"type": "ephemeral", "ttl": "v-ttl-call"}}]},
+            {"role": "tool", "tool_call_id": "a", "is_error": true, "content": [{"type": "text", "text": "v-result"}]},
+            {"role": "function", "name": "g", "content": "v-function"},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "v-refusal"}]},
+            {"role": "user", "content": "v-again"}],
+        "tools": [{"type": "function", "cache_control": {"type": "ephemeral", "ttl": "v-ttl-tool"}, "function": {"name": "f",
+            "description": "v-description", "strict": true,
+            "parameters": {"type": "object", "properties": {"x": {"type": "string", "description": "v-parameter"}}}}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "v-name", "description": "v-schema-text", "strict": true,
+            "schema": {"type": "object", "properties": {"y": {"type": "string", "description": "v-schema"}}}}}
+    })
+}
+
+fn messages() -> Value {
+    json!({
+        "model": "m", "max_tokens": 9000, "temperature": 0.37, "top_p": 0.41, "top_k": 43, "stop_sequences": ["v-stop"], "stream": true,
+        "metadata": {"user_id": "v-user"}, "service_tier": "v-tier", "container": "v-container",
+        "context_management": {"edits": [{"type": "v-edit"}]}, "cache_control": {"type": "ephemeral", "ttl": "v-ttl-top"},
+        "thinking": {"type": "enabled", "budget_tokens": 2048, "display": "summarized"},
+        "output_config": {"effort": "low", "format": {"type": "json_schema",
+            "schema": {"type": "object", "properties": {"y": {"type": "string", "description": "v-schema"}}}}},
+        "system": [{"type": "text", "text": "v-system", "cache_control": {"type": "ephemeral", "ttl": "v-ttl-system"}},
+            {"type": "text", "text": "x-anthropic-billing-header: v-billing"}],
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "v-text", "citations": [{"type": "v-citation"}], "cache_control": {"type": "ephemeral", "ttl": "v-ttl-text"}},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "dmltYWdl"}},
+                {"type": "document", "title": "v-title", "context": "v-context", "citations": {"enabled": true},
+                 "source": {"type": "base64", "media_type": "application/pdf", "data": "dmZpbGU="}},
+                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "v-plain"}}]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "v-thought", "signature": "v-signature"},
+                {"type": "redacted_thinking", "data": "v-redacted"}, {"type": "text", "text": "v-said"},
+                {"type": "server_tool_use", "id": "s", "name": "v-server", "input": {"q": "v-query"}},
+                {"type": "tool_use", "id": "a", "name": "f", "input": {"x": "v-argument"}, "caller": {"type": "v-caller"},
+                 "cache_control": {"type": "ephemeral", "ttl": "v-ttl-call"}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "is_error": true, "cache_control": {"type": "ephemeral", "ttl": "v-ttl-result"},
+                 "content": [{"type": "text", "text": "v-result", "cache_control": {"type": "ephemeral", "ttl": "v-ttl-inner"}},
+                    {"type": "image", "source": {"type": "url", "url": "https://h/v-image.png"}},
+                    {"type": "tool_reference", "tool_name": "v-reference"}]},
+                {"type": "text", "text": "v-again"}]},
+            {"role": "system", "content": "v-later"}, {"role": "user", "content": "v-last"}],
+        "tools": [{"name": "f", "type": "custom", "description": "v-description", "strict": true, "defer_loading": true,
+            "cache_control": {"type": "ephemeral", "ttl": "v-ttl-tool"}, "input_examples": [{"x": "v-example"}],
+            "input_schema": {"type": "object", "properties": {"x": {"type": "string", "description": "v-parameter"}}}},
+            {"type": "web_search_20250305", "name": "web_search", "user_location": {"city": "v-city"}}],
+        "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true}
+    })
+}
+
+/// A repeatable stream of numbers.
+fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 11) as usize % below
+    }
+}
+
+/// A request with some members left out and some added.
+struct Generated {
+    body: Value,
+    /// What was added: how often.
+    added: usize,
+    /// One optional member in so many is left out.
+    out_of: usize,
+}
+
+impl Generated {
+    fn of(base: &Value, draw: &mut impl FnMut(usize) -> usize) -> Self {
+        let mut all = Self { body: base.clone(), added: 0, out_of: 2 + draw(6) };
+        let mut body = std::mem::take(&mut all.body);
+        let every = 10 + draw(60);
+        all.change(&mut body, true, every, draw);
+        all.body = body;
+        all
+    }
+
+    fn change(&mut self, value: &mut Value, is_top: bool, every: usize, draw: &mut impl FnMut(usize) -> usize) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.change(item, false, every, draw)),
+            Value::Object(members) => {
+                let must = [
+                    "messages",
+                    "model",
+                    "role",
+                    "type",
+                    "content",
+                    "tool_call_id",
+                    "tool_use_id",
+                    "id",
+                    "name",
+                    "function",
+                    "text",
+                    "image_url",
+                    "url",
+                    "file",
+                    "file_data",
+                    "source",
+                    "media_type",
+                    "data",
+                    "refusal",
+                    "thinking",
+                    "tool_name",
+                    "json_schema",
+                    "tool_calls",
+                    "thinking_blocks",
+                ];
+                // A call and its result go together.
+                members.retain(|name, _| must.contains(&name.as_str()) || draw(self.out_of) > 0);
+                for inner in members.values_mut() {
+                    self.change(inner, false, every, draw);
+                }
+                if draw(every) == 0 || is_top {
+                    let value = match draw(3) {
+                        0 => json!(format!("new-{}", self.added)),
+                        1 => json!({"in": {"deep": format!("new-{}", self.added)}}),
+                        _ => json!([format!("new-{}", self.added)]),
+                    };
+                    members.insert(format!("new_{}", self.added), value);
+                    self.added += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every text and number of a request by its path, and whether it stands in something that is carried raw.
+fn leaves(value: &Value, path: &str, raw: bool, found: &mut BTreeMap<String, (String, bool)>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if raw || !WORDS.contains(&name.as_str()) {
+                    leaves(value, &below(name), raw || RAW.contains(&name.as_str()), found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                leaves(item, &format!("{path}[{index}]"), raw, found);
+            }
+        }
+        // A call's arguments are JSON in a text.
+        Value::String(text) if text.starts_with('{') => {
+            let inner: Value = serde_json::from_str(text).unwrap();
+            leaves(&inner, path, true, found);
+        }
+        Value::String(text) => drop(found.insert(path.to_owned(), (text.clone(), raw))),
+        Value::Number(number) => drop(found.insert(path.to_owned(), (number.to_string(), raw))),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Whether a path, or what stands above it, is among the names.
+fn is_named(path: &str, names: &[String]) -> bool {
+    names.iter().any(|name| {
+        path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
+}
+
+fn check(body: &Value, sent: &str, encoded: &Encoded) {
+    let told = String::from_utf8(encoded.body.clone()).unwrap();
+    let mut found = BTreeMap::new();
+    leaves(body, "", false, &mut found);
+    for (path, (text, _)) in found {
+        let is_label = LABELS.contains(&path.as_str());
+        // Bounds and budgets are told as the provider counts them.
+        let is_counted = path == "max_tokens" || path.ends_with("budget_tokens") || path.ends_with(".index");
+        // A data URI's media type is told apart from its bytes.
+        let said = if text.starts_with("data:") { text.rsplit(',').next().unwrap() } else { &text };
+        if is_label || is_counted || told.contains(said) || is_named(&path, &encoded.dropped) {
+            continue;
+        }
+        panic!(
+            "{path} ({text}) is neither sent nor named\nsent    {sent}\ntold    {told}\ndropped {:?}",
+            encoded.dropped
+        );
+    }
+}
+
+#[test]
+fn what_a_client_sends_is_sent_refused_or_named() {
+    let targets: [(Dialect, Dialect, &'static str, &str); 8] = [
+        (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
+        (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-3-haiku"),
+        (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-opus-4-7"),
+        (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-4o"),
+        (Dialect::Anthropic, Dialect::OpenAi, "openai", "o3"),
+        (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-5.1"),
+        (Dialect::Anthropic, Dialect::OpenAi, "deepseek", "deepseek-chat"),
+        (Dialect::Anthropic, Dialect::OpenAi, "groq", "llama-3.3-70b-versatile"),
+    ];
+    let (openai, messages) = (openai(), messages());
+    let mut draw = draws(0x2545_F491_4F6C_DD1D);
+    let (mut served, mut named) = (0, 0);
+    for round in 0..ROUNDS {
+        let (client, provider, name, model) = targets[round % targets.len()];
+        let base = if client == Dialect::OpenAi { &openai } else { &messages };
+        let generated = Generated::of(base, &mut draw);
+        let sent = generated.body.to_string();
+        let Ok(conversation) = client_face(client).read(sent.as_bytes()) else { continue };
+        let target = Target { provider: name, model, drop_params: draw(2) == 0, max_output_tokens: None };
+        match provider_face(provider).write(&conversation, target) {
+            Ok(encoded) if encoded.dropped.iter().any(|name| name == "(more)") => {}
+            Ok(encoded) => {
+                check(&generated.body, &sent, &encoded);
+                served += 1;
+                named += generated.added;
+            }
+            Err(error) => assert!(error.status == 400 && error.param.is_some(), "{error:?}"),
+        }
+    }
+    assert!(
+        served > ROUNDS / 3 && named > ROUNDS / 2,
+        "only {served} were served, and only {named} members were added"
+    );
+}
+
+/// The test can fail: it finds what is neither sent nor named.
+#[test]
+#[should_panic(expected = "neither sent nor named")]
+fn a_member_that_vanishes_is_found() {
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "v", "name": "v-gone"}]});
+    let encoded =
+        Encoded { body: br#"{"messages":[{"content":"v"}]}"#.to_vec(), dropped: Vec::new(), echo: Default::default() };
+    check(&body, "", &encoded);
+}
