@@ -13,7 +13,9 @@ logging.disable(logging.CRITICAL)
 
 import httpx  # noqa: E402
 import litellm  # noqa: E402
+import openai  # noqa: E402
 from litellm.llms.anthropic.chat.transformation import AnthropicConfig  # noqa: E402
+from litellm.llms.anthropic.pass_through.adapters.transformation import AnthropicAdapter  # noqa: E402
 from litellm.llms.custom_httpx.http_handler import HTTPHandler  # noqa: E402
 
 litellm.telemetry = False
@@ -81,3 +83,52 @@ def anthropic_stream(body):
     except Exception as error:
         chunks.append({"raises": type(error).__name__})
     return chunks
+
+
+def messages_request(request, model):
+    """The chat completions request that LiteLLM makes of an Anthropic client's, or the name of what it raises."""
+    request = json.loads(json.dumps(request))
+    request["model"] = f"openai/{model}"
+    try:
+        body, _ = AnthropicAdapter().translate_completion_input_params_with_tool_mapping(request, custom_llm_provider="openai")
+        body = json.loads(json.dumps(dict(body), default=lambda value: value.model_dump(exclude_none=True)))
+    except Exception as error:
+        return {"raises": type(error).__name__}
+    return {**body, "model": model}
+
+
+def _chat(body, content_type, stream):
+    def reply(_request):
+        return httpx.Response(200, headers={"content-type": content_type}, content=body)
+
+    client = openai.OpenAI(api_key="none", base_url="http://upstream.invalid", http_client=httpx.Client(transport=httpx.MockTransport(reply)), max_retries=0)
+    return litellm.completion(
+        model="openai/gpt-4o",
+        messages=[{"role": "user", "content": "hi"}],
+        client=client,
+        api_key="none",
+        stream=stream,
+        stream_options={"include_usage": True} if stream else None,
+        num_retries=0,
+    )
+
+
+def messages_answer(body):
+    """The message that LiteLLM makes of a completion, as a dictionary, or the name of what it raises."""
+    try:
+        answer = AnthropicAdapter().translate_completion_output_params(_chat(body, "application/json", stream=False))
+        return json.loads(json.dumps(answer, default=lambda value: value.model_dump()))
+    except Exception as error:
+        return {"raises": type(error).__name__}
+
+
+def messages_stream(body):
+    """The bytes that LiteLLM makes of chunks; what it raises is the last event."""
+    out = b""
+    try:
+        stream = _chat(body, "text/event-stream", stream=True)
+        for piece in AnthropicAdapter().translate_completion_output_params_streaming(stream, "gpt-4o", is_async=False):
+            out += piece
+    except Exception as error:
+        out += f"event: error\ndata: {json.dumps({'type': 'error', 'raises': type(error).__name__})}\n\n".encode()
+    return out

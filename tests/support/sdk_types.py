@@ -1,8 +1,9 @@
-"""The official Anthropic SDK's types as a judge of requests."""
+"""The official SDKs' types as a judge of requests."""
 
 import functools
 
 import anthropic.types
+import openai.types.chat
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
 
@@ -32,3 +33,15 @@ def anthropic_validator(streaming):
 def fits_anthropic(body):
     """Raises where the SDK would not send this."""
     anthropic_validator(body.get("stream", False)).validate_python(body)
+
+
+@functools.cache
+def openai_validator(streaming):
+    params = openai.types.chat.completion_create_params
+    kind = params.CompletionCreateParamsStreaming if streaming else params.CompletionCreateParamsNonStreaming
+    return SchemaValidator(strict(TypeAdapter(kind).core_schema))
+
+
+def fits_openai(body):
+    """Raises where the SDK would not send this."""
+    openai_validator(body.get("stream", False)).validate_python(body)
