@@ -1,4 +1,4 @@
-//! What the gateway adds to a client's body: members that the client left out, a bound for the length of the answer, the wish for a
+//! What the gateway adds to a client's body: members that the client left out, a bound for the length of the answer, the request for a
 //! stream's usage.
 //!
 //! **Invariant:** what the client said stays, save for the length where that is asked for; every other member keeps its very bytes.
@@ -38,9 +38,9 @@ fn is_said(members: &Object<'_>, says_thinking: bool, name: &str) -> bool {
 /// A bound for the length of an answer, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenCap {
-    /// Longer wishes are lowered to it.
+    /// Longer limits are lowered to it.
     Lower(u64),
-    /// It takes the place of any wish.
+    /// It replaces any limit.
     Set(u64),
 }
 

@@ -11,11 +11,11 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | its name | [`crate::provider::Dialect`], and its arm in [`client_face`], [`provider_face`] or both, and in [`bridge`] if it has both |
+//! | its name | [`crate::provider::Dialect`], and its arm in [`client_face`], [`provider_face`] or both |
 //! | what it has no words for | [`unsupported::unsupported`]; `tests/unsupported.rs` holds it |
 //! | how it is written to | a room `NAME/provider/`: a type that implements [`ProviderFace`]; `write` destructures a [`crate::chat::Conversation`] and gives each part that it cannot say to [`unsupported::DroppedFields`] |
 //! | how its streams are read | in the same room, an [`EventReader`]: frames to [`crate::chat::Event`]s; another framing than server-sent events goes into [`framing`] |
-//! | how clients speak it | a room `NAME/client/`: a type that implements [`ClientFace`]; it reads by [`read`], so that no member vanishes, and writes events by an [`EventWriter`] |
+//! | how clients speak it | a room `NAME/client/`: a type that implements [`ClientFace`]; it scans by [`scan`], whose [`scan::Wording`] has its names, reads by [`read`], so that no member vanishes, and writes events by an [`EventWriter`]; its [`Scanner`] looks through streams of its own dialect |
 //! | who runs it | one row in [`crate::provider`] |
 //! | that it works | cases in `tests/golden/CLIENT/`, a base request for `tests/nothing_vanishes.rs`, a judge in `tests/judges` |
 //!

@@ -196,11 +196,11 @@ impl AnswerStream for Stream {
     }
 }
 
-/// A member after the model's: the wish for a last chunk that holds the usage.
+/// A member after the model's: it asks for a last chunk that holds the usage.
 const ASK_USAGE: &[u8] = br#","stream_options":{"include_usage":true}"#;
 
 /// Replaces the model in a client's body: gives the end of the replaced prefix and the new prefix, which ends with the
-/// model's JSON string, and, where `ask_usage`, with OpenAI's wish for a stream's usage. What follows stays as it is. A span outside
+/// model's JSON string, and, where `ask_usage`, with OpenAI's member that asks for a stream's usage. What follows stays as it is. A span outside
 /// of the body replaces nothing.
 #[must_use]
 pub fn splice(body: &[u8], model_span: Range<usize>, model: &str, ask_usage: bool) -> (usize, Vec<u8>) {

@@ -1,7 +1,7 @@
 //! What a request says to the gateway rather than to the model: LiteLLM's members of the body. A provider refuses what it does not know,
 //! so they are taken out before the body goes on.
 //!
-//! **Invariant:** a wish of the wrong form is no wish, and is taken out as well.
+//! **Invariant:** a parameter of the wrong form counts as absent, and is taken out as well.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use super::super::body_defaults::object;
 use super::members::Members;
 use super::{BodyScan, inside, is_true};
 
-const WISHES: &[&str] = &[
+const GATEWAY_PARAMS: &[&str] = &[
     "num_retries",
     "timeout",
     "fallbacks",
@@ -48,7 +48,7 @@ impl MockFailure {
     }
 
     pub(super) fn of(members: &Members<'_>) -> Option<Self> {
-        Self::members(members).into_iter().find(|(_, raw)| is_true(*raw)).map(|(rehearsal, _)| rehearsal)
+        Self::members(members).into_iter().find(|(_, raw)| is_true(*raw)).map(|(mock_failure, _)| mock_failure)
     }
 
     pub(super) fn is_named(members: &Members<'_>) -> bool {
@@ -57,7 +57,7 @@ impl MockFailure {
 }
 
 impl BodyScan<'_> {
-    /// Whether the body holds wishes that are meant for the gateway ([`strip_gateway_params`]).
+    /// Whether the body holds parameters that are meant for the gateway ([`strip_gateway_params`]).
     #[must_use]
     pub fn has_gateway_params(&self) -> bool {
         self.num_retries.is_some()
@@ -114,13 +114,13 @@ fn has_tags(metadata: &[u8]) -> bool {
     tags_of(metadata).is_some()
 }
 
-/// The body without the wishes that are meant for the gateway; everything else keeps its very bytes. A body that is no
+/// The body without the parameters that are meant for the gateway; everything else keeps its very bytes. A body that is no
 /// object stays as it is.
 #[must_use]
 pub fn strip_gateway_params(body: &[u8]) -> Vec<u8> {
     let kept = object(body).map(|mut members| {
         members.retain(|name, value| {
-            !(WISHES.contains(&&**name) || name == "metadata" && has_tags(value.get().as_bytes()))
+            !(GATEWAY_PARAMS.contains(&&**name) || name == "metadata" && has_tags(value.get().as_bytes()))
         });
         members
     });
@@ -145,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rehearsal_is_what_is_true_and_taken_out_also_where_it_is_not() {
+    fn a_mock_failure_is_what_is_true_and_taken_out_also_where_it_is_not() {
         let head = |member: &str| {
             let body = format!(r#"{{"model":"m",{member}}}"#);
             let head = BodyScan::read(body.as_bytes()).unwrap();
             assert_eq!(strip_gateway_params(body.as_bytes()), br#"{"model":"m"}"#);
-            (head.rehearsal, head.has_gateway_params())
+            (head.mock_failure, head.has_gateway_params())
         };
         assert_eq!(head(r#""mock_testing_fallbacks":true"#), (Some(MockFailure::Fallbacks), true));
         assert_eq!(head(r#""mock_testing_context_fallbacks":true"#), (Some(MockFailure::ContextWindow), true));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_are_taken_out_and_the_rest_keeps_its_bytes() {
+    fn gateway_params_are_taken_out_and_the_rest_keeps_its_bytes() {
         let body =
             br#"{"model":"m","tags":1,"metadata":{"tags":["b"]},"x":1.50,"fallbacks":[],"timeout":3,"num_retries":1}"#;
         assert_eq!(strip_gateway_params(body), br#"{"model":"m","x":1.50}"#);

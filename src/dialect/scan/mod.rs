@@ -64,7 +64,7 @@ pub struct BodyScan<'a> {
     /// `allowed_model_region` of this request (LiteLLM).
     pub region: Option<Cow<'a, str>>,
     /// The failure that this request asks to be shown (LiteLLM's `mock_testing_*`).
-    pub rehearsal: Option<MockFailure>,
+    pub mock_failure: Option<MockFailure>,
     /// Whether it holds any of those, be it `false`.
     names_mock_failure: bool,
     tags: Option<&'a [u8]>,
@@ -173,7 +173,7 @@ impl<'a> BodyScan<'a> {
             fallbacks: members.fallbacks,
             disable_fallbacks: is_true(members.disable_fallbacks),
             region: members.allowed_model_region.and_then(string).filter(|region| !region.is_empty()),
-            rehearsal: MockFailure::of(&members),
+            mock_failure: MockFailure::of(&members),
             names_mock_failure: MockFailure::is_named(&members),
             tags: members.tags,
             metadata: members.metadata.filter(|raw| memmem::find(raw, b"\"tags\"").is_some()),

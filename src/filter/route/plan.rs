@@ -66,7 +66,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<
     if api == Api::Chat {
         head.require_messages().map_err(|error| Reply::error(&error))?;
     }
-    let mock = mock_failure::admit(head.rehearsal, &setup.signalbox)?;
+    let mock = mock_failure::admit(head.mock_failure, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
     let mut excluded = Vec::new();
     let (planned, filled) = loop {
@@ -164,7 +164,7 @@ fn planned(
             reply
         })?;
         // A mock failure leads past the first, whichever that is.
-        if head.rehearsal.is_some() {
+        if head.mock_failure.is_some() {
             break (plan, None);
         }
         match expressible.first(&plan, excluded) {

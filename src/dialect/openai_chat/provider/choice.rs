@@ -15,7 +15,7 @@ use crate::dialect::value_kind::ValueKind;
 
 /// The list of choices.
 pub struct Choices<'s> {
-    pub sight: &'s mut ChunkFacts,
+    pub facts: &'s mut ChunkFacts,
     pub look: bool,
     pub awaited: Awaited,
 }
@@ -31,7 +31,7 @@ impl Look for Choices<'_> {
         let mut choice = Choice { look: self.look, awaited: self.awaited, ..Choice::default() };
         let is_one = items.next_element_seed(Walk(&mut choice))?.is_some();
         if choice.is_one && !choice.is_of_another_api() {
-            choice.add_to(self.sight);
+            choice.add_to(self.facts);
         }
         Ok(is_one)
     }
@@ -87,18 +87,18 @@ impl Choice {
         is_completion || self.awaited == Awaited::Embeddings
     }
 
-    /// Adds what it shows to the sight of the whole.
-    fn add_to(&self, sight: &mut ChunkFacts) {
+    /// Adds what it shows to the facts of the whole.
+    fn add_to(&self, facts: &mut ChunkFacts) {
         let bit = 1_u128.checked_shl(self.index).unwrap_or(0);
         let ended = matches!(self.end, End::Filtered | End::Other);
-        sight.choices |= bit;
+        facts.choices |= bit;
         if ended {
-            sight.finished |= bit;
+            facts.finished |= bit;
         }
-        sight.broken |= self.error || self.end == End::Broken;
-        sight.filtered |= self.end == End::Filtered;
-        sight.meaningful |= self.delta.meaningful || ended;
-        sight.answer |= match self.end {
+        facts.broken |= self.error || self.end == End::Broken;
+        facts.filtered |= self.end == End::Filtered;
+        facts.meaningful |= self.delta.meaningful || ended;
+        facts.answer |= match self.end {
             End::Filtered => self.message.is_one,
             _ => self.message.has_members && (self.message.meaningful || ended),
         };

@@ -53,16 +53,16 @@ pub fn read(text: &str, look: bool, awaited: Awaited) -> Option<ChunkFacts> {
     if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let mut sight = ChunkFacts::default();
+    let mut facts = ChunkFacts::default();
     let mut parser = serde_json::Deserializer::from_str(text);
-    Walk(&mut Top { sight: &mut sight, look, awaited }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
-    sight.answer |= sight.prompt_filter;
-    Some(sight)
+    Walk(&mut Top { facts: &mut facts, look, awaited }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
+    facts.answer |= facts.prompt_filter;
+    Some(facts)
 }
 
 /// The document itself.
 struct Top<'s> {
-    sight: &'s mut ChunkFacts,
+    facts: &'s mut ChunkFacts,
     look: bool,
     awaited: Awaited,
 }
@@ -89,37 +89,37 @@ impl Look for Top<'_> {
     type Name = TopName;
 
     fn member<'de, A: MapAccess<'de>>(&mut self, name: TopName, members: &mut A) -> Result<(), A::Error> {
-        let Self { sight, look, awaited } = self;
+        let Self { facts, look, awaited } = self;
         match name {
-            TopName::Id => sight.no_id = !members.next_value::<ValueKind>()?.is_something(),
+            TopName::Id => facts.no_id = !members.next_value::<ValueKind>()?.is_something(),
             TopName::Type | TopName::Object => match members.next_value()? {
-                ValueKind::Error => sight.error = true,
-                ValueKind::Ping => sight.ping = true,
+                ValueKind::Error => facts.error = true,
+                ValueKind::Ping => facts.ping = true,
                 ValueKind::Nothing | ValueKind::Something => {}
             },
             TopName::Choices => {
-                sight.chunk = true;
-                members.next_value_seed(Walk(&mut Choices { sight, look: *look, awaited: *awaited }))?;
+                facts.chunk = true;
+                members.next_value_seed(Walk(&mut Choices { facts, look: *look, awaited: *awaited }))?;
             }
             TopName::Data if *look && *awaited == Awaited::Embeddings => {
-                members.next_value_seed(Walk(&mut Embeddings { found: &mut sight.answer }))?
+                members.next_value_seed(Walk(&mut Embeddings { found: &mut facts.answer }))?
             }
-            TopName::Output => sight.answer |= members.next_value::<ValueKind>()?.is_something(),
+            TopName::Output => facts.answer |= members.next_value::<ValueKind>()?.is_something(),
             TopName::Usage => {
-                sight.chunk = true;
-                sight.usage = members.next_value::<Option<&RawValue>>()?.and_then(usage::read);
+                facts.chunk = true;
+                facts.usage = members.next_value::<Option<&RawValue>>()?.and_then(usage::read);
             }
-            TopName::Error => sight.error |= members.next_value::<ValueKind>()?.is_something(),
+            TopName::Error => facts.error |= members.next_value::<ValueKind>()?.is_something(),
             TopName::XGroq => {
-                sight.chunk = true;
+                facts.chunk = true;
                 let groq = members.next_value::<Option<&RawValue>>()?.and_then(usage::read_groq);
-                sight.usage = sight.usage.or(groq);
+                facts.usage = facts.usage.or(groq);
             }
             TopName::PromptFilterResults => {
-                sight.chunk = true;
-                sight.prompt_filter = members.next_value::<ValueKind>()?.is_something();
+                facts.chunk = true;
+                facts.prompt_filter = members.next_value::<ValueKind>()?.is_something();
             }
-            TopName::BaseResp => sight.error |= members.next_value::<Option<&RawValue>>()?.is_some_and(is_failed),
+            TopName::BaseResp => facts.error |= members.next_value::<Option<&RawValue>>()?.is_some_and(is_failed),
             TopName::Data | TopName::Other => skip(members)?,
         }
         Ok(())
