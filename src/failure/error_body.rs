@@ -156,7 +156,7 @@ impl Said {
     /// Adds the exception name of the header `x-amzn-errortype`: `Name`, `Name:url` or `namespace#Name`.
     pub fn add_amazon(&mut self, header: &str) {
         let name = exception(header);
-        self.codes.insert(0, squashed(name));
+        self.codes = std::iter::once(squashed(name)).chain(std::mem::take(&mut self.codes)).collect();
         self.code.get_or_insert_with(|| name.to_owned());
     }
 

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::route::not_ready;
 use super::{Edit, HeaderMap, MetricUpdate, OutgoingHeaders, Reply};
 use crate::state::StateStore;
 
@@ -128,6 +129,11 @@ impl Effects {
     /// Answers the client.
     pub fn reply(reply: Reply) -> Self {
         Self { list: vec![Effect::Reply(reply)], flow: Flow::Pause }
+    }
+
+    /// The answer to a client whose request's worker cannot be had now.
+    pub fn busy() -> Self {
+        Self::reply(not_ready())
     }
 
     pub(super) fn push(&mut self, effect: Effect) {

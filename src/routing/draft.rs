@@ -10,6 +10,7 @@
 use super::chain::{Link, chain, special};
 use super::eligible::{self, Sorted, Spared};
 use super::exclusion::{Exclusion, LeftOut, Limit, telling};
+use super::list::{take, to_end, to_front};
 use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
 use super::resolve::{self, By, Resolved};
 use super::strategy::{self, Figure, Random, Ranked, Scene};
@@ -110,9 +111,9 @@ impl<'a> Draft<'a> {
         let weighted = ranked.iter().map(|it| it.deployment).zip(weights);
         let home = affinity::home(self.config, weighted, prefix);
         let found = ranked.iter().position(|it| Some(it.deployment) == home);
-        if let Some(head) = found.and_then(|found| ranked.get_mut(..=found)) {
-            head.rotate_right(1);
-            if let Some(first) = head.first_mut() {
+        if let Some(found) = found {
+            to_front(ranked, found);
+            if let Some(first) = ranked.first_mut() {
                 first.figure = Figure::Affinity;
             }
         }
@@ -196,7 +197,7 @@ impl<'a> Draft<'a> {
                 let deployment = first.deployment;
                 let Some(why) = refused(self.config, self.inputs, stage.group, deployment) else {
                     // Those before have only such as did not grant a place: they come last.
-                    self.stages.get_mut(..leading).unwrap_or_default().rotate_left(at);
+                    to_end(self.stages.get_mut(..leading).unwrap_or_default(), at);
                     return true;
                 };
                 self.left_out.push(LeftOut { group: stage.group, deployment, why });
@@ -204,20 +205,20 @@ impl<'a> Draft<'a> {
                     let only = stage.candidates.iter().take(1).cloned().collect();
                     let alone = Stage { candidates: only, ..stage.clone() };
                     self.spared.push(Rest { until_ms, may_lead: true, stage: alone });
-                    stage.candidates.rotate_left(1);
+                    to_end(&mut stage.candidates, 1);
                 } else {
-                    stage.candidates.remove(0);
+                    take(&mut stage.candidates, 0);
                 }
                 unasked -= 1;
             }
             if stage.candidates.is_empty() {
-                self.stages.remove(at);
+                take(&mut self.stages, at);
                 leading -= 1;
             } else {
                 at += 1;
             }
         }
-        self.stages.drain(..leading.min(self.stages.len()));
+        self.stages = std::mem::take(&mut self.stages).into_iter().skip(leading).collect();
         false
     }
 
@@ -225,7 +226,8 @@ impl<'a> Draft<'a> {
     /// Returns whether there is one.
     fn ask_the_least_bad(&mut self, chain: &[GroupIndex]) -> bool {
         self.spared.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
-        let least = self.spared.iter().position(|rest| rest.may_lead).map(|at| self.spared.remove(at).stage);
+        let least = self.spared.iter().position(|rest| rest.may_lead);
+        let least = least.and_then(|at| take(&mut self.spared, at)).map(|rest| rest.stage);
         let found = least.is_some();
         self.stages.splice(..0, least);
         found

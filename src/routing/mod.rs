@@ -21,6 +21,7 @@ pub mod explain;
 mod facts;
 pub mod failover;
 mod inputs;
+mod list;
 mod plan;
 mod resolve;
 mod retries;

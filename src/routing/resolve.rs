@@ -87,9 +87,8 @@ fn captures(pattern: &str, name: &str) -> Option<Vec<String>> {
     }
     for end in ends {
         let (taken, left) = tail.split_at_checked(end)?;
-        if let Some(mut more) = captures(rest, left) {
-            more.insert(0, taken.to_owned());
-            return Some(more);
+        if let Some(more) = captures(rest, left) {
+            return Some(std::iter::once(taken.to_owned()).chain(more).collect());
         }
     }
     None

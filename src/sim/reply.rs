@@ -154,8 +154,8 @@ fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -
         Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
     });
     if fault.body == Some(Preset::CutJson) {
-        let middle = (body.len() / 2..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or_default();
-        body.truncate(middle);
+        let middle = body.floor_char_boundary(body.len() / 2);
+        body = body.get(..middle).unwrap_or_default().to_owned();
     }
     let mut reply = Reply::whole(fault.status.unwrap_or(200), JSON, body.clone());
     reply.steps = script::whole(body.into(), fault);

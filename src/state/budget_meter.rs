@@ -24,7 +24,7 @@ impl BudgetMeter {
             book.meters.clear();
             for (key, budget) in &book.account.budgets {
                 let place = meters.iter().position(|meter| meter.key == *key).unwrap_or_else(|| {
-                    let old = before.iter().position(|meter| meter.key == *key).map(|at| before.swap_remove(at));
+                    let old = before.extract_if(.., |meter| meter.key == *key).next();
                     let (spend, owed_nanos) = old.map_or_else(Default::default, |old| (old.spend, old.owed_nanos));
                     meters.push(Self { key: key.clone(), budget: *budget, spend, owed_nanos });
                     meters.len() - 1

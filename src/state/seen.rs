@@ -68,7 +68,8 @@ impl Samples {
             return;
         }
         if usize::from(self.len) == SAMPLES {
-            self.values.rotate_left(1);
+            let [_, rest @ ..] = self.values;
+            self.values = std::array::from_fn(|index| rest.get(index).copied().unwrap_or_default());
             self.len -= 1;
         }
         if let Some(value) = self.values.get_mut(usize::from(self.len)) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType, MetricType};
+use proxy_wasm::types::{BufferType, MapType, MetricType, Status};
 
 use crate::filter::{Buffer, Change, Edit, Effect, HeaderMap, Host, Map, MetricUpdate, OutgoingHeaders, Reply};
 use crate::state::{StateStore, Version};
@@ -114,7 +114,11 @@ fn send(reply: &Reply) -> Outcome {
 fn change(MetricUpdate { name, change }: MetricUpdate) -> Outcome {
     let kind = if matches!(change, Change::Set(_)) { MetricType::Gauge } else { MetricType::Counter };
     let define = |name: &String| hostcalls::define_metric(kind, name).unwrap_or_default();
-    let number = STATISTICS.with_borrow_mut(|known| *known.entry(name).or_insert_with_key(define));
+    let numbered = STATISTICS.try_with(|known| {
+        let mut known = known.try_borrow_mut().ok()?;
+        Some(*known.entry(name).or_insert_with_key(define))
+    });
+    let Ok(Some(number)) = numbered else { return Err(Status::InternalFailure) };
     match change {
         Change::Set(value) => hostcalls::record_metric(number, value),
         Change::Add(value) => hostcalls::increment_metric(number, i64::try_from(value).unwrap_or(i64::MAX)),

@@ -33,6 +33,11 @@ thread_local! {
     static WORKER: RefCell<Worker> = RefCell::new(Worker::new(RandomState::new().hash_one(0x5EED), RandomState::new()));
 }
 
+/// Does something with this thread's worker; `None` where it is at work already, which no callback of the host leads to.
+fn with_worker<T>(work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    WORKER.try_with(|worker| worker.try_borrow_mut().ok().map(|mut worker| work(&mut worker))).ok().flatten()
+}
+
 /// The context of one listener's or cluster's filter.
 struct Root {
     /// What a listener's requests are planned with; `None` in the attempt role.
@@ -41,7 +46,7 @@ struct Root {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, call: u32, _headers: usize, body: usize, _trailers: usize) {
-        WORKER.with(|worker| filter::on_call_answered(worker, call, body, &Envoy));
+        let _ = WORKER.try_with(|worker| filter::on_call_answered(worker, call, body, &Envoy));
     }
 }
 
@@ -50,7 +55,10 @@ impl RootContext for Root {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|(role, config)| match role {
             Role::Attempt => Ok(None),
-            Role::Route => WORKER.with(|worker| filter::configure(worker, config, &Envoy)).map(Some),
+            Role::Route => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
+                Ok(configured) => configured.map(Some),
+                Err(gone) => Err(gone.to_string()),
+            },
         });
         if matches!(configured, Ok(Some(_))) {
             self.set_tick_period(TICK);
@@ -59,7 +67,7 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        WORKER.with(|worker| filter::on_tick(worker, &Envoy));
+        let _ = WORKER.try_with(|worker| filter::on_tick(worker, &Envoy));
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -68,10 +76,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match &self.setup {
-            Some(setup) => {
-                let filter = WORKER.with_borrow(|worker| RouteFilter::new(Rc::clone(setup), worker));
-                Box::new(Stream(filter))
-            }
+            Some(setup) => Box::new(Stream(RouteFilter::new(Rc::clone(setup)))),
             None => Box::new(Stream(AttemptFilter::new(context_id))),
         })
     }
@@ -99,7 +104,7 @@ struct Stream<F: StreamFilter>(F);
 
 impl<F: StreamFilter> Stream<F> {
     fn on(&mut self, event: Event) -> Action {
-        let effects = WORKER.with_borrow_mut(|worker| self.0.on(event, worker));
+        let effects = with_worker(|worker| self.0.on(event, worker)).unwrap_or_else(Effects::busy);
         match effects.carry_out(&Envoy) {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,

@@ -421,7 +421,7 @@ impl Envoy {
         let context = self.context();
         let number = self.state().streams.len();
         self.state().streams.push(Stream { context, headers, has_trailers, ..Stream::default() });
-        let route = RouteFilter::new(Rc::clone(&self.setup), &self.worker.borrow());
+        let route = RouteFilter::new(Rc::clone(&self.setup));
         self.roles.insert(context, Role::Route(route));
         let mut flow = self.fire(context, Event::RequestHead { ends: pieces.is_empty() });
         for (at, piece) in pieces.iter().enumerate() {

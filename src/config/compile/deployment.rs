@@ -19,32 +19,16 @@ pub(super) fn read<'a>(
     origins: &Origins<'a>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Deployment> {
-    let Some(params) = entry.at("litellm_params") else {
-        entry.error(diagnostics, "`litellm_params` is missing", "write it with at least `model: provider/name`");
-        return None;
-    };
-    let Value::Map(_) = params.node.value else {
-        params.error(
-            diagnostics,
-            format!("this is {}, not a map", params.node.kind()),
-            "write `model: provider/name` below it",
-        );
-        return None;
-    };
+    let params = params_of(entry, diagnostics)?;
     let named = provider_name::read(&params, diagnostics);
-    if let Some((_, model)) = named
-        && model.matches('*').count() > group_name.matches('*').count()
-    {
-        let problem = format!("nothing fills the `*` of `{model}`, since `{group_name}` has fewer");
-        params.at("model").unwrap_or(params.clone()).error(diagnostics, problem, "write the model's full name");
+    if let Some((provider, model)) = named {
+        unfilled(&params, model, group_name, diagnostics);
+        unserved(entry, &params, provider.name, model, diagnostics);
     }
     let (endpoint, key, account) = match named {
         Some((provider, _)) => origins.of(&params, provider, diagnostics),
         None => (None, None, Vec::new()),
     };
-    if let Some((provider, model)) = named {
-        unserved(entry, &params, provider.name, model, diagnostics);
-    }
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
@@ -90,6 +74,28 @@ pub(super) fn read<'a>(
         facts: named.map(|(of, model)| facts::read(entry, &params, of.name, model, diagnostics)).unwrap_or_default(),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
+}
+
+/// The parameters of an entry, which it cannot do without.
+fn params_of<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Field<'a>> {
+    let Some(params) = entry.at("litellm_params") else {
+        entry.error(diagnostics, "`litellm_params` is missing", "write it with at least `model: provider/name`");
+        return None;
+    };
+    let is_map = matches!(params.node.value, Value::Map(_));
+    if !is_map {
+        let problem = format!("this is {}, not a map", params.node.kind());
+        params.error(diagnostics, problem, "write `model: provider/name` below it");
+    }
+    is_map.then_some(params)
+}
+
+/// A model's name with more `*` than its group's has.
+fn unfilled(params: &Field<'_>, model: &str, group_name: &str, diagnostics: &mut Diagnostics) {
+    if model.matches('*').count() > group_name.matches('*').count() {
+        let problem = format!("nothing fills the `*` of `{model}`, since `{group_name}` has fewer");
+        params.at("model").unwrap_or(params.clone()).error(diagnostics, problem, "write the model's full name");
+    }
 }
 
 /// Whether what a provider cannot express is left out. What is no flag is off, as in LiteLLM.

@@ -130,6 +130,23 @@ fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: b
     }
 }
 
+/// The tree with nothing but the keys that mean something, and in its entries what the environment, credentials and the router say of
+/// them; and the variables that it names.
+fn prepared(written: &Node, env: &environment::Environment<'_>, diagnostics: &mut Diagnostics) -> (Node, Vec<String>) {
+    keys::check(written, diagnostics);
+    let mut tree = keys::keep_known(written);
+    twice::check(&tree, diagnostics);
+    let variables = environment::references(&tree);
+    if !env.is_read {
+        environment::assume(&mut tree);
+    }
+    environment::put_in(&mut tree, env, diagnostics);
+    elsewhere::leave_out(&mut tree, env, diagnostics);
+    credentials::put_in(&mut tree, diagnostics);
+    defaults::put_in(&mut tree, diagnostics);
+    (tree, variables)
+}
+
 /// Compiles a tree. `whole` is that tree with the entries that were left out of it.
 fn compile_all(
     written: &Node,
@@ -138,18 +155,8 @@ fn compile_all(
     is_read: bool,
 ) -> Result<Compiled, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    keys::check(written, &mut diagnostics);
-    let mut tree = keys::keep_known(written);
-    twice::check(&tree, &mut diagnostics);
-    let variables = environment::references(&tree);
-    if !is_read {
-        environment::assume(&mut tree);
-    }
     let env = environment::Environment { read: env, of_litellm: written.entry("environment_variables"), is_read };
-    environment::put_in(&mut tree, &env, &mut diagnostics);
-    elsewhere::leave_out(&mut tree, &env, &mut diagnostics);
-    credentials::put_in(&mut tree, &mut diagnostics);
-    defaults::put_in(&mut tree, &mut diagnostics);
+    let (tree, variables) = prepared(written, &env, &mut diagnostics);
     let root = Field::root(&tree);
 
     elsewhere::check(&root, &env, &mut diagnostics);

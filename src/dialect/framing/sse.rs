@@ -150,6 +150,7 @@ impl Cutter {
         let mut carry = std::mem::take(&mut self.carry);
         carry.extend_from_slice(bytes);
         let left = self.cut(&carry, false, each)?.len();
+        #[expect(clippy::disallowed_methods, reason = "the end is at most the length")]
         carry.drain(..carry.len().saturating_sub(left));
         self.carry = carry;
         Ok(())

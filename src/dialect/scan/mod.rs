@@ -26,6 +26,7 @@ use members::{CLIENT_SIDE, Members, Object};
 
 /// The top of a client's body.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen, a flag each; any of them go together")]
 pub struct BodyScan<'a> {
     /// The model asked for.
     pub model: Cow<'a, str>,

@@ -80,7 +80,7 @@ pub fn too_large(limit: u64) -> Reply {
 /// The answer while there is no configuration, or the one a request was planned in is gone: worth trying again.
 #[must_use]
 pub fn not_ready() -> Reply {
-    let message = "The gateway is starting again. Try again in a context.".to_owned();
+    let message = "The gateway is starting again. Try again in a moment.".to_owned();
     let error =
         ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
     Reply::error(&error)

@@ -16,7 +16,7 @@ pub struct RouteFilter {
     setup: Rc<Setup>,
     /// What is asked, and how many bytes of its body have come, until that has ended.
     pending: Option<(Api, usize)>,
-    coming: Kept,
+    coming: Option<Kept>,
     flight: Option<u64>,
     /// The body that takes the place of the one of Envoy's own answer.
     replacement_body: Option<Vec<u8>>,
@@ -25,8 +25,8 @@ pub struct RouteFilter {
 impl RouteFilter {
     /// Of a request that will be planned with this.
     #[must_use]
-    pub fn new(setup: Rc<Setup>, worker: &Worker) -> Self {
-        Self { setup, pending: None, coming: worker.coming(), flight: None, replacement_body: None }
+    pub const fn new(setup: Rc<Setup>) -> Self {
+        Self { setup, pending: None, coming: None, flight: None, replacement_body: None }
     }
 
     /// What an event leads to.
@@ -37,9 +37,9 @@ impl RouteFilter {
             Event::RequestTrailers => {
                 // The end of a body that did not say so itself. No provider gets trailers.
                 let length = self.pending.map_or(0, |(_, length)| length);
-                let mut effects = self.request_body(length, true, worker, host);
-                effects.list.insert(0, Effect::SetHeaders(Map::RequestTrailers, Vec::new()));
-                effects
+                let Effects { list, flow } = self.request_body(length, true, worker, host);
+                let trailers = Effect::SetHeaders(Map::RequestTrailers, Vec::new());
+                Effects { list: std::iter::once(trailers).chain(list).collect(), flow }
             }
             Event::ResponseHead { ends } => self.response_head(ends, worker, host),
             Event::ResponseBody { length, .. } => {
@@ -74,7 +74,8 @@ impl RouteFilter {
             // Still pending: Envoy may have prepared an answer of its own, which then goes out in place of this one.
             return Effects::reply(admit::too_large(limit));
         }
-        if !worker.has_room(&self.setup, &mut self.coming, length, ends) {
+        let coming = self.coming.get_or_insert_with(|| worker.coming());
+        if !worker.has_room(&self.setup, coming, length, ends) {
             return Effects::reply(kept::refusal());
         }
         self.pending = (!ends).then_some((api, length));

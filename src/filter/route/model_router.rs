@@ -86,6 +86,6 @@ fn longest_answer(config: &RouterConfig, group: GroupIndex) -> Option<u64> {
 
 /// Whether the client is Codex, by how its user agent begins, as in LiteLLM: `codex_cli_rs/1.0`, but not `mycodex/1.0`.
 fn is_codex(agent: &str) -> bool {
-    let (name, after) = agent.as_bytes().split_at(agent.len().min(5));
+    let Some((name, after)) = agent.as_bytes().split_at_checked(5) else { return false };
     name.eq_ignore_ascii_case(b"codex") && matches!(after.first(), Some(b'-' | b'_' | b' ' | b'/'))
 }

@@ -8,6 +8,7 @@
 //! then as good as the best. Of the circle, two are drawn, and the less busy one is taken. With nothing in flight, all this is
 //! LiteLLM's choice.
 
+use super::super::list::to_front;
 use super::{Figure, Random, Ranked, Scene, sort_by};
 use crate::state::Samples;
 
@@ -38,9 +39,7 @@ pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Ra
     let (one, other) = (random.below(circle), random.below(circle));
     let busy = |index: usize| candidates.get(index).map(in_flight);
     let taken = if busy(other) < busy(one) { other } else { one };
-    if let Some(head) = candidates.get_mut(..=taken) {
-        head.rotate_right(1);
-    }
+    to_front(candidates, taken);
 }
 
 fn figure(scene: &Scene<'_>, candidate: &Ranked) -> Figure {

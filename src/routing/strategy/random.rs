@@ -43,7 +43,10 @@ impl Random {
     /// Puts things into random order.
     pub(super) fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
-            things.swap(last, self.below(last + 1));
+            // One that stays where it is is no pair.
+            if let Ok([one, other]) = things.get_disjoint_mut([last, self.below(last + 1)]) {
+                std::mem::swap(one, other);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The first of these that any candidate has decides; a candidate without it weighs nothing and is drawn only when no other is
 //! left (LiteLLM: never, while another has it). Drawing again and again without putting back gives the whole ranking.
 
+use super::super::list::to_front;
 use super::{Figure, Random, Ranked, Scene};
 use crate::config::model::{Deployment, RouterConfig};
 
@@ -15,9 +16,7 @@ pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Ra
     let mut left = candidates;
     while left.len() > 1 {
         let drawn = draw(&weights(scene.config, left), random);
-        if let Some(head) = left.get_mut(..=drawn) {
-            head.rotate_right(1);
-        }
+        to_front(left, drawn);
         left = left.split_first_mut().map_or(&mut [], |(_, rest)| rest);
     }
 }

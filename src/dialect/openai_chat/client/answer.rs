@@ -149,7 +149,7 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
     let silent = calls.is_empty() && refusal.is_none();
     let mut function_call = None;
     if context.echo.function_call {
-        function_call = calls.drain(..).next().map(|call| call.function);
+        function_call = std::mem::take(&mut calls).into_iter().next().map(|call| call.function);
     }
     let message = Said {
         role: "assistant",

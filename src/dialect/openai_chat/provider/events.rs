@@ -105,8 +105,8 @@ impl Reader {
             return None;
         }
         let mut whole = std::mem::take(&mut self.half) + inner;
-        if ends_in_half {
-            self.half = whole.split_off(whole.len().saturating_sub(6));
+        if ends_in_half && let Some((before, half)) = whole.split_at_checked(whole.len().saturating_sub(6)) {
+            (self.half, whole) = (half.to_owned(), before.to_owned());
         }
         let quoted = format!("\"{whole}\"");
         let read = serde_json::from_str::<&serde_json::value::RawValue>(&quoted).ok()?;

@@ -20,6 +20,7 @@ use crate::dialect::value_kind::{ValueKind, is_failed};
 
 /// What an answer or a chunk shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen, a flag each; any of them go together")]
 pub struct ChunkFacts {
     /// It is an error: it has a top-level `error`, or calls itself one, or says so in `base_resp` (`MiniMax`).
     pub error: bool,

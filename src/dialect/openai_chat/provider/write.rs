@@ -121,11 +121,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         user: user.filter(|user| user.len() <= LONGEST_USER),
         stream: *stream,
         stream_options: (*stream && *include_usage).then_some(StreamOptions { include_usage: true }),
-        own: Own(other
-            .iter()
-            .map(|(name, raw)| (name.as_ref(), *raw))
-            .filter(|(name, _)| OWN.contains(name))
-            .collect()),
+        own: Own(other.iter().map(|(name, raw)| (name.as_ref(), *raw)).filter(|it| OWN.contains(&it.0)).collect()),
     };
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();
