@@ -101,7 +101,7 @@ fn both_roles_share_one_vm() {
     for cluster in clusters(&bootstrap).iter().filter(|cluster| cluster["name"] != "signalbox-none") {
         let attempt = &http_filters(cluster)[0]["typed_config"]["config"];
         assert_eq!(attempt["vm_config"], route["vm_config"]);
-        assert_eq!(attempt["configuration"]["value"], attempt_configuration());
+        assert_eq!(attempt["configuration"]["value"], attempt_configuration(cluster["name"].as_str().unwrap()));
         for option in ["failure_policy", "allow_on_headers_stop_iteration"] {
             assert_eq!(attempt[option], route[option]);
         }

@@ -42,7 +42,7 @@ impl Gateway {
     fn attempt(&mut self, flight: &SharedFlight, status: impl Fn(&str) -> u16) -> (String, bool) {
         let asked = flight.borrow().next_cluster().to_owned();
         let now_ms = self.now_ms;
-        let (mut attempt, _) = Attempt::start(flight, HeaderMap::new(), None, &|| now_ms).unwrap();
+        let (mut attempt, _) = Attempt::start(flight, None, &|| now_ms).unwrap();
         self.worker.record(&self.store, flight, &|| now_ms);
         self.worker.lead_past_limits(&self.store, &mut flight.borrow_mut());
         let status = status(&asked);

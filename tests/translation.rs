@@ -56,7 +56,7 @@ fn course(flight: Flight, status: u16) -> Vec<String> {
     let mut asked = Vec::new();
     loop {
         asked.push(flight.borrow().next_cluster().to_owned());
-        let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+        let (mut attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
         if !matches!(attempt.on_headers(status, &HeaderMap::new, true), Verdict::Retry) {
             return asked;
         }
@@ -147,18 +147,18 @@ fn d3_a_connection_that_is_lost_leads_past_whom_the_request_cannot_be_told() {
     let setup = setup(&[OPEN, CLAUDE, SPARE], r#"{"open":["claude","spare"]}"#);
     for members in HIDDEN {
         let flight = Rc::new(RefCell::new(decide(&setup, "open", members).unwrap()));
-        let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+        let (attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
         assert!(!attempt.ends(&lost, 1_010), "the same again, once");
-        let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_001).unwrap();
+        let (attempt, _) = Attempt::start(&flight, None, &|| 1_001).unwrap();
         assert_eq!(flight.borrow().next_cluster(), "claude-1", "only feared yet");
         assert!(attempt.ends(&lost, 1_010), "Envoy must be told");
         assert_eq!(flight.borrow().next_cluster(), "spare-1", "{members}");
     }
     let flight = Rc::new(RefCell::new(decide(&setup, "open", &agent(4, "")).unwrap()));
-    let (attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+    let (attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
     assert!(attempt.ends(&refused, 1_010), "it could not be reached");
     assert_eq!(flight.borrow().next_cluster(), "claude-1");
-    let (_, outgoing) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+    let (_, outgoing) = Attempt::start(&flight, None, &|| 1_000).unwrap();
     let Edit::Whole(body) = outgoing.body else { panic!() };
     assert!(String::from_utf8(body).unwrap().contains("input_schema"));
 }

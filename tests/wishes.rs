@@ -53,7 +53,7 @@ fn a_rehearsal_leads_where_its_failure_would() {
         assert_eq!(flight.next_cluster(), cluster, "{member}");
         assert!(!String::from_utf8_lossy(flight.body()).contains("mock"), "the provider is not told");
         assert!(flight.take_reports().is_empty(), "health and statistics learn nothing");
-        let (attempt, _) = Attempt::start(&Rc::new(RefCell::new(flight)), HeaderMap::new(), None, &|| 1_000).unwrap();
+        let (attempt, _) = Attempt::start(&Rc::new(RefCell::new(flight)), None, &|| 1_000).unwrap();
         assert!(attempt.flight().borrow_mut().take_reports().is_empty(), "an attempt is reported when it ends");
         attempt.flight().borrow_mut().finish(false);
         let reports = attempt.flight().borrow_mut().take_reports();
@@ -111,14 +111,14 @@ fn the_requests_own_time_bounds_each_attempt() {
 fn outcome(more: &str, headers: bool) -> Outcome {
     let config = config(CHAINS, "");
     let flight = Rc::new(RefCell::new(decided(&config, more).unwrap()));
-    let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+    let (mut attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
     if headers {
         assert!(matches!(attempt.on_headers(200, &HeaderMap::new, false), Verdict::Hold));
         let verdict = attempt.on_deadline(attempt.deadline_ms().unwrap(), &Vec::new);
         assert!(matches!(verdict, Some(Verdict::Retry)));
     } else {
         let timeout_ms = flight.borrow().per_try_ms;
-        let (next, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000 + timeout_ms).unwrap();
+        let (next, _) = Attempt::start(&flight, None, &|| 1_000 + timeout_ms).unwrap();
         drop(next);
     }
     let ended = |event| if let Report::Ended(ending) = event { Some(ending.outcome) } else { None };
@@ -154,7 +154,7 @@ fn failed_over(spare: &str) -> Vec<String> {
     };
     let flights: Vec<SharedFlight> = (0..5).map(|_| depart()).collect();
     let now_ms = || 1_000;
-    let start = |flight| Attempt::start(flight, HeaderMap::new(), None, &now_ms).unwrap().0;
+    let start = |flight| Attempt::start(flight, None, &now_ms).unwrap().0;
     let mut first: Vec<Attempt> = flights.iter().map(start).collect();
     flights.iter().for_each(|flight| drop(worker.record(&store, flight, &now_ms)));
     let mut lead = |(flight, attempt): (&SharedFlight, &mut Attempt)| {
@@ -165,7 +165,7 @@ fn failed_over(spare: &str) -> Vec<String> {
     };
     let clusters = flights.iter().zip(&mut first).map(&mut lead).collect();
     for flight in &flights {
-        drop(Attempt::start(flight, HeaderMap::new(), None, &now_ms).unwrap());
+        drop(Attempt::start(flight, None, &now_ms).unwrap());
         worker.record(&store, flight, &now_ms);
     }
     clusters

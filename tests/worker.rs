@@ -9,7 +9,7 @@ use std::hash::RandomState;
 use std::rc::Rc;
 
 use memory::Memory;
-use signalbox::filter::{Api, Asked, Attempt, Change, Effect, HeaderMap, Setup, SharedFlight, Verdict, Worker};
+use signalbox::filter::{Api, Asked, Attempt, Change, Effect, Setup, SharedFlight, Verdict, Worker};
 use signalbox::routing::strategy::Random;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -74,7 +74,7 @@ impl Traffic {
                 ends = true;
                 None
             }
-            None => match Attempt::start(&flight, HeaderMap::new(), None, &|| now_ms) {
+            None => match Attempt::start(&flight, None, &|| now_ms) {
                 Ok((attempt, _)) => Some(attempt),
                 Err(_) => {
                     ends = true;
@@ -148,7 +148,7 @@ fn what_an_account_is_accused_of_is_told_to_the_operator() {
         let request = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
         let asked = Asked { api: Api::Chat, body: request, header: &|_| String::new() };
         let flight = worker.depart(&store, &setup, asked).unwrap();
-        let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| now_ms).unwrap();
+        let (mut attempt, _) = Attempt::start(&flight, None, &|| now_ms).unwrap();
         fails_with(&mut attempt, status, body);
         let news = worker.record(&store, &flight, &|| now_ms).into_iter();
         news.filter_map(|one| if let Effect::Warn(line) = one { Some(line) } else { None }).collect::<Vec<_>>()
@@ -216,7 +216,7 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
     let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
     let body = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
     let flight = worker.depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new() }).unwrap();
-    let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
+    let (mut attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
     worker.record(&store, &flight, &|| 1_000);
     worker.tick(&store, 1_050);
     assert!(told(&mut worker).contains(&"signalbox.in_flight.deployment.a Set(1)".to_owned()));
@@ -265,14 +265,13 @@ fn s3_an_attempt_finds_its_own_flight_and_no_other() {
             ids.push(worker.depart(&store, &setup, asked).unwrap().borrow().id);
         }
         let id = *ids.last().unwrap();
-        assert!(worker.flight_of_attempt(id, false).is_none(), "a later attempt's filter state, before the first");
-        let flight = worker.flight_of_attempt(id, true).unwrap();
-        let (mut attempt, _) = Attempt::start(&flight, HeaderMap::new(), None, &|| 1_000).unwrap();
-        assert!(worker.flight_of_attempt(id, true).is_none(), "a first attempt's header, after the first");
-        assert!(worker.flight_of_attempt(id, false).is_some(), "Envoy retries");
+        assert!(worker.flight_of_attempt(id ^ 1).is_none(), "another VM's");
+        let flight = worker.flight_of_attempt(id).unwrap();
+        let (mut attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
+        assert!(worker.flight_of_attempt(id).is_some(), "Envoy retries");
         attempt.on_headers(200, &Vec::new, false);
         attempt.on_body(ANSWER, true);
-        assert!(worker.flight_of_attempt(id, false).is_none(), "its client has its answer");
+        assert!(worker.flight_of_attempt(id).is_none(), "its client has its answer");
         worker.land(&store, id);
         assert!(worker.flight(id).is_none());
     }

@@ -35,10 +35,12 @@
 //!
 //! **What may follow what.**
 //! - No [`Event`] follows [`Event::Closed`]. Nothing else is certain to come: each event may be the last before it.
+//! - `A1` begins in the same turn as the plan: no other event comes in between. If one does after all, `A1` finds its flight as `A2` does.
 //! - `A(n)` is closed before `A(n+1)` reads filter state, so what a lost connection leads to is said there ([`Event::Closed`]). A lost
 //!   connection has no other event; so where it would lead is also said when an attempt begins.
 //! - A request's headers may be changed while its head is held: in [`Event::RequestHead`], and in the body's events after a
-//!   [`Flow::Pause`] there. All attempts share one map, so each writes all of it.
+//!   [`Flow::Pause`] there. All attempts share one map, so each sets
+//!   what is not so already (`http/headers.rs`). What of a client's headers goes to a provider, Envoy says (`generate`).
 //! - An answer's headers may be changed until a [`Flow::Continue`] of its head, its body or a timer ([`Effect::ResumeResponse`]); its body
 //!   while it comes, or while some of it is held. After that the answer is the client's: there is no retry, only [`Effect::ResetResponse`].
 //! - [`Effect::Reply`] of an attempt goes through `R` to the client and is never retried.
@@ -72,7 +74,7 @@ pub use exchange::{
     AttemptResult, Flight, Link, RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER, Report, SharedFlight,
 };
 pub use host::{Buffer, Effect, Effects, Event, Flow, Host, Map};
-pub use http::{Api, HeaderMap, OutgoingHeaders, Reply};
+pub use http::{Api, HeaderChanges, HeaderMap, OutgoingHeaders, Reply, RequestHeaders};
 pub use metrics::{Change, MetricUpdate};
 pub use route::RouteFilter;
 pub use setup::Setup;
@@ -80,7 +82,5 @@ pub use worker::{Asked, Worker, configure, on_call_answered, on_tick};
 
 /// The header, and its value, by which an attempt asks Envoy for a retry. Never leaves the gateway.
 pub const RETRY_HEADER: (&str, &str) = ("x-signalbox-retry", "now");
-/// The header by which the route filter tells the first attempt its flight. Stripped from what clients send, and never sent on.
-pub const FLIGHT_HEADER: &str = "x-signalbox-flight";
 /// Envoy's header for the time an attempt may take, read once when the request is first routed.
 pub const PER_TRY_TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

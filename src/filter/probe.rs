@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::Worker;
 use super::foreign::CLIENT;
-use super::http::{Api, HeaderMap, OutgoingHeaders, to_provider};
+use super::http::{HeaderMap, OutgoingHeaders, of_probe};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::{Target, client_face, provider_face};
@@ -47,7 +47,7 @@ impl Probe {
         let target =
             Target { provider: deployment.provider.name, model: &model, drop_params: true, max_output_tokens: None };
         let body = provider_face(deployment.provider.dialect).write(&request, target).ok()?.body;
-        let headers = to_provider(HeaderMap::new(), &[], deployment, Api::Chat, body.len());
+        let headers = of_probe(deployment, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })
     }

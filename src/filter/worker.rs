@@ -39,6 +39,7 @@ pub struct Asked<'a> {
 pub struct Worker {
     pub(super) setup: Option<Rc<Setup>>,
     flights: Flights,
+    pub(super) departing: Option<SharedFlight>,
     pub(super) kept: Kept,
     pub(super) coming: Kept,
     buffered: Sum,
@@ -67,6 +68,7 @@ impl Worker {
         Self {
             setup: None,
             flights: Flights::new(secret),
+            departing: None,
             kept: Kept::default(),
             coming: Kept::default(),
             buffered: Sum::new("buffered", random.next()),
@@ -106,6 +108,7 @@ impl Worker {
 
     /// Time goes on, and other workers may have learnt something. Requests then need to ask the host for neither.
     pub fn tick(&mut self, store: &dyn StateStore, now_ms: u64) {
+        self.departing = None;
         self.now_ms = now_ms;
         self.forget_probes(store);
         self.ledger.sync(store, now_ms);
@@ -215,10 +218,16 @@ impl Worker {
         self.flights.get(id)
     }
 
-    /// The flight of an attempt that begins, its first or a later one. `None`: it is not known here, or it is another request's.
+    /// The flight of an attempt that begins, by its filter state. `None`: it is not known here, or it is another request's.
     #[must_use]
-    pub fn flight_of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
-        self.flights.of_attempt(id, is_first)
+    pub fn flight_of_attempt(&self, id: u64) -> Option<SharedFlight> {
+        self.flights.of_attempt(id)
+    }
+
+    /// The flight whose plan was the last thing that happened here. Envoy makes its first attempt at once, in the same turn: so if the
+    /// beginning of an attempt is the very next event, it is that one. Each event takes this away.
+    pub(super) const fn take_departing(&mut self) -> Option<SharedFlight> {
+        self.departing.take()
     }
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays reserved for it.
@@ -360,6 +369,7 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     let headers = host.headers(Map::Call);
     let status = host::status(host, Map::Call);
     let body = host::body(host, Buffer::Call, length);
+    worker.borrow_mut().take_departing();
     worker.borrow_mut().probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
 }
 

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::answer_headers;
 use super::directory;
 use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
+use super::headers;
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
 use crate::config::model::{Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, header_text, is_pattern};
@@ -26,7 +26,10 @@ pub(super) fn deployment(
     home: Home<'_>,
 ) -> Value {
     // An answer meets the last filter first: the attempt sees it without what is forged.
-    let ours = vec![wasm_filter("attempt", &super::attempt_configuration(), home.wasm), told(deployment, config)];
+    let ours = vec![
+        wasm_filter("attempt", &super::attempt_configuration(&deployment.id), home.wasm),
+        told(deployment, config),
+    ];
     cluster(&deployment.id, ours, deployment, secret, config, home)
 }
 
@@ -108,10 +111,11 @@ pub(super) fn none() -> Value {
 }
 
 fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
-    let host = |host: &str, port| json!([{"endpoint": {"address": socket(host, port)}}]);
-    let mut endpoints = vec![json!({"lb_endpoints": host(&endpoint.host, endpoint.port)})];
+    // The host name that a request gets (`auto_host_rewrite`).
+    let named = json!({"address": socket(&endpoint.host, endpoint.port), "hostname": endpoint.authority()});
+    let mut endpoints = vec![json!({"lb_endpoints": [{"endpoint": named}]})];
     if !by_address {
-        endpoints.push(json!({"priority": 1, "lb_endpoints": host("127.0.0.1", 1)}));
+        endpoints.push(json!({"priority": 1, "lb_endpoints": [{"endpoint": {"address": socket("127.0.0.1", 1)}}]}));
     }
     endpoints
 }
@@ -157,14 +161,15 @@ fn protocol(
     })
 }
 
-/// What an answer says of who gave it. First goes what is not the provider's to say ([`answer_headers`]): `x-signalbox-*` is ours,
+/// What a request says to its deployment, and what an answer says of who gave it. Of a request goes what is not for a provider. Of an answer
+/// first goes what is not the provider's to say ([`headers`]): `x-signalbox-*` is ours,
 /// `x-envoy-*` is Envoy's (which obeys some of them), and so is whether to try again. Then comes what is known of the deployment; Envoy
 /// says it for less than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).
 fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
-    let says = |key: &str, value: &str| overwrite(key, &header_text(value));
+    let says = |key: &str, value: &str| headers::overwrite(key, &header_text(value));
     let group = config.groups.get(deployment.group).map_or("", |group| &group.name);
     let mut head = vec![
-        answer_headers::remove_others(),
+        headers::remove_from_answer(),
         says("x-signalbox-deployment", &deployment.id),
         says("x-signalbox-provider", deployment.provider.name),
         says("x-signalbox-model-group", group),
@@ -173,29 +178,22 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     if !is_pattern(&deployment.model) {
         head.push(says("x-signalbox-model", &deployment.model));
     }
-    let mut mutations =
-        json!({"response_mutations": head, "response_trailers_mutations": [answer_headers::remove_all()]});
-    let extra = extra_headers(deployment);
-    if let (false, Some(mutations)) = (extra.is_empty(), mutations.as_object_mut()) {
-        mutations.insert("request_mutations".to_owned(), json!(extra));
-    }
-    mutation(&mutations)
+    let mut request = headers::to_provider(deployment, &config.signalbox.edge.forward_headers);
+    request.extend(extra_headers(deployment));
+    mutation(&json!({
+        "request_mutations": request,
+        "response_mutations": head,
+        "response_trailers_mutations": [headers::remove_all()],
+    }))
 }
 
 /// The headers that a deployment's entry adds to its requests, but for those with a secret.
 fn extra_headers(deployment: &Deployment) -> Vec<Value> {
     let text = |header: &ExtraHeader| match &header.value {
-        HeaderValue::Text(text) => Some(overwrite(&header.name, text)),
+        HeaderValue::Text(text) => Some(headers::overwrite(&header.name, text)),
         HeaderValue::Env(_) => None,
     };
     deployment.headers.iter().filter_map(text).collect()
-}
-
-/// Sets a header, in place of one of the same name.
-fn overwrite(key: &str, value: &str) -> Value {
-    // A percent sign begins a command of Envoy's formatter.
-    let value = value.replace('%', "%%");
-    json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
 }
 
 fn mutation(mutations: &Value) -> Value {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{answer_headers, cluster, edge, listener, relay, stats};
+use super::{cluster, edge, headers, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
 
@@ -49,7 +49,7 @@ pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
         "node": {"id": "signalbox", "cluster": "signalbox"},
         "admin": {"address": address(&config.signalbox.admin), "allow_paths": [{"safe_regex": {"regex": READ_ONLY}}]},
         "bootstrap_extensions": [relay::extension()],
-        "layered_runtime": answer_headers::runtime(),
+        "layered_runtime": headers::runtime(),
         key: parts,
         "stats_config": stats::stats_config(),
         "overload_manager": edge::overload_manager(config),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::envoy::{address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
-use super::{answer_headers, edge};
+use super::{edge, headers};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -78,6 +78,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         // A stream that is cut off is so for its client at once.
         "delayed_close_timeout": "0.050s",
         "server_header_transformation": "PASS_THROUGH",
+        // Of the first attempt; the filter sets another one where a later attempt has it.
+        "scheme_header_transformation": {"match_upstream": true},
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
         "stream_idle_timeout": duration(longest_silence_ms(config) + 60_000),
         "early_header_mutation_extensions": [forged_headers(config)],
@@ -151,6 +153,7 @@ fn route(config: &RouterConfig) -> Value {
         "match": {"prefix": "/"},
         "route": {
             "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
+            "auto_host_rewrite": true,
             // No limit for the whole: an answer may be long. Attempts have theirs.
             "timeout": "0s",
             "retry_policy": {
@@ -172,13 +175,8 @@ fn route(config: &RouterConfig) -> Value {
                 "per_try_timeout": duration(config.router.timeout_or_default_ms()),
             },
         },
-        // The filter sends providers what it lists and nothing else; what goes here already, it need not read.
-        "request_headers_to_remove": [
-            "authorization", "x-api-key", "cookie", "accept-encoding",
-            "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address", "x-envoy-internal",
-        ],
         // Of our own words those that are for Envoy, of a provider's those that are for the filter.
-        "response_headers_to_remove": (OURS_TO_ENVOY.iter().chain(answer_headers::READ_ONLY).collect::<Vec<_>>()),
+        "response_headers_to_remove": (OURS_TO_ENVOY.iter().chain(headers::READ_ONLY).collect::<Vec<_>>()),
         "response_headers_to_add": told(),
     })
 }

@@ -9,9 +9,9 @@ pub mod envoy;
 pub mod keys;
 pub mod yaml;
 
-mod answer_headers;
 mod cluster;
 mod edge;
+mod headers;
 mod listener;
 mod relay;
 mod stats;
@@ -34,10 +34,10 @@ pub fn route_configuration(compiled: &Compiled) -> String {
     pretty(&json!({"role": "route", "config": config}))
 }
 
-/// The attempt filter's plugin configuration. It shares a VM with the route filter, which leaves it all that it needs.
+/// The attempt filter's plugin configuration in a cluster. It shares a VM with the route filter, which leaves it all else that it needs.
 #[must_use]
-pub fn attempt_configuration() -> String {
-    json!({"role": "attempt"}).to_string()
+pub fn attempt_configuration(cluster: &str) -> String {
+    json!({"role": "attempt", "cluster": cluster}).to_string()
 }
 
 fn pretty(json: &serde_json::Value) -> String {

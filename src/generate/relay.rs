@@ -43,7 +43,7 @@ pub(super) fn cluster(config: &RouterConfig, home: Home<'_>) -> Value {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": MAX_HEADERS},
                 "explicit_http_config": {"http_protocol_options": {}},
-                "http_filters": [wasm_filter("attempt", &super::attempt_configuration(), home.wasm), upstream_codec()],
+                "http_filters": [wasm_filter("attempt", &super::attempt_configuration(RELAY), home.wasm), upstream_codec()],
             },
         },
     })
@@ -68,6 +68,7 @@ pub(super) fn listener(config: &RouterConfig) -> Value {
         "skip_xff_append": true,
         "generate_request_id": false,
         "server_header_transformation": "PASS_THROUGH",
+        "scheme_header_transformation": {"match_upstream": true},
         // The way to here has its times, and so has the way from here.
         "stream_idle_timeout": "0s",
         "delayed_close_timeout": "0.050s",
@@ -95,7 +96,7 @@ pub(super) fn listener(config: &RouterConfig) -> Value {
                 "request_body_buffer_limit": buffer_bytes(config),
                 "routes": [{
                     "match": {"prefix": "/"},
-                    "route": {"cluster_header": "x-signalbox-relay-to", "timeout": "0s"},
+                    "route": {"cluster_header": "x-signalbox-relay-to", "timeout": "0s", "auto_host_rewrite": true},
                     "response_headers_to_add": [says],
                 }],
             }],

@@ -18,12 +18,12 @@ use host::Envoy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::filter::plugin::{self, Role};
+use crate::filter::plugin::{self, Plugin};
 use crate::filter::{self, AttemptFilter, Effects, Event, Flow, RouteFilter, Setup, Worker};
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
-    proxy_wasm::set_root_context(|_| Box::new(Root { setup: None }));
+    proxy_wasm::set_root_context(|_| Box::new(Root::Unknown));
 }}
 
 /// How exact time is to this worker, and how soon it sees what others learnt.
@@ -39,9 +39,13 @@ fn with_worker<T>(work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
 }
 
 /// The context of one listener's or cluster's filter.
-struct Root {
-    /// What a listener's requests are planned with; `None` in the attempt role.
-    setup: Option<Rc<Setup>>,
+enum Root {
+    /// Not configured yet.
+    Unknown,
+    /// What a listener's requests are planned with.
+    Route(Rc<Setup>),
+    /// The name of a cluster.
+    Attempt(Rc<str>),
 }
 
 impl Context for Root {
@@ -53,17 +57,17 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
-        let configured = plugin::read(&bytes).and_then(|(role, config)| match role {
-            Role::Attempt => Ok(None),
-            Role::Route => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
-                Ok(configured) => configured.map(Some),
+        let configured = plugin::read(&bytes).and_then(|plugin| match plugin {
+            Plugin::Attempt(cluster) => Ok(Self::Attempt(cluster.into())),
+            Plugin::Route(config) => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
+                Ok(configured) => configured.map(Self::Route),
                 Err(gone) => Err(gone.to_string()),
             },
         });
-        if matches!(configured, Ok(Some(_))) {
+        if matches!(configured, Ok(Self::Route(_))) {
             self.set_tick_period(TICK);
         }
-        configured.map(|setup| self.setup = setup).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
+        configured.map(|root| *self = root).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
     }
 
     fn on_tick(&mut self) {
@@ -75,9 +79,10 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match &self.setup {
-            Some(setup) => Box::new(Stream(RouteFilter::new(Rc::clone(setup)))),
-            None => Box::new(Stream(AttemptFilter::new(context_id))),
+        Some(match self {
+            Self::Route(setup) => Box::new(Stream(RouteFilter::new(Rc::clone(setup)))),
+            Self::Attempt(cluster) => Box::new(Stream(AttemptFilter::new(context_id, Rc::clone(cluster)))),
+            Self::Unknown => return None,
         })
     }
 }

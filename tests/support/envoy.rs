@@ -352,6 +352,8 @@ pub struct Envoy {
     config: String,
     script: Script,
     roles: HashMap<u32, Role>,
+    /// Something else happens in the worker before an attempt that Envoy makes begins.
+    pub is_busy: bool,
 }
 
 impl Envoy {
@@ -362,7 +364,7 @@ impl Envoy {
         script.state().contexts = ROOT;
         let worker = RefCell::new(Worker::new(1, RandomState::new()));
         let setup = filter::configure(&worker, config, &script).unwrap();
-        Self { worker, setup, config: config.to_owned(), script, roles: HashMap::new() }
+        Self { worker, setup, config: config.to_owned(), script, roles: HashMap::new(), is_busy: false }
     }
 
     /// The VM dies, and a fresh one takes its place. Envoy's own streams stay.
@@ -546,9 +548,13 @@ impl Envoy {
         }
         let context = self.context();
         let request = self.stream(number).body.clone();
-        let attempt = Attempt { context, cluster, request, ..Attempt::default() };
+        let attempt = Attempt { context, cluster: cluster.clone(), request, ..Attempt::default() };
         self.stream(number).attempts.push(attempt);
-        self.roles.insert(context, Role::Attempt(AttemptFilter::new(context)));
+        self.roles.insert(context, Role::Attempt(AttemptFilter::new(context, cluster.into())));
+        if self.is_busy {
+            self.script.at(ROOT, None);
+            filter::on_tick(&self.worker, &self.script);
+        }
         self.fire(context, Event::RequestHead { ends: false });
         if self.replied(number) {
             return;
@@ -565,11 +571,24 @@ impl Envoy {
     }
 
     fn send(&mut self, number: usize) {
+        self.pass_cluster(number);
         let headers = self.stream(number).headers.clone();
         let body = self.attempt(number).request.clone();
         let sent = Message { headers, body, ended: true, is_cut: false };
         assert_eq!(sent.header("content-length"), Some(sent.body.len().to_string()), "the provider would wait");
         self.attempt(number).sent = Some(sent);
+    }
+
+    /// The filter of the cluster behind ours, as it is generated: of the client's headers those go on that are for a provider.
+    fn pass_cluster(&mut self, number: usize) {
+        if self.attempt(number).cluster == RELAY {
+            return;
+        }
+        let headers = &mut self.stream(number).headers;
+        headers.retain(|(name, _)| {
+            name.starts_with(':') || matches!(name.as_str(), "content-length" | "user-agent" | "accept")
+        });
+        headers.push(("content-type".to_owned(), b"application/json".to_vec()));
     }
 
     fn retry(&mut self, number: usize) {

@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::super::exchange::relayed_flight;
+use super::super::exchange::RELAY_FLIGHT_HEADER;
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
-use super::super::http::{HeaderMap, flight_of};
 use super::super::properties;
 use super::super::route::not_ready;
 use super::super::{Flight, RETRY_HEADER};
@@ -24,8 +23,10 @@ pub struct AttemptFilter(Rc<RefCell<Context>>);
 struct Context {
     /// The host's number for it.
     id: u32,
-    /// A flight whose body Envoy has, what its client said, and the cluster: all waits for the body.
-    pending: Option<(SharedFlight, HeaderMap, Option<String>)>,
+    /// The cluster that Envoy took.
+    cluster: Rc<str>,
+    /// A flight whose body Envoy has, which waits for that.
+    pending: Option<SharedFlight>,
     attempt: Option<Attempt>,
     /// What becomes of the request's body, which follows its head.
     body: Option<Edit>,
@@ -36,18 +37,20 @@ struct Context {
 }
 
 impl AttemptFilter {
-    /// By the host's number for it.
+    /// By the host's number for it, and the cluster that it is in.
     #[must_use]
-    pub fn new(id: u32) -> Self {
-        let context = Context { id, pending: None, attempt: None, body: None, is_delayed: false, has_buffer: false };
+    pub fn new(id: u32, cluster: Rc<str>) -> Self {
+        let context =
+            Context { id, cluster, pending: None, attempt: None, body: None, is_delayed: false, has_buffer: false };
         Self(Rc::new(RefCell::new(context)))
     }
 
     /// What an event leads to.
     pub fn on(&self, event: Event, worker: &mut Worker, host: &dyn Host) -> Effects {
         let mut context = self.0.borrow_mut();
+        let departing = worker.take_departing();
         match event {
-            Event::RequestHead { .. } => context.request_head(self, worker, host),
+            Event::RequestHead { .. } => context.request_head(departing, self, worker, host),
             Event::RequestBody { length, ends } => context.request_body(length, ends, self, worker, host),
             // The end of a body that did not say so itself.
             Event::RequestTrailers => context.request_body(u32::MAX as usize, true, self, worker, host),
@@ -67,36 +70,40 @@ impl AttemptFilter {
 }
 
 impl Context {
-    fn request_head(&mut self, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
-        let client = host.headers(Map::Request);
-        if let Some(id) = relayed_flight(&client).filter(|_| properties::selected(host).is_none()) {
-            return pass_on(worker.flight(id), client);
-        }
-        let (cluster, id) =
-            flight_of(&client).map_or_else(|| properties::selected(host).unzip(), |id| (None, Some(id)));
-        let first = cluster.is_none();
-        let Some(flight) = id.and_then(|id| worker.flight_of_attempt(id, first)) else {
-            // The VM that planned it is gone, or no route filter ran: nothing may go on unrewritten, nor as another request.
-            return Effects::reply(not_ready());
-        };
+    fn request_head(
+        &mut self,
+        departing: Option<SharedFlight>,
+        this: &AttemptFilter,
+        worker: &mut Worker,
+        host: &dyn Host,
+    ) -> Effects {
+        let departing = departing.filter(|flight| {
+            let flight = flight.borrow();
+            flight.is_fresh() && flight.next_cluster() == &*self.cluster
+        });
+        let selected = || properties::selected(host).and_then(|(_, id)| worker.flight_of_attempt(id));
+        let Some(flight) = departing.or_else(selected) else { return self.relayed(worker, host) };
         if flight.borrow().is_with_envoy() {
-            self.pending = Some((flight, client, cluster));
+            self.pending = Some(flight);
             return Effects { flow: Flow::Pause, ..Effects::none() };
         }
-        self.begin(&flight, client, cluster.as_deref(), (this, worker, host))
+        self.begin(&flight, this, worker, host)
+    }
+
+    /// What comes from the relay was rewritten before. Anything else that no flight is known for stays here: the VM that planned it is gone,
+    /// or no route filter ran. Nothing may go on unrewritten, nor as another request.
+    fn relayed(&self, worker: &Worker, host: &dyn Host) -> Effects {
+        let id = host.header(Map::Request, RELAY_FLIGHT_HEADER).and_then(|id| id.parse().ok());
+        let flight = id.and_then(|id| worker.flight(id));
+        let is_own = flight.is_some_and(|flight| flight.borrow().is_relayed_to(&self.cluster));
+        if is_own { Effects::none() } else { Effects::reply(not_ready()) }
     }
 
     /// Begins the attempt, while the head of the request is still held.
-    fn begin(
-        &mut self,
-        flight: &SharedFlight,
-        client: HeaderMap,
-        cluster: Option<&str>,
-        (this, worker, host): (&AttemptFilter, &mut Worker, &dyn Host),
-    ) -> Effects {
+    fn begin(&mut self, flight: &SharedFlight, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
         let mut effects = Effects::none();
         let is_timed = flight.borrow().is_timed();
-        let started = Attempt::start(flight, client, cluster, &|| clock(is_timed, worker, host));
+        let started = Attempt::start(flight, Some(&self.cluster), &|| clock(is_timed, worker, host));
         flight.borrow_mut().give_up_body();
         worker.report(host, flight, &mut effects);
         let (attempt, outgoing) = match started {
@@ -107,7 +114,8 @@ impl Context {
                 return effects;
             }
         };
-        effects.push(Effect::SetHeaders(Map::Request, outgoing.headers));
+        let set = |(name, value)| Effect::SetHeader(Map::Request, Cow::Borrowed(name), Some(value));
+        effects.list.extend(outgoing.headers.into_iter().map(set));
         if flight.borrow().cursor().next_moves() {
             lead_on(flight, worker, host, &mut effects);
         }
@@ -135,9 +143,9 @@ impl Context {
         if !ends {
             return effects;
         }
-        if let Some((flight, client, cluster)) = self.pending.take() {
+        if let Some(flight) = self.pending.take() {
             flight.borrow_mut().lend_body(host::body(host, Buffer::Request, length));
-            effects = self.begin(&flight, client, cluster.as_deref(), (this, worker, host));
+            effects = self.begin(&flight, this, worker, host);
             if self.attempt.is_none() {
                 return effects;
             }
@@ -286,11 +294,4 @@ fn effects_of(verdict: Verdict, length: usize, attempt: &Attempt, worker: &mut W
         Verdict::CutOff => effects.push(Effect::ResetResponse),
     }
     effects
-}
-
-/// What comes from the relay was rewritten before.
-fn pass_on(flight: Option<SharedFlight>, headers: HeaderMap) -> Effects {
-    let headers = flight.and_then(|flight| flight.borrow().relayed(headers));
-    let Some(headers) = headers else { return Effects::reply(not_ready()) };
-    Effects { list: vec![Effect::SetHeaders(Map::Request, headers)], ..Effects::none() }
 }

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
-use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, to_provider};
+use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
 use super::kept::Kept;
 use super::{Api, Flight, Link};
 use crate::chat::{Failure, FailureClass, Usage};
@@ -84,7 +84,6 @@ impl Attempt {
     /// The reply to the client where the request cannot be said in the provider's dialect.
     pub fn start(
         flight: &Rc<RefCell<Flight>>,
-        client: HeaderMap,
         cluster: Option<&str>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(Self, Outgoing), Reply> {
@@ -115,12 +114,10 @@ impl Attempt {
                 return Err(reply);
             }
         };
-        let mut headers =
-            to_provider(client, &this.config.signalbox.edge.forward_headers, deployment, this.api, length);
-        if way != Way::Direct {
-            headers.append(&mut exchange::to_relay(&this, deployment, way));
-        }
         let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
+        let relayed = if way == Way::Direct { Vec::new() } else { exchange::to_relay(&this, deployment, way) };
+        let mut headers = this.header_changes(place, length, way);
+        headers.extend(relayed);
         this.dropped = apart.dropped;
         let (kept, echo, phase) = (this.body.kept_part(), apart.echo, Phase::Head);
         let flight = Rc::clone(flight);

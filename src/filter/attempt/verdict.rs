@@ -1,6 +1,6 @@
 //! What an attempt tells the shell to do: effects as values.
 
-use super::super::http::{OutgoingHeaders, Reply};
+use super::super::http::{HeaderChanges, Reply};
 
 /// What becomes of a body in Envoy's hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Edit {
 /// The request of one attempt.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// All its headers.
-    pub headers: OutgoingHeaders,
+    /// Headers to set.
+    pub headers: HeaderChanges,
     /// What becomes of the client's body.
     pub body: Edit,
     /// Not to be sent sooner than so many milliseconds from now.

@@ -51,12 +51,10 @@ impl Flights {
         self.by_id.get(&id).cloned()
     }
 
-    /// The flight that an attempt says is its own: by the header of a first attempt, or by the filter state of a later one. A flight whose
-    /// attempts stand elsewhere, or whose client has its answer already, is another request's.
-    pub(in crate::filter) fn of_attempt(&self, id: u64, is_first: bool) -> Option<SharedFlight> {
+    /// The flight that an attempt's filter state names. One whose client has its answer already is another request's.
+    pub(in crate::filter) fn of_attempt(&self, id: u64) -> Option<SharedFlight> {
         let flight = self.by_id.get(&id)?;
-        let is_its = flight.try_borrow().is_ok_and(|flight| flight.is_fresh() == is_first && !flight.is_answered());
-        is_its.then(|| Rc::clone(flight))
+        flight.try_borrow().is_ok_and(|flight| !flight.is_answered()).then(|| Rc::clone(flight))
     }
 
     /// Forgets a flight.

@@ -39,7 +39,7 @@ pub(super) use flights::Flights;
 pub use flights::SharedFlight;
 pub(super) use relay::failure as relay_failure;
 pub use relay::{RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER};
-pub(super) use relay::{relayed_flight, to_relay};
+pub(super) use relay::{RELAY_FLIGHT_HEADER, to_relay};
 pub use request::Request;
 pub use result::{AttemptResult, Report};
 pub use stage::Clock;
@@ -48,7 +48,7 @@ pub use timeouts::Way;
 pub(super) use timeouts::{Limits, MARGIN_MS, Times, times};
 
 use super::Api;
-use super::http::Reply;
+use super::http::{HeaderChanges, Reply, RequestHeaders};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex, StrategyName};
@@ -71,6 +71,8 @@ pub struct Flight {
     translated: Option<(Place, Encoded)>,
     /// The client's fields that the latest attempt left out, because its provider cannot express them.
     pub(super) dropped: Vec<String>,
+    /// What the request's headers say in Envoy's hands.
+    headers: RequestHeaders,
     /// What deployments are known to refuse of what the gateway adds.
     refused: Rc<Refused>,
     /// What the state is yet to learn.
@@ -97,6 +99,7 @@ impl Flight {
             stage: Stage::Planned,
             reserved: None,
             dropped: Vec::new(),
+            headers: RequestHeaders::default(),
             refused: Rc::default(),
             reports: Vec::with_capacity(2),
         }
@@ -189,6 +192,11 @@ impl Flight {
 
     // --- Dealing with the state
 
+    /// What is known of the headers that its client sent.
+    pub(super) fn know_headers(&mut self, headers: RequestHeaders) {
+        self.headers = headers;
+    }
+
     /// It departs: what its first attempt holds in the books, and what deployments are known to refuse.
     pub(super) fn depart(&mut self, reserved: Option<Reservation>, refused: &Rc<Refused>) {
         self.reserved = reserved;
@@ -228,6 +236,12 @@ impl Flight {
     }
 
     // --- Attempts
+
+    /// What an attempt at this place, with a body of this length, changes of the request's headers.
+    pub(super) fn header_changes(&mut self, place: Place, length: usize, way: Way) -> HeaderChanges {
+        let Some((_, deployment)) = self.cursor.deployment(&self.request, place) else { return Vec::new() };
+        self.headers.changes(deployment, self.request.api, length, way == Way::Direct)
+    }
 
     /// The next attempt begins at this place. Returns its number.
     pub(super) fn begin(&mut self, place: Place, way: Way, clock: Clock, client_deadline: bool) -> usize {

@@ -1,13 +1,12 @@
 //! The relay: a listener inside the same Envoy that sends an attempt on to its deployment, under a time of its own.
 //!
 //! The attempt filter meets such an attempt twice. As itself it translates, judges and retries as ever, and names in headers where the
-//! relay is to send it and how long that may take. As what the relay sends on it only takes those headers out again.
+//! relay is to send it and how long that may take. As what the relay sends on it only asks whether it is one of its own: Envoy takes
+//! those headers out with all others that are not for a provider.
 //!
 //! **Invariant:** nothing goes on to a deployment that no open attempt of this worker sent there.
 
-use std::borrow::Cow;
-
-use super::super::http::{HeaderMap, OutgoingHeaders};
+use super::super::http::{HeaderChanges, HeaderMap};
 use super::{Flight, Way};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::Deployment;
@@ -19,53 +18,32 @@ pub const RELAY_TO_HEADER: &str = "x-signalbox-relay-to";
 /// How long the relay waits for an answer's head, in milliseconds.
 pub const RELAY_LIMIT_HEADER: &str = "x-signalbox-relay-limit";
 /// Whose attempt it is that the relay sends on.
-const RELAY_FLIGHT_HEADER: &str = "x-signalbox-relay-flight";
+pub(in crate::filter) const RELAY_FLIGHT_HEADER: &str = "x-signalbox-relay-flight";
 /// The relay's word for how its answer came about: Envoy's response code details.
 pub const RELAY_SAYS_HEADER: &str = "x-signalbox-relay-says";
 /// What it says of an answer that is its deployment's own.
 const FROM_DEPLOYMENT: &str = "via_upstream";
 
 /// What the relay needs to know of an attempt.
-pub(in crate::filter) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> OutgoingHeaders {
-    let mut headers: OutgoingHeaders = Vec::with_capacity(4);
-    let mut set = |name: &'static str, value: Vec<u8>| headers.push((name.into(), value.into()));
-    set(RELAY_TO_HEADER, deployment.id.clone().into_bytes());
-    set(RELAY_LIMIT_HEADER, flight.relayed_ms(deployment).to_string().into_bytes());
-    set(RELAY_FLIGHT_HEADER, flight.id.to_string().into_bytes());
+pub(in crate::filter) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> HeaderChanges {
+    let mut headers = vec![
+        (RELAY_TO_HEADER, deployment.id.clone()),
+        (RELAY_LIMIT_HEADER, flight.relayed_ms(deployment).to_string()),
+        (RELAY_FLIGHT_HEADER, flight.id.to_string()),
+    ];
     if way == Way::LastRelay {
         // The relay answers `100 Continue` at once, which Envoy keeps to itself, and which stops its timer.
-        set("expect", b"100-continue".to_vec());
+        headers.push(("expect", "100-continue".to_owned()));
     }
     headers
 }
 
-/// The flight of a request that may come from the relay. It may also be the next attempt after one that took the relay, since attempts
-/// share their headers: that one has its flight in filter state.
-#[must_use]
-pub(in crate::filter) fn relayed_flight(headers: &HeaderMap) -> Option<u64> {
-    let (_, value) = headers.iter().find(|(name, _)| name == RELAY_FLIGHT_HEADER)?;
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
 impl Flight {
-    /// The headers of what the relay sends on, without those that were for the relay. `None`: the attempt that is open did not send it.
+    /// Whether the relay may send an attempt of it on to a cluster: the one that is open took the relay to get there.
     #[must_use]
-    pub fn relayed(&self, headers: HeaderMap) -> Option<OutgoingHeaders> {
-        let (_, deployment) = self.stage.open().and_then(|open| self.deployment(open.place))?;
-        let (_, to) = headers.iter().find(|(name, _)| name == RELAY_TO_HEADER)?;
-        if self.cursor.way_taken() == Way::Direct || *to != deployment.id.as_bytes() {
-            return None;
-        }
-        let scheme: &'static [u8] = if deployment.endpoint.tls { b"https" } else { b"http" };
-        let is_own = |name: &str| name.starts_with("x-signalbox-") || name.starts_with("x-forwarded-") || name == "via";
-        let kept = headers.into_iter().filter(|(name, _)| !is_own(name));
-        Some(
-            kept.map(|(name, value)| {
-                let value: Cow<'static, [u8]> = if name == ":scheme" { scheme.into() } else { value.into() };
-                (name.into(), value)
-            })
-            .collect(),
-        )
+    pub fn is_relayed_to(&self, cluster: &str) -> bool {
+        let open = self.stage.open().and_then(|open| self.deployment(open.place));
+        self.cursor.way_taken() != Way::Direct && open.is_some_and(|(_, deployment)| deployment.id == cluster)
     }
 }
 

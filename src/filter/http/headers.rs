@@ -1,12 +1,14 @@
-//! Which headers cross the gateway: an allow-list towards providers; towards clients all but what is withheld.
+//! Which headers cross the gateway, and what an attempt changes of them.
 //!
 //! A provider gets nothing of the client's but what it needs to answer: no credentials of the client's, no addresses, nothing
-//! internal. Each attempt builds the whole list, because all attempts of a request share one map and would else see what the one
-//! before them put there.
+//! internal. Envoy sees to that: the filter behind this one in each cluster has an allow-list, and sets what is the same for all requests of a
+//! deployment (see `generate`). What differs from request to request is left to an attempt, which sets only what is not so already, because
+//! each call costs.
+//!
+//! **Invariant:** all attempts of a request share one map, and [`RequestHeaders`] knows what the last one left there.
 
 use std::borrow::Cow;
 
-use super::super::FLIGHT_HEADER;
 use super::Api;
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::Dialect;
@@ -15,47 +17,112 @@ use crate::provider::Dialect;
 pub type HeaderMap = Vec<(String, Vec<u8>)>;
 /// The same, as it is given to the host: most of it stands in the binary.
 pub type OutgoingHeaders = Vec<(Cow<'static, str>, Cow<'static, [u8]>)>;
+/// Headers of a request that are set one by one.
+pub type HeaderChanges = Vec<(&'static str, String)>;
 
-/// What a client may say to a provider, beside what `signalbox.forward_headers` names.
-const FORWARDED: &[&str] = &["user-agent", "accept", "traceparent", "tracestate", "openai-beta", "anthropic-beta"];
 /// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
 pub(in crate::filter) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];
 /// What else of a failed answer never passes: how long to wait is said in our own words, or not at all.
 pub(in crate::filter) const OF_FAILURE: &[&str] =
     &["content-encoding", "content-length", "retry-after", "retry-after-ms"];
 
-/// The headers of one attempt.
-pub(in crate::filter) fn to_provider(
-    client: HeaderMap,
-    more: &[String],
-    deployment: &Deployment,
-    api: Api,
-    length: usize,
-) -> OutgoingHeaders {
-    let Endpoint { tls, path, .. } = &deployment.endpoint;
-    let provider = deployment.provider;
-    let below = if provider.dialect == Dialect::OpenAi && api != Api::Chat { api.path() } else { provider.chat_path };
-    let mut headers: OutgoingHeaders = Vec::with_capacity(16);
-    let mut set = |name: &'static str, value: Cow<'static, [u8]>| headers.push((name.into(), value));
-    set(":method", b"POST".into());
-    set(":scheme", if *tls { b"https".into() } else { b"http".into() });
-    set(":authority", deployment.endpoint.authority().into_bytes().into());
-    set(":path", [path.as_bytes(), below.as_bytes()].concat().into());
-    set("content-type", b"application/json".into());
-    set("content-length", length.to_string().into_bytes().into());
-    set("accept-encoding", b"identity".into());
-    for (name, value) in provider.headers {
-        set(name, value.as_bytes().into());
+/// What a request's headers in Envoy's hands say, as far as it is known and as far as attempts change it.
+#[derive(Debug, Default)]
+pub struct RequestHeaders {
+    /// `:path`.
+    pub path: Option<String>,
+    /// `content-length`.
+    pub length: Option<usize>,
+    /// Whether `:scheme` is `https`. Envoy sets that of the first attempt.
+    is_https: Option<bool>,
+}
+
+impl RequestHeaders {
+    /// What the next attempt changes. `is_direct`: it goes straight to its deployment, not by the relay.
+    pub(in crate::filter) fn changes(
+        &mut self,
+        deployment: &Deployment,
+        api: Api,
+        length: usize,
+        is_direct: bool,
+    ) -> HeaderChanges {
+        let Endpoint { tls, path, .. } = &deployment.endpoint;
+        let below = below(deployment, api);
+        let mut changes = Vec::new();
+        if self.path.as_ref().and_then(|known| known.strip_prefix(path.as_str())) != Some(below) {
+            let path = [path.as_str(), below].concat();
+            changes.push((":path", path.clone()));
+            self.path = Some(path);
+        }
+        if self.length.replace(length) != Some(length) {
+            changes.push(("content-length", length.to_string()));
+        }
+        let is_https = *tls && is_direct;
+        if self.is_https.replace(is_https).is_some_and(|known| known != is_https) {
+            changes.push((":scheme", if is_https { "https" } else { "http" }.to_owned()));
+        }
+        changes
     }
-    let forwarded = client.into_iter().filter(|(name, _)| FORWARDED.contains(&name.as_str()) || more.contains(name));
-    headers.extend(forwarded.map(|(name, value)| (name.into(), value.into())));
+}
+
+/// What follows on the path of a deployment's base URL.
+fn below(deployment: &Deployment, api: Api) -> &'static str {
+    let provider = deployment.provider;
+    if provider.dialect == Dialect::OpenAi && api != Api::Chat { api.path() } else { provider.chat_path }
+}
+
+/// The headers of a question of our own.
+pub(in crate::filter) fn of_probe(deployment: &Deployment, length: usize) -> OutgoingHeaders {
+    let Endpoint { tls, path, .. } = &deployment.endpoint;
+    let path = [path.as_str(), below(deployment, Api::Chat)].concat();
+    let fixed = |name: &'static str, value: &'static str| (name.into(), value.as_bytes().into());
+    let mut headers: OutgoingHeaders = vec![
+        fixed(":method", "POST"),
+        fixed(":scheme", if *tls { "https" } else { "http" }),
+        (":authority".into(), deployment.endpoint.authority().into_bytes().into()),
+        (":path".into(), path.into_bytes().into()),
+        fixed("content-type", "application/json"),
+        ("content-length".into(), length.to_string().into_bytes().into()),
+        fixed("accept-encoding", "identity"),
+    ];
+    headers.extend(deployment.provider.headers.iter().map(|(name, value)| fixed(name, value)));
     headers
 }
 
-/// The flight of a request: the first attempt finds it in the headers, which it reads anyway; the later ones, whose headers the
-/// first one replaced, in filter state, which costs more.
-#[must_use]
-pub fn flight_of(headers: &HeaderMap) -> Option<u64> {
-    let (_, value) = headers.iter().find(|(name, _)| name == FLIGHT_HEADER)?;
-    std::str::from_utf8(value).ok()?.parse().ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::compile::compile_json;
+
+    #[test]
+    fn an_attempt_changes_only_what_is_not_so_already() {
+        let config = r#"{"model_list": [
+            {"model_name": "m", "litellm_params": {"model": "openai/a", "api_base": "http://h/v1"}},
+            {"model_name": "m", "litellm_params": {"model": "openai/b", "api_base": "https://h/openai"}},
+            {"model_name": "m", "litellm_params": {"model": "anthropic/c"}}]}"#;
+        let config = compile_json(config).unwrap();
+        let [plain, other, claude] = config.deployments.as_slice() else { panic!() };
+        let mut headers = RequestHeaders {
+            path: Some("/v1/chat/completions".to_owned()),
+            length: Some(7),
+            ..RequestHeaders::default()
+        };
+        assert_eq!(headers.changes(plain, Api::Chat, 7, true), []);
+        assert_eq!(headers.changes(plain, Api::Chat, 8, true), [("content-length", "8".to_owned())]);
+        let all = [
+            (":path", "/openai/chat/completions".to_owned()),
+            ("content-length", "9".to_owned()),
+            (":scheme", "https".to_owned()),
+        ];
+        assert_eq!(headers.changes(other, Api::Chat, 9, true), all);
+        assert_eq!(headers.changes(other, Api::Chat, 9, false), [(":scheme", "http".to_owned())], "to the relay");
+        assert_eq!(headers.changes(other, Api::Chat, 9, false), []);
+        assert_eq!(headers.changes(other, Api::Embeddings, 9, false), [(":path", "/openai/embeddings".to_owned())]);
+        let claude = RequestHeaders::default().changes(claude, Api::Chat, 9, true);
+        assert_eq!(
+            claude,
+            [(":path", "/v1/messages".to_owned()), ("content-length", "9".to_owned())],
+            "nothing is known"
+        );
+    }
 }

@@ -5,8 +5,8 @@ mod paths;
 mod refusal;
 mod reply;
 
-pub use headers::{HeaderMap, OutgoingHeaders};
-pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, flight_of, to_provider};
+pub use headers::{HeaderChanges, HeaderMap, OutgoingHeaders, RequestHeaders};
+pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, of_probe};
 pub use paths::Api;
 pub(super) use paths::{Asked, asked};
 pub(super) use refusal::LONG_WAIT_MS;

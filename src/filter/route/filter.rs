@@ -5,10 +5,11 @@
 use std::rc::Rc;
 
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
+use super::super::http::RequestHeaders;
 use super::super::kept::{self, Kept};
 use super::super::properties;
 use super::super::worker::{Asked, Worker};
-use super::super::{Api, Edit, FLIGHT_HEADER, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
+use super::super::{Api, Edit, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 use super::admit::{self, Admission, HttpHead};
 
 /// One request of a client.
@@ -16,6 +17,8 @@ pub struct RouteFilter {
     setup: Rc<Setup>,
     /// What is asked, and how many bytes of its body have come, until that has ended.
     pending: Option<(Api, usize)>,
+    /// What is known of the request's headers.
+    headers: RequestHeaders,
     coming: Option<Kept>,
     flight: Option<u64>,
     /// The body that takes the place of the one of Envoy's own answer.
@@ -25,12 +28,14 @@ pub struct RouteFilter {
 impl RouteFilter {
     /// Of a request that will be planned with this.
     #[must_use]
-    pub const fn new(setup: Rc<Setup>) -> Self {
-        Self { setup, pending: None, coming: None, flight: None, replacement_body: None }
+    pub fn new(setup: Rc<Setup>) -> Self {
+        let headers = RequestHeaders::default();
+        Self { setup, pending: None, headers, coming: None, flight: None, replacement_body: None }
     }
 
     /// What an event leads to.
     pub fn on(&mut self, event: Event, worker: &mut Worker, host: &dyn Host) -> Effects {
+        worker.take_departing();
         match event {
             Event::RequestHead { ends } => self.request_head(ends, worker, host),
             Event::RequestBody { length, ends } => self.request_body(length, ends, worker, host),
@@ -62,6 +67,7 @@ impl RouteFilter {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Await(api) => {
                 self.pending = Some((api, 0));
+                self.headers.path = Some(path);
                 Effects { flow: Flow::Pause, ..Effects::none() }
             }
         }
@@ -91,18 +97,18 @@ impl RouteFilter {
 
     fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, Reply> {
         let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
-        let flight = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
-        let flight = flight.borrow();
-        let set =
-            |name: &'static str, value: u64| Effect::SetHeader(Map::Request, name.into(), Some(value.to_string()));
+        let shared = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
+        let mut flight = shared.borrow_mut();
+        flight.know_headers(std::mem::take(&mut self.headers));
         let mut effects = Effects::none();
         if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
-            effects.push(set(PER_TRY_TIMEOUT_HEADER, flight.per_try_ms));
+            let per_try_ms = flight.per_try_ms.to_string();
+            effects.push(Effect::SetHeader(Map::Request, PER_TRY_TIMEOUT_HEADER.into(), Some(per_try_ms)));
         }
         effects.push(properties::next_cluster(&flight));
-        effects.push(set(FLIGHT_HEADER, flight.id));
         effects.push(Effect::ClearRouteCache);
         self.flight = Some(flight.id);
+        worker.departing = Some(Rc::clone(&shared));
         Ok(effects)
     }
 

@@ -1,15 +1,24 @@
-//! What of an answer's headers gets in: an allow-list.
+//! Which headers cross the gateway, either way: allow-lists.
 //!
-//! A provider's site says more than its answer: HSTS, CORS, redirects, challenges, the name of the account. Envoy's filter removes by
-//! names that match, and its regular expressions cannot say "all but", so the list is turned into the expression of all other names.
-//! Each name costs a match, so this stands where an answer comes in, before anything of ours is added to it.
+//! A client says more than a provider has to know: its credentials, its address, what is internal. A provider's site says more than its
+//! answer: HSTS, CORS, redirects, challenges, the name of the account. Envoy's filter removes by names that match, and its regular
+//! expressions cannot say "all but", so each list is turned into the expression of all other names. Each name costs a match, so the lists stand
+//! in the clusters, where an answer comes in, before anything of ours is added to it.
 //!
-//! **Invariant:** what is not on the list is removed, whatever a provider thinks of next, and so is whatever is said in our name or Envoy's.
+//! **Invariant:** what is not on a list is removed, whatever a client or a provider thinks of next, and so is whatever is said in our name or
+//! Envoy's.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::config::model::Deployment;
+
+/// What a client may say to a provider, beside what `signalbox.forward_headers` names.
+const TO_PROVIDER: &[&str] =
+    &["content-length", "user-agent", "accept", "traceparent", "tracestate", "openai-beta", "anthropic-beta"];
+/// What is said to each provider, whatever its client says.
+const SAID: &[(&str, &str)] = &[("content-type", "application/json"), ("accept-encoding", "identity")];
 /// Whole names that reach a client.
 const NAMES: &[&str] = &[
     "content-type",
@@ -35,15 +44,29 @@ pub(super) fn runtime() -> Value {
     json!({"layers": [{"name": "signalbox", "static_layer": limits}]})
 }
 
-/// The mutation that removes all other headers.
-pub(super) fn remove_others() -> Value {
+/// What becomes of a request's headers on their way to a deployment.
+pub(super) fn to_provider(deployment: &Deployment, forwarded: &[String]) -> Vec<Value> {
+    let names: Vec<&str> = TO_PROVIDER.iter().copied().chain(forwarded.iter().map(String::as_str)).collect();
+    let said = SAID.iter().chain(deployment.provider.headers).map(|(name, value)| overwrite(name, value));
+    [remove(&all_but(&names, &[]))].into_iter().chain(said).collect()
+}
+
+/// Removes from an answer's headers what is not a provider's to say.
+pub(super) fn remove_from_answer() -> Value {
     let names: Vec<&str> = NAMES.iter().chain(READ_ONLY).copied().collect();
     remove(&all_but(&names, BEGINNINGS))
 }
 
-/// The mutation for trailers, none of which is on any list.
+/// Removes all trailers, none of which is on any list.
 pub(super) fn remove_all() -> Value {
     remove(".+")
+}
+
+/// Sets a header, in place of one of the same name.
+pub(super) fn overwrite(key: &str, value: &str) -> Value {
+    // A percent sign begins a command of Envoy's formatter.
+    let value = value.replace('%', "%%");
+    json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
 }
 
 fn remove(regex: &str) -> Value {
@@ -81,7 +104,7 @@ impl Tree {
 }
 
 fn escaped(letter: char) -> String {
-    if letter.is_ascii_alphanumeric() { letter.to_string() } else { format!("\\{letter}") }
+    if letter.is_ascii_alphanumeric() || letter == '_' { letter.to_string() } else { format!("\\{letter}") }
 }
 
 /// The expression of all names but these, and but those that begin so. `:status` and its kin are no names.
