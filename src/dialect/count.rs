@@ -10,9 +10,14 @@ const MOST: f64 = 9_007_199_254_740_992.0;
 
 /// A count: `3`, `3.0` or `"3"`. Anything else, `null` among it, is none.
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    Ok(count_of(<&RawValue>::deserialize(deserializer)?.get().as_bytes()))
+}
+
+/// The same of a value as it stands.
+pub fn count_of(raw: &[u8]) -> Option<u64> {
+    let raw = std::str::from_utf8(raw).ok()?;
     let number = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).trim();
-    Ok(number.parse().ok().or_else(|| whole(number.parse().ok()?)))
+    number.parse().ok().or_else(|| whole(number.parse().ok()?))
 }
 
 /// A float that is a whole number.

@@ -2,8 +2,7 @@
 //!
 //! **Invariant:** looks at the value's text as it stands, so half an emoji or a number out of range, which clients read, is no fault.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use crate::json::Scan;
 
 /// What a value shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,38 +24,29 @@ impl ValueKind {
     }
 
     /// What the text of a value shows.
-    pub fn of(raw: &str) -> Self {
+    pub fn of(raw: impl AsRef<[u8]>) -> Self {
+        let raw = raw.as_ref();
         match raw {
-            "null" | "false" | "0" | r#""""# => Self::Nothing,
-            r#""error""# => Self::Error,
-            r#""ping""# | r#""keepalive""# | r#""heartbeat""# => Self::Ping,
-            _ if inside(raw, '[', ']').or_else(|| inside(raw, '{', '}')).is_some_and(str::is_empty) => Self::Nothing,
+            b"null" | b"false" | b"0" | b"\"\"" => Self::Nothing,
+            b"\"error\"" => Self::Error,
+            b"\"ping\"" | b"\"keepalive\"" | b"\"heartbeat\"" => Self::Ping,
+            [b'[', inner @ .., b']'] | [b'{', inner @ .., b'}'] if inner.trim_ascii().is_empty() => Self::Nothing,
             _ => Self::Something,
         }
     }
 }
 
-fn inside(raw: &str, open: char, close: char) -> Option<&str> {
-    Some(raw.strip_prefix(open)?.strip_suffix(close)?.trim_ascii())
-}
-
-impl<'de> Deserialize<'de> for ValueKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::of(<&RawValue>::deserialize(deserializer)?.get()))
-    }
-}
-
-/// How `MiniMax` says within a good status how it went.
-#[derive(Deserialize)]
-struct BaseResp<'a> {
-    #[serde(borrow, default)]
-    status_code: Option<&'a RawValue>,
-}
-
-/// Whether a `base_resp` tells of a failure: it has a code other than 0.
+/// Whether a `base_resp` tells of a failure, with which `MiniMax` says within a good status how it went: it has a code other than 0.
 #[must_use]
-pub fn is_failed(base_resp: &RawValue) -> bool {
-    let code = serde_json::from_str::<BaseResp<'_>>(base_resp.get()).ok().and_then(|said| said.status_code);
-    code.map(|code| code.get().trim_matches('"'))
-        .is_some_and(|code| !code.is_empty() && ValueKind::of(code).is_something())
+pub fn is_failed(base_resp: impl AsRef<[u8]>) -> bool {
+    let mut code: &[u8] = b"";
+    let walked = Scan::new(base_resp.as_ref()).object(|scan, name| {
+        let value = scan.value()?;
+        if name == b"status_code" {
+            code = if value == b"null" { b"" } else { value };
+        }
+        Some(())
+    });
+    let code = code.strip_prefix(b"\"").and_then(|code| code.strip_suffix(b"\"")).unwrap_or(code);
+    walked.is_some() && !code.is_empty() && ValueKind::of(code).is_something()
 }

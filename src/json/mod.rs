@@ -82,6 +82,18 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Walks over a value of any form; if it is an object, like [`Self::object`].
+    #[inline]
+    pub fn any_object(&mut self, each: impl FnMut(&mut Self, &[u8]) -> Option<()>) -> Option<()> {
+        if self.peek()? == b'{' { self.object(each) } else { self.skip() }
+    }
+
+    /// Walks over a value of any form; if it is a list, like [`Self::list`].
+    #[inline]
+    pub fn any_list(&mut self, each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        if self.peek()? == b'[' { self.list(each) } else { self.skip() }
+    }
+
     /// Walks over a value of any form, and gives it as it stands.
     #[inline]
     pub fn value(&mut self) -> Option<&'a [u8]> {

@@ -128,7 +128,8 @@ fn parsed<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
 
 /// Whether a document is an error without calling itself one: with an error of OpenAI's shape, or in `MiniMax`'s way.
 pub(super) fn is_error(error: Option<&RawValue>, base_resp: Option<&RawValue>) -> bool {
-    error.is_some_and(|error| ValueKind::of(error.get()).is_something()) || base_resp.is_some_and(is_failed)
+    error.is_some_and(|error| ValueKind::of(error.get()).is_something())
+        || base_resp.is_some_and(|said| is_failed(said.get()))
 }
 
 /// Why the model refused, where it did and says so.

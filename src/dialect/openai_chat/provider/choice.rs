@@ -3,38 +3,20 @@
 //! **Invariant:** a choice is an answer if it has a message (or, of a completion, a text) and if that says something or says why it
 //! ended. An empty text that ended is one; a message that is `null` or missing is none.
 
-use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess};
-use serde_json::value::RawValue;
-
-use super::scan::ChunkFacts;
-use super::walk::{Look, Walk, skip};
+use super::scan::{ChunkFacts, kind};
 use crate::dialect::Awaited;
 use crate::dialect::no_answer::is_breakdown;
 use crate::dialect::value_kind::ValueKind;
+use crate::json::Scan;
 
-/// The list of choices.
-pub struct Choices<'s> {
-    pub facts: &'s mut ChunkFacts,
-    pub look: bool,
-    pub awaited: Awaited,
-}
-
-impl Look for Choices<'_> {
-    type Name = IgnoredAny;
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, _: IgnoredAny, members: &mut A) -> Result<(), A::Error> {
-        skip(members)
+/// Walks over one item of the list of choices, and adds what it shows to the facts of the whole.
+pub fn choice(scan: &mut Scan<'_>, facts: &mut ChunkFacts, look: bool, awaited: Awaited) -> Option<()> {
+    let mut choice = Choice { awaited, is_one: scan.peek()? == b'{', ..Choice::default() };
+    scan.any_object(|scan, name| choice.member(scan, name, look))?;
+    if choice.is_one && !choice.is_of_another_api() {
+        choice.add_to(facts);
     }
-
-    fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
-        let mut choice = Choice { look: self.look, awaited: self.awaited, ..Choice::default() };
-        let is_one = items.next_element_seed(Walk(&mut choice))?.is_some();
-        if choice.is_one && !choice.is_of_another_api() {
-            choice.add_to(self.facts);
-        }
-        Ok(is_one)
-    }
+    Some(())
 }
 
 /// Why a choice ended.
@@ -50,8 +32,8 @@ enum End {
 }
 
 impl End {
-    fn of(raw: &str) -> Self {
-        let word = raw.trim_matches('"');
+    fn of(raw: &[u8]) -> Self {
+        let word = text(raw).trim_matches('"');
         match word {
             // Alibaba's spells it out.
             "null" => Self::Open,
@@ -65,8 +47,7 @@ impl End {
 
 /// One choice.
 #[derive(Default)]
-pub struct Choice {
-    look: bool,
+struct Choice {
     awaited: Awaited,
     is_one: bool,
     /// It has a completion's text though a chat is awaited.
@@ -105,50 +86,29 @@ impl Choice {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-pub enum ChoiceName {
-    Index,
-    Delta,
-    Message,
-    Text,
-    FinishReason,
-    Error,
-    #[serde(other)]
-    Other,
-}
-
-impl Look for Choice {
-    type Name = ChoiceName;
-
-    fn object(&mut self) {
-        self.is_one = true;
-    }
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: ChoiceName, members: &mut A) -> Result<(), A::Error> {
+impl Choice {
+    /// Walks over one of its members.
+    fn member(&mut self, scan: &mut Scan<'_>, name: &[u8], look: bool) -> Option<()> {
         match name {
-            ChoiceName::Index => {
-                let raw = members.next_value::<&RawValue>()?.get();
-                self.index = raw.trim_matches('"').parse().unwrap_or_default();
-            }
-            ChoiceName::FinishReason => self.end = End::of(members.next_value::<&RawValue>()?.get()),
-            ChoiceName::Error => self.error |= members.next_value::<ValueKind>()?.is_something(),
-            ChoiceName::Delta if self.look => members.next_value_seed(Walk(&mut self.delta))?,
-            ChoiceName::Message if self.look => members.next_value_seed(Walk(&mut self.message))?,
-            ChoiceName::Text if self.look => {
-                let raw = members.next_value::<&RawValue>()?.get();
-                let is_text = raw.starts_with('"');
+            b"index" => self.index = text(scan.value()?).trim_matches('"').parse().unwrap_or_default(),
+            b"finish_reason" => self.end = End::of(scan.value()?),
+            b"error" => self.error |= kind(scan)?.is_something(),
+            b"delta" if look => self.delta.walk(scan)?,
+            b"message" if look => self.message.walk(scan)?,
+            b"text" if look => {
+                let raw = scan.value()?;
+                let is_text = raw.starts_with(b"\"");
                 if self.awaited != Awaited::Completion {
                     self.is_text = is_text;
-                    return Ok(());
+                    return Some(());
                 }
                 let meaningful = ValueKind::of(raw).is_something();
                 self.message = Said { is_one: is_text, has_members: is_text, meaningful };
                 self.delta.meaningful |= meaningful;
             }
-            _ => skip(members)?,
+            _ => scan.skip()?,
         }
-        Ok(())
+        Some(())
     }
 }
 
@@ -162,35 +122,24 @@ struct Said {
     meaningful: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum SaidName {
-    Content,
-    ToolCalls,
-    FunctionCall,
-    ReasoningContent,
-    Reasoning,
-    ReasoningDetails,
-    Refusal,
-    Audio,
-    Images,
-    #[serde(other)]
-    Other,
+impl Said {
+    fn walk(&mut self, scan: &mut Scan<'_>) -> Option<()> {
+        self.is_one |= scan.peek()? == b'{';
+        scan.any_object(|scan, name| {
+            self.has_members = true;
+            match name {
+                b"content" | b"tool_calls" | b"function_call" | b"reasoning_content" | b"reasoning"
+                | b"reasoning_details" | b"refusal" | b"audio" | b"images" => {
+                    self.meaningful |= kind(scan)?.is_something();
+                    Some(())
+                }
+                _ => scan.skip(),
+            }
+        })
+    }
 }
 
-impl Look for Said {
-    type Name = SaidName;
-
-    fn object(&mut self) {
-        self.is_one = true;
-    }
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: SaidName, members: &mut A) -> Result<(), A::Error> {
-        self.has_members = true;
-        match name {
-            SaidName::Other => skip(members)?,
-            _ => self.meaningful |= members.next_value::<ValueKind>()?.is_something(),
-        }
-        Ok(())
-    }
+/// A short value that needs no unescaping.
+fn text(raw: &[u8]) -> &str {
+    std::str::from_utf8(raw).unwrap_or_default()
 }

@@ -11,7 +11,6 @@ mod reasoning;
 mod scan;
 mod stream_scan;
 mod usage;
-mod walk;
 mod wire;
 mod write;
 

@@ -1,22 +1,18 @@
 //! What the router sees of an answer, or of one chunk of it, in one pass over its JSON.
 //!
 //! This is the hottest path of the product: every token of every stream comes by. So nothing is built, nothing copied: the
-//! parser walks the document, and a few names on three levels are looked at. Deltas are looked into only until something
+//! document is walked over, and a few names on three levels are looked at. Deltas are looked into only until something
 //! meaningful has come.
 //!
 //! **Invariant:** `Some` means that all of it is one JSON object. A known name with a value of an unknown form is no fault:
 //! then nothing is seen of it.
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
-use serde_json::value::RawValue;
-
-use super::choice::Choices;
+use super::choice::choice;
 use super::usage;
-use super::walk::{Look, Walk, skip, skip_item};
 use crate::chat::Usage;
 use crate::dialect::Awaited;
 use crate::dialect::value_kind::{ValueKind, is_failed};
+use crate::json::Scan;
 
 /// What an answer or a chunk shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,123 +47,65 @@ pub struct ChunkFacts {
 
 /// Reads one document; into its deltas and messages only where `look`. Nothing is seen where the text is not a JSON object.
 pub fn read(text: &str, look: bool, awaited: Awaited) -> Option<ChunkFacts> {
-    if !text.trim_ascii_start().starts_with('{') {
-        return None;
-    }
     let mut facts = ChunkFacts::default();
-    let mut parser = serde_json::Deserializer::from_str(text);
-    Walk(&mut Top { facts: &mut facts, look, awaited }).deserialize(&mut parser).and_then(|()| parser.end()).ok()?;
+    let mut scan = Scan::new(text.as_bytes());
+    scan.object(|scan, name| member(scan, name, &mut facts, look, awaited))?;
+    scan.end()?;
     facts.answer |= facts.prompt_filter;
     Some(facts)
 }
 
-/// The document itself.
-struct Top<'s> {
-    facts: &'s mut ChunkFacts,
-    look: bool,
-    awaited: Awaited,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum TopName {
-    Id,
-    Type,
-    Object,
-    Choices,
-    Data,
-    Output,
-    Usage,
-    Error,
-    XGroq,
-    PromptFilterResults,
-    BaseResp,
-    #[serde(other)]
-    Other,
-}
-
-impl Look for Top<'_> {
-    type Name = TopName;
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: TopName, members: &mut A) -> Result<(), A::Error> {
-        let Self { facts, look, awaited } = self;
-        match name {
-            TopName::Id => facts.no_id = !members.next_value::<ValueKind>()?.is_something(),
-            TopName::Type | TopName::Object => match members.next_value()? {
-                ValueKind::Error => facts.error = true,
-                ValueKind::Ping => facts.ping = true,
-                ValueKind::Nothing | ValueKind::Something => {}
-            },
-            TopName::Choices => {
-                facts.chunk = true;
-                members.next_value_seed(Walk(&mut Choices { facts, look: *look, awaited: *awaited }))?;
-            }
-            TopName::Data if *look && *awaited == Awaited::Embeddings => {
-                members.next_value_seed(Walk(&mut Embeddings { found: &mut facts.answer }))?
-            }
-            TopName::Output => facts.answer |= members.next_value::<ValueKind>()?.is_something(),
-            TopName::Usage => {
-                facts.chunk = true;
-                facts.usage = members.next_value::<Option<&RawValue>>()?.and_then(usage::read);
-            }
-            TopName::Error => facts.error |= members.next_value::<ValueKind>()?.is_something(),
-            TopName::XGroq => {
-                facts.chunk = true;
-                let groq = members.next_value::<Option<&RawValue>>()?.and_then(usage::read_groq);
-                facts.usage = facts.usage.or(groq);
-            }
-            TopName::PromptFilterResults => {
-                facts.chunk = true;
-                facts.prompt_filter = members.next_value::<ValueKind>()?.is_something();
-            }
-            TopName::BaseResp => facts.error |= members.next_value::<Option<&RawValue>>()?.is_some_and(is_failed),
-            TopName::Data | TopName::Other => skip(members)?,
+/// One member of the document itself.
+fn member(scan: &mut Scan<'_>, name: &[u8], facts: &mut ChunkFacts, look: bool, awaited: Awaited) -> Option<()> {
+    match name {
+        b"id" => facts.no_id = !kind(scan)?.is_something(),
+        b"type" | b"object" => match kind(scan)? {
+            ValueKind::Error => facts.error = true,
+            ValueKind::Ping => facts.ping = true,
+            ValueKind::Nothing | ValueKind::Something => {}
+        },
+        b"choices" => {
+            facts.chunk = true;
+            scan.any_list(|scan| choice(scan, facts, look, awaited))?;
         }
-        Ok(())
-    }
-}
-
-/// A list of embeddings. One will do.
-struct Embeddings<'s> {
-    found: &'s mut bool,
-}
-
-impl Look for Embeddings<'_> {
-    type Name = IgnoredAny;
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, _: IgnoredAny, members: &mut A) -> Result<(), A::Error> {
-        skip(members)
-    }
-
-    fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
-        if *self.found {
-            return skip_item(items);
+        b"data" if look && awaited == Awaited::Embeddings => {
+            scan.any_list(|scan| embedding(scan, &mut facts.answer))?
         }
-        Ok(items.next_element_seed(Walk(&mut Embedding { found: self.found }))?.is_some())
-    }
-}
-
-struct Embedding<'s> {
-    found: &'s mut bool,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum EmbeddingName {
-    #[serde(alias = "embeddings")]
-    Embedding,
-    #[serde(other)]
-    Other,
-}
-
-impl Look for Embedding<'_> {
-    type Name = EmbeddingName;
-
-    fn member<'de, A: MapAccess<'de>>(&mut self, name: EmbeddingName, members: &mut A) -> Result<(), A::Error> {
-        match name {
-            EmbeddingName::Embedding => *self.found |= members.next_value::<ValueKind>()?.is_something(),
-            EmbeddingName::Other => skip(members)?,
+        b"output" => facts.answer |= kind(scan)?.is_something(),
+        b"usage" => {
+            facts.chunk = true;
+            facts.usage = usage::read(scan.value()?);
         }
-        Ok(())
+        b"error" => facts.error |= kind(scan)?.is_something(),
+        b"x_groq" => {
+            facts.chunk = true;
+            facts.usage = facts.usage.or(usage::read_groq(scan.value()?));
+        }
+        b"prompt_filter_results" => {
+            facts.chunk = true;
+            facts.prompt_filter = kind(scan)?.is_something();
+        }
+        b"base_resp" => facts.error |= is_failed(scan.value()?),
+        _ => scan.skip()?,
     }
+    Some(())
+}
+
+/// One item of a list of embeddings. One will do.
+fn embedding(scan: &mut Scan<'_>, found: &mut bool) -> Option<()> {
+    if *found {
+        return scan.skip();
+    }
+    scan.any_object(|scan, name| {
+        if !matches!(name, b"embedding" | b"embeddings") {
+            return scan.skip();
+        }
+        *found |= kind(scan)?.is_something();
+        Some(())
+    })
+}
+
+/// What the next value shows.
+pub fn kind(scan: &mut Scan<'_>) -> Option<ValueKind> {
+    Some(ValueKind::of(scan.value()?))
 }

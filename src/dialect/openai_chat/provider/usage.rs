@@ -2,58 +2,74 @@
 //!
 //! **Invariant:** a usage that cannot be read is no usage, never an error: it is for accounting, not for the client.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::chat::Usage;
-use crate::dialect::count::{any_or_none, count};
+use crate::dialect::count::count_of;
+use crate::json::Scan;
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Counts {
-    #[serde(default, deserialize_with = "count")]
     prompt_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     completion_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     total_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "any_or_none")]
-    prompt_tokens_details: Option<Details>,
-    #[serde(default, deserialize_with = "any_or_none")]
-    completion_tokens_details: Option<Details>,
+    prompt_tokens_details: Details,
+    completion_tokens_details: Details,
     /// DeepSeek.
-    #[serde(default, deserialize_with = "count")]
     prompt_cache_hit_tokens: Option<u64>,
     /// Mistral.
-    #[serde(default, deserialize_with = "count")]
     num_cached_tokens: Option<u64>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Default)]
 struct Details {
-    #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     cache_write_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
     reasoning_tokens: Option<u64>,
 }
 
-/// Groq's extension, where its streams put usage.
-#[derive(Deserialize)]
-struct Groq<'a> {
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
+impl Counts {
+    fn member(&mut self, scan: &mut Scan<'_>, name: &[u8]) -> Option<()> {
+        let known = match name {
+            b"prompt_tokens" => &mut self.prompt_tokens,
+            b"completion_tokens" => &mut self.completion_tokens,
+            b"total_tokens" => &mut self.total_tokens,
+            b"prompt_cache_hit_tokens" => &mut self.prompt_cache_hit_tokens,
+            b"num_cached_tokens" => &mut self.num_cached_tokens,
+            b"prompt_tokens_details" => {
+                return scan.any_object(|scan, name| self.prompt_tokens_details.member(scan, name));
+            }
+            b"completion_tokens_details" => {
+                return scan.any_object(|scan, name| self.completion_tokens_details.member(scan, name));
+            }
+            _ => return scan.skip(),
+        };
+        *known = count_of(scan.value()?);
+        Some(())
+    }
+}
+
+impl Details {
+    fn member(&mut self, scan: &mut Scan<'_>, name: &[u8]) -> Option<()> {
+        let known = match name {
+            b"cached_tokens" => &mut self.cached_tokens,
+            b"cache_write_tokens" => &mut self.cache_write_tokens,
+            b"reasoning_tokens" => &mut self.reasoning_tokens,
+            _ => return scan.skip(),
+        };
+        *known = count_of(scan.value()?);
+        Some(())
+    }
 }
 
 /// The value of `usage`.
-pub fn read(raw: &RawValue) -> Option<Usage> {
-    let counts: Counts = serde_json::from_str(raw.get()).ok()?;
+pub fn read(raw: &[u8]) -> Option<Usage> {
+    let mut counts = Counts::default();
+    Scan::new(raw).object(|scan, name| counts.member(scan, name))?;
     if counts.prompt_tokens.is_none() && counts.completion_tokens.is_none() {
         return None;
     }
     let (prompt, completion) = (counts.prompt_tokens.unwrap_or(0), counts.completion_tokens.unwrap_or(0));
-    let prompt_details = counts.prompt_tokens_details.unwrap_or_default();
-    let reasoning = counts.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+    let prompt_details = counts.prompt_tokens_details;
+    let reasoning = counts.completion_tokens_details.reasoning_tokens.unwrap_or(0);
     // xAI counts reasoning beside the completion; its total tells.
     let beside = counts.total_tokens == prompt.checked_add(completion).and_then(|sum| sum.checked_add(reasoning));
     let cached = prompt_details.cached_tokens.or(counts.prompt_cache_hit_tokens).or(counts.num_cached_tokens);
@@ -66,9 +82,17 @@ pub fn read(raw: &RawValue) -> Option<Usage> {
     })
 }
 
-/// The value of `x_groq`.
-pub fn read_groq(raw: &RawValue) -> Option<Usage> {
-    read(serde_json::from_str::<Groq<'_>>(raw.get()).ok()?.usage?)
+/// The value of `x_groq`, Groq's extension, where its streams put usage.
+pub fn read_groq(raw: &[u8]) -> Option<Usage> {
+    let mut usage = None;
+    Scan::new(raw).any_object(|scan, name| {
+        let value = scan.value()?;
+        if name == b"usage" {
+            usage = read(value);
+        }
+        Some(())
+    })?;
+    usage
 }
 
 #[cfg(test)]
@@ -76,7 +100,7 @@ mod tests {
     use super::*;
 
     fn usage(text: &str) -> Option<Usage> {
-        read(serde_json::from_str(text).unwrap())
+        read(text.as_bytes())
     }
 
     #[test]
