@@ -112,7 +112,7 @@ $(PYTHON): tests/requirements.txt
 	@touch $@
 
 # These tests wait more than they work, so there are more processes than cores. `SIDE_BY_SIDE=` plays them one by one.
-SIDE_BY_SIDE := -n 4 --dist loadgroup
+SIDE_BY_SIDE := -n 4
 test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the real Envoy, scripted providers, the official SDK
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/e2e
 

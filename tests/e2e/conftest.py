@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "support")]
 
@@ -42,13 +43,20 @@ def gateway(tmp_path):
         one.close()
 
 
+class Spread(LoadScopeScheduling):
+    """Tests that share what is made for their module go to one process together, all others to whichever is free."""
+
+    def _split_scope(self, nodeid):
+        file = Path(__file__).with_name(Path(nodeid.split("::")[0]).name)
+        return str(file) if 'scope="module"' in file.read_text() else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Spread(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Tests that share what is made for their module go to one process together, all others to whichever is free. Those that take long
-    begin first, so that no process is left with them at the end."""
-    for item in items:
-        scopes = {definition.scope for definitions in item._fixtureinfo.name2fixturedefs.values() for definition in definitions}
-        if scopes & {"module", "class"}:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    """Those that take long begin first, so that no process is left with them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

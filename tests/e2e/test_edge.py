@@ -247,7 +247,7 @@ def test_s4_a_body_that_drips_has_its_time(provider, gateway):
 @pytest.mark.parametrize("ends_with", ["silence", "leaving"])
 def test_s4_slow_clients_with_much_to_say_are_bounded(provider, gateway, ends_with):
     """Forty uploads that never end, together eight times what may be held of them: past that they are refused, and others are served."""
-    limits = {"max_buffered_bytes": 50_000_000, "max_request_bytes": 12_000_000, "request_body_timeout": 20}
+    limits = {"max_buffered_bytes": 50_000_000, "max_request_bytes": 12_000_000, "request_body_timeout": 10}
     envoy = gateway(deployment("m", provider(whole("fine"))), signalbox=limits)
     before = int(envoy.stats()["server.memory_allocated"])
     slow = []

@@ -8,14 +8,10 @@ import openai
 import pytest
 from anthropic_wire import message
 from gateway import deployment
+from minute import within_a_minute
 from provider import USAGE, answer, silent, whole
 
 HELLO = [{"role": "user", "content": "hello"}]
-
-
-def early_in_a_minute():
-    if time.time() % 60 > 45:
-        time.sleep(61 - time.time() % 60)
 
 
 def ask(envoy, model="m", **more):
@@ -23,10 +19,10 @@ def ask(envoy, model="m", **more):
     return got.headers["x-signalbox-deployment"]
 
 
+@within_a_minute
 def test_a_limit_of_requests_ends_with_its_minute(provider, gateway):
     upstream = provider()
     envoy = gateway(deployment("m", upstream, rpm=3), router={"routing_strategy": "usage-based-routing-v2"})
-    early_in_a_minute()
     for _ in range(3):
         ask(envoy)
     with pytest.raises(openai.RateLimitError) as full:
@@ -37,6 +33,7 @@ def test_a_limit_of_requests_ends_with_its_minute(provider, gateway):
     assert len(upstream.requests) == 3
 
 
+@within_a_minute
 def test_a_limit_of_tokens_moves_requests_to_who_has_room(provider, gateway):
     first, second = provider(whole("x", usage=USAGE | {"prompt_tokens": 95, "total_tokens": 98})), provider()
     envoy = gateway(
@@ -44,7 +41,6 @@ def test_a_limit_of_tokens_moves_requests_to_who_has_room(provider, gateway):
         deployment("m", second, id="second", order=2),
         router={"optional_pre_call_checks": ["enforce_model_rate_limits"]},
     )
-    early_in_a_minute()
     assert [ask(envoy) for _ in range(3)] == ["first", "second", "second"]
 
 
@@ -83,9 +79,9 @@ def test_so_is_anthropics_own_word(provider, gateway):
     assert [ask(envoy) for _ in range(3)] == ["first", "second", "second"]
 
 
+@within_a_minute
 def test_a_failure_leads_past_who_has_no_room(provider, gateway):
     """Ten requests fail together at the first; the second takes two a minute, the spare one takes the rest."""
-    early_in_a_minute()
 
     def down(connection, _request):
         time.sleep(0.5)

@@ -13,6 +13,7 @@ import urllib.request
 
 import pytest
 from gateway import deployment
+from minute import within_a_minute
 
 BODY = json.dumps({"model": "main", "messages": [{"role": "user", "content": "hello"}]}).encode()
 ANSWER = json.dumps(
@@ -87,11 +88,6 @@ def stats(envoy, name):
     return values
 
 
-def early_in_a_minute():
-    if time.time() % 60 > 40:
-        time.sleep(61 - time.time() % 60)
-
-
 def play(scenario):
     return asyncio.run(scenario())
 
@@ -131,8 +127,8 @@ def test_no_request_stays_in_flight_after_ten_thousand_of_which_a_third_left(gat
     play(scenario)
 
 
+@within_a_minute
 def test_a_limit_of_requests_holds_for_both_workers_together(gateway):
-    early_in_a_minute()
 
     async def scenario():
         upstream = await Upstream().start()

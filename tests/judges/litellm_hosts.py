@@ -6,9 +6,12 @@ proxy does before it makes the Router is done here by hand: references are resol
 """
 
 import asyncio
+import contextlib
 import copy
+import importlib
 import multiprocessing
 import os
+import sys
 
 import litellm_oracle  # noqa: F401 (no socket, no log)
 import httpx
@@ -72,11 +75,21 @@ def _try(config, env, pipe):
                 pass
             found[name] = sent[0] if sent else None
     finally:
-        pipe.send(found)
+        pipe.send((found, list(sys.modules)))
 
 
 def destinations(config, env):
     """For each model group the first request that LiteLLM sends: `url`, `keys`, `body`. `None`: it sends nothing."""
+    found, modules = _in_a_process(config, env)
+    # Most of LiteLLM is imported when it is first used. The next process need not do that again.
+    for name in modules:
+        if name not in sys.modules:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+    return found
+
+
+def _in_a_process(config, env):
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_try, args=(config, env, theirs))
