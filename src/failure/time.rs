@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** any text is read without overflow; what is no time is `None`.
 
+use std::time::UNIX_EPOCH;
+
 /// A decimal number times `scale`, in whole milliseconds. Casting saturates, so no number is too large.
 pub fn scaled(text: &str, scale: f64) -> Option<u64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -73,25 +75,10 @@ fn clock_ms(text: &str) -> Option<u64> {
     in_range.then_some((hours * 3600 + minutes * 60 + seconds) * 1000)
 }
 
-/// Unix seconds of an HTTP date: in the form that servers send (`Sun, 06 Nov 1994 08:49:37 GMT`), and in the two that are obsolete
-/// (`Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`).
+/// Unix seconds of an HTTP date, in any of its three forms.
 pub fn http_date(text: &str) -> Option<u64> {
-    if let Some((_, date)) = text.strip_suffix(" GMT").and_then(|text| text.split_once(", ")) {
-        let mut words = date.split([' ', '-']);
-        let (day, name, year) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
-        let number: u64 = year.parse().ok()?;
-        // Two digits are of the half century before and after 2000.
-        let year = if year.len() == 2 { number + if number < 70 { 2000 } else { 1900 } } else { number };
-        return unix_seconds((year, month(name)?, day), words.next()?);
-    }
-    let mut words = text.split_ascii_whitespace().skip(1);
-    let (name, day, clock, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    unix_seconds((year.parse().ok()?, month(name)?, day.parse().ok()?), clock)
-}
-
-fn month(name: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    MONTHS.iter().zip(1_u64..).find(|(month, _)| **month == name).map(|(_, number)| number)
+    let time = httpdate::parse_http_date(text).ok()?;
+    Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// Unix seconds of a date as RFC 3339 has it (`2025-08-24T12:03:34Z`, `2025-08-24T14:03:34.5+02:00`), without the fraction.
