@@ -232,7 +232,7 @@ impl Worker {
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays reserved for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
-        let reservation = self.flights.land(id).and_then(|flight| flight.borrow_mut().take_reserved());
+        let reservation = self.flights.land(id).and_then(|flight| flight.try_borrow_mut().ok()?.take_reserved());
         if let Some(reservation) = reservation {
             self.ledger.cancel(store, reservation, self.now_ms);
         }
@@ -247,8 +247,8 @@ impl Worker {
         flight: &RefCell<Flight>,
         exact_ms: &dyn Fn() -> u64,
     ) -> Vec<Effect> {
-        let mut flight = flight.borrow_mut();
         let mut news = Vec::new();
+        let Ok(mut flight) = flight.try_borrow_mut() else { return news };
         for event in flight.take_reports() {
             match event {
                 Report::Refused { id, member } => {
@@ -313,7 +313,7 @@ impl Worker {
         flight: &RefCell<Flight>,
         headers: &dyn Fn() -> HeaderMap,
     ) {
-        let flight = flight.borrow();
+        let Ok(flight) = flight.try_borrow() else { return };
         let Some((deployment, reservation)) = flight.open_reservation() else { return };
         let index = self.index(&flight, deployment);
         let Some(read_ms) = index.and_then(|index| self.limits_read_ms.get_mut(index)) else { return };
@@ -339,27 +339,35 @@ impl Worker {
 /// # Errors
 /// What is wrong with it.
 pub fn configure(worker: &RefCell<Worker>, json: &str, host: &dyn Host) -> Result<Rc<Setup>, String> {
-    worker.borrow_mut().configure(json, host, host.now_ms())
+    let busy = || "the worker is at work".to_owned();
+    with(worker, |worker| worker.configure(json, host, host.now_ms())).ok_or_else(busy)?
+}
+
+/// Does something with a worker. `None` while something else does, which no event of the host leads to.
+fn with<T>(worker: &RefCell<Worker>, work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    worker.try_borrow_mut().ok().map(|mut worker| work(&mut worker))
 }
 
 /// A tick of the root context: what others learnt is read, what was counted is told, attempts whose time has come are woken, and cooling
 /// deployments are asked.
 pub fn on_tick(worker: &RefCell<Worker>, host: &dyn Host) {
     let now_ms = host.now_ms();
-    worker.borrow_mut().tick(host, now_ms);
-    let updates = worker.borrow_mut().statistics();
-    updates.into_iter().for_each(|update| host.carry_out(Effect::Metric(update)));
-    let due = worker.borrow_mut().timers.due(now_ms);
-    for (context, attempt) in due {
+    let updates = with(worker, |worker| {
+        worker.tick(host, now_ms);
+        worker.statistics()
+    });
+    updates.into_iter().flatten().for_each(|update| host.carry_out(Effect::Metric(update)));
+    let due = with(worker, |worker| worker.timers.due(now_ms));
+    for (context, attempt) in due.into_iter().flatten() {
         if host.enter(context) {
-            let effects = attempt.on(Event::Timer, &mut worker.borrow_mut(), host);
-            effects.carry_out(host);
+            let effects = with(worker, |worker| attempt.on(Event::Timer, worker, host));
+            effects.map(|effects| effects.carry_out(host));
         }
     }
-    let probes = worker.borrow_mut().probes(host);
+    let probes = with(worker, |worker| worker.probes(host)).unwrap_or_default();
     for Probe { deployment, cluster, headers, body, timeout_ms } in probes {
         if let Some(call) = host.call(&cluster, &headers, &body, timeout_ms) {
-            worker.borrow_mut().probing(host, call, deployment);
+            with(worker, |worker| worker.probing(host, call, deployment));
         }
     }
 }
@@ -369,8 +377,10 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     let headers = host.headers(Map::Call);
     let status = host::status(host, Map::Call);
     let body = host::body(host, Buffer::Call, length);
-    worker.borrow_mut().take_departing();
-    worker.borrow_mut().probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
+    with(worker, |worker| {
+        worker.take_departing();
+        worker.probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
+    });
 }
 
 fn ended(ending: &AttemptResult) -> Ended {

@@ -29,9 +29,9 @@ impl Attempt {
         match bridge(CLIENT, self.dialect).answer(bytes, &self.context()) {
             Ok(answer) => {
                 let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
-                let mut flight = self.flight.borrow_mut();
-                flight.serve(answer.usage);
-                if let (Verdict::Pass(commit, _), Some(cost)) = (&mut verdict, flight.cost_text()) {
+                self.serve(answer.usage);
+                let cost = self.seen().and_then(|flight| flight.cost_text());
+                if let (Verdict::Pass(commit, _), Some(cost)) = (&mut verdict, cost) {
                     commit.set.push(("x-signalbox-cost", cost));
                 }
                 verdict
@@ -103,7 +103,7 @@ impl Attempt {
 
     /// How much of a stream is held: until something meaningful has come, or, where that is wished, all of it.
     fn max_held_bytes(&self, meaningful: bool) -> usize {
-        match self.flight.borrow().config.signalbox.stream_commit {
+        match self.config.signalbox.stream_commit {
             StreamCommit::FirstToken if meaningful => 0,
             StreamCommit::FirstToken => MAX_HELD_BYTES,
             StreamCommit::Complete => self.max_whole_bytes(),
@@ -139,7 +139,7 @@ impl Attempt {
             (false, _) => Edit::Whole(out),
         };
         if let Some(failure) = failure {
-            self.flight.borrow_mut().fail(failure);
+            self.fail(failure);
             self.cut_ms = (!ends).then_some(self.clock.heard_ms);
             self.phase = Phase::Cut;
         } else {

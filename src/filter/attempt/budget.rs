@@ -14,7 +14,7 @@ impl Attempt {
             _ => 0,
         };
         self.kept.set(kept);
-        if kept == 0 || self.kept.is_within(self.flight.borrow().config.signalbox.edge.max_buffered_bytes) {
+        if kept == 0 || self.kept.is_within(self.config.signalbox.edge.max_buffered_bytes) {
             return verdict;
         }
         match verdict {
@@ -36,7 +36,7 @@ impl Attempt {
     /// The client gets an error instead of what was held.
     fn refused(&mut self) -> Verdict {
         self.give_up();
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         flight.stop();
         flight.commit();
         let error = overloaded();
@@ -53,6 +53,8 @@ impl Attempt {
     fn give_up(&mut self) {
         self.phase = Phase::Cut;
         self.kept.set(0);
-        self.flight.borrow_mut().finish(false);
+        if let Some(mut flight) = self.changed() {
+            flight.finish(false);
+        }
     }
 }

