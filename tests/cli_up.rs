@@ -151,7 +151,12 @@ fn admin_that_is(
         for stream in listening.incoming() {
             let mut stream = stream.unwrap();
             let mut head = [0; 1024];
-            let length = stream.read(&mut head).unwrap();
+            let length = loop {
+                match stream.read(&mut head) {
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    read => break read.unwrap(),
+                }
+            };
             let head = String::from_utf8_lossy(&head[..length]).into_owned();
             let body = match head.split_whitespace().nth(1).unwrap() {
                 "/clusters" => {

@@ -107,6 +107,7 @@ impl Answer {
             match socket.read(&mut buffer) {
                 Ok(0) => break Ok(()),
                 Ok(size) => raw.extend_from_slice(&buffer[..size]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => break Err(error.kind()),
             }
             first_byte.get_or_insert(since.elapsed());
