@@ -33,6 +33,11 @@ fn scratch(name: &str) -> PathBuf {
     directory
 }
 
+/// A port of a test's own, and of this run's: others may run on the same machine.
+fn port(of: u16) -> u16 {
+    10_000 + u16::try_from(std::process::id() % 400).unwrap() * 30 + of
+}
+
 /// A program in Envoy's place, and a configuration with ports of its own.
 fn stand_in(name: &str, script: &str, ports: [u16; 2]) -> (PathBuf, Vec<String>) {
     let directory = scratch(name);
@@ -56,7 +61,7 @@ fn stand_in(name: &str, script: &str, ports: [u16; 2]) -> (PathBuf, Vec<String>)
 fn up_runs_envoy_with_keys_in_its_environment_and_takes_its_exit_code() {
     let script =
         "echo $OPENAI_API_KEY $SIGNALBOX_KEY_B_1 $*; ls -ld $(dirname $2) | cut -c1-10; grep -c sk-literal $2; exit 7";
-    let (_, args) = stand_in("up-keys", script, [23_101, 23_102]);
+    let (_, args) = stand_in("up-keys", script, [port(1), port(2)]);
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     let (code, out, err) = run(&args);
     assert_eq!(code, Some(7), "{err}");
@@ -73,7 +78,7 @@ fn up_runs_envoy_with_keys_in_its_environment_and_takes_its_exit_code() {
 #[test]
 fn up_ends_envoy_when_it_is_ended() {
     let script = "trap 'echo ended; exit 0' TERM; echo started; while :; do sleep 0.05; done";
-    for (signal, ports) in [("-TERM", [23_103, 23_104]), ("-INT", [23_105, 23_106])] {
+    for (signal, ports) in [("-TERM", [port(3), port(4)]), ("-INT", [port(5), port(6)])] {
         let (_, args) = stand_in(&format!("up{signal}"), script, ports);
         let args: Vec<_> = args.iter().map(String::as_str).collect();
         let mut child: Child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -90,7 +95,7 @@ fn up_ends_envoy_when_it_is_ended() {
 
 #[test]
 fn up_tells_what_is_missing() {
-    let (directory, args) = stand_in("up-missing", "", [23_107, 23_108]);
+    let (directory, args) = stand_in("up-missing", "", [port(7), port(8)]);
     let [_, config, _, envoy, _, wasm, ..] = args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { panic!() };
     let empty = directory.join("empty");
     std::fs::create_dir_all(&empty).unwrap();
@@ -103,7 +108,7 @@ fn up_tells_what_is_missing() {
     assert_eq!(code, Some(1));
     assert!(err.contains("there is no filter module at /absent/signalbox.wasm"), "{err}");
 
-    for (port, key) in [(23_107, "signalbox.listen"), (23_108, "signalbox.admin")] {
+    for (port, key) in [(port(7), "signalbox.listen"), (port(8), "signalbox.admin")] {
         let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         let (code, _, err) = run(&["up", config, "--envoy", envoy, "--wasm", wasm]);
         drop(taken);
@@ -200,7 +205,7 @@ fn written(directory: &Path, model: &str, ports: [u16; 2]) -> (Option<i32>, Stri
 #[test]
 fn a_directory_is_replaced_clusters_first_and_the_listener_when_they_are_ready() {
     let directory = scratch("directory");
-    let place = followed(&directory, [23_111, 23_112]);
+    let place = followed(&directory, [port(11), port(12)]);
     let text = |name: &str| std::fs::read_to_string(place.join(name)).unwrap();
     let names: Vec<_> = ["cds.yaml", "envoy.yaml", "lds.yaml", "retired.yaml"].into();
     let mut found: Vec<_> =
@@ -213,11 +218,11 @@ fn a_directory_is_replaced_clusters_first_and_the_listener_when_they_are_ready()
 
     let (seen, watched) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), place.clone());
     let seen_by_admin = std::sync::Arc::clone(&seen);
-    admin(23_112, place.clone(), "b-1", "update_success", move || {
+    admin(port(12), place.clone(), "b-1", "update_success", move || {
         let has = |name: &str| std::fs::read_to_string(watched.join(name)).unwrap().contains("b-1");
         seen_by_admin.lock().unwrap().push((has("cds.yaml"), has("lds.yaml")));
     });
-    let (code, out, err) = written(&directory, "b", [23_111, 23_112]);
+    let (code, out, err) = written(&directory, "b", [port(11), port(12)]);
     assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
     assert_eq!(*seen.lock().unwrap(), [(true, false); 3]);
     assert!(text("lds.yaml").contains("b-1/") && !text("lds.yaml").contains("a-1/"));
@@ -228,11 +233,11 @@ fn a_directory_is_replaced_clusters_first_and_the_listener_when_they_are_ready()
 #[test]
 fn s12_a_directory_that_envoy_refuses_is_what_it_was() {
     let directory = scratch("refused");
-    let place = followed(&directory, [23_115, 23_116]);
+    let place = followed(&directory, [port(15), port(16)]);
     let all = || ["cds.yaml", "envoy.yaml", "lds.yaml"].map(|name| std::fs::read_to_string(place.join(name)).unwrap());
     let before = all();
-    admin(23_116, place.clone(), "b-1", "update_rejected", || {});
-    let (code, _, err) = written(&directory, "b", [23_115, 23_116]);
+    admin(port(16), place.clone(), "b-1", "update_rejected", || {});
+    let (code, _, err) = written(&directory, "b", [port(15), port(16)]);
     assert_eq!(code, Some(2));
     assert!(
         err.contains("Envoy refuses the new lds.yaml: it has no filters; the previous configuration stays in force"),
@@ -271,10 +276,10 @@ fn read_until(err: &mut impl BufRead, wanted: &str) -> String {
 /// S12: "in force" is what Envoy says, not what was written.
 #[test]
 fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
-    let (directory, mut child, place, mut err) = running("up-hup", [23_113, 23_114], &[]);
+    let (directory, mut child, place, mut err) = running("up-hup", [port(13), port(14)], &[]);
     let clusters = || std::fs::read_to_string(place.join("cds.yaml")).unwrap();
     // Nothing says that it serves, and nothing would say that it has read a file.
-    one_model(&directory, "first", [23_113, 23_114]);
+    one_model(&directory, "first", [port(13), port(14)]);
     tell(&child, "-HUP");
     let said = read_until(&mut err, "the new configuration is written");
     assert!(clusters().contains("name: first-1") && !said.contains("in force"), "{said}");
@@ -284,17 +289,17 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
     read_until(&mut err, "the previous one stays in force");
     assert!(clusters().contains("name: first-1"));
 
-    admin(23_114, place.clone(), "changed-1", "update_success", || {});
-    one_model(&directory, "changed", [23_113, 23_114]);
+    admin(port(14), place.clone(), "changed-1", "update_success", || {});
+    one_model(&directory, "changed", [port(13), port(14)]);
     tell(&child, "-HUP");
     read_until(&mut err, "the new configuration is in force");
     assert!(clusters().contains("name: changed-1"));
     tell(&child, "-HUP");
     read_until(&mut err, "the configuration has not changed");
     // Envoy's address for admin is as it was when it started.
-    one_model(&directory, "changed", [23_113, 23_117]);
+    one_model(&directory, "changed", [port(13), port(17)]);
     tell(&child, "-HUP");
-    read_until(&mut err, "`signalbox.admin` stays 127.0.0.1:23114");
+    read_until(&mut err, &format!("`signalbox.admin` stays 127.0.0.1:{}", port(14)));
     tell(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!place.exists());
@@ -303,11 +308,11 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
 /// S12: the clusters are taken, the listener is not, and nothing of it stays.
 #[test]
 fn s12_up_says_that_envoy_refuses_a_configuration() {
-    let (directory, mut child, place, mut err) = running("up-refused", [23_118, 23_119], &[]);
+    let (directory, mut child, place, mut err) = running("up-refused", [port(18), port(19)], &[]);
     let all = || ["cds.yaml", "lds.yaml"].map(|name| std::fs::read_to_string(place.join(name)).unwrap());
     let before = all();
-    admin(23_119, place.clone(), "changed-1", "update_rejected", || {});
-    one_model(&directory, "changed", [23_118, 23_119]);
+    admin(port(19), place.clone(), "changed-1", "update_rejected", || {});
+    one_model(&directory, "changed", [port(18), port(19)]);
     tell(&child, "-HUP");
     let said = read_until(&mut err, "the previous one stays in force");
     assert!(said.contains("Envoy refuses the new lds.yaml: it has no filters"), "{said}");
@@ -319,12 +324,12 @@ fn s12_up_says_that_envoy_refuses_a_configuration() {
 /// S2: the place is nobody's to take beforehand, and what an `up` that was killed left behind goes with the next one.
 #[test]
 fn s2_up_starts_again_after_it_was_killed() {
-    let (_, mut child, left, _err) = running("up-killed", [23_120, 23_121], &[]);
+    let (_, mut child, left, _err) = running("up-killed", [port(20), port(21)], &[]);
     assert!(left.join("lock").exists());
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(left.exists());
-    let (_, mut child, place, _err) = running("up-killed", [23_120, 23_121], &[]);
+    let (_, mut child, place, _err) = running("up-killed", [port(20), port(21)], &[]);
     assert!(place != left && place.exists() && !left.exists());
     tell(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -335,7 +340,7 @@ fn s2_up_starts_again_after_it_was_killed() {
 #[cfg(target_os = "linux")]
 fn s13_an_envoy_does_not_outlive_an_up_that_is_killed() {
     let script = "echo $$; trap '' TERM INT HUP; while :; do sleep 0.05; done";
-    let (_, args) = stand_in("up-orphan", script, [23_122, 23_123]);
+    let (_, args) = stand_in("up-orphan", script, [port(22), port(23)]);
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     let mut child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut id = String::new();
@@ -357,21 +362,21 @@ fn s13_an_envoy_does_not_outlive_an_up_that_is_killed() {
 #[test]
 fn s13_an_envoy_that_dies_again_and_again_is_given_up() {
     let script = "[ \"$1\" = --version ] && exit; echo started; sleep 0.7; kill -ABRT $$";
-    let (directory, args) = stand_in("up-deaths", script, [23_128, 23_129]);
+    let (directory, args) = stand_in("up-deaths", script, [port(28), port(29)]);
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     let mut child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut lines = String::new();
     out.read_line(&mut lines).unwrap();
-    let _listener = std::net::TcpListener::bind("127.0.0.1:23128").unwrap();
-    admin_that_is("LIVE", 23_129, directory, "", "update_success", || {});
+    let _listener = std::net::TcpListener::bind(("127.0.0.1", port(28))).unwrap();
+    admin_that_is("LIVE", port(29), directory, "", "update_success", || {});
     out.read_to_string(&mut lines).unwrap();
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((child.wait().unwrap().code(), lines), (Some(1), "started\n".repeat(6)), "{err}");
     assert_eq!(err.matches("warning: Envoy crashed (SIGABRT); its requests are lost; it is started again").count(), 5);
     assert!(err.contains("Envoy crashed (SIGABRT), for the 6th time in a row; its log says why"), "{err}");
-    assert!(err.contains("listening on 127.0.0.1:23128 again"), "{err}");
+    assert!(err.contains(&format!("listening on 127.0.0.1:{} again", port(28))), "{err}");
 }
 
 /// S13: an Envoy that ends before it has served is not started again; what became of it is told.
@@ -390,11 +395,11 @@ fn s13_up_tells_why_an_envoy_did_not_start() {
         (format!("{}; exit 1", version("1.36.2")), 1, "it is version 1.36, and 1.39 or later is needed"),
     ];
     for (number, (script, wanted, words)) in starts.iter().enumerate() {
-        let (_, args) = stand_in(&format!("up-start-{number}"), script, [23_124, 23_125]);
+        let (_, args) = stand_in(&format!("up-start-{number}"), script, [port(24), port(25)]);
         let (code, _, err) = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(code == Some(*wanted) && err.contains(words), "{script}: {code:?} {err}");
     }
-    let (directory, args) = stand_in("up-no-program", "", [23_126, 23_127]);
+    let (directory, args) = stand_in("up-no-program", "", [port(26), port(27)]);
     let mut args: Vec<_> = args.iter().map(String::as_str).collect();
     let config = directory.join("config.yaml").display().to_string();
     args[3] = &config;
