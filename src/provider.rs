@@ -1,10 +1,12 @@
-//! The providers, one row each. A new provider of a known dialect is one row here and nothing else.
-//!
-//! Facts come from the providers' documentation and SDKs; what differs between deployments is configuration, not a row.
+//! Who runs an API: what a row of [`rows`] says of a provider. All else in the house asks the row, and no other place names a provider.
 //!
 //! **Invariant:** knows nobody; everybody may know it.
 
+pub mod rows;
+
 use std::borrow::Cow;
+
+pub use rows::PROVIDERS;
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,13 +17,91 @@ pub enum Dialect {
     Anthropic,
 }
 
+impl Dialect {
+    /// What clients speak.
+    pub const CLIENT: Self = Self::OpenAi;
+
+    /// Whether a parameter that a deployment brings can be said in it.
+    #[must_use]
+    pub fn takes(self, param: &str) -> bool {
+        const OF_ANTHROPIC: &[&str] = &[
+            "temperature",
+            "top_p",
+            "top_k",
+            "max_tokens",
+            "max_completion_tokens",
+            "stop",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "response_format",
+            "reasoning_effort",
+            "thinking",
+            "user",
+            "cache_control",
+            "stream_options",
+        ];
+        match self {
+            Self::OpenAi => true,
+            Self::Anthropic => OF_ANTHROPIC.contains(&param),
+        }
+    }
+}
+
+/// An API of OpenAI's that is routed by model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/completions`.
+    Completions,
+    /// `/v1/embeddings`.
+    Embeddings,
+}
+
+/// What a request's path may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// What is asked of the provider.
+    pub api: Api,
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+}
+
 /// How a provider wants its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyHeader {
+pub enum Credential {
     /// `authorization: Bearer KEY`.
     Bearer,
     /// The key alone in the header of this name, lower case.
-    Named(&'static str),
+    Header(&'static str),
+}
+
+impl Credential {
+    /// The header that the key travels in, and what stands before it there.
+    #[must_use]
+    pub const fn header(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Bearer => ("authorization", Some("Bearer ")),
+            Self::Header(name) => (name, None),
+        }
+    }
+}
+
+/// What a provider does otherwise than others of its dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// It is OpenAI's own API: reasoning models with rules of their own, the newer name of the limit, `allowed_tools`.
+    pub is_openai: bool,
+    /// It wants the model's thinking back (`reasoning_content`).
+    pub takes_thinking: bool,
+}
+
+impl Habits {
+    /// Those of most.
+    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false };
 }
 
 /// Where LiteLLM looks for what a deployment does not say.
@@ -33,7 +113,12 @@ pub enum Origin {
     Setting(&'static str),
 }
 
-use Origin::{Env, Setting};
+impl Origin {
+    /// Whether it is this key of `litellm_settings`.
+    fn is_setting(&self, name: &str) -> bool {
+        matches!(self, Self::Setting(known) if *known == name)
+    }
+}
 
 /// One provider.
 #[derive(Debug)]
@@ -46,10 +131,10 @@ pub struct Provider {
     pub api_base: &'static str,
     /// Base URLs of its own by which LiteLLM knows it where a model's name does not say who runs it.
     pub known_at: &'static [&'static str],
-    /// Where chat requests go, below the base.
-    pub chat_path: &'static str,
+    /// Where requests go, below the base; `None`: it has no such API.
+    pub path: fn(Call<'_>) -> Option<Cow<'static, str>>,
     /// How the key travels.
-    pub key_header: KeyHeader,
+    pub credential: Credential,
     /// What names the base URL where no `api_base` is given, in LiteLLM's order.
     pub base_from: &'static [Origin],
     /// What holds the key where no `api_key` is given, in LiteLLM's order.
@@ -60,9 +145,10 @@ pub struct Provider {
     pub account: &'static [(&'static str, &'static [Origin])],
     /// Whether it gets `litellm_settings.headers`: LiteLLM sends them to some providers only.
     pub common_headers: bool,
-    /// The full name of a model that a configuration may write short, as chat and completions want it; embeddings are asked for by the name
-    /// as it is written.
-    pub full_name: fn(&str) -> Cow<'_, str>,
+    /// The full name of a model that a configuration may write short.
+    pub full_name: fn(Api, &str) -> Cow<'_, str>,
+    /// What it does otherwise than others of its dialect.
+    pub habits: Habits,
 }
 
 /// There is one row a name.
@@ -74,147 +160,28 @@ impl PartialEq for Provider {
 
 impl Eq for Provider {}
 
-fn as_written(model: &str) -> Cow<'_, str> {
-    Cow::Borrowed(model)
-}
-
-const fn compatible(
-    name: &'static str,
-    api_base: &'static str,
-    base_from: &'static [Origin],
-    key_from: &'static [Origin],
-) -> Provider {
-    Provider {
-        name,
-        dialect: Dialect::OpenAi,
-        api_base,
-        known_at: &[],
-        chat_path: "/chat/completions",
-        key_header: KeyHeader::Bearer,
-        base_from,
-        key_from,
-        headers: &[],
-        account: &[],
-        common_headers: false,
-        full_name: as_written,
-    }
-}
-
-/// Fireworks' names are paths; a short one is a model of its own, or a router.
-fn of_fireworks(model: &str) -> Cow<'_, str> {
-    const ROUTERS: [&str; 3] = ["firerouter", "auto", "auto-instant"];
-    // LiteLLM's prefix, written twice.
-    let model = model.strip_prefix("fireworks_ai/").unwrap_or(model);
-    if model.starts_with("accounts/") || model.starts_with("FW-") || model.contains('#') {
-        Cow::Borrowed(model)
-    } else if model.starts_with("routers/") || model.starts_with("models/") {
-        Cow::Owned(format!("accounts/fireworks/{model}"))
-    } else if model.ends_with("-fast") || ROUTERS.contains(&model) || model.starts_with("firerouter/") {
-        Cow::Owned(format!("accounts/fireworks/routers/{model}"))
-    } else {
-        Cow::Owned(format!("accounts/fireworks/models/{model}"))
-    }
-}
-
 /// What `organization` of an entry is sent as, where the provider has accounts of that kind.
 pub const ORGANIZATION: &str = "openai-organization";
 
-/// Every provider known.
-pub const PROVIDERS: &[Provider] = &[
-    Provider {
-        account: &[
-            (ORGANIZATION, &[Setting("organization"), Env("OPENAI_ORGANIZATION"), Env("OPENAI_ORG_ID")]),
-            ("openai-project", &[Env("OPENAI_PROJECT_ID")]),
-        ],
-        common_headers: true,
-        ..compatible(
-            "openai",
-            "https://api.openai.com/v1",
-            &[Setting("api_base"), Env("OPENAI_BASE_URL"), Env("OPENAI_API_BASE")],
-            &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
-        )
-    },
-    Provider {
-        name: "anthropic",
-        dialect: Dialect::Anthropic,
-        api_base: "https://api.anthropic.com",
-        known_at: &[],
-        chat_path: "/v1/messages",
-        key_header: KeyHeader::Named("x-api-key"),
-        base_from: &[Setting("api_base"), Env("ANTHROPIC_API_BASE"), Env("ANTHROPIC_BASE_URL")],
-        key_from: &[Setting("anthropic_key"), Setting("api_key"), Env("ANTHROPIC_API_KEY")],
-        headers: &[("anthropic-version", "2023-06-01")],
-        account: &[],
-        common_headers: false,
-        full_name: as_written,
-    },
-    Provider {
-        common_headers: true,
-        known_at: &["https://api.featherless.ai/v1"],
-        ..compatible(
-            "featherless_ai",
-            "https://api.featherless.ai/v1",
-            &[Env("FEATHERLESS_AI_API_BASE"), Env("FEATHERLESS_API_BASE")],
-            &[Env("FEATHERLESS_AI_API_KEY"), Env("FEATHERLESS_API_KEY")],
-        )
-    },
-    Provider {
-        common_headers: true,
-        known_at: &["https://api.groq.com/openai/v1"],
-        ..compatible(
-            "groq",
-            "https://api.groq.com/openai/v1",
-            &[Env("GROQ_API_BASE")],
-            &[Env("GROQ_API_KEY"), Setting("api_key"), Setting("groq_key")],
-        )
-    },
-    Provider {
-        known_at: &["https://api.together.ai/v1", "https://api.together.xyz/v1"],
-        ..compatible(
-            "together_ai",
-            "https://api.together.ai/v1",
-            &[Env("TOGETHER_AI_API_BASE")],
-            &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
-        )
-    },
-    Provider {
-        full_name: of_fireworks,
-        ..compatible(
-            "fireworks_ai",
-            "https://api.fireworks.ai/inference/v1",
-            &[Env("FIREWORKS_API_BASE")],
-            &[
-                Env("FIREWORKS_API_KEY"),
-                Env("FIREWORKS_AI_API_KEY"),
-                Env("FIREWORKSAI_API_KEY"),
-                Env("FIREWORKS_AI_TOKEN"),
-            ],
-        )
-    },
-    Provider {
-        known_at: &["https://api.deepseek.com/v1"],
-        ..compatible(
-            "deepseek",
-            "https://api.deepseek.com/beta",
-            &[Env("DEEPSEEK_API_BASE")],
-            &[Env("DEEPSEEK_API_KEY")],
-        )
-    },
-    Provider {
-        known_at: &["https://api.x.ai/v1"],
-        ..compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")])
-    },
-    Provider {
-        common_headers: true,
-        ..compatible(
-            "openrouter",
-            "https://openrouter.ai/api/v1",
-            &[Setting("api_base"), Env("OPENROUTER_API_BASE")],
-            &[Setting("api_key"), Setting("openrouter_key"), Env("OPENROUTER_API_KEY"), Env("OR_API_KEY")],
-        )
-    },
-    compatible("hosted_vllm", "", &[Env("HOSTED_VLLM_API_BASE"), Setting("api_base")], &[Env("HOSTED_VLLM_API_KEY")]),
-];
+/// The keys of `litellm_settings` that hold providers' keys.
+#[must_use]
+pub fn is_key_setting(name: &str) -> bool {
+    PROVIDERS.iter().flat_map(|provider| provider.key_from).any(|origin| origin.is_setting(name))
+}
+
+/// The keys of `litellm_settings` under which some provider's host, key or account may stand; some of them several times.
+pub fn settings() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.iter().flat_map(Provider::origins).filter_map(|origin| match origin {
+        Origin::Setting(name) => Some(*name),
+        Origin::Env(_) => None,
+    })
+}
+
+/// Whether a key of `litellm_settings` is one of them.
+#[must_use]
+pub fn is_setting(name: &str) -> bool {
+    settings().any(|known| known == name)
+}
 
 /// The provider of that name, if it is in the catalogue.
 #[must_use]
@@ -223,6 +190,12 @@ pub fn by_name(name: &str) -> Option<&'static Provider> {
 }
 
 impl Provider {
+    /// Where chat requests go, whatever the model.
+    #[must_use]
+    pub fn chat_path(&self) -> Cow<'static, str> {
+        (self.path)(Call { api: Api::Chat, model: "", stream: false }).unwrap_or_default()
+    }
+
     /// Everything that LiteLLM looks at besides the entry.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         let account = self.account.iter().flat_map(|(_, origins)| *origins);
@@ -233,31 +206,10 @@ impl Provider {
     #[must_use]
     pub fn usual_key_variable(&self) -> Option<&'static str> {
         let variable = |origin: &Origin| match origin {
-            Env(name) => Some(*name),
-            Setting(_) => None,
+            Origin::Env(name) => Some(*name),
+            Origin::Setting(_) => None,
         };
         // Where there is no host of its own, nothing is usual.
         self.key_from.iter().find_map(variable).filter(|_| !self.api_base.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fireworks_short_names_are_made_paths() {
-        for (written, sent) in [
-            ("llama-v3p1-70b-instruct", "accounts/fireworks/models/llama-v3p1-70b-instruct"),
-            ("fireworks_ai/x", "accounts/fireworks/models/x"),
-            ("accounts/me/models/x", "accounts/me/models/x"),
-            ("x#accounts/me/deployments/y", "x#accounts/me/deployments/y"),
-            ("models/x", "accounts/fireworks/models/x"),
-            ("routers/x", "accounts/fireworks/routers/x"),
-            ("auto", "accounts/fireworks/routers/auto"),
-            ("x-fast", "accounts/fireworks/routers/x-fast"),
-        ] {
-            assert_eq!(of_fireworks(written), sent);
-        }
     }
 }

@@ -126,3 +126,39 @@ fn every_file_says_why_it_is_there() {
         assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
     }
 }
+
+/// Where a provider, a dialect or a strategy may be called by its name. What is asked elsewhere is what its row says.
+const NAMED_IN: &[(&str, &[&str])] = &[
+    ("Dialect::OpenAi", &["provider", "provider/rows", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Dialect::Anthropic", &["provider", "provider/rows", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Credential::", &["provider", "provider/rows"]),
+    ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
+];
+/// The same for names as texts: prices and names of models, and numbers that mean something at one provider, are data of their own.
+const TEXTS_IN: &[&str] =
+    &["provider/rows", "catalogue/", "config/compile/infer", "failure/vendor", "sim/", "cli/translate"];
+
+#[test]
+fn nothing_asks_which_provider_dialect_or_strategy_it_is() {
+    let below = |path: &Path| path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().to_owned();
+    let is_in = |path: &Path, places: &[&str]| {
+        let name = below(path).with_extension("").to_string_lossy().into_owned();
+        places.iter().any(|place| name == *place || place.ends_with('/') && name.starts_with(place))
+    };
+    let texts: Vec<String> = signalbox::provider::PROVIDERS.iter().map(|it| format!("\"{}\"", it.name)).collect();
+    let names = signalbox::config::model::strategy::STRATEGIES.iter().map(|it| format!("\"{}\"", it.name));
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let lines = code(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in lines {
+            let named = NAMED_IN.iter().any(|(name, places)| line.contains(name) && !is_in(&path, places));
+            let is_text = texts.iter().any(|name| line.contains(name.as_str())) && !is_in(&path, TEXTS_IN);
+            let is_strategy =
+                names.clone().any(|name| line.contains(&name)) && !is_in(&path, &["config/model/strategy"]);
+            if named || is_text || is_strategy {
+                wrong.push(format!("{}: {line}", below(&path).display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

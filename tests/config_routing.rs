@@ -8,8 +8,9 @@ mod golden;
 use serde_json::{Value as Json, json};
 use signalbox::config::compile::{Compiled, compile, compile_json, without_environment};
 use signalbox::config::diagnostic::Diagnostics;
+use signalbox::config::model::strategy;
 use signalbox::config::model::{
-    Affinity, AllowedFails, Budget, HealthCheck, RetryPolicy, RouterConfig, StrategyArgs, StrategyName, StreamCommit,
+    Affinity, AllowedFails, Budget, HealthCheck, RetryPolicy, RouterConfig, StrategyArgs, StreamCommit,
 };
 use signalbox::config::tree::Node;
 use signalbox::config::yaml;
@@ -63,7 +64,7 @@ fn the_router_has_policies_budgets_and_checks() {
     let config = everything().config;
     let router = &config.router;
     let args = StrategyArgs { ttl_ms: 600_000, buffer: 0.2, samples: 5, ttft_percentile: Some(0.9) };
-    assert_eq!((router.strategy, router.strategy_args), (StrategyName::LatencyBased, args));
+    assert_eq!((router.strategy, router.strategy_args), (&strategy::LATENCY_BASED, args));
     let fails = AllowedFails { internal_server_error: Some(20), bad_gateway: Some(0), ..AllowedFails::default() };
     assert_eq!(router.allowed_fails_policy, Some(fails));
     let budgets = [
@@ -108,15 +109,15 @@ fn what_is_not_written_has_a_default() {
 fn every_strategy_has_its_name() {
     let strategy = |name: &str| settings(&format!("router_settings: {{routing_strategy: {name}}}")).router.strategy;
     for known in [
-        StrategyName::SimpleShuffle,
-        StrategyName::LeastBusy,
-        StrategyName::LatencyBased,
-        StrategyName::CostBased,
-        StrategyName::UsageBased,
+        &strategy::SIMPLE_SHUFFLE,
+        &strategy::LEAST_BUSY,
+        &strategy::LATENCY_BASED,
+        &strategy::COST_BASED,
+        &strategy::USAGE_BASED,
     ] {
-        assert_eq!(strategy(known.as_str()), known);
+        assert_eq!(strategy(known.name), known);
     }
-    assert_eq!(strategy("usage-based-routing"), StrategyName::UsageBased);
+    assert_eq!(strategy("usage-based-routing"), &strategy::USAGE_BASED);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn a_routing_group_claims_its_models_and_is_one_more_group() {
   fallbacks: [{pool: [c]}, {c: [swim]}]",
     );
     let strategies: Vec<_> = config.groups.iter().map(|group| (group.name.as_str(), group.strategy)).collect();
-    let (busy, latency) = (StrategyName::LeastBusy, StrategyName::LatencyBased);
+    let (busy, latency) = (&strategy::LEAST_BUSY, &strategy::LATENCY_BASED);
     assert_eq!(strategies, [("a", busy), ("b", busy), ("c", latency), ("pool", busy)]);
     // Its own arguments, never the router's.
     assert_eq!((config.groups[0].strategy_args.ttl_ms, config.groups[2].strategy_args.ttl_ms), (3_600_000, 60_000));
@@ -149,10 +150,10 @@ fn priority_orders_its_models_and_claims_none() {
   - {group_name: pool, models: [a], routing_strategy: cost-based-routing}",
     );
     let chain = &config.groups[3];
-    assert_eq!((chain.name.as_str(), chain.strategy), ("chain", StrategyName::SimpleShuffle));
+    assert_eq!((chain.name.as_str(), chain.strategy), ("chain", &strategy::SIMPLE_SHUFFLE));
     assert_eq!(chain.priorities, [(3, 1), (0, 7), (1, 7)]);
-    assert_eq!(config.groups[0].strategy, StrategyName::CostBased);
-    assert_eq!(config.groups[2].strategy, StrategyName::SimpleShuffle);
+    assert_eq!(config.groups[0].strategy, &strategy::COST_BASED);
+    assert_eq!(config.groups[2].strategy, &strategy::SIMPLE_SHUFFLE);
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_shadowed_routing_group_still_has_its_strategy() {
         let group = format!("{{group_name: {name}, models: [c], routing_strategy: least-busy}}");
         let found = compiled(&groups(&format!("router_settings:\n  routing_groups: [{group}]{more}")));
         assert_eq!(found.config.groups.len(), 3);
-        assert_eq!(found.config.groups[2].strategy, StrategyName::LeastBusy);
+        assert_eq!(found.config.groups[2].strategy, &strategy::LEAST_BUSY);
         assert!(found.diagnostics[0].problem.contains("which is what clients get"), "{:?}", found.diagnostics);
     }
 }

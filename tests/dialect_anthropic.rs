@@ -24,7 +24,7 @@ use signalbox::dialect::{
     AnswerContext, AnswerStream, Bridge, Echo, Encoded, StreamFacts, Target, bridge, client_face, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
-use signalbox::provider::Dialect;
+use signalbox::provider::{Dialect, by_name};
 
 /// OpenAI's clients, Anthropic's dialect.
 fn translated() -> Bridge {
@@ -94,8 +94,12 @@ impl Case {
         let body = self.read("openai_request.json")?;
         let model = self.model(&body);
         let max_output_tokens = self.settings["max_output_tokens"].as_u64();
-        let target =
-            Target { provider: "anthropic", model: &model, drop_params: self.is("drop_params"), max_output_tokens };
+        let target = Target {
+            provider: by_name("anthropic").unwrap(),
+            model: &model,
+            drop_params: self.is("drop_params"),
+            max_output_tokens,
+        };
         Some(request(&body, target))
     }
 
@@ -326,7 +330,7 @@ fn damaged_input_never_panics() {
         for damaged in damage(&body) {
             if let Ok(chat) = client_face(Dialect::OpenAi).read(&damaged) {
                 let target = Target {
-                    provider: "anthropic",
+                    provider: by_name("anthropic").unwrap(),
                     model: &model,
                     drop_params: damaged.len() % 2 == 0,
                     max_output_tokens: None,
@@ -376,8 +380,12 @@ fn depth_is_no_danger() {
         format!(r#"[{{"type":"function","function":{{"name":"f","parameters":{{"type":"object","x":{schema}}}}}}}]"#);
     let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{tools}}}"#);
     let chat = client_face(Dialect::OpenAi).read(body.as_bytes()).unwrap();
-    let target =
-        Target { provider: "anthropic", model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
+    let target = Target {
+        provider: by_name("anthropic").unwrap(),
+        model: "claude-haiku-4-5",
+        drop_params: false,
+        max_output_tokens: None,
+    };
     let encoded = provider_face(Dialect::Anthropic).write(&chat, target).unwrap();
     assert!(encoded.body.len() > schema.len(), "a tool's schema is carried, however deep");
 }

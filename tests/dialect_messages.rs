@@ -70,7 +70,7 @@ impl Case {
     }
 
     fn encoded(&self, body: &[u8]) -> Result<Encoded, ApiError> {
-        let provider = self.provider().name;
+        let provider = self.provider();
         let model = self.settings["model"].as_str().unwrap_or("gpt-4o");
         let drop_params = self.settings["drop_params"].as_bool().unwrap_or_default();
         match self.bridge() {

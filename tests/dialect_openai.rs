@@ -15,7 +15,7 @@ use signalbox::dialect::{
     Answer, AnswerContext, AnswerStream, Awaited, Bridge, Passed, StreamFacts, Target, bridge, client_face,
     provider_face,
 };
-use signalbox::provider::Dialect;
+use signalbox::provider::{Dialect, by_name};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -674,7 +674,7 @@ fn usage_is_asked_for_among_the_options_that_are_there() {
 }
 
 fn written(conversation: &Conversation<'_>, drop_params: bool) -> (Value, Vec<String>) {
-    let target = Target { provider: "openai", model: "ALIAS", drop_params, max_output_tokens: None };
+    let target = Target { provider: by_name("openai").unwrap(), model: "ALIAS", drop_params, max_output_tokens: None };
     let encoded = provider_face(Dialect::OpenAi).write(conversation, target).unwrap();
     (serde_json::from_slice(&encoded.body).unwrap(), encoded.dropped)
 }
@@ -721,7 +721,8 @@ fn what_the_dialect_has_no_place_for_is_named() {
         ..Conversation::default()
     };
     let write = |drop_params| {
-        let target = Target { provider: "groq", model: "ALIAS", drop_params, max_output_tokens: None };
+        let target =
+            Target { provider: by_name("groq").unwrap(), model: "ALIAS", drop_params, max_output_tokens: None };
         provider_face(Dialect::OpenAi).write(&conversation, target)
     };
     let error = write(false).unwrap_err();

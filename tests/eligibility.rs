@@ -9,7 +9,8 @@ use planning::{
     NOW, World, at, config, cooling, groups, half_open, in_flight, left_out, one_group, text, text_for, used,
 };
 use signalbox::catalogue::Capability;
-use signalbox::config::model::{RouterConfig, StrategyName};
+use signalbox::config::model::RouterConfig;
+use signalbox::config::model::strategy;
 use signalbox::routing::estimate::Prompt;
 use signalbox::routing::{Ask, Exclusion, Limit, Need, Whether};
 use signalbox::state::Seen;
@@ -105,7 +106,7 @@ fn regions_and_owners_decide() {
 fn limits_bind_where_litellm_has_them_bind() {
     let full = [("d0", used(10, 0)), ("d1", used(9, 999))];
     let until_ms = NOW + 30_000;
-    for strategy in [StrategyName::UsageBased, StrategyName::LatencyBased, StrategyName::CostBased] {
+    for strategy in [&strategy::USAGE_BASED, &strategy::LATENCY_BASED, &strategy::COST_BASED] {
         let mut config = one_group(&[", rpm: 10", ", rpm: 10", ""]);
         config.groups[0].strategy = strategy;
         let why = Exclusion::NoRoom { what: Limit::Requests, until_ms };
@@ -117,7 +118,7 @@ fn limits_bind_where_litellm_has_them_bind() {
         let tokens = Exclusion::NoRoom { what: Limit::Tokens, until_ms };
         assert_eq!(reasons(&config, &full, ask), [d(0, why), d(1, tokens)]);
     }
-    for strategy in [StrategyName::SimpleShuffle, StrategyName::LeastBusy] {
+    for strategy in [&strategy::SIMPLE_SHUFFLE, &strategy::LEAST_BUSY] {
         let mut config = one_group(&[", rpm: 10", ""]);
         config.groups[0].strategy = strategy;
         let world = |excluded| World { seen: &full[..1], excluded, ..World::default() };

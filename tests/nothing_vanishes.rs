@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use signalbox::dialect::{Dialect, Encoded, Target, client_face, provider_face};
+use signalbox::provider::by_name;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -257,7 +258,8 @@ fn what_a_client_sends_is_sent_refused_or_named() {
         let generated = Generated::of(base, &mut draw);
         let sent = generated.body.to_string();
         let Ok(conversation) = client_face(client).read(sent.as_bytes()) else { continue };
-        let target = Target { provider: name, model, drop_params: draw(2) == 0, max_output_tokens: None };
+        let target =
+            Target { provider: by_name(name).unwrap(), model, drop_params: draw(2) == 0, max_output_tokens: None };
         match provider_face(provider).write(&conversation, target) {
             Ok(encoded) if encoded.dropped.iter().any(|name| name == "(more)") => {}
             Ok(encoded) => {

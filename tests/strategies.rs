@@ -7,12 +7,13 @@ mod planning;
 
 use planning::{NOW, World, assert_spread, at, firsts, in_flight, one_group, planned, planned_for, samples, used};
 use signalbox::catalogue::{Listed, Usd};
-use signalbox::config::model::{Affinity, RouterConfig, StrategyArgs, StrategyName};
+use signalbox::config::model::strategy::{self, STRATEGIES};
+use signalbox::config::model::{Affinity, RouterConfig, Strategy, StrategyArgs};
 use signalbox::routing::strategy::{Figure, Random};
 use signalbox::routing::{Ask, Claim, Inputs, plan};
 use signalbox::state::{Samples, Seen, Standing};
 
-fn by(strategy: StrategyName, deployments: &[&str]) -> RouterConfig {
+fn by(strategy: &'static Strategy, deployments: &[&str]) -> RouterConfig {
     let mut config = one_group(deployments);
     config.groups[0].strategy = strategy;
     config
@@ -48,7 +49,7 @@ fn the_shuffle_spreads_by_weight_then_rpm_then_tpm_then_evenly() {
 
 #[test]
 fn the_least_busy_comes_first_and_equals_take_turns() {
-    let config = by(StrategyName::LeastBusy, &["", "", ""]);
+    let config = by(&strategy::LEAST_BUSY, &["", "", ""]);
     assert_firsts(&config, &[], &[1333, 1333, 1333]);
     assert_firsts(&config, &[("d0", in_flight(2))], &[0, 2000, 2000]);
     let busy = [("d0", in_flight(9)), ("d1", in_flight(1)), ("d2", in_flight(5))];
@@ -57,7 +58,7 @@ fn the_least_busy_comes_first_and_equals_take_turns() {
 
 #[test]
 fn the_fewest_tokens_come_first_and_only_those_of_this_minute() {
-    let config = by(StrategyName::UsageBased, &["", "", ""]);
+    let config = by(&strategy::USAGE_BASED, &["", "", ""]);
     assert_firsts(&config, &[], &[1333, 1333, 1333]);
     assert_eq!(order(&config, &[("d0", used(1, 500)), ("d1", used(9, 100)), ("d2", used(1, 300))]), ["d1", "d2", "d0"]);
     let over = Seen { tokens: 900, minute_ends_ms: NOW, ..Seen::default() };
@@ -72,7 +73,7 @@ fn price(config: &mut RouterConfig, id: &str, input: u64, output: u64) {
 
 #[test]
 fn the_cheapest_comes_first_and_who_has_no_price_last() {
-    let mut config = by(StrategyName::CostBased, &["", "", "", ""]);
+    let mut config = by(&strategy::COST_BASED, &["", "", "", ""]);
     assert_firsts(&config, &[], &[1000, 1000, 1000, 1000]);
     price(&mut config, "d1", 100, 900);
     price(&mut config, "d2", 600, 300);
@@ -89,7 +90,7 @@ fn slow(seconds: &[f32]) -> Seen {
 
 #[test]
 fn the_fastest_comes_first_within_a_buffer_and_the_unmeasured_before_it() {
-    let mut config = by(StrategyName::LatencyBased, &["", "", ""]);
+    let mut config = by(&strategy::LATENCY_BASED, &["", "", ""]);
     assert_firsts(&config, &[], &[1333, 1333, 1333]);
     let measured = [("d0", slow(&[0.2, 0.4])), ("d1", slow(&[0.2])), ("d2", slow(&[0.25]))];
     assert_firsts(&config, &measured, &[0, 4000, 0]);
@@ -103,7 +104,7 @@ fn the_fastest_comes_first_within_a_buffer_and_the_unmeasured_before_it() {
 
 #[test]
 fn samples_grow_old_and_streams_go_by_their_first_token() {
-    let mut config = by(StrategyName::LatencyBased, &["", ""]);
+    let mut config = by(&strategy::LATENCY_BASED, &["", ""]);
     config.groups[0].strategy_args.ttl_ms = 5_000;
     let mut old = Samples::default();
     old.push(0.1, NOW - 5_000);
@@ -124,7 +125,7 @@ fn samples_grow_old_and_streams_go_by_their_first_token() {
 
 #[test]
 fn a_winner_with_a_crowd_before_it_waits_and_so_does_one_without_samples() {
-    let config = by(StrategyName::LatencyBased, &["", ""]);
+    let config = by(&strategy::LATENCY_BASED, &["", ""]);
     let with = |count, seconds: &[f32]| Seen { in_flight: count, ..slow(seconds) };
     // Ten requests more weigh as much as being twice as slow.
     assert_firsts(&config, &[("d0", with(9, &[0.1])), ("d1", with(0, &[0.2]))], &[4000, 0]);
@@ -133,7 +134,7 @@ fn a_winner_with_a_crowd_before_it_waits_and_so_does_one_without_samples() {
     // The first request to a new deployment goes out at once, a burst does not follow it.
     assert_firsts(&config, &[("d0", in_flight(1)), ("d1", slow(&[0.2]))], &[0, 4000]);
     // In the circle of those as good as the best, the less busy of two is taken.
-    let mut config = by(StrategyName::LatencyBased, &["", ""]);
+    let mut config = by(&strategy::LATENCY_BASED, &["", ""]);
     config.groups[0].strategy_args.buffer = 5.0;
     assert_firsts(&config, &[("d0", with(3, &[0.1])), ("d1", with(0, &[0.1]))], &[1000, 3000]);
 }
@@ -174,14 +175,6 @@ fn a_prefix_has_a_home_by_weight_and_it_yields() {
     config.groups[0].priorities = vec![(0, 1), (1, 2)];
     assert!((0..50).all(|prefix| home(&config, prefix, &[], 0) == 0), "and to order");
 }
-
-const STRATEGIES: [StrategyName; 5] = [
-    StrategyName::SimpleShuffle,
-    StrategyName::LeastBusy,
-    StrategyName::LatencyBased,
-    StrategyName::CostBased,
-    StrategyName::UsageBased,
-];
 
 #[test]
 fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {

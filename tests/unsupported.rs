@@ -4,7 +4,7 @@
 use signalbox::dialect::scan::BodyScan;
 use signalbox::dialect::unsupported::{Feature, unsupported};
 use signalbox::dialect::{Target, client_face, provider_face};
-use signalbox::provider::Dialect;
+use signalbox::provider::{Dialect, by_name};
 
 const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
 
@@ -31,7 +31,12 @@ fn a_dialect_refuses_what_its_list_says_and_nothing_else_of_it() {
                 let said = |drop_params| {
                     provider_face(dialect).write(
                         &decoded,
-                        Target { provider: "openai", model: "claude-haiku-4-5", drop_params, max_output_tokens: None },
+                        Target {
+                            provider: by_name("openai").unwrap(),
+                            model: "claude-haiku-4-5",
+                            drop_params,
+                            max_output_tokens: None,
+                        },
                     )
                 };
                 let lacks = unsupported(dialect).contains(&feature);

@@ -35,7 +35,7 @@ use signalbox::config::tree::Node;
 use signalbox::dialect::scan::{self, BodyScan};
 use signalbox::dialect::{AnswerContext, Target, bridge, client_face, provider_face};
 use signalbox::failure;
-use signalbox::provider::Dialect;
+use signalbox::provider::{Dialect, by_name};
 use signalbox::routing::{Ask, Claim, Inputs, plan};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -85,8 +85,12 @@ fn requests_are_encoded_as_natively() {
     );
     for (case, request, wanted) in cases {
         let chat = client_face(Dialect::OpenAi).read(request).unwrap();
-        let target =
-            Target { provider: "anthropic", model: "claude-haiku-4-5", drop_params: false, max_output_tokens: None };
+        let target = Target {
+            provider: by_name("anthropic").unwrap(),
+            model: "claude-haiku-4-5",
+            drop_params: false,
+            max_output_tokens: None,
+        };
         let encoded = provider_face(Dialect::Anthropic).write(&chat, target).unwrap();
         assert_eq!(json(&encoded.body), json(wanted), "{case}");
     }
@@ -153,7 +157,7 @@ fn depth_is_no_danger_on_a_small_stack() {
                 let _ = provider_face(dialect).write(
                     &chat,
                     Target {
-                        provider: "anthropic",
+                        provider: by_name("anthropic").unwrap(),
                         model: "claude-haiku-4-5",
                         drop_params: true,
                         max_output_tokens: None,
@@ -176,8 +180,15 @@ fn depth_is_no_danger_on_a_small_stack() {
                 continue;
             };
             for model in ["claude-haiku-4-5", "claude-3-haiku"] {
-                let _ = provider_face(Dialect::Anthropic)
-                    .write(&chat, Target { provider: "anthropic", model, drop_params: false, max_output_tokens: None });
+                let _ = provider_face(Dialect::Anthropic).write(
+                    &chat,
+                    Target {
+                        provider: by_name("anthropic").unwrap(),
+                        model,
+                        drop_params: false,
+                        max_output_tokens: None,
+                    },
+                );
             }
         }
         let _ = failure::in_band("openai", format!(r#"{{"error":{nested}}}"#).as_bytes());

@@ -219,7 +219,7 @@ def names():
     import litellm
 
     litellm.suppress_debug_info = True
-    ours = set(re.findall(r'(?:compatible\(\s*|name: )"(\w+)"', (ROOT / "src" / "provider.rs").read_text()))
+    ours = set(re.findall(r'(?:compatible\(\s*|name: )"(\w+)"', (ROOT / "src" / "provider" / "rows.rs").read_text()))
     found = []
     # Some names stand only in LiteLLM's lists for what is asked of models.
     lists = {"image_generation": litellm.openai_image_generation_models, "embedding": litellm.open_ai_embedding_models}

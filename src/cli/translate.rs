@@ -143,7 +143,7 @@ fn request(args: &RequestArgs) -> io::Result<ExitCode> {
     }
 }
 
-fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encoded, ApiError> {
+fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Result<Encoded, ApiError> {
     let face = client_face(args.from.into());
     let scan = face.scan(body)?;
     let own = scan.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
@@ -151,7 +151,7 @@ fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encode
     match bridge(args.from.into(), provider.dialect) {
         Bridge::Verbatim(_) => {
             // As in Envoy: the client's own bytes, the model's name replaced.
-            let is_openai = provider.name == "openai";
+            let is_openai = provider.habits.is_openai;
             let suited = is_openai.then(|| openai_chat::provider::suited(body, model, args.drop_params)).flatten();
             let (suited, dropped) = suited.unzip();
             let (body, span) = match &suited {
@@ -165,7 +165,7 @@ fn encode(args: &RequestArgs, provider: &Provider, body: &[u8]) -> Result<Encode
         Bridge::Translated(client, face) => {
             let conversation = client.read(body)?;
             let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
-            let (provider, drop_params) = (provider.name, args.drop_params);
+            let drop_params = args.drop_params;
             face.write(&conversation, Target { provider, model, drop_params, max_output_tokens })
         }
     }

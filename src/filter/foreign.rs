@@ -8,7 +8,7 @@ use crate::dialect::{Encoded, Target, client_face, provider_face};
 use crate::provider::Dialect;
 
 /// What clients speak.
-pub(super) const CLIENT: Dialect = Dialect::OpenAi;
+pub(super) const CLIENT: Dialect = Dialect::CLIENT;
 
 /// Whether a deployment speaks another dialect than clients do.
 pub(super) fn is_foreign(deployment: &Deployment) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
         facts?.limits.max_output_tokens
     };
     let max_output_tokens = deployment.facts.limits.max_output_tokens.or_else(of_model);
-    Target { provider: deployment.provider.name, model, drop_params: deployment.drop_params, max_output_tokens }
+    Target { provider: deployment.provider, model, drop_params: deployment.drop_params, max_output_tokens }
 }
 
 /// The client's body in a foreign deployment's dialect.

@@ -16,6 +16,7 @@ use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::{Target, client_face, provider_face};
 use crate::failure::{self, ErrorAnswer};
+use crate::provider::Api;
 use crate::state::{Ended, Outcome, Reservation, Standing, StateStore, take_turn};
 
 /// After its time, a probe's end is told within so many milliseconds, or never.
@@ -43,9 +44,9 @@ impl Probe {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
         let request = client_face(CLIENT).read(question).ok()?;
-        let model = (deployment.provider.full_name)(&deployment.model);
+        let model = (deployment.provider.full_name)(Api::Chat, &deployment.model);
         let target =
-            Target { provider: deployment.provider.name, model: &model, drop_params: true, max_output_tokens: None };
+            Target { provider: deployment.provider, model: &model, drop_params: true, max_output_tokens: None };
         let body = provider_face(deployment.provider.dialect).write(&request, target).ok()?.body;
         let headers = of_probe(deployment, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;

@@ -13,7 +13,6 @@ use super::headers;
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
 use crate::config::model::{Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, header_text, is_pattern};
-use crate::provider::KeyHeader;
 
 /// How many headers an answer may have.
 pub(super) const MAX_HEADERS: u64 = 1_000;
@@ -127,10 +126,7 @@ fn protocol(
     config: &RouterConfig,
     home: Home<'_>,
 ) -> Value {
-    let (name, prefix) = match deployment.provider.key_header {
-        KeyHeader::Bearer => ("authorization", Some("Bearer ")),
-        KeyHeader::Named(name) => (name, None),
-    };
+    let (name, prefix) = deployment.provider.credential.header();
     filters.extend(secret.map(|secret| credential(name, prefix, secret, config, home)));
     filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
         HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),

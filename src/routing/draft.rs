@@ -15,7 +15,7 @@ use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
 use super::resolve::{self, By, Resolved};
 use super::strategy::{self, Figure, Random, Ranked, Scene};
 use super::{Claim, Inputs, affinity, facts};
-use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, StrategyName};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
 
 /// Plans a request.
 ///
@@ -104,10 +104,7 @@ impl<'a> Draft<'a> {
         let scene = Scene { config: self.config, inputs: self.inputs, args: of_group.strategy_args };
         strategy::rank(of_group.strategy, &scene, ranked, &mut self.random);
         let (Some(prefix), Some(_)) = (self.inputs.ask.affinity, &self.config.signalbox.affinity) else { return };
-        let weights = match of_group.strategy {
-            StrategyName::SimpleShuffle => strategy::weights(self.config, ranked),
-            _ => vec![1.0; ranked.len()],
-        };
+        let weights = strategy::shares(of_group.strategy, self.config, ranked);
         let weighted = ranked.iter().map(|it| it.deployment).zip(weights);
         let home = affinity::home(self.config, weighted, prefix);
         let found = ranked.iter().position(|it| Some(it.deployment) == home);

@@ -9,7 +9,7 @@
 use super::exclusion::{Exclusion, LeftOut, Limit, telling};
 use super::tags::Tags;
 use super::{Ask, Inputs, facts};
-use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig, StrategyName};
+use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
 use crate::state::{Seen, Standing};
 
 /// A place in flight is free again about as soon as a client may ask again, in milliseconds.
@@ -258,8 +258,7 @@ pub fn is_left_out(
 
 /// Whether `rpm` and `tpm` bind in a group, rather than only share out.
 pub(super) fn rates_bind(config: &RouterConfig, group: &ModelGroup) -> bool {
-    let shares = matches!(group.strategy, StrategyName::SimpleShuffle | StrategyName::LeastBusy);
-    config.router.enforce_rate_limits || !shares
+    config.router.enforce_rate_limits || group.strategy.limits_bind
 }
 
 /// Whether a place at a deployment must be claimed: it is half-open, or has a limit that binds.

@@ -32,7 +32,7 @@ impl Candidate {
     /// Whether the client's request is translated for it, so that a refusal may be of what we made of it.
     #[must_use]
     pub fn is_translated(&self) -> bool {
-        self.provider.is_some_and(|provider| provider.dialect != Dialect::OpenAi)
+        self.provider.is_some_and(|provider| provider.dialect != Dialect::CLIENT)
     }
 }
 

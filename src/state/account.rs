@@ -5,7 +5,7 @@
 //! budget. Load always is, because metrics show it and every strategy skips a deployment that has reached its `rpm` or `tpm`.
 
 use super::{Allowed, CooldownRules};
-use crate::config::model::{Budget, DeploymentIndex, RouterConfig, StrategyName, is_pattern};
+use crate::config::model::{Budget, DeploymentIndex, RouterConfig, is_pattern};
 
 /// What is kept for one deployment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,13 +43,11 @@ pub fn accounts(config: &RouterConfig) -> Vec<Account> {
 }
 
 fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
-    use StrategyName::{CostBased, LatencyBased, UsageBased};
     let deployment = config.deployments.get(index)?;
     let router = &config.router;
     let groups = || config.groups.iter().filter(|group| group.deployments.contains(&index));
-    let ranked_by = |strategies: &[StrategyName]| groups().any(|group| strategies.contains(&group.strategy));
-    // These skip a deployment over its limit, in LiteLLM too; the others take limits for weights.
-    let binding = router.enforce_rate_limits || ranked_by(&[UsageBased, LatencyBased, CostBased]);
+    // Some strategies skip a deployment over its limit, in LiteLLM too; the others take limits for weights.
+    let binding = router.enforce_rate_limits || groups().any(|group| group.strategy.limits_bind);
     let is_wild = groups().any(|group| is_pattern(&group.name));
     let mut account = Account {
         id: deployment.id.clone(),
@@ -67,7 +65,7 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
         rpm: deployment.rpm.filter(|_| binding),
         tpm: deployment.tpm.filter(|_| binding),
         max_parallel: deployment.max_parallel,
-        latency: ranked_by(&[LatencyBased]),
+        latency: groups().any(|group| group.strategy.is_timed),
         is_wild,
         budgets: deployment
             .budget
@@ -85,6 +83,7 @@ fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {
 mod tests {
     use super::*;
     use crate::config::compile::compile_json;
+    use crate::config::model::strategy;
 
     fn of(router: &str, deployments: &[(&str, &str)]) -> Vec<Account> {
         accounts(&config(router, deployments))
@@ -116,16 +115,16 @@ mod tests {
             |config: &RouterConfig| accounts(config).iter().map(|a| (a.is_exact(), a.latency)).collect::<Vec<_>>();
         const NOTHING: (bool, bool) = (false, false);
         for (strategy, first) in [
-            (StrategyName::SimpleShuffle, NOTHING),
-            (StrategyName::LeastBusy, NOTHING),
-            (StrategyName::LatencyBased, (true, true)),
-            (StrategyName::CostBased, (true, false)),
-            (StrategyName::UsageBased, (true, false)),
+            (&strategy::SIMPLE_SHUFFLE, NOTHING),
+            (&strategy::LEAST_BUSY, NOTHING),
+            (&strategy::LATENCY_BASED, (true, true)),
+            (&strategy::COST_BASED, (true, false)),
+            (&strategy::USAGE_BASED, (true, false)),
         ] {
             config.groups[0].strategy = strategy;
             assert_eq!(wanted(&config), [first, NOTHING], "{strategy:?}");
         }
-        config.groups[0].strategy = StrategyName::SimpleShuffle;
+        config.groups[0].strategy = &strategy::SIMPLE_SHUFFLE;
         config.deployments[0].max_parallel = Some(3);
         assert_eq!(wanted(&config), [(true, false), NOTHING]);
         assert_eq!(accounts(&config)[0].rpm, None, "a weight");

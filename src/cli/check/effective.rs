@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** the figures are those that the filter uses.
 
-use signalbox::config::model::{Deployment, ModelGroup, RouterConfig, StrategyName, Times};
+use signalbox::config::model::{Deployment, ModelGroup, RouterConfig, Times};
 
 /// The values of a deployment, or of one without any of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn of_all(config: &RouterConfig) -> Effective {
 /// The share of its group's requests that a deployment is drawn for, where that is drawn and not even: by `weight`, else `rpm`, else
 /// `tpm`, among those of the lowest `order`.
 pub fn share(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment) -> Option<f64> {
-    if group.strategy != StrategyName::SimpleShuffle || !group.priorities.is_empty() {
+    if !group.strategy.draws_by_weight() || !group.priorities.is_empty() {
         return None;
     }
     let members = || group.deployments.iter().filter_map(|index| config.deployments.get(*index));

@@ -163,7 +163,7 @@ fn group(config: &RouterConfig, index: usize, group: &ModelGroup) -> Value {
     let id = |index: &usize| config.deployments.get(*index).map(|deployment| deployment.id.as_str());
     json!({
         "name": group.name,
-        "strategy": if group.priorities.is_empty() { group.strategy.as_str() } else { "priority" },
+        "strategy": if group.priorities.is_empty() { group.strategy.name } else { "priority" },
         "deployments": group.deployments.iter().map(id).collect::<Vec<_>>(),
         "retry_policy": group.retry_policy.as_ref().map(policy),
         "fallbacks": of(Some(&config.fallbacks)),

@@ -7,10 +7,11 @@ use std::fmt::Write;
 
 use serde_json::Value;
 use signalbox::config::model::{
-    Budget, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StrategyName, StreamCommit,
-    Target, is_pattern,
+    Budget, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, Strategy, StreamCommit, Target,
+    is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
+use signalbox::provider::Api;
 
 use super::effective::{self, Effective};
 use super::{Found, Variable};
@@ -180,8 +181,8 @@ fn router_lines(config: &RouterConfig, router: &Router) -> String {
 fn strategy(group: &ModelGroup) -> String {
     match group.strategy {
         _ if !group.priorities.is_empty() => " (priority)".to_owned(),
-        StrategyName::SimpleShuffle => String::new(),
-        other => format!(" ({})", other.as_str()),
+        usual if usual == <&Strategy>::default() => String::new(),
+        other => format!(" ({})", other.name),
     }
 }
 
@@ -264,7 +265,7 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
 
 /// The model as chat requests name it: the provider's own name for what the file writes short.
 pub fn full_name(deployment: &Deployment) -> String {
-    (deployment.provider.full_name)(&deployment.model).into_owned()
+    (deployment.provider.full_name)(Api::Chat, &deployment.model).into_owned()
 }
 
 /// What a deployment's requests have besides what clients say. Long values are only named, and so are headers, whose values may be secret.

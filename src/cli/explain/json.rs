@@ -18,7 +18,7 @@ pub fn of(report: &Report<'_>) -> String {
     let mut resolved = |asked: usize, by: By, left: &[LeftOut]| {
         out.insert("resolved_by".to_owned(), json!(name_of(by)));
         out.insert("group".to_owned(), json!(group(config, asked)));
-        out.insert("strategy".to_owned(), json!(config.groups.get(asked).map(|group| group.strategy.as_str())));
+        out.insert("strategy".to_owned(), json!(config.groups.get(asked).map(|group| group.strategy.name)));
         out.insert("left_out".to_owned(), left.iter().map(|left| left_out(config, left)).collect());
     };
     match &report.explanation.decision {

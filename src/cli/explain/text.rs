@@ -49,7 +49,7 @@ pub fn of(report: &Report<'_>) -> String {
 
 fn resolved(out: &mut String, report: &Report<'_>, index: GroupIndex, by: By) {
     let name = group(report.config, index);
-    let strategy = report.config.groups.get(index).map_or("", |group| group.strategy.as_str());
+    let strategy = report.config.groups.get(index).map_or("", |group| group.strategy.name);
     let how = match by {
         By::Id => format!("is the id of a deployment of group `{name}`"),
         By::Alias => format!("is another name for group `{name}`"),

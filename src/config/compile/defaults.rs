@@ -13,26 +13,8 @@ use super::field::{Diagnostics, Field};
 use super::sections::{DEFAULTS, MARK};
 use crate::config::model::{Defaults, ExtraHeader, HeaderValue};
 use crate::config::tree::{Key, Node, Value};
-use crate::provider::{Dialect, KeyHeader, Provider};
+use crate::provider::Provider;
 
-/// What Anthropic's dialect can say.
-const ANTHROPIC: &[&str] = &[
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "max_completion_tokens",
-    "stop",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "reasoning_effort",
-    "thinking",
-    "user",
-    "cache_control",
-    "stream_options",
-];
 /// Parameters that are numbers. A variable gives texts.
 const NUMBERS: &[&str] = &[
     "temperature",
@@ -113,7 +95,7 @@ pub(super) fn body(params: &Field<'_>, provider: &Provider, diagnostics: &mut Di
     let mut found = Defaults::default();
     for name in DEFAULTS {
         let Some(field) = params.at(name) else { continue };
-        if provider.dialect == Dialect::Anthropic && !ANTHROPIC.contains(name) {
+        if !provider.dialect.takes(name) {
             let problem =
                 format!("`{name}` is not sent: {} has no equivalent, or none that is translated yet", provider.name);
             field.warning(diagnostics, problem, "take it out, or write what the provider takes below `extra_body`");
@@ -258,10 +240,7 @@ pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnost
 
 /// Whether the key of a provider travels in one of these headers, which then takes its place.
 pub(super) fn hold_key(headers: &[ExtraHeader], provider: &Provider) -> bool {
-    let name = match provider.key_header {
-        KeyHeader::Bearer => "authorization",
-        KeyHeader::Named(name) => name,
-    };
+    let (name, _) = provider.credential.header();
     headers.iter().any(|header| header.name == name)
 }
 
@@ -309,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_anthropic_can_say_are_parameters() {
-        assert!(ANTHROPIC.iter().chain(NUMBERS).all(|name| DEFAULTS.contains(name)));
+    fn numbers_are_parameters() {
+        assert!(NUMBERS.iter().all(|name| DEFAULTS.contains(name)));
     }
 }

@@ -93,9 +93,10 @@ fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
         return Err(("holds a space", "write it without"));
     }
     let path = path.trim_end_matches('/');
-    let path = path.strip_suffix(provider.chat_path).unwrap_or(path).trim_end_matches('/');
+    let chat_path = provider.chat_path();
+    let path = path.strip_suffix(&*chat_path).unwrap_or(path).trim_end_matches('/');
     // Where the path of an API begins with the version, many write the version with the host.
-    let path = if provider.chat_path.starts_with("/v1/") { path.strip_suffix("/v1").unwrap_or(path) } else { path };
+    let path = if chat_path.starts_with("/v1/") { path.strip_suffix("/v1").unwrap_or(path) } else { path };
     let port = port.unwrap_or(if tls { 443 } else { 80 });
     Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() })
 }

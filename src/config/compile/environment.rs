@@ -8,24 +8,18 @@
 
 use super::field::{Diagnostics, Field, below};
 use crate::config::tree::{Node, Value};
-use crate::provider::{Origin, PROVIDERS, Provider};
+use crate::provider::{self, Origin, PROVIDERS, Provider};
 
 /// What a reference starts with.
 pub(super) const PREFIX: &str = "os.environ/";
 
 /// Keys whose value stays a reference.
-const LEFT: &[&str] = &[
-    "api_key",
-    "openai_key",
-    "anthropic_key",
-    "groq_key",
-    "openrouter_key",
-    "xai_key",
-    "secret_files",
-    "environment_variables",
-    "extra_headers",
-    "headers",
-];
+const LEFT: &[&str] = &["api_key", "secret_files", "environment_variables", "extra_headers", "headers"];
+
+/// Whether a key's value stays a reference: those, and every key of `litellm_settings` that holds a provider's key.
+fn is_left(name: &str) -> bool {
+    LEFT.contains(&name) || provider::is_key_setting(name)
+}
 
 /// Variables that count besides those of providers.
 const READ: &[&str] = &["LITELLM_ENVIRONMENT", "USE_LITELLM_PROXY"];
@@ -125,7 +119,7 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Di
         }
         Value::Map(entries) => {
             for (key, item) in entries {
-                if !LEFT.contains(&key.name.as_str()) {
+                if !is_left(&key.name) {
                     walk(item, &below(path, &key.name), env, diagnostics);
                 }
             }
@@ -199,7 +193,7 @@ fn each(node: &mut Node, key: &str, seen: &mut dyn FnMut(&str, String) -> Option
         }
         Value::Seq(items) => items.iter_mut().for_each(|item| each(item, key, seen)),
         Value::Map(entries) => {
-            for (key, item) in entries.iter_mut().filter(|(key, _)| !LEFT.contains(&key.name.as_str())) {
+            for (key, item) in entries.iter_mut().filter(|(key, _)| !is_left(&key.name)) {
                 each(item, &key.name, seen);
             }
         }

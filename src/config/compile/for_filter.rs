@@ -11,6 +11,7 @@ use super::routers::is_router;
 use super::sections::{FOR_ENVOY, OF_KEYS};
 use crate::config::model::{Deployment, Endpoint};
 use crate::config::tree::{Key, Node, Value};
+use crate::provider;
 
 /// Keys that have said all they have to say by now.
 const SETTLED: &[&str] =
@@ -103,10 +104,11 @@ fn within(node: &mut Node, name: &str, change: &mut dyn FnMut(&Node) -> Node) {
 }
 
 impl Node {
-    /// The same without these keys; what is no map is taken as it is.
+    /// The same without these keys and without those of providers; what is no map is taken as it is.
     fn without(&self, names: &[&str]) -> Self {
         let Value::Map(entries) = &self.value else { return self.clone() };
-        let kept = entries.iter().filter(|(key, _)| !names.contains(&key.name.as_str())).cloned().collect();
+        let is_gone = |name: &str| names.contains(&name) || provider::is_key_setting(name);
+        let kept = entries.iter().filter(|(key, _)| !is_gone(&key.name)).cloned().collect();
         Self { value: Value::Map(kept), ..*self }
     }
 }

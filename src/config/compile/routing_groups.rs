@@ -13,9 +13,7 @@ use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::router_settings::setting;
 use super::strategy;
-use crate::config::model::{
-    Deployment, DeploymentIndex, GroupIndex, ModelGroup, StrategyArgs, StrategyName, is_pattern,
-};
+use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, Strategy, StrategyArgs, is_pattern};
 use crate::config::tree::Value;
 
 const PRIORITY: &str = "priority";
@@ -164,7 +162,7 @@ impl<'a> Reader<'a> {
         &mut self,
         models: &[(GroupIndex, Field<'a>)],
         item: &Field<'a>,
-        strategy: StrategyName,
+        strategy: &'static Strategy,
         args: StrategyArgs,
         diagnostics: &mut Diagnostics,
     ) {

@@ -5,6 +5,7 @@
 //! **Invariant:** `general_settings` holds master keys and database addresses: one word of it is known, and nothing else may be.
 
 use crate::config::tree::{Node, Value};
+use crate::provider;
 
 /// One section: what may stand in it. Words may end in `*`: `aws_*` stands for all that begin so.
 pub(super) struct Section {
@@ -234,8 +235,7 @@ const LITELLM: Section = Section {
     known: "\
         num_retries fallbacks default_fallbacks max_fallbacks allowed_fails cooldown_time model_group_alias \
         request_timeout stream_timeout disable_cooldowns drop_params context_window_fallbacks \
-        content_policy_fallbacks api_base api_key openai_key anthropic_key groq_key openrouter_key xai_key \
-        use_litellm_proxy model_alias_map headers organization",
+        content_policy_fallbacks use_litellm_proxy model_alias_map headers",
     ignored: "\
         drop_unknown_params ssl_verify modify_params add_function_to_prompt enable_json_schema_validation \
         forward_traceparent_to_llm_provider custom_provider_map mcp_aliases user_url_validation return_response_headers \
@@ -303,18 +303,7 @@ const AFFINITY: Section =
 const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
 
 /// Keys of `litellm_settings` and of entries that hold keys, or say where the rest is to be found.
-pub(super) const OF_KEYS: &[&str] = &[
-    "api_key",
-    "openai_key",
-    "anthropic_key",
-    "groq_key",
-    "openrouter_key",
-    "xai_key",
-    "litellm_credential_name",
-    "organization",
-    "extra_headers",
-    "headers",
-];
+pub(super) const OF_KEYS: &[&str] = &["api_key", "litellm_credential_name", "organization", "extra_headers", "headers"];
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &[
@@ -342,7 +331,7 @@ impl Section {
 
     /// Whether a key means something here.
     pub(super) fn knows(&self, name: &str) -> bool {
-        names(self.known, name)
+        names(self.known, name) || self.others == Others::ElseRouter && provider::is_setting(name)
     }
 
     /// Whether only LiteLLM knows a key.
@@ -352,7 +341,8 @@ impl Section {
 
     /// The known keys that are spelt out.
     pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
-        self.known.split(' ').filter(|word| !word.ends_with('*'))
+        let of_providers = provider::settings().filter(|_| self.others == Others::ElseRouter);
+        self.known.split(' ').filter(|word| !word.ends_with('*')).chain(of_providers)
     }
 }
 

@@ -4,33 +4,23 @@
 
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
-use crate::config::model::{StrategyArgs, StrategyName};
-
-const STRATEGIES: [StrategyName; 5] = [
-    StrategyName::SimpleShuffle,
-    StrategyName::LeastBusy,
-    StrategyName::LatencyBased,
-    StrategyName::CostBased,
-    StrategyName::UsageBased,
-];
-
-/// LiteLLM's first usage-based strategy: deprecated there, and the same as its second here.
-const DEPRECATED: &str = "usage-based-routing";
+use crate::config::model::strategy::STRATEGIES;
+use crate::config::model::{Strategy, StrategyArgs};
 
 /// Reads a strategy's name.
-pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<StrategyName> {
+pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&'static Strategy> {
     let text = field.text(diagnostics)?;
-    if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.as_str() == text) {
+    if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.name == text) {
         return Some(strategy);
     }
-    let names = || STRATEGIES.iter().map(|strategy| strategy.as_str());
+    if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.former_name == Some(text)) {
+        let problem = format!("`{text}` is deprecated, and means `{}` here", strategy.name);
+        field.warning(diagnostics, problem, format!("write `{}`", strategy.name));
+        return Some(strategy);
+    }
+    let names = || STRATEGIES.iter().map(|strategy| strategy.name);
     let one_of = || format!("write one of {}", names().collect::<Vec<_>>().join(", "));
     let (problem, remedy) = match text {
-        DEPRECATED => {
-            let problem = format!("`{DEPRECATED}` is deprecated, and means `usage-based-routing-v2` here");
-            field.warning(diagnostics, problem, "write `usage-based-routing-v2`");
-            return Some(StrategyName::UsageBased);
-        }
         "provider-budget-routing" => (
             format!("`{text}` is no strategy to choose: budgets hold under every one"),
             "take it out, and leave `provider_budget_config`".to_owned(),
@@ -47,11 +37,12 @@ pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<S
 }
 
 /// Reads the arguments for a strategy.
-pub(super) fn args(field: Option<Field<'_>>, strategy: StrategyName, diagnostics: &mut Diagnostics) -> StrategyArgs {
+pub(super) fn args(field: Option<Field<'_>>, strategy: &Strategy, diagnostics: &mut Diagnostics) -> StrategyArgs {
     let defaults = StrategyArgs::default();
     let Some(field) = field.filter(|field| field.is_map(diagnostics)) else { return defaults };
-    if strategy != StrategyName::LatencyBased && !field.entries(diagnostics).is_empty() {
-        let problem = format!("`{}` takes no arguments here, only `latency-based-routing` does", strategy.as_str());
+    if !strategy.takes_args && !field.entries(diagnostics).is_empty() {
+        let takes: Vec<_> = STRATEGIES.iter().filter(|it| it.takes_args).map(|it| format!("`{}`", it.name)).collect();
+        let problem = format!("`{}` takes no arguments here, only {} does", strategy.name, takes.join(", "));
         field.warning(diagnostics, problem, "leave them or take them out");
     }
     let at = |name: &str| field.at(name);

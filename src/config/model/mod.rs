@@ -8,14 +8,16 @@ mod edge;
 mod policy;
 mod router;
 mod settings;
+pub mod strategy;
 mod times;
 
 pub use defaults::{Defaults, ExtraHeader, HeaderValue};
 pub use deployment::{Deployment, Endpoint, Key};
 pub use edge::Edge;
-pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs, StrategyName};
+pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs};
 pub use router::{Router, RouterKind, StandIns, Target};
 pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};
+pub use strategy::Strategy;
 pub use times::Times;
 
 /// Index into [`RouterConfig::groups`].
@@ -58,8 +60,7 @@ impl RouterConfig {
     /// Whether anything depends on how many tokens a deployment uses, so that a stream is worth being asked.
     #[must_use]
     pub fn needs_usage(&self, deployment: &Deployment) -> bool {
-        let strategy = self.groups.get(deployment.group).map(|group| group.strategy);
-        let by_tokens = matches!(strategy, Some(StrategyName::LatencyBased | StrategyName::UsageBased));
+        let by_tokens = self.groups.get(deployment.group).is_some_and(|group| group.strategy.counts_tokens);
         let budgets = deployment.budget.is_some()
             || self.router.provider_budgets.iter().any(|(provider, _)| *provider == deployment.provider.name);
         // What a wildcard is asked for may have a price.
@@ -79,7 +80,7 @@ pub struct ModelGroup {
     /// `routing_groups` with the strategy `priority`: the `order` that holds for a deployment within this group.
     pub priorities: Vec<(DeploymentIndex, i64)>,
     /// The strategy by which one of them is chosen.
-    pub strategy: StrategyName,
+    pub strategy: &'static Strategy,
     /// `routing_strategy_args` for it.
     pub strategy_args: StrategyArgs,
     /// `model_group_retry_policy`, else `retry_policy`.
@@ -94,7 +95,7 @@ impl ModelGroup {
             name: name.to_owned(),
             deployments: Vec::new(),
             priorities: Vec::new(),
-            strategy: StrategyName::default(),
+            strategy: <&Strategy>::default(),
             strategy_args: StrategyArgs::default(),
             retry_policy: None,
         }

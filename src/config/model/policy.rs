@@ -1,34 +1,4 @@
-//! Strategies, policies by class of failure, and budgets.
-
-/// `routing_strategy`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum StrategyName {
-    /// `simple-shuffle`.
-    #[default]
-    SimpleShuffle,
-    /// `least-busy`.
-    LeastBusy,
-    /// `latency-based-routing`.
-    LatencyBased,
-    /// `cost-based-routing`.
-    CostBased,
-    /// `usage-based-routing-v2`, and the deprecated `usage-based-routing`.
-    UsageBased,
-}
-
-impl StrategyName {
-    /// The name as it stands in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SimpleShuffle => "simple-shuffle",
-            Self::LeastBusy => "least-busy",
-            Self::LatencyBased => "latency-based-routing",
-            Self::CostBased => "cost-based-routing",
-            Self::UsageBased => "usage-based-routing-v2",
-        }
-    }
-}
+//! Arguments of strategies, policies by class of failure, and budgets.
 
 /// `routing_strategy_args`, with LiteLLM's defaults. All are for `latency-based-routing`.
 #[derive(Debug, Clone, Copy, PartialEq)]

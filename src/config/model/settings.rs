@@ -1,12 +1,12 @@
 //! What holds for all groups: `router_settings`, and the `signalbox:` key.
 
-use super::{AllowedFails, Budget, Edge, StrategyArgs, StrategyName};
+use super::{AllowedFails, Budget, Edge, Strategy, StrategyArgs};
 
 /// `router_settings`, LiteLLM's names and defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouterSettings {
     /// `routing_strategy`, for groups without one of their own.
-    pub strategy: StrategyName,
+    pub strategy: &'static Strategy,
     /// `routing_strategy_args`.
     pub strategy_args: StrategyArgs,
     /// `num_retries`: 2.

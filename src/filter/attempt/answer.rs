@@ -13,12 +13,11 @@ use crate::dialect::openai_chat::client::error;
 use crate::dialect::{AnswerStream, Passed, bridge};
 use crate::failure::api_error;
 use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
-use crate::provider::Dialect;
 
 impl Attempt {
     pub(super) fn whole(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         if !ends {
-            if self.dialect != Dialect::OpenAi {
+            if self.dialect != CLIENT {
                 return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"));
             }
             self.phase = Phase::Passing;

@@ -4,7 +4,7 @@
 
 use super::super::defaults;
 use super::super::exchange::USAGE;
-use super::super::foreign::translate;
+use super::super::foreign::{is_foreign, translate};
 use super::super::{Api, Flight, Reply};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
@@ -13,7 +13,6 @@ use crate::dialect::openai_chat;
 use crate::dialect::scan::BodyScan;
 use crate::dialect::verbatim::splice;
 use crate::dialect::{Echo, Encoded};
-use crate::provider::Dialect;
 
 /// What is said of a body beside it.
 #[derive(Default)]
@@ -31,12 +30,9 @@ pub(super) fn encode(
     model: &str,
     translated: Option<Encoded>,
 ) -> Result<(Edit, usize, Apart), Reply> {
-    let full_name = match flight.api {
-        Api::Embeddings => model.into(),
-        Api::Chat | Api::Completions => (deployment.provider.full_name)(model),
-    };
-    let (model, dialect) = (full_name.as_ref(), deployment.provider.dialect);
-    if dialect == Dialect::OpenAi || flight.api != Api::Chat {
+    let full_name = (deployment.provider.full_name)(flight.api, model);
+    let model = full_name.as_ref();
+    if !is_foreign(deployment) {
         if let Some(own) = &deployment.defaults {
             return with_defaults(flight, deployment, own, model);
         }
@@ -80,7 +76,7 @@ pub(super) fn encode(
 
 /// The body as a reasoning model takes it, and the names of what was left out. LiteLLM knows these rules for OpenAI's own chat alone.
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
-    let is_own = deployment.provider.name == "openai" && flight.api == Api::Chat;
+    let is_own = deployment.provider.habits.is_openai && flight.api == Api::Chat;
     is_own.then(|| openai_chat::provider::suited(body, model, deployment.drop_params)).flatten()
 }
 

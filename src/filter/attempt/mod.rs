@@ -17,10 +17,11 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
+use super::foreign::CLIENT;
 use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
 use super::kept::Kept;
 use super::route::not_ready;
-use super::{Api, Flight, Link};
+use super::{Flight, Link};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::RouterConfig;
 use crate::dialect::openai_chat::client::error;
@@ -121,7 +122,7 @@ impl Attempt {
                 return Err(reply);
             }
         };
-        let dialect = if this.api == Api::Chat { deployment.provider.dialect } else { Dialect::OpenAi };
+        let dialect = deployment.provider.dialect;
         let relayed = if way == Way::Direct { Vec::new() } else { exchange::to_relay(&this, deployment, way) };
         let mut headers = this.header_changes(place, length, way);
         headers.extend(relayed);
@@ -213,7 +214,7 @@ impl Attempt {
         let Some(flight) = self.seen() else { return AnswerContext::default() };
         let place = flight.deployment(self.place);
         let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
-        if self.dialect == Dialect::OpenAi {
+        if self.dialect == CLIENT {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
             let awaited = flight.api.awaited();
             return AnswerContext { provider, hide_usage, awaited, ..AnswerContext::default() };

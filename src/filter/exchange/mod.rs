@@ -51,8 +51,9 @@ use super::Api;
 use super::http::{HeaderChanges, Reply, RequestHeaders};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{Failure, FailureClass, Usage};
-use crate::config::model::{Deployment, DeploymentIndex, StrategyName};
+use crate::config::model::{Deployment, DeploymentIndex};
 use crate::dialect::Encoded;
+use crate::provider::Call;
 use crate::routing::{Candidate, Place};
 use crate::state::{Outcome, Reservation};
 
@@ -167,7 +168,7 @@ impl Flight {
     #[must_use]
     pub fn is_timed(&self) -> bool {
         let group = self.config.groups.get(self.cursor.plan().asked);
-        group.is_some_and(|group| group.strategy == StrategyName::LatencyBased)
+        group.is_some_and(|group| group.strategy.is_timed)
     }
 
     /// What so many tokens cost at a place, where the price is known.
@@ -239,8 +240,11 @@ impl Flight {
 
     /// What an attempt at this place, with a body of this length, changes of the request's headers.
     pub(super) fn header_changes(&mut self, place: Place, length: usize, way: Way) -> HeaderChanges {
-        let Some((_, deployment)) = self.cursor.deployment(&self.request, place) else { return Vec::new() };
-        self.headers.changes(deployment, self.request.api, length, way == Way::Direct)
+        let Some((candidate, deployment)) = self.cursor.deployment(&self.request, place) else { return Vec::new() };
+        let (api, stream) = (self.request.api, self.request.stream);
+        let model = candidate.model.as_ref().unwrap_or(&deployment.model);
+        let call = Call { api, model: &(deployment.provider.full_name)(api, model), stream };
+        self.headers.changes(deployment, call, length, way == Way::Direct)
     }
 
     /// The next attempt begins at this place. Returns its number.

@@ -9,9 +9,8 @@
 
 use std::borrow::Cow;
 
-use super::Api;
 use crate::config::model::{Deployment, Endpoint};
-use crate::provider::Dialect;
+use crate::provider::{Api, Call};
 
 /// Header names in lower case, and their bytes, as the host gives them.
 pub type HeaderMap = Vec<(String, Vec<u8>)>;
@@ -42,15 +41,15 @@ impl RequestHeaders {
     pub(in crate::filter) fn changes(
         &mut self,
         deployment: &Deployment,
-        api: Api,
+        call: Call<'_>,
         length: usize,
         is_direct: bool,
     ) -> HeaderChanges {
         let Endpoint { tls, path, .. } = &deployment.endpoint;
-        let below = below(deployment, api);
+        let below = below(deployment, call);
         let mut changes = Vec::new();
-        if self.path.as_ref().and_then(|known| known.strip_prefix(path.as_str())) != Some(below) {
-            let path = [path.as_str(), below].concat();
+        if self.path.as_ref().and_then(|known| known.strip_prefix(path.as_str())) != Some(&*below) {
+            let path = [path.as_str(), &*below].concat();
             changes.push((":path", path.clone()));
             self.path = Some(path);
         }
@@ -65,16 +64,16 @@ impl RequestHeaders {
     }
 }
 
-/// What follows on the path of a deployment's base URL.
-fn below(deployment: &Deployment, api: Api) -> &'static str {
-    let provider = deployment.provider;
-    if provider.dialect == Dialect::OpenAi && api != Api::Chat { api.path() } else { provider.chat_path }
+/// What follows on the path of a deployment's base URL. No plan leads to a deployment that lacks the API.
+fn below(deployment: &Deployment, call: Call<'_>) -> Cow<'static, str> {
+    (deployment.provider.path)(call).unwrap_or_else(|| deployment.provider.chat_path())
 }
 
 /// The headers of a question of our own.
 pub(in crate::filter) fn of_probe(deployment: &Deployment, length: usize) -> OutgoingHeaders {
     let Endpoint { tls, path, .. } = &deployment.endpoint;
-    let path = [path.as_str(), below(deployment, Api::Chat)].concat();
+    let call = Call { api: Api::Chat, model: &deployment.model, stream: false };
+    let path = [path.as_str(), &*below(deployment, call)].concat();
     let fixed = |name: &'static str, value: &'static str| (name.into(), value.as_bytes().into());
     let mut headers: OutgoingHeaders = vec![
         fixed(":method", "POST"),
@@ -102,23 +101,24 @@ mod tests {
             {"model_name": "m", "litellm_params": {"model": "anthropic/c"}}]}"#;
         let config = compile_json(config).unwrap();
         let [plain, other, claude] = config.deployments.as_slice() else { panic!() };
+        let of = |api| Call { api, model: "x", stream: false };
         let mut headers = RequestHeaders {
             path: Some("/v1/chat/completions".to_owned()),
             length: Some(7),
             ..RequestHeaders::default()
         };
-        assert_eq!(headers.changes(plain, Api::Chat, 7, true), []);
-        assert_eq!(headers.changes(plain, Api::Chat, 8, true), [("content-length", "8".to_owned())]);
+        assert_eq!(headers.changes(plain, of(Api::Chat), 7, true), []);
+        assert_eq!(headers.changes(plain, of(Api::Chat), 8, true), [("content-length", "8".to_owned())]);
         let all = [
             (":path", "/openai/chat/completions".to_owned()),
             ("content-length", "9".to_owned()),
             (":scheme", "https".to_owned()),
         ];
-        assert_eq!(headers.changes(other, Api::Chat, 9, true), all);
-        assert_eq!(headers.changes(other, Api::Chat, 9, false), [(":scheme", "http".to_owned())], "to the relay");
-        assert_eq!(headers.changes(other, Api::Chat, 9, false), []);
-        assert_eq!(headers.changes(other, Api::Embeddings, 9, false), [(":path", "/openai/embeddings".to_owned())]);
-        let claude = RequestHeaders::default().changes(claude, Api::Chat, 9, true);
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, true), all);
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, false), [(":scheme", "http".to_owned())], "to the relay");
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, false), []);
+        assert_eq!(headers.changes(other, of(Api::Embeddings), 9, false), [(":path", "/openai/embeddings".to_owned())]);
+        let claude = RequestHeaders::default().changes(claude, of(Api::Chat), 9, true);
         assert_eq!(
             claude,
             [(":path", "/v1/messages".to_owned()), ("content-length", "9".to_owned())],

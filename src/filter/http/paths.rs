@@ -8,17 +8,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use crate::dialect::Awaited;
-
-/// An API of OpenAI's that is routed by model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// `/v1/chat/completions`.
-    Chat,
-    /// `/v1/completions`.
-    Completions,
-    /// `/v1/embeddings`.
-    Embeddings,
-}
+pub use crate::provider::Api;
 
 impl Api {
     /// What its answers must hold.
@@ -30,7 +20,7 @@ impl Api {
         }
     }
 
-    /// Its path below a provider's base URL, for a provider of OpenAI's dialect.
+    /// Its path, as clients know it.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {

@@ -1,4 +1,5 @@
-//! Strategies rank deployments; they never remove one. A new strategy is a file here and a line in [`rank`].
+//! Strategies rank deployments; they never remove one. A new strategy is a row in [`crate::config::model::strategy`]; one that
+//! goes by something new is a file here and a line in [`rank`] besides.
 //!
 //! A strategy gets a slice of one group's deployments of one `order`, gives each the figure it goes by, and puts the best first. It
 //! ranks the rest with care as well: that is the order of the retries. What may not serve was taken out before.
@@ -14,10 +15,11 @@ mod usage_based;
 
 pub use random::Random;
 pub(super) use random::mix;
-pub(super) use simple_shuffle::weights;
+use simple_shuffle::weights;
 
 use super::Inputs;
-use crate::config::model::{DeploymentIndex, RouterConfig, StrategyArgs, StrategyName};
+use crate::config::model::strategy::{RanksBy, Strategy};
+use crate::config::model::{DeploymentIndex, RouterConfig, StrategyArgs};
 
 /// What ranked a deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -58,15 +60,20 @@ pub(super) struct Scene<'a> {
 }
 
 /// Ranks deployments of one group and one order, best first.
-pub(super) fn rank(strategy: StrategyName, scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
-    let rank = match strategy {
-        StrategyName::SimpleShuffle => simple_shuffle::rank,
-        StrategyName::LeastBusy => least_busy::rank,
-        StrategyName::LatencyBased => latency_based::rank,
-        StrategyName::CostBased => cost_based::rank,
-        StrategyName::UsageBased => usage_based::rank,
+pub(super) fn rank(strategy: &Strategy, scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let rank = match strategy.ranks_by {
+        RanksBy::Weight => simple_shuffle::rank,
+        RanksBy::InFlight => least_busy::rank,
+        RanksBy::Latency => latency_based::rank,
+        RanksBy::Price => cost_based::rank,
+        RanksBy::Tokens => usage_based::rank,
     };
     rank(scene, candidates, random);
+}
+
+/// What each candidate weighs where requests are shared out by other means than the strategy's figure: as it draws, else evenly.
+pub(super) fn shares(strategy: &Strategy, config: &RouterConfig, candidates: &[Ranked]) -> Vec<f64> {
+    if strategy.draws_by_weight() { weights(config, candidates) } else { vec![1.0; candidates.len()] }
 }
 
 /// Sorts by a key, lowest first, equals at random.

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 
 use super::wire::{Audio, Call, Called, File, Image, Message, Part, Said};
-use super::write::Habits;
 use crate::chat::{ApiError, Block, Content, Conversation, Source, Speaker, Turn};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
+use crate::provider::Habits;
 
 /// What stands for a result that the client does not have.
 const NO_RESULT: &str = "There is no result: the call was interrupted.";

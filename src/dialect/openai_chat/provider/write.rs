@@ -15,6 +15,7 @@ use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, 
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
+use crate::provider::Habits;
 
 /// The longest `user`, in bytes.
 const LONGEST_USER: usize = 64;
@@ -36,21 +37,6 @@ const OWN: &[&str] = &[
     "frequency_penalty",
     "verbosity",
 ];
-
-/// What those who speak this dialect do differently.
-#[derive(Clone, Copy)]
-pub struct Habits {
-    /// It is OpenAI's own API: the newer name of the limit, `allowed_tools`, its own bounds.
-    is_openai: bool,
-    /// It wants the model's thinking back (`reasoning_content`).
-    pub takes_thinking: bool,
-}
-
-impl Habits {
-    fn of(provider: &str) -> Self {
-        Self { is_openai: provider == "openai", takes_thinking: matches!(provider, "deepseek" | "moonshot") }
-    }
-}
 
 /// Writes a request.
 ///
@@ -81,7 +67,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         unread: _,
         words,
     } = conversation;
-    let habits = Habits::of(target.provider);
+    let habits = target.provider.habits;
     let mut dropped = DroppedFields::new(target.drop_params);
     dropped.foreign(conversation, OWN)?;
     let names = Names::of(conversation, &[]);
@@ -252,7 +238,7 @@ fn thought(
         Some(Effort::None) => Some(Effort::None),
         other => effort.or(other),
     };
-    let is_own = target.provider == "openai";
+    let is_own = target.provider.habits.is_openai;
     match wanted {
         Some(Effort::None) if is_own && !reasoning::can_rest(target.model) => {
             // What does not think need not be told; what cannot stop cannot be.

@@ -1,0 +1,190 @@
+//! The providers, one row each. A new provider of a known dialect is one row here and nothing else (`tests/descriptors.rs`).
+//!
+//! Facts come from LiteLLM's own resolution, the providers' documentation and SDKs; what differs between deployments is configuration,
+//! not a row.
+
+use std::borrow::Cow;
+
+use super::Origin::{Env, Setting};
+use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Provider};
+
+fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match call.api {
+        Api::Chat => "/chat/completions",
+        Api::Completions => "/completions",
+        Api::Embeddings => "/embeddings",
+    }))
+}
+
+fn of_anthropic(call: Call<'_>) -> Option<Cow<'static, str>> {
+    (call.api == Api::Chat).then_some(Cow::Borrowed("/v1/messages"))
+}
+
+fn as_written(_: Api, model: &str) -> Cow<'_, str> {
+    Cow::Borrowed(model)
+}
+
+/// A row of OpenAI's dialect, with the key as a bearer token. `base_from` and `key_from`: in LiteLLM's order.
+pub const fn compatible(
+    name: &'static str,
+    api_base: &'static str,
+    base_from: &'static [Origin],
+    key_from: &'static [Origin],
+) -> Provider {
+    Provider {
+        name,
+        dialect: Dialect::OpenAi,
+        api_base,
+        known_at: &[],
+        path: of_openai,
+        credential: Credential::Bearer,
+        base_from,
+        key_from,
+        headers: &[],
+        account: &[],
+        common_headers: false,
+        full_name: as_written,
+        habits: Habits::COMMON,
+    }
+}
+
+/// Fireworks' names are paths; a short one is a model of its own, or a router. Embeddings are asked for by the name as it is written.
+fn of_fireworks(api: Api, model: &str) -> Cow<'_, str> {
+    const ROUTERS: [&str; 3] = ["firerouter", "auto", "auto-instant"];
+    if api == Api::Embeddings {
+        return Cow::Borrowed(model);
+    }
+    // LiteLLM's prefix, written twice.
+    let model = model.strip_prefix("fireworks_ai/").unwrap_or(model);
+    if model.starts_with("accounts/") || model.starts_with("FW-") || model.contains('#') {
+        Cow::Borrowed(model)
+    } else if model.starts_with("routers/") || model.starts_with("models/") {
+        Cow::Owned(format!("accounts/fireworks/{model}"))
+    } else if model.ends_with("-fast") || ROUTERS.contains(&model) || model.starts_with("firerouter/") {
+        Cow::Owned(format!("accounts/fireworks/routers/{model}"))
+    } else {
+        Cow::Owned(format!("accounts/fireworks/models/{model}"))
+    }
+}
+
+/// Every provider known.
+pub const PROVIDERS: &[Provider] = &[
+    Provider {
+        account: &[
+            (ORGANIZATION, &[Setting("organization"), Env("OPENAI_ORGANIZATION"), Env("OPENAI_ORG_ID")]),
+            ("openai-project", &[Env("OPENAI_PROJECT_ID")]),
+        ],
+        common_headers: true,
+        habits: Habits { is_openai: true, ..Habits::COMMON },
+        ..compatible(
+            "openai",
+            "https://api.openai.com/v1",
+            &[Setting("api_base"), Env("OPENAI_BASE_URL"), Env("OPENAI_API_BASE")],
+            &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
+        )
+    },
+    Provider {
+        name: "anthropic",
+        dialect: Dialect::Anthropic,
+        api_base: "https://api.anthropic.com",
+        known_at: &[],
+        path: of_anthropic,
+        credential: Credential::Header("x-api-key"),
+        base_from: &[Setting("api_base"), Env("ANTHROPIC_API_BASE"), Env("ANTHROPIC_BASE_URL")],
+        key_from: &[Setting("anthropic_key"), Setting("api_key"), Env("ANTHROPIC_API_KEY")],
+        headers: &[("anthropic-version", "2023-06-01")],
+        account: &[],
+        common_headers: false,
+        full_name: as_written,
+        habits: Habits::COMMON,
+    },
+    Provider {
+        common_headers: true,
+        known_at: &["https://api.featherless.ai/v1"],
+        ..compatible(
+            "featherless_ai",
+            "https://api.featherless.ai/v1",
+            &[Env("FEATHERLESS_AI_API_BASE"), Env("FEATHERLESS_API_BASE")],
+            &[Env("FEATHERLESS_AI_API_KEY"), Env("FEATHERLESS_API_KEY")],
+        )
+    },
+    Provider {
+        common_headers: true,
+        known_at: &["https://api.groq.com/openai/v1"],
+        ..compatible(
+            "groq",
+            "https://api.groq.com/openai/v1",
+            &[Env("GROQ_API_BASE")],
+            &[Env("GROQ_API_KEY"), Setting("api_key"), Setting("groq_key")],
+        )
+    },
+    Provider {
+        known_at: &["https://api.together.ai/v1", "https://api.together.xyz/v1"],
+        ..compatible(
+            "together_ai",
+            "https://api.together.ai/v1",
+            &[Env("TOGETHER_AI_API_BASE")],
+            &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
+        )
+    },
+    Provider {
+        full_name: of_fireworks,
+        ..compatible(
+            "fireworks_ai",
+            "https://api.fireworks.ai/inference/v1",
+            &[Env("FIREWORKS_API_BASE")],
+            &[
+                Env("FIREWORKS_API_KEY"),
+                Env("FIREWORKS_AI_API_KEY"),
+                Env("FIREWORKSAI_API_KEY"),
+                Env("FIREWORKS_AI_TOKEN"),
+            ],
+        )
+    },
+    Provider {
+        known_at: &["https://api.deepseek.com/v1"],
+        habits: Habits { takes_thinking: true, ..Habits::COMMON },
+        ..compatible(
+            "deepseek",
+            "https://api.deepseek.com/beta",
+            &[Env("DEEPSEEK_API_BASE")],
+            &[Env("DEEPSEEK_API_KEY")],
+        )
+    },
+    Provider {
+        known_at: &["https://api.x.ai/v1"],
+        ..compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")])
+    },
+    Provider {
+        common_headers: true,
+        ..compatible(
+            "openrouter",
+            "https://openrouter.ai/api/v1",
+            &[Setting("api_base"), Env("OPENROUTER_API_BASE")],
+            &[Setting("api_key"), Setting("openrouter_key"), Env("OPENROUTER_API_KEY"), Env("OR_API_KEY")],
+        )
+    },
+    compatible("hosted_vllm", "", &[Env("HOSTED_VLLM_API_BASE"), Setting("api_base")], &[Env("HOSTED_VLLM_API_KEY")]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fireworks_short_names_are_made_paths() {
+        for (written, sent) in [
+            ("llama-v3p1-70b-instruct", "accounts/fireworks/models/llama-v3p1-70b-instruct"),
+            ("fireworks_ai/x", "accounts/fireworks/models/x"),
+            ("accounts/me/models/x", "accounts/me/models/x"),
+            ("x#accounts/me/deployments/y", "x#accounts/me/deployments/y"),
+            ("models/x", "accounts/fireworks/models/x"),
+            ("routers/x", "accounts/fireworks/routers/x"),
+            ("auto", "accounts/fireworks/routers/auto"),
+            ("x-fast", "accounts/fireworks/routers/x-fast"),
+        ] {
+            assert_eq!(of_fireworks(Api::Chat, written), sent);
+            assert_eq!(of_fireworks(Api::Embeddings, written), written);
+        }
+    }
+}
