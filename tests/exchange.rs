@@ -50,7 +50,10 @@ const PLAIN: [&str; 8] = [
 
 /// The host calls of one chat that is served at once, after another of the same tick.
 fn calls_of(model: &str) -> Vec<String> {
-    let mut envoy = Envoy::new(CONFIG);
+    calls_with(Envoy::new(CONFIG), model)
+}
+
+fn calls_with(mut envoy: Envoy, model: &str) -> Vec<String> {
     for _ in 0..3 {
         let _ = envoy.calls();
         let chat = envoy.chat(&body(model, false));
@@ -65,6 +68,23 @@ fn calls_of(model: &str) -> Vec<String> {
 #[test]
 fn a_plain_chat_costs_so_many_host_calls() {
     assert_eq!(calls_of("lone"), PLAIN);
+}
+
+#[test]
+fn a_chat_by_the_route_for_its_path_costs_fewer() {
+    let mut envoy = Envoy::new(CONFIG);
+    envoy.known_path = Some("/v1/chat/completions".to_owned());
+    // The model's name is changed, so the length is, too.
+    let wanted: Vec<&str> = PLAIN.into_iter().filter(|call| *call != "header Request :path").collect();
+    assert_eq!(calls_with(envoy, "lone"), wanted);
+
+    let config = CONFIG.replace("openai/served", "openai/lone");
+    let mut envoy = Envoy::new(&config);
+    envoy.known_path = Some("/v1/chat/completions".to_owned());
+    let kept: Vec<&str> =
+        wanted.into_iter().filter(|call| !["set Request content-length", "edit Request"].contains(call)).collect();
+    assert_eq!(calls_with(envoy, "lone"), kept);
+    assert_eq!(kept.len(), 5);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::envoy::duration;
+use super::envoy::{WASM, duration};
 use super::listener::NO_CLUSTER;
 use crate::config::model::RouterConfig;
 
@@ -19,8 +19,6 @@ const LOOPBACK_NAMES: &[&str] = &["localhost", "*.localhost", "[::1]", "signalbo
 const LOOPBACK_ADDRESSES: &str = "127[.][0-9.]+(:[0-9]+)?";
 /// The paths that take a POST: all their spellings, as the filter knows them.
 const POST_PATHS: &str = "/+(v1/+)?(chat/+completions|completions|embeddings)/*";
-/// The filter's name in the listener, by which a route leaves it out.
-const FILTER: &str = "envoy.filters.http.wasm";
 
 /// The refusals, as routes. The first that matches holds.
 pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
@@ -95,7 +93,7 @@ fn preflight() -> Value {
 /// What has no way to a provider does not need the filter.
 fn without_the_filter() -> Value {
     let disabled = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true});
-    json!({FILTER: disabled})
+    json!({WASM: disabled})
 }
 
 fn wrong_method() -> Value {

@@ -84,10 +84,13 @@ pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
     names.into_iter().filter_map(secret).collect()
 }
 
+/// The name of the filter, by which a route leaves it out.
+pub(super) const WASM: &str = "envoy.filters.http.wasm";
+
 /// How a filter of either role is loaded: one VM a worker for both.
 pub(super) fn wasm_filter(role: &str, configuration: &str, wasm: &str) -> Value {
     json!({
-        "name": "envoy.filters.http.wasm",
+        "name": WASM,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {

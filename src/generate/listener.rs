@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::{address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
+use super::envoy::{WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
 use super::{edge, headers};
 use crate::config::compile::Compiled;
@@ -27,6 +27,13 @@ const OURS_BUT_TIER: &str = "x-signalbox-([^t].*|t([^i].*)?|ti([^e].*)?|tie([^r]
 
 /// Words to Envoy that no client is told.
 const OURS_TO_ENVOY: &[&str] = &["x-signalbox-retry", "x-signalbox-relay-says"];
+
+/// The filter state in which the filter selects a cluster.
+const SELECTED: &str = "wasm.signalbox.cluster";
+/// The path that most requests have.
+const CHAT_PATH: &str = "/v1/chat/completions";
+/// The name of the filter for those.
+const CHAT_FILTER: &str = "signalbox.chat";
 
 /// The cluster that stands for "no cluster": Envoy's own 503, which the route filter rewrites.
 pub(super) const NO_CLUSTER: &str = "signalbox-none";
@@ -57,7 +64,8 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let (cors_filter, cors_policy) = edge::cors(config).unzip();
-    let routes: Vec<Value> = edge::refusals(config).into_iter().chain([route(config)]).collect();
+    let arriving = edge::refusals(config).into_iter().chain([chat_arriving(), arriving()]);
+    let routes: Vec<Value> = [planned(config)].into_iter().chain(arriving).collect();
     let filters: Vec<Value> = cors_filter.into_iter().chain(filters(compiled, wasm)).collect();
     let mut host = json!({
         "name": "signalbox",
@@ -94,7 +102,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     manager
 }
 
-fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
+/// The route filter, once for the requests of one path that say their length and once for all others, and the router.
+fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
     let router = json!({
         "name": "envoy.filters.http.router",
         "typed_config": {
@@ -102,7 +111,63 @@ fn filters(compiled: &Compiled, wasm: &str) -> [Value; 2] {
             "suppress_envoy_headers": true,
         },
     });
-    [wasm_filter("route", &super::route_configuration(compiled), wasm), router]
+    let of_chat = wasm_filter("route", &super::route_configuration(compiled, Some(CHAT_PATH)), wasm);
+    let of_others = wasm_filter("route", &super::route_configuration(compiled, None), wasm);
+    [unless_answered(CHAT_FILTER, of_chat, true), unless_answered(WASM, of_others, false), router]
+}
+
+/// The route filter, which has nothing to do with a deployment's answer: its cluster named itself in it ([`super::cluster`]), as no answer of
+/// Envoy's own does. A filter that is left out there saves two calls into the VM.
+fn unless_answered(name: &str, filter: Value, disabled: bool) -> Value {
+    json!({
+        "name": name,
+        "disabled": disabled,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+            "extension_config": filter,
+            "xds_matcher": {"matcher_list": {"matchers": [{
+                "predicate": {"single_predicate": {
+                    "input": {
+                        "name": "deployment",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpResponseHeaderMatchInput",
+                            "header_name": "x-signalbox-deployment",
+                        },
+                    },
+                    "value_match": {"safe_regex": {"google_re2": {}, "regex": ".+"}},
+                }},
+                "on_match": {"action": {
+                    "name": "skip",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter",
+                    },
+                }},
+            }]}},
+        },
+    })
+}
+
+/// Where a request goes that is not planned yet: to the filter, which has the route chosen anew.
+fn arriving() -> Value {
+    json!({"match": {"prefix": "/"}, "route": {"cluster": NO_CLUSTER}})
+}
+
+/// The same of the requests that nearly all are: the filter need not ask for what the route knows.
+fn chat_arriving() -> Value {
+    let is = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}});
+    let has_length = json!({"name": "content-length", "present_match": true});
+    let config = |fields: Value| {
+        let mut config = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
+        if let (Some(config), Value::Object(fields)) = (config.as_object_mut(), fields) {
+            config.extend(fields);
+        }
+        config
+    };
+    json!({
+        "match": {"prefix": "/", "headers": [is(":path", CHAT_PATH), is(":method", "POST"), has_length]},
+        "route": {"cluster": NO_CLUSTER},
+        "typed_per_filter_config": {CHAT_FILTER: config(json!({"config": {}})), WASM: config(json!({"disabled": true}))},
+    })
 }
 
 fn access_log(config: &RouterConfig) -> Value {
@@ -148,9 +213,11 @@ fn forged_headers(config: &RouterConfig) -> Value {
     })
 }
 
-fn route(config: &RouterConfig) -> Value {
+/// Where a request goes that the filter has planned: it alone writes this filter state. Tried first, since a request is checked when it
+/// arrives and not once more.
+fn planned(config: &RouterConfig) -> Value {
     json!({
-        "match": {"prefix": "/"},
+        "match": {"prefix": "/", "filter_state": [{"key": SELECTED, "string_match": {"safe_regex": {"regex": ".+"}}}]},
         "route": {
             "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
             "auto_host_rewrite": true,
@@ -213,7 +280,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
                         "name": "signalbox-cluster",
                         "typed_config": {
                             "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
-                            "key": "wasm.signalbox.cluster",
+                            "key": SELECTED,
                         },
                     },
                     "prefix_match_map": {"map": by_id},

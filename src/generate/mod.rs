@@ -20,9 +20,9 @@ use serde_json::json;
 
 use crate::config::compile::Compiled;
 
-/// The route filter's plugin configuration: its role, and the configuration without secrets.
+/// The route filter's plugin configuration: its role, the path of its requests where they have one, and the configuration without secrets.
 #[must_use]
-pub fn route_configuration(compiled: &Compiled) -> String {
+pub fn route_configuration(compiled: &Compiled, path: Option<&str>) -> String {
     let mut config = compiled.filter.to_json();
     // Not always as the file has it: `signalbox up` wants a log.
     if compiled.config.signalbox.access_log
@@ -31,7 +31,10 @@ pub fn route_configuration(compiled: &Compiled) -> String {
     {
         section.insert("access_log".to_owned(), json!(true));
     }
-    pretty(&json!({"role": "route", "config": config}))
+    pretty(&match path {
+        Some(path) => json!({"role": "route", "path": path, "config": config}),
+        None => json!({"role": "route", "config": config}),
+    })
 }
 
 /// The attempt filter's plugin configuration in a cluster. It shares a VM with the route filter, which leaves it all else that it needs.

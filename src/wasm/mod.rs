@@ -42,8 +42,8 @@ fn with_worker<T>(work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
 enum Root {
     /// Not configured yet.
     Unknown,
-    /// What a listener's requests are planned with.
-    Route(Rc<Setup>),
+    /// What a listener's requests are planned with, and the path that they have, where it is one.
+    Route(Rc<Setup>, Option<Rc<str>>),
     /// The name of a cluster.
     Attempt(Rc<str>),
 }
@@ -59,12 +59,12 @@ impl RootContext for Root {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|plugin| match plugin {
             Plugin::Attempt(cluster) => Ok(Self::Attempt(cluster.into())),
-            Plugin::Route(config) => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
-                Ok(configured) => configured.map(Self::Route),
+            Plugin::Route(config, path) => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
+                Ok(configured) => configured.map(|setup| Self::Route(setup, path.map(Into::into))),
                 Err(gone) => Err(gone.to_string()),
             },
         });
-        if matches!(configured, Ok(Self::Route(_))) {
+        if matches!(configured, Ok(Self::Route(..))) {
             self.set_tick_period(TICK);
         }
         configured.map(|root| *self = root).map_err(|problem| log::error!("signalbox: {problem}")).is_ok()
@@ -80,7 +80,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self {
-            Self::Route(setup) => Box::new(Stream(RouteFilter::new(Rc::clone(setup)))),
+            Self::Route(setup, path) => Box::new(Stream(RouteFilter::new(Rc::clone(setup), path.clone()))),
             Self::Attempt(cluster) => Box::new(Stream(AttemptFilter::new(context_id, Rc::clone(cluster)))),
             Self::Unknown => return None,
         })

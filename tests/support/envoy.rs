@@ -352,6 +352,8 @@ pub struct Envoy {
     config: String,
     script: Script,
     roles: HashMap<u32, Role>,
+    /// The path that Envoy's route says, and that the request says its length.
+    pub known_path: Option<String>,
     /// Something else happens in the worker before an attempt that Envoy makes begins.
     pub is_busy: bool,
 }
@@ -364,7 +366,15 @@ impl Envoy {
         script.state().contexts = ROOT;
         let worker = RefCell::new(Worker::new(1, RandomState::new()));
         let setup = filter::configure(&worker, config, &script).unwrap();
-        Self { worker, setup, config: config.to_owned(), script, roles: HashMap::new(), is_busy: false }
+        Self {
+            worker,
+            setup,
+            config: config.to_owned(),
+            script,
+            roles: HashMap::new(),
+            known_path: None,
+            is_busy: false,
+        }
     }
 
     /// The VM dies, and a fresh one takes its place. Envoy's own streams stay.
@@ -414,7 +424,12 @@ impl Envoy {
 
     /// A client asks for chat, all at once. Returns the number of its stream.
     pub fn chat(&mut self, body: &str) -> usize {
-        self.ask(&[(":method", "POST"), (":path", "/v1/chat/completions")], &[body.as_bytes()], false)
+        let length = body.len().to_string();
+        let mut headers = vec![(":method", "POST"), (":path", "/v1/chat/completions")];
+        if self.known_path.is_some() {
+            headers.push(("content-length", &length));
+        }
+        self.ask(&headers, &[body.as_bytes()], false)
     }
 
     /// A client asks, with a body that comes in pieces.
@@ -423,7 +438,7 @@ impl Envoy {
         let context = self.context();
         let number = self.state().streams.len();
         self.state().streams.push(Stream { context, headers, has_trailers, ..Stream::default() });
-        let route = RouteFilter::new(Rc::clone(&self.setup));
+        let route = RouteFilter::new(Rc::clone(&self.setup), self.known_path.as_deref().map(Rc::from));
         self.roles.insert(context, Role::Route(route));
         let mut flow = self.fire(context, Event::RequestHead { ends: pieces.is_empty() });
         for (at, piece) in pieces.iter().enumerate() {

@@ -17,6 +17,8 @@ pub struct RouteFilter {
     setup: Rc<Setup>,
     /// What is asked, and how many bytes of its body have come, until that has ended.
     pending: Option<(Api, usize)>,
+    /// The path of the request, where Envoy's route says it. It says then as well that the request says its length.
+    known_path: Option<Rc<str>>,
     /// What is known of the request's headers.
     headers: RequestHeaders,
     coming: Option<Kept>,
@@ -26,11 +28,11 @@ pub struct RouteFilter {
 }
 
 impl RouteFilter {
-    /// Of a request that will be planned with this.
+    /// Of a request that will be planned with this, and has this path, if that is known.
     #[must_use]
-    pub fn new(setup: Rc<Setup>) -> Self {
+    pub fn new(setup: Rc<Setup>, known_path: Option<Rc<str>>) -> Self {
         let headers = RequestHeaders::default();
-        Self { setup, pending: None, headers, coming: None, flight: None, replacement_body: None }
+        Self { setup, pending: None, known_path, headers, coming: None, flight: None, replacement_body: None }
     }
 
     /// What an event leads to.
@@ -62,7 +64,7 @@ impl RouteFilter {
         let header = |name| host.header(Map::Request, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
-        let path = header(":path");
+        let path = self.known_path.as_ref().map_or_else(|| header(":path"), ToString::to_string);
         match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends }) {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Await(api) => {
@@ -89,6 +91,7 @@ impl RouteFilter {
             return Effects { flow: Flow::Pause, ..Effects::none() };
         }
         let body = host::body(host, Buffer::Request, length);
+        self.headers.length = self.known_path.is_some().then_some(length);
         self.depart(api, body, worker, host).unwrap_or_else(|reply| {
             let encoding = host.header(Map::Request, "content-encoding");
             Effects::reply(admit::compressed(encoding.as_deref()).unwrap_or(reply))
