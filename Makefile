@@ -64,7 +64,7 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check deny models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions routerbench
+.PHONY: check deny models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions test-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -85,8 +85,8 @@ models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the t
 	$(PYTHON) tools/models.py names
 	python3 tools/models.py table
 
-test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults; says how long each part took
-	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-judges faults
+test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults, cost; says how long each part took
+	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-judges faults test-instructions
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox
@@ -137,10 +137,17 @@ load:
 bench: build envoy load ## CPU per request: plain Envoy, ai_protocol_manager, Signalbox
 	python3 bench/run.py --check
 
-# Counted under QEMU, so that a figure means the same on a busy machine.
+# Counted under QEMU, so that a figure means the same on a busy machine. Neither the command line nor the load is in the figures.
+QEMU := command -v qemu-x86_64 >/dev/null || { echo "installing qemu-user ..."; apt-get update -qq && apt-get install -y -qq qemu-user; } >/dev/null
 bench-instructions: build envoy load ## User instructions per request, held against bench/bounds.json
-	@command -v qemu-x86_64 >/dev/null || { echo "installing qemu-user ..."; apt-get update -qq && apt-get install -y -qq qemu-user; } >/dev/null
+	@$(QEMU)
 	python3 bench/instructions.py --check
+
+test-instructions: dist/signalbox.wasm $(DEBUG_BIN) envoy ## The same with what the tests have built; skipped, and said so, where QEMU cannot be installed
+	@cargo build --quiet --features cli --example load
+	@if ($(QEMU)) 2>/dev/null && command -v cc >/dev/null; \
+		then python3 bench/instructions.py --check --signalbox $(DEBUG_BIN) --load target/debug/examples/load; \
+		else echo "user instructions skipped: qemu-user is not there and cannot be installed here, or there is no C compiler"; fi
 
 # Any Python does, but only the tests' own has LiteLLM, whose cases are a part of the result.
 routerbench: $(DEBUG_BIN) $(PYTHON) ## How well the complexity scorers route; writes docs/routing-quality.md
