@@ -104,7 +104,7 @@ def test_cost_based_picks_the_cheaper(provider, gateway):
 
 
 def test_least_busy_avoids_the_one_that_is_slow(provider, gateway):
-    slow, quick = provider(slowly(1, whole("a"))), provider(slowly(0.02, whole("b")))
+    slow, quick = provider(slowly(2, whole("a"))), provider(slowly(0.02, whole("b")))
     envoy = gateway(deployment("m", slow, id="slow"), deployment("m", quick, id="quick"), router={"routing_strategy": "least-busy"})
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         served = [one for some in pool.map(lambda _: ask(envoy, 15), range(4)) for one in some]
