@@ -13,10 +13,13 @@
 //! `GOLDEN=write` rewrites what comes out; the reviewer reads the diff.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "support/golden.rs"]
+mod golden;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use golden::{Case, assert_any_cut, assert_cases, damage, pretty};
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure, Usage};
 use signalbox::dialect::openai_chat::client::error;
@@ -51,33 +54,11 @@ const PRODUCED: [&str; 6] = [
     "facts.json",
 ];
 
-struct Case {
-    dir: PathBuf,
-    settings: Value,
+fn cases() -> Vec<Case> {
+    Case::all("anthropic")
 }
 
 impl Case {
-    fn all() -> Vec<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/anthropic");
-        let mut dirs: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-        dirs.sort();
-        dirs.into_iter()
-            .map(|dir| {
-                let settings =
-                    fs::read(dir.join("case.json")).map_or(json!({}), |text| serde_json::from_slice(&text).unwrap());
-                Self { dir, settings }
-            })
-            .collect()
-    }
-
-    fn name(&self) -> String {
-        self.dir.file_name().unwrap().to_string_lossy().into_owned()
-    }
-
-    fn read(&self, file: &str) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(file)).ok()
-    }
-
     fn is(&self, setting: &str) -> bool {
         self.settings[setting].as_bool().unwrap_or_default()
     }
@@ -176,10 +157,6 @@ impl Case {
     }
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap() + "\n"
-}
-
 fn refusal(error: &ApiError) -> Value {
     json!({"status": error.status, "body": serde_json::from_slice::<Value>(&error::body(error)).unwrap()})
 }
@@ -203,41 +180,19 @@ fn facts_json(facts: &StreamFacts) -> Value {
 
 #[test]
 fn every_case_comes_out_as_written() {
-    let write = std::env::var("GOLDEN").is_ok_and(|mode| mode == "write");
-    let cases = Case::all();
+    let cases = cases();
     assert!(cases.len() >= 40, "only {} cases", cases.len());
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let out = case.run();
-        assert!(!out.is_empty(), "{} has nothing to translate", case.name());
-        for file in PRODUCED {
-            let (wanted, got) = (case.read(file), out.get(file));
-            if wanted.as_deref() == got.map(String::as_bytes) {
-                continue;
-            }
-            match got {
-                Some(text) if write => fs::write(case.dir.join(file), text).unwrap(),
-                None if write => fs::remove_file(case.dir.join(file)).unwrap(),
-                got => wrong.push(format!("{}/{file}:\n{}", case.name(), got.map_or("(nothing)", String::as_str))),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "what came out differs:\n{}", wrong.join("\n"));
+    assert_cases(&cases, &PRODUCED, Case::run);
 }
 
 #[test]
 fn any_cut_of_a_stream_gives_the_same() {
     let mut streams = 0;
-    for case in Case::all() {
+    for case in cases() {
         let Some(bytes) = case.read("upstream_response.sse") else { continue };
         streams += 1;
         let whole = case.replay(&[&bytes]);
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(case.replay(&single), whole, "{} byte by byte", case.name());
-        for at in 0..=bytes.len() {
-            let (left, right) = bytes.split_at(at);
-            assert_eq!(case.replay(&[left, right]), whole, "{} cut at {at}", case.name());
-        }
+        assert_any_cut(&case.name(), &bytes, |pieces| case.replay(pieces));
         let crlf = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
         assert_eq!(case.replay(&[crlf.as_bytes()]), whole, "{} with CRLF", case.name());
     }
@@ -246,7 +201,7 @@ fn any_cut_of_a_stream_gives_the_same() {
 
 #[test]
 fn an_answer_cut_short_is_never_taken_for_a_whole_one() {
-    for case in Case::all() {
+    for case in cases() {
         let Some(bytes) = case.read("upstream_response.sse") else { continue };
         let (text, facts) = case.replay(&[&bytes]);
         if !facts.complete {
@@ -264,7 +219,7 @@ fn an_answer_cut_short_is_never_taken_for_a_whole_one() {
 
 #[test]
 fn nothing_is_meaningful_before_something_of_the_answer_came() {
-    let case = Case::all().into_iter().find(|case| case.name() == "worked_example_b").unwrap();
+    let case = cases().into_iter().find(|case| case.name() == "worked_example_b").unwrap();
     let bytes = case.read("upstream_response.sse").unwrap();
     let thinking = bytes.windows(14).position(|window| window == b"thinking_delta").unwrap();
     let mut stream = stream(case.context());
@@ -324,7 +279,7 @@ fn progress_is_what_moves_the_answer_on() {
 
 #[test]
 fn damaged_input_never_panics() {
-    for case in Case::all() {
+    for case in cases() {
         let body = case.read("openai_request.json").unwrap_or_default();
         let model = case.model(&body);
         for damaged in damage(&body) {
@@ -352,19 +307,6 @@ fn damaged_input_never_panics() {
             assert!(facts.complete != facts.failure.is_some(), "{}: one end, not two and not none", case.name());
         }
     }
-}
-
-/// The bytes cut short at each place, and with single bytes replaced by ones that mean something in JSON.
-fn damage(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    let short = (0..bytes.len()).step_by(3).map(|at| bytes[..at].to_vec());
-    let other = (0..bytes.len()).step_by(11).flat_map(move |at| {
-        [b'"', b'{', b'0', b',', 0xff].into_iter().map(move |byte| {
-            let mut copy = bytes.to_vec();
-            copy[at] = byte;
-            copy
-        })
-    });
-    short.chain(other)
 }
 
 #[test]

@@ -13,10 +13,12 @@
 //! `GOLDEN=write` rewrites what comes out; the reviewer reads the diff.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "support/golden.rs"]
+mod golden;
 
+use std::collections::BTreeMap;
+
+use golden::{Case, assert_any_cut, assert_cases, damage, pretty};
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure};
 use signalbox::dialect::verbatim::splice;
@@ -37,30 +39,11 @@ const PRODUCED: [&str; 6] = [
     "facts.json",
 ];
 
-struct Case {
-    dir: PathBuf,
-    settings: Value,
+fn cases() -> Vec<Case> {
+    Case::all("messages")
 }
 
 impl Case {
-    fn all() -> Vec<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages");
-        let mut dirs: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-        dirs.sort();
-        let settings = |dir: &Path| {
-            fs::read(dir.join("case.json")).map_or(json!({}), |text| serde_json::from_slice(&text).unwrap())
-        };
-        dirs.into_iter().map(|dir| Self { settings: settings(&dir), dir }).collect()
-    }
-
-    fn name(&self) -> String {
-        self.dir.file_name().unwrap().to_string_lossy().into_owned()
-    }
-
-    fn read(&self, file: &str) -> Option<Vec<u8>> {
-        fs::read(self.dir.join(file)).ok()
-    }
-
     fn provider(&self) -> &'static Provider {
         provider::by_name(self.settings["provider"].as_str().unwrap_or("openai")).unwrap()
     }
@@ -164,10 +147,6 @@ impl Case {
     }
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap() + "\n"
-}
-
 fn refusal(error: &ApiError) -> Value {
     let body = client_face(Dialect::Anthropic).error(error, Some("req-1"));
     json!({"status": error.status, "body": serde_json::from_slice::<Value>(&body).unwrap()})
@@ -187,41 +166,18 @@ fn facts_json(facts: &StreamFacts) -> Value {
 
 #[test]
 fn every_case_comes_out_as_written() {
-    let write = std::env::var("GOLDEN").is_ok_and(|mode| mode == "write");
-    let cases = Case::all();
+    let cases = cases();
     assert!(cases.len() >= 60, "only {} cases", cases.len());
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let out = case.run();
-        assert!(!out.is_empty(), "{} has nothing to translate", case.name());
-        for file in PRODUCED {
-            let (wanted, got) = (case.read(file), out.get(file));
-            if wanted.as_deref() == got.map(String::as_bytes) {
-                continue;
-            }
-            match got {
-                Some(text) if write => fs::write(case.dir.join(file), text).unwrap(),
-                None if write => fs::remove_file(case.dir.join(file)).unwrap(),
-                got => wrong.push(format!("{}/{file}:\n{}", case.name(), got.map_or("(nothing)", String::as_str))),
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "what came out differs:\n{}", wrong.join("\n"));
+    assert_cases(&cases, &PRODUCED, Case::run);
 }
 
 #[test]
 fn any_cut_of_a_stream_gives_the_same() {
     let mut streams = 0;
-    for case in Case::all() {
+    for case in cases() {
         let Some(bytes) = case.read("upstream_response.sse") else { continue };
         streams += 1;
-        let whole = case.replay(&[&bytes]);
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(case.replay(&single), whole, "{} byte by byte", case.name());
-        for at in 0..=bytes.len() {
-            let (left, right) = bytes.split_at(at);
-            assert_eq!(case.replay(&[left, right]), whole, "{} cut at {at}", case.name());
-        }
+        assert_any_cut(&case.name(), &bytes, |pieces| case.replay(pieces));
     }
     assert!(streams >= 20, "only {streams} streams");
 }
@@ -229,7 +185,7 @@ fn any_cut_of_a_stream_gives_the_same() {
 /// M22: a cut stream ends with an error event, and never looks complete.
 #[test]
 fn m22_an_answer_cut_short_is_never_taken_for_a_whole_one() {
-    for case in Case::all() {
+    for case in cases() {
         let Some(bytes) = case.read("upstream_response.sse") else { continue };
         for at in 0..bytes.len() {
             let (text, facts) = case.replay(&[&bytes[..at]]);
@@ -252,7 +208,7 @@ fn m22_an_answer_cut_short_is_never_taken_for_a_whole_one() {
 #[test]
 fn m15_to_m20_the_events_keep_their_order() {
     let mut checked = 0;
-    for case in Case::all() {
+    for case in cases() {
         let (Some(bytes), Bridge::Translated(..)) = (case.read("upstream_response.sse"), case.bridge()) else {
             continue;
         };
@@ -312,7 +268,7 @@ fn m15_to_m20_the_events_keep_their_order() {
 
 #[test]
 fn damaged_input_never_panics() {
-    for case in Case::all() {
+    for case in cases() {
         for damaged in damage(&case.read("client_request.json").unwrap_or_default()) {
             if let Ok(encoded) = case.encoded(&damaged) {
                 serde_json::from_slice::<Value>(&encoded.body).expect("a body is JSON");
@@ -329,19 +285,6 @@ fn damaged_input_never_panics() {
             assert!(facts.complete != facts.failure.is_some(), "{}: one end, not two and not none", case.name());
         }
     }
-}
-
-/// The bytes cut short at each place, and with single bytes replaced by ones that mean something in JSON.
-fn damage(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    let short = (0..bytes.len()).step_by(3).map(|at| bytes[..at].to_vec());
-    let other = (0..bytes.len()).step_by(11).flat_map(move |at| {
-        [b'"', b'{', b'0', b',', 0xff].into_iter().map(move |byte| {
-            let mut copy = bytes.to_vec();
-            copy[at] = byte;
-            copy
-        })
-    });
-    short.chain(other)
 }
 
 #[test]

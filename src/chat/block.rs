@@ -22,7 +22,13 @@ impl<'a> Block<'a> {
     /// A block of an answer: without a mark, and nowhere in a request.
     #[must_use]
     pub const fn new(content: Content<'a>) -> Self {
-        Self { content, cache_control: None, place: Place::NOWHERE }
+        Self::unmarked(content, Place::NOWHERE)
+    }
+
+    /// A block of a request without a mark.
+    #[must_use]
+    pub const fn unmarked(content: Content<'a>, place: Place) -> Self {
+        Self { content, cache_control: None, place }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::chat::{ApiError, Place};
+use crate::chat::{ApiError, Block, Content, Member, Place, Turn};
 use crate::json::{Scan, unescaped};
 
 /// Where a value stands in the request: `messages[2].role`.
@@ -219,6 +219,38 @@ pub fn array<'a>(raw: &'a RawValue, path: Path<'_>) -> Result<Vec<&'a RawValue>,
 /// The string that stands here.
 pub fn text<'a>(raw: &'a RawValue, path: Path<'_>) -> Result<Cow<'a, str>, ApiError> {
     parsed::<Text<'a>>(raw, path, "a string").map(|text| text.0)
+}
+
+/// The messages of a body, at least one.
+pub fn messages<'a>(
+    fields: &mut Object<'a>,
+    unread: &mut Unread,
+    message: impl Fn(&'a RawValue, usize, &mut Unread) -> Result<Turn<'a>, ApiError>,
+) -> Result<Vec<Turn<'a>>, ApiError> {
+    let path = Path::Top("messages");
+    let raw = fields.take("messages").ok_or_else(|| missing(path))?;
+    let items = array(raw, path)?;
+    if items.is_empty() {
+        return Err(wrong_value(path, "[]", "a list of at least one message"));
+    }
+    items.into_iter().enumerate().map(|(index, raw)| message(raw, index, unread)).collect()
+}
+
+/// The `content` of what stands at a place: a text, or a list of parts.
+pub fn content<'a>(
+    raw: &'a RawValue,
+    place: Place,
+    unread: &mut Unread,
+    part: impl Fn(&'a RawValue, Place, &mut Unread) -> Result<Block<'a>, ApiError>,
+) -> Result<Vec<Block<'a>>, ApiError> {
+    let path = Path::from(place);
+    let path = path.field("content");
+    if !raw.get().starts_with('[') {
+        let said = Content::Text(text(raw, path)?);
+        return Ok(vec![Block::unmarked(said, place.below(Member::Content))]);
+    }
+    let parts = array(raw, path)?.into_iter().enumerate();
+    parts.map(|(index, raw)| part(raw, place.at(Member::Content, index), unread)).collect()
 }
 
 /// The boolean that stands here.

@@ -157,7 +157,7 @@ fn protocol(
     })
 }
 
-/// What a request says to its deployment, and what an answer says of who gave it. Of a request goes what is not for a provider. Of an answer
+/// What a request says to its deployment, and what an answer says of its provider. Of a request goes what is not for a provider. Of an answer
 /// first goes what is not the provider's to say ([`headers`]): `x-signalbox-*` is ours,
 /// `x-envoy-*` is Envoy's (which obeys some of them), and so is whether to try again. Then comes what is known of the deployment; Envoy
 /// says it for less than the filter could, which only sets what differs (a wildcard's model, fallbacks taken).

@@ -51,7 +51,7 @@ class Provider:
     def close(self):
         """Takes no more connections."""
         self._closed = True
-        # To close it does not wake who waits at it: the port would go on taking connections.
+        # Closing a socket does not wake the thread that waits in `accept`: the port would go on taking connections.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 

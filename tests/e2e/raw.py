@@ -34,6 +34,19 @@ def connect(envoy, is_stream, length=None, model="m"):
     return connection
 
 
+def first_bytes(envoy, model, seconds):
+    """What comes of a stream within a time."""
+    with connect(envoy, True, model=model) as connection:
+        connection.settimeout(0.2)
+        until, got = time.monotonic() + seconds, b""
+        while time.monotonic() < until:
+            try:
+                got += connection.recv(65_536)
+            except TimeoutError:
+                pass
+    return got
+
+
 def wait_for(requests, count=1):
     """Waits until a provider has got so many requests."""
     until = time.monotonic() + 10

@@ -9,7 +9,7 @@ import openai
 import pytest
 from gateway import deployment
 from provider import DONE, chunk, error, silent, stream, tokens, wait, whole
-from raw import connect
+from raw import first_bytes
 
 HELLO = [{"role": "user", "content": "hello"}]
 ROLE = chunk({"role": "assistant", "content": ""})
@@ -209,23 +209,10 @@ def test_a_whole_answer_whose_body_hangs_is_an_error_where_nobody_else_is_left(l
     assert error_.status_code == 504 and seconds < 4
 
 
-def first_bytes(envoy, seconds):
-    """What comes of a stream within a time."""
-    with connect(envoy, True, model="main") as connection:
-        connection.settimeout(0.2)
-        until, got = time.monotonic() + seconds, b""
-        while time.monotonic() < until:
-            try:
-                got += connection.recv(65_536)
-            except TimeoutError:
-                pass
-    return got
-
-
 def test_b4_the_last_one_s_head_and_comments_reach_the_client_while_it_thinks(lone):
     thinks = [part for _ in range(30) for part in (PING, 0.3)]
     envoy, _ = lone(stream(*thinks, *tokens(5)), router={"timeout": 30})
-    got = first_bytes(envoy, 3.5)
+    got = first_bytes(envoy, "main", 3.5)
     assert got.startswith(b"HTTP/1.1 200") and got.count(b": still thinking") > 3
     assert ask(envoy, True)[0] == TEXT
 

@@ -80,7 +80,7 @@ class Wire:
 
 
 class Front:
-    """TLS for `localhost`, and HTTP/2 for whoever speaks it, before a provider of HTTP/1: what stands before a real one, an Envoy."""
+    """TLS for `localhost`, and HTTP/2 for clients that offer it, in front of a provider of HTTP/1: an Envoy, as in front of a real provider."""
 
     def __init__(self, folder, provider):
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import time
 
 from gateway import deployment
 from provider import chunk, silent, stream, whole
-from raw import connect
+from raw import first_bytes
 from wire import Front, TwoAddresses, Wire
 
 from .ours import half_an_answer, slowly
@@ -88,19 +88,6 @@ def f12(stage):
             judge_begun(stage, pair, profile.slack(60))
 
     side_by_side(play, pairs)
-
-
-def first_bytes(gateway, model, seconds):
-    """What comes of a stream within a time."""
-    with connect(gateway, True, model=model) as connection:
-        connection.settimeout(0.2)
-        until, got = time.monotonic() + seconds, b""
-        while time.monotonic() < until:
-            try:
-                got += connection.recv(65_536)
-            except TimeoutError:
-                pass
-    return got
 
 
 def side_by_side(play, of):

@@ -16,7 +16,7 @@ use crate::chat::{
 };
 use crate::dialect::count::count;
 use crate::dialect::read::{
-    Object, Path, Unread, array, body, boolean, compact, loose_text, mark, missing, number, object, optional,
+    Object, Path, Unread, array, body, boolean, compact, content, loose_text, mark, messages, number, object, optional,
     raw_object, required, text, whole, wrong_value,
 };
 use crate::dialect::thinking;
@@ -48,7 +48,7 @@ fn conversation<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Conv
     fields.take("model");
     let mut turns = Vec::new();
     turns.extend(top(fields, "system", |raw, _| system(raw, unread))?.flatten());
-    turns.append(&mut messages(fields, unread)?);
+    turns.append(&mut messages(fields, unread, message)?);
     let mut conversation = Conversation {
         turns,
         max_tokens: top(fields, "max_tokens", whole)?,
@@ -85,10 +85,6 @@ fn top<'a, T>(
     fields.take(name).map(|raw| read(raw, Path::Top(name))).transpose()
 }
 
-const fn unmarked(content: Content<'_>, place: Place) -> Block<'_> {
-    Block { content, cache_control: None, place }
-}
-
 fn system<'a>(raw: &'a RawValue, unread: &mut Unread) -> Result<Option<Turn<'a>>, ApiError> {
     let place = Place::top(Member::System);
     let path = Path::from(place);
@@ -102,20 +98,10 @@ fn system<'a>(raw: &'a RawValue, unread: &mut Unread) -> Result<Option<Turn<'a>>
             }
         }
     } else {
-        blocks.push(unmarked(Content::Text(text(raw, path)?), place));
+        blocks.push(Block::unmarked(Content::Text(text(raw, path)?), place));
     }
     let turn = Turn { speaker: Speaker::System, blocks, name: None, cache_control: None, place };
     Ok((!turn.blocks.is_empty()).then_some(turn))
-}
-
-fn messages<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Vec<Turn<'a>>, ApiError> {
-    let path = Path::Top("messages");
-    let raw = fields.take("messages").ok_or_else(|| missing(path))?;
-    let items = array(raw, path)?;
-    if items.is_empty() {
-        return Err(wrong_value(path, "[]", "a list of at least one message"));
-    }
-    items.into_iter().enumerate().map(|(index, raw)| message(raw, index, unread)).collect()
 }
 
 fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<Turn<'a>, ApiError> {
@@ -128,21 +114,9 @@ fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<T
             "system" => Speaker::System,
             other => return Err(wrong_value(path.field("role"), other, "'user', 'assistant', and 'system'")),
         };
-        let blocks = required(fields, path, "content", |raw, _| content(raw, place, unread))?;
+        let blocks = required(fields, path, "content", |raw, _| content(raw, place, unread, block))?;
         Ok(Turn { speaker, blocks, name: None, cache_control: None, place })
     })
-}
-
-/// A text, or blocks.
-fn content<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Vec<Block<'a>>, ApiError> {
-    let path = Path::from(place);
-    let path = path.field("content");
-    if !raw.get().starts_with('[') {
-        let said = Content::Text(text(raw, path)?);
-        return Ok(vec![unmarked(said, place.below(Member::Content))]);
-    }
-    let blocks = array(raw, path)?.into_iter().enumerate();
-    blocks.map(|(index, raw)| block(raw, place.at(Member::Content, index), unread)).collect()
 }
 
 fn block<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Block<'a>, ApiError> {
@@ -173,7 +147,8 @@ fn block<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Blo
             // Only in a turn of its own: nothing else holds a result.
             "tool_result" if !place.is_deep() => Content::ToolResult {
                 id: required(fields, path, "tool_use_id", text)?,
-                blocks: optional(fields, path, "content", |raw, _| content(raw, place, unread))?.unwrap_or_default(),
+                blocks: optional(fields, path, "content", |raw, _| content(raw, place, unread, block))?
+                    .unwrap_or_default(),
                 is_error: optional(fields, path, "is_error", boolean)?,
             },
             // All tools are told of anyway; the result says which one was looked for.

@@ -294,7 +294,7 @@ impl Reader {
         self.tell(Event::Delta(block, delta), each);
     }
 
-    /// A piece of text. Some who are compatible do not say that a block begins.
+    /// A piece of text. Some compatible servers do not announce a block.
     fn text(&mut self, index: u64, text: Cow<'_, str>, each: Each<'_>) {
         if text.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! Looks through a stream of Anthropic's dialect, for a client that speaks it too: its events are read as for any other client, and its bytes
 //! pass.
 //!
-//! **Invariant:** the client sees no event that the dialect does not have (some who host Claude add their own), and no end where none came.
+//! **Invariant:** the client sees no event that the dialect does not have (some hosts of Claude add their own), and no end where none came.
 
 use super::events::Reader;
 use crate::chat::{Event, Failure};
@@ -23,7 +23,7 @@ impl StreamScan {
         Self { reader: Reader::new(context), facts: StreamFacts::default(), progressed: false }
     }
 
-    /// Learns from an event; a failure is for whoever writes it.
+    /// Learns from an event; the caller writes a failure.
     fn learn(facts: &mut StreamFacts, progressed: &mut bool, failure: &mut Option<Failure>, event: Event<'_>) {
         *progressed |= facts.learn(&event);
         if let Event::Failed(why) = event {

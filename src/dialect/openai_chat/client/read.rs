@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use crate::chat::{ApiError, Block, Content, Conversation, Effort, Member, OutputFormat, Place, Source, Speaker, Turn};
 use crate::dialect::count::count;
 use crate::dialect::read::{
-    Object, Path, Unread, array, body, boolean, mark, missing, number, object, optional, raw_object, required, text,
-    unsupported, whole, wrong_value,
+    Object, Path, Unread, array, body, boolean, content, mark, messages, missing, number, object, optional, raw_object,
+    required, text, unsupported, whole, wrong_value,
 };
 use crate::dialect::thinking;
 
@@ -37,7 +37,7 @@ pub fn read(bytes: &[u8]) -> Result<Conversation<'_>, ApiError> {
 fn conversation<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Conversation<'a>, ApiError> {
     fields.take("model");
     let mut conversation = Conversation {
-        turns: messages(fields, unread)?,
+        turns: messages(fields, unread, message)?,
         parallel_tool_calls: top(fields, "parallel_tool_calls", boolean)?,
         output: top(fields, "response_format", |raw, path| output(raw, path, unread))?,
         temperature: top(fields, "temperature", number)?,
@@ -79,16 +79,6 @@ fn top<'a, T>(
     fields.take(name).map(|raw| read(raw, Path::Top(name))).transpose()
 }
 
-fn messages<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Vec<Turn<'a>>, ApiError> {
-    let path = Path::Top("messages");
-    let raw = fields.take("messages").ok_or_else(|| missing(path))?;
-    let items = array(raw, path)?;
-    if items.is_empty() {
-        return Err(wrong_value(path, "[]", "a list of at least one message"));
-    }
-    items.into_iter().enumerate().map(|(index, raw)| message(raw, index, unread)).collect()
-}
-
 fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<Turn<'a>, ApiError> {
     let place = Place::item(Member::Messages, index);
     let path = Path::from(place);
@@ -96,7 +86,7 @@ fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<T
         let role = required(fields, path, "role", text)?;
         let cache_control = mark(fields, path, unread);
         let name = optional(fields, path, "name", text)?;
-        let said = optional(fields, path, "content", |raw, _| content(raw, place, unread))?.unwrap_or_default();
+        let said = optional(fields, path, "content", |raw, _| content(raw, place, unread, part))?.unwrap_or_default();
         let speaker = match role.as_ref() {
             "system" | "developer" => Speaker::System,
             "user" => Speaker::User,
@@ -114,7 +104,7 @@ fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<T
         blocks.extend(said);
         if let Some(why) = optional(fields, path, "refusal", text)? {
             if is_silent {
-                blocks.push(unmarked(Content::Refusal(why), place.below(Member::Refusal)));
+                blocks.push(Block::unmarked(Content::Refusal(why), place.below(Member::Refusal)));
             } else {
                 unread.name(path.field("refusal"));
             }
@@ -123,10 +113,6 @@ fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<T
         blocks.append(&mut calls(fields, place, unread)?);
         Ok(Turn { speaker, blocks, name, cache_control, place })
     })
-}
-
-const fn unmarked(content: Content<'_>, place: Place) -> Block<'_> {
-    Block { content, cache_control: None, place }
 }
 
 /// What came of a call. The deprecated `function` role answers by name; so does the call that `function_call` becomes.
@@ -149,7 +135,7 @@ fn thoughts<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> R
     let shown = fields.take_if("reasoning_content", |raw| text(raw, path).ok());
     let Some(raw) = blocks else {
         let shown = shown.filter(|text| !text.is_empty()).map(|text| Content::Thinking { text, signature: None });
-        return Ok(shown.map(|it| unmarked(it, place.below(Member::ReasoningContent))).into_iter().collect());
+        return Ok(shown.map(|it| Block::unmarked(it, place.below(Member::ReasoningContent))).into_iter().collect());
     };
     // The same thoughts once more, as they are shown, stood beside.
     let within = place.below(Member::ThinkingBlocks);
@@ -159,24 +145,13 @@ fn thoughts<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> R
         return Ok(Vec::new());
     };
     let read = |(index, raw)| match thinking::block(raw, list.index(index), unread) {
-        Some(content) => Some(unmarked(content, within)),
+        Some(content) => Some(Block::unmarked(content, within)),
         None => {
             unread.name(list);
             None
         }
     };
     Ok(items.into_iter().enumerate().filter_map(read).collect())
-}
-
-fn content<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Vec<Block<'a>>, ApiError> {
-    let path = Path::from(place);
-    let path = path.field("content");
-    if !raw.get().starts_with('[') {
-        let said = Content::Text(text(raw, path)?);
-        return Ok(vec![unmarked(said, place.below(Member::Content))]);
-    }
-    let parts = array(raw, path)?.into_iter().enumerate();
-    parts.map(|(index, raw)| part(raw, place.at(Member::Content, index), unread)).collect()
 }
 
 fn part<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Block<'a>, ApiError> {
@@ -261,7 +236,7 @@ fn calls<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> Resu
     if let Some(raw) = fields.take("function_call") {
         let place = place.below(Member::FunctionCall);
         let (name, arguments) = called(raw, place.into(), unread)?;
-        blocks.push(unmarked(Content::ToolCall { id: name.clone(), name, arguments }, place));
+        blocks.push(Block::unmarked(Content::ToolCall { id: name.clone(), name, arguments }, place));
     }
     Ok(blocks)
 }

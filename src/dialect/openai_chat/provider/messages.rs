@@ -313,7 +313,7 @@ fn said(mut parts: Vec<Part<'_>>) -> Said<'_> {
     }
 }
 
-/// What the model said: its texts as one, which all who are compatible read, unless there is more.
+/// What the model said: its texts as one, which every compatible server reads, unless there is more.
 fn spoken(parts: Vec<Part<'_>>) -> Said<'_> {
     if parts.len() < 2 || !parts.iter().all(|part| matches!(part, Part::Text { .. })) {
         return said(parts);
