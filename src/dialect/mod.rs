@@ -46,7 +46,8 @@ use crate::failure;
 use crate::failure::{is_compressed, without_mark};
 use crate::provider;
 pub use crate::provider::Dialect;
-use framing::sse::Frame;
+use framing::Framing;
+use framing::sse::{Cutter, Frame};
 use scan::BodyScan;
 use verbatim::Scanner;
 
@@ -124,6 +125,11 @@ pub trait ProviderFace: Sync {
     /// # Errors
     /// A [`Failure`] where it is an error in disguise, or no answer.
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure>;
+
+    /// What its streams are cut by.
+    fn framing(&self) -> Box<dyn Framing> {
+        Box::new(Cutter::default())
+    }
 
     /// Starts reading a streamed answer.
     fn events(&self, context: &AnswerContext) -> Box<dyn EventReader>;

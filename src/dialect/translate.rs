@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing that follows the end or an error counts. Whatever two dialects meet here, what a caller waits for is the same.
 
-use super::framing::sse::Cutter;
+use super::framing::{Broken, Framing};
 use super::no_answer::not_text;
 use super::{
     Answer, AnswerContext, AnswerStream, ClientFace, EventReader, EventWriter, Passed, ProviderFace, StreamFacts,
@@ -27,7 +27,7 @@ pub fn answer(
 
 /// A streamed answer on its way.
 pub struct Stream {
-    frames: Cutter,
+    frames: Box<dyn Framing>,
     reader: Box<dyn EventReader>,
     course: Course,
 }
@@ -46,7 +46,7 @@ impl Stream {
     pub fn new(client: &dyn ClientFace, provider: &dyn ProviderFace, context: AnswerContext) -> Self {
         let reader = provider.events(&context);
         let course = Course { writer: client.writer(context), facts: StreamFacts::default(), progressed: false };
-        Self { frames: Cutter::default(), reader, course }
+        Self { frames: provider.framing(), reader, course }
     }
 }
 
@@ -93,6 +93,15 @@ impl Course {
             self.writer.write(event, out);
         }
     }
+
+    fn broken(&mut self, cut: Result<(), Broken>, out: &mut Vec<u8>) {
+        let (code, message) = match cut {
+            Ok(()) => return,
+            Err(Broken::Overlong) => ("event_too_long", "an event of the stream is too long"),
+            Err(Broken::Damaged) => ("damaged_event", "an event of the stream came damaged"),
+        };
+        self.take(Event::Failed(failure::own(FailureClass::Upstream, code, message)), out);
+    }
 }
 
 impl AnswerStream for Stream {
@@ -102,26 +111,24 @@ impl AnswerStream for Stream {
         if course.facts.is_over() {
             return Passed::Rewritten;
         }
-        let cut = frames.push(bytes, |frame| {
+        let cut = frames.push(bytes, &mut |frame| {
             if !course.facts.is_over() {
                 reader.frame(&frame, &mut |event| course.take(event, out));
             }
         });
-        if cut.is_err() {
-            let failure = failure::own(FailureClass::Upstream, "event_too_long", "an event of the stream is too long");
-            course.take(Event::Failed(failure), out);
-        }
+        course.broken(cut, out);
         Passed::Rewritten
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
         let Self { frames, reader, course } = self;
         course.progressed = false;
-        frames.end(|frame| {
+        let cut = frames.end(&mut |frame| {
             if !course.facts.is_over() {
                 reader.last(&frame, &mut |event| course.take(event, out));
             }
         });
+        course.broken(cut, out);
         if !course.facts.is_over() {
             reader.end(&mut |event| course.take(event, out));
         }
