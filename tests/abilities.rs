@@ -8,7 +8,7 @@ mod planning;
 use serde_json::{Value, json};
 use signalbox::filter::route::{PlanContext, decide};
 use signalbox::filter::{Api, Flight, Reply, Setup};
-use signalbox::state::Seen;
+use signalbox::state::DeploymentView;
 
 /// Groups of one deployment each, with these parameters and facts, and more of the configuration.
 fn setup(groups: &[(&str, &str, &str)], more: &str) -> Setup {
@@ -161,16 +161,16 @@ fn d1_rules_wishes_and_budgets_do_not_lead_where_it_cannot_be_served() {
     }
 
     let setup = tiers(["", BLIND, "", ""], "budget_lowering: 0.9, ");
-    let spent = Seen { budget_share: 0.95, ..Seen::default() };
-    let seen = [Seen::default(), Seen::default(), Seen::default(), spent];
-    let moment = PlanContext { seen: &seen, ..PlanContext::default() };
+    let spent = DeploymentView { budget_share: 0.95, ..DeploymentView::default() };
+    let seen = [DeploymentView::default(), DeploymentView::default(), DeploymentView::default(), spent];
+    let moment = PlanContext { views: &seen, ..PlanContext::default() };
     let lowered = |messages: &Value| {
         let flight = ask(&setup, messages, json!({}), &moment).unwrap();
         told(&flight).map(str::to_owned)
     };
     assert_eq!(lowered(&text(REASONING)), ["c", "COMPLEX", "budget_lowering"]);
-    let seen = [Seen::default(), Seen::default(), spent, spent];
-    let moment = PlanContext { seen: &seen, ..PlanContext::default() };
+    let seen = [DeploymentView::default(), DeploymentView::default(), spent, spent];
+    let moment = PlanContext { views: &seen, ..PlanContext::default() };
     let flight = ask(&setup, &with_part(REASONING, IMAGE), json!({}), &moment).unwrap();
     assert_eq!(told(&flight), ["a", "SIMPLE", "budget_lowering"], "past the one that cannot");
 }

@@ -9,7 +9,7 @@ use signalbox::config::model::{Affinity, RouterConfig};
 use signalbox::filter::route::{PlanContext, decide};
 use signalbox::filter::{Api, Flight, Reply, Setup};
 use signalbox::routing::Claim;
-use signalbox::state::Seen;
+use signalbox::state::DeploymentView;
 
 fn config() -> RouterConfig {
     let text = r#"{"model_list": [
@@ -72,8 +72,8 @@ fn a_request_that_must_wait_is_told_how_long() {
     let mut config = config();
     config.router.enforce_rate_limits = true;
     config.deployments.iter_mut().for_each(|deployment| deployment.rpm = Some(3));
-    let used = Seen { requests: 3, minute_ends_ms: 41_500, ..Seen::default() };
-    let moment = PlanContext { now_ms: 20_000, seen: &[used, used], ..PlanContext::default() };
+    let used = DeploymentView { requests: 3, minute_ends_ms: 41_500, ..DeploymentView::default() };
+    let moment = PlanContext { now_ms: 20_000, views: &[used, used], ..PlanContext::default() };
     let (reply, text) = decided(config.clone(), "", &moment).unwrap_err();
     assert_eq!(reply.status, 429);
     assert!(reply.headers.contains(&("retry-after", "22".to_owned())), "{:?}", reply.headers);

@@ -85,7 +85,7 @@ fn a_strategy_is_its_row() {
     // It ranks by what it says, its limits bind, its times are kept, its streams are asked for their usage.
     let first = |requests: u32| {
         let seen = [("d0", used(1, 900)), ("d1", used(requests, 20)), ("d2", used(1, 500))];
-        let plan = planned(&config, "m", &World { seen: &seen, ..World::default() }).unwrap();
+        let plan = planned(&config, "m", &World { views: &seen, ..World::default() }).unwrap();
         told(&config, &plan).split_once(' ').unwrap().0.to_owned()
     };
     assert_eq!((first(1), first(5)), ("d1".to_owned(), "d2".to_owned()));

@@ -13,10 +13,10 @@ use signalbox::config::model::RouterConfig;
 use signalbox::config::model::strategy;
 use signalbox::routing::estimate::Prompt;
 use signalbox::routing::{Ask, Exclusion, Limit, Need, Whether};
-use signalbox::state::Seen;
+use signalbox::state::DeploymentView;
 
-fn reasons(config: &RouterConfig, seen: &[(&str, Seen)], ask: Ask<'_>) -> Vec<(String, Exclusion)> {
-    left_out(config, &World { seen, ..World::default() }, ask)
+fn reasons(config: &RouterConfig, seen: &[(&str, DeploymentView)], ask: Ask<'_>) -> Vec<(String, Exclusion)> {
+    left_out(config, &World { views: seen, ..World::default() }, ask)
 }
 
 fn d(number: u32, why: Exclusion) -> (String, Exclusion) {
@@ -111,7 +111,7 @@ fn limits_bind_where_litellm_has_them_bind() {
         config.groups[0].strategy = strategy;
         let why = Exclusion::NoRoom { what: Limit::Requests, until_ms };
         assert_eq!(reasons(&config, &full, Ask::default()), [d(0, why)], "a limit of ten is ten");
-        let alone = World { seen: &full, excluded: &["d1", "d2"], ..World::default() };
+        let alone = World { views: &full, excluded: &["d1", "d2"], ..World::default() };
         assert_eq!(text(&config, "m", &alone), format!("{why:?}"), "even when nobody else is left");
         at(&mut config, "d1").tpm = Some(1000);
         let ask = Ask { prompt: Prompt::of(b"a prompt of some tokens"), ..Ask::default() };
@@ -121,7 +121,7 @@ fn limits_bind_where_litellm_has_them_bind() {
     for strategy in [&strategy::SIMPLE_SHUFFLE, &strategy::LEAST_BUSY] {
         let mut config = one_group(&[", rpm: 10", ""]);
         config.groups[0].strategy = strategy;
-        let world = |excluded| World { seen: &full[..1], excluded, ..World::default() };
+        let world = |excluded| World { views: &full[..1], excluded, ..World::default() };
         assert_eq!(text(&config, "m", &world(&[])), "d1 | (d0)", "spared while others have room");
         assert_eq!(text(&config, "m", &world(&["d1"])), "d0", "else asked");
         config.router.enforce_rate_limits = true;
@@ -137,7 +137,7 @@ fn a_request_larger_than_the_limit_passes_in_an_empty_minute() {
     let ask = || Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
     assert_eq!(text_for(&config, "m", &World::default(), ask()), "d0");
     let seen = [("d0", used(1, 1))];
-    let world = World { seen: &seen, ..World::default() };
+    let world = World { views: &seen, ..World::default() };
     assert!(text_for(&config, "m", &world, ask()).starts_with("NoRoom"));
     assert_eq!(text(&config, "m", &world), "d0", "a small one has room");
 }
@@ -149,10 +149,10 @@ fn places_and_money_are_hard_limits() {
     let why = Exclusion::NoRoom { what: Limit::Parallel, until_ms: NOW + 1_000 };
     assert_eq!(reasons(&config, &[("d0", in_flight(2))], Ask::default()), [d(0, why)]);
     assert_eq!(reasons(&config, &[("d0", in_flight(1))], Ask::default()), []);
-    let broke = Seen { over_budget_until_ms: NOW + 5, ..Seen::default() };
-    let seen = [("d0", broke), ("d1", Seen { over_budget_until_ms: NOW + 9, ..broke })];
+    let broke = DeploymentView { over_budget_until_ms: NOW + 5, ..DeploymentView::default() };
+    let seen = [("d0", broke), ("d1", DeploymentView { over_budget_until_ms: NOW + 9, ..broke })];
     assert_eq!(reasons(&config, &seen[..1], Ask::default()), [d(0, Exclusion::OverBudget { until_ms: NOW + 5 })]);
-    let world = World { seen: &seen, ..World::default() };
+    let world = World { views: &seen, ..World::default() };
     assert_eq!(
         text(&config, "m", &world),
         format!("{:?}", Exclusion::OverBudget { until_ms: NOW + 5 }),
@@ -163,11 +163,11 @@ fn places_and_money_are_hard_limits() {
 #[test]
 fn a_provider_that_said_it_is_full_is_spared_as_if_cooling() {
     let config = groups(&["a", "b"], "router_settings: {fallbacks: [{a: [b]}]}");
-    let full = Seen { full_until_ms: NOW + 9, ..Seen::default() };
-    assert_eq!(text(&config, "a", &World { seen: &[("a-1", full)], ..World::default() }), "b-1 | (a-1)");
+    let full = DeploymentView { full_until_ms: NOW + 9, ..DeploymentView::default() };
+    assert_eq!(text(&config, "a", &World { views: &[("a-1", full)], ..World::default() }), "b-1 | (a-1)");
     let both = [("a-1", full), ("b-1", cooling(NOW + 1))];
     assert_eq!(
-        text(&config, "a", &World { seen: &both, ..World::default() }),
+        text(&config, "a", &World { views: &both, ..World::default() }),
         "a-1 | (b-1)",
         "asked rather than nothing sent"
     );
@@ -181,7 +181,7 @@ fn the_reason_that_is_told_is_the_right_one() {
     at(&mut config, "d1").facts.capabilities = config.deployments[1].facts.capabilities.with(Capability::Vision, false);
     at(&mut config, "d2").blocked = true;
     let seen = [("d0", used(1, 1))];
-    let world = World { seen: &seen, ..World::default() };
+    let world = World { views: &seen, ..World::default() };
     assert!(text_for(&config, "m", &world, images()).starts_with("NoRoom"), "what waiting mends comes first");
     let world = World { excluded: &["d0"], ..World::default() };
     assert_eq!(text_for(&config, "m", &world, images()), "Lacks(Images)", "then who was nearest to serving");
@@ -199,19 +199,19 @@ fn the_reason_that_is_told_is_the_right_one() {
 fn a_half_open_deployment_comes_first_only_where_it_grants_the_place() {
     let config = one_group(&[", order: 1", ", order: 2"]);
     let seen = [("d0", half_open(0))];
-    let world = World { seen: &seen, ..World::default() };
+    let world = World { views: &seen, ..World::default() };
     assert_eq!(text(&config, "m", &world), "d0 | d1");
-    let refusing = World { refusing: &[("d0", NOW + 9)], ..World { seen: &seen, ..World::default() } };
+    let refusing = World { refusing: &[("d0", NOW + 9)], ..World { views: &seen, ..World::default() } };
     assert_eq!(text(&config, "m", &refusing), "d1 | d0", "a request that fails may still use it");
     let probed = [("d0", half_open(NOW + 5))];
-    let world = World { seen: &probed, ..World::default() };
+    let world = World { views: &probed, ..World::default() };
     assert_eq!(text(&config, "m", &world), "d1 | d0", "another request is finding out: no claim is made");
     let last = World { excluded: &["d1"], ..world };
     assert_eq!(text(&config, "m", &last), "d0", "rather than nothing");
 
     let config = one_group(&["", "", ""]);
     for seed in 0..50 {
-        let plan = text(&config, "m", &World { seen: &seen, seed, ..World::default() });
+        let plan = text(&config, "m", &World { views: &seen, seed, ..World::default() });
         assert!(plan.starts_with("d0") || plan.ends_with("d0"), "first, or behind the others: {plan}");
     }
 }

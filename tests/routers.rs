@@ -10,7 +10,7 @@ use signalbox::config::model::RouterConfig;
 use signalbox::filter::route::{HttpHead, PlanContext, admit, apply_params, decide, route_model};
 use signalbox::filter::{Api, Flight, Setup};
 use signalbox::routing::strategy::Random;
-use signalbox::state::Seen;
+use signalbox::state::DeploymentView;
 
 /// Five groups, whose models give 16,384 (`cheap`) and so many tokens at most, and a router with these settings.
 fn setup(kind: &str, settings: &str, more: &str) -> Setup {
@@ -214,8 +214,8 @@ fn codex_is_known_by_how_its_agent_begins() {
 fn near_a_budget_the_tier_below_serves() {
     let setup = tiers("budget_lowering: 0.9");
     let at = |shares: [f32; 5]| {
-        let seen = shares.map(|budget_share| Seen { budget_share, ..Seen::default() });
-        let moment = PlanContext { seen: &seen, ..PlanContext::default() };
+        let seen = shares.map(|budget_share| DeploymentView { budget_share, ..DeploymentView::default() });
+        let moment = PlanContext { views: &seen, ..PlanContext::default() };
         told(&asked(&setup, HARD, &moment)).map(str::to_owned)
     };
     let is = |told: [&str; 3]| told.map(str::to_owned);

@@ -11,7 +11,7 @@ use planning::{
 use signalbox::config::model::{ModelGroup, RouterConfig};
 use signalbox::routing::estimate::Prompt;
 use signalbox::routing::{Ask, By, Purpose, Stage};
-use signalbox::state::Seen;
+use signalbox::state::DeploymentView;
 
 #[test]
 fn a_name_is_an_id_then_an_alias_then_a_group_then_a_pattern() {
@@ -68,20 +68,20 @@ fn a_seed_gives_one_plan() {
     assert!((0..50).any(|seed| to(seed) != to(7)));
 }
 
-fn all<'a>(cooling_until: &[(&'a str, u64)]) -> Vec<(&'a str, Seen)> {
+fn all<'a>(cooling_until: &[(&'a str, u64)]) -> Vec<(&'a str, DeploymentView)> {
     cooling_until.iter().map(|(id, until_ms)| (*id, cooling(*until_ms))).collect()
 }
 
 #[test]
 fn what_is_cooling_is_spared_while_anything_else_is_left() {
     let config = one_group(&["", "", ""]);
-    let cool = |cooling: &[(&str, u64)]| text(&config, "m", &World { seen: &all(cooling), ..World::default() });
+    let cool = |cooling: &[(&str, u64)]| text(&config, "m", &World { views: &all(cooling), ..World::default() });
     assert_eq!(cool(&[("d0", NOW + 1), ("d2", NOW + 9)]), "d1 | (d0) | (d2)");
     assert!(cool(&[("d0", NOW), ("d1", NOW - 1)]).contains("d0"), "what was cooling until now is not cooling any more");
     let all_cool = cool(&[("d0", NOW + 30), ("d1", NOW + 10), ("d2", NOW + 20)]);
     assert_eq!(all_cool, "d1 | (d2) | (d0)", "first the one that is done soonest");
     let chained = groups(&["a", "b"], "router_settings: {fallbacks: [{a: [b]}]}");
-    let cool = |cooling: &[(&str, u64)]| text(&chained, "a", &World { seen: &all(cooling), ..World::default() });
+    let cool = |cooling: &[(&str, u64)]| text(&chained, "a", &World { views: &all(cooling), ..World::default() });
     assert_eq!(cool(&[("a-1", NOW + 1)]), "b-1 | (a-1)");
     assert_eq!(cool(&[("b-1", NOW + 1)]), "a-1 | (b-1)");
     let all_cool = cool(&[("a-1", NOW + 99), ("b-1", NOW + 1)]);
@@ -95,7 +95,7 @@ fn what_may_not_serve_is_never_planned() {
     assert_eq!(without(&["a-1"]), "b-1");
     assert_eq!(without(&["a-1", "b-1"]), "CannotExpress");
     let cooling = all(&[("a-1", NOW + 1), ("b-1", NOW + 1)]);
-    let world = World { seen: &cooling, excluded: &["a-1"], ..World::default() };
+    let world = World { views: &cooling, excluded: &["a-1"], ..World::default() };
     assert_eq!(text(&config, "a", &world), "b-1", "not even when all are cooling");
 }
 
@@ -189,7 +189,7 @@ fn a_prompt_that_nobody_of_the_group_takes_goes_to_the_larger_window_first() {
     let ask = || Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
     assert_eq!(purposes(&config, "a", ask()), "c(window of a) | d(window of a) | b");
     let seen = [("b-1", cooling(NOW + 1)), ("c-1", cooling(NOW + 9)), ("d-1", cooling(NOW + 5))];
-    let tried = text_for(&config, "a", &World { seen: &seen, ..World::default() }, ask());
+    let tried = text_for(&config, "a", &World { views: &seen, ..World::default() }, ask());
     assert_eq!(tried, "b-1 | (d-1) | (c-1)", "all are cooling");
     config.context_window_fallbacks = None;
     assert_eq!(purposes(&config, "a", ask()), "b");
@@ -211,5 +211,5 @@ fn a_routing_group_spans_the_deployments_of_others() {
 fn what_cannot_come_first_in_a_group_does_not_hide_the_next_group() {
     let config = groups(&["a", "b", "c"], "router_settings: {fallbacks: [{a: [b, c]}]}");
     let seen = [("a-1", half_open(NOW + 5)), ("b-1", half_open(NOW + 5))];
-    assert_eq!(text(&config, "a", &World { seen: &seen, ..World::default() }), "c-1 | a-1 | b-1");
+    assert_eq!(text(&config, "a", &World { views: &seen, ..World::default() }), "c-1 | a-1 | b-1");
 }

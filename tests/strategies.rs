@@ -11,7 +11,7 @@ use signalbox::config::model::strategy::{self, STRATEGIES};
 use signalbox::config::model::{Affinity, RouterConfig, Strategy, StrategyArgs};
 use signalbox::routing::strategy::{Figure, Random};
 use signalbox::routing::{Ask, Claim, Inputs, plan};
-use signalbox::state::{Samples, Seen, Standing};
+use signalbox::state::{DeploymentView, Health, Samples};
 
 fn by(strategy: &'static Strategy, deployments: &[&str]) -> RouterConfig {
     let mut config = one_group(deployments);
@@ -20,13 +20,13 @@ fn by(strategy: &'static Strategy, deployments: &[&str]) -> RouterConfig {
 }
 
 #[track_caller]
-fn assert_firsts(config: &RouterConfig, seen: &[(&str, Seen)], wanted: &[u64]) {
-    assert_spread(&firsts(config, &World { seen, ..World::default() }, Ask::default()), wanted);
+fn assert_firsts(config: &RouterConfig, seen: &[(&str, DeploymentView)], wanted: &[u64]) {
+    assert_spread(&firsts(config, &World { views: seen, ..World::default() }, Ask::default()), wanted);
 }
 
 /// The ids in the order of one plan.
-fn order(config: &RouterConfig, seen: &[(&str, Seen)]) -> Vec<String> {
-    let plan = planned(config, "m", &World { seen, ..World::default() }).unwrap();
+fn order(config: &RouterConfig, seen: &[(&str, DeploymentView)]) -> Vec<String> {
+    let plan = planned(config, "m", &World { views: seen, ..World::default() }).unwrap();
     plan.candidates().map(|it| config.deployments[it.deployment].id.clone()).collect()
 }
 
@@ -61,7 +61,7 @@ fn the_fewest_tokens_come_first_and_only_those_of_this_minute() {
     let config = by(&strategy::USAGE_BASED, &["", "", ""]);
     assert_firsts(&config, &[], &[1333, 1333, 1333]);
     assert_eq!(order(&config, &[("d0", used(1, 500)), ("d1", used(9, 100)), ("d2", used(1, 300))]), ["d1", "d2", "d0"]);
-    let over = Seen { tokens: 900, minute_ends_ms: NOW, ..Seen::default() };
+    let over = DeploymentView { tokens: 900, minute_ends_ms: NOW, ..DeploymentView::default() };
     assert_firsts(&config, &[("d0", over), ("d1", used(1, 1)), ("d2", used(1, 1))], &[4000, 0, 0]);
 }
 
@@ -84,8 +84,8 @@ fn the_cheapest_comes_first_and_who_has_no_price_last() {
     assert_firsts(&config, &[], &[4000, 0, 0, 0]);
 }
 
-fn slow(seconds: &[f32]) -> Seen {
-    Seen { latency: samples(seconds), ..Seen::default() }
+fn slow(seconds: &[f32]) -> DeploymentView {
+    DeploymentView { latency: samples(seconds), ..DeploymentView::default() }
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn samples_grow_old_and_streams_go_by_their_first_token() {
     config.groups[0].strategy_args.ttl_ms = 5_000;
     let mut old = Samples::default();
     old.push(0.1, NOW - 5_000);
-    let old = Seen { latency: old, ..Seen::default() };
+    let old = DeploymentView { latency: old, ..DeploymentView::default() };
     assert_firsts(&config, &[("d0", old), ("d1", slow(&[0.01]))], &[4000, 0]);
 
-    let both = |latency: f32, first: &[f32]| Seen { first_token: samples(first), ..slow(&[latency]) };
+    let both = |latency: f32, first: &[f32]| DeploymentView { first_token: samples(first), ..slow(&[latency]) };
     let seen = [("d0", both(0.01, &[1.0, 1.0, 9.0])), ("d1", both(0.05, &[2.0]))];
     assert_firsts(&config, &seen, &[4000, 0]);
     let stream = || Ask { stream: true, ..Ask::default() };
-    let world = World { seen: &seen, ..World::default() };
+    let world = World { views: &seen, ..World::default() };
     assert_spread(&firsts(&config, &world, stream()), &[0, 4000]);
     config.groups[0].strategy_args.ttft_percentile = Some(0.5);
     assert_spread(&firsts(&config, &world, stream()), &[4000, 0]);
@@ -126,7 +126,7 @@ fn samples_grow_old_and_streams_go_by_their_first_token() {
 #[test]
 fn a_winner_with_a_crowd_before_it_waits_and_so_does_one_without_samples() {
     let config = by(&strategy::LATENCY_BASED, &["", ""]);
-    let with = |count, seconds: &[f32]| Seen { in_flight: count, ..slow(seconds) };
+    let with = |count, seconds: &[f32]| DeploymentView { in_flight: count, ..slow(seconds) };
     // Ten requests more weigh as much as being twice as slow.
     assert_firsts(&config, &[("d0", with(9, &[0.1])), ("d1", with(0, &[0.2]))], &[4000, 0]);
     assert_firsts(&config, &[("d0", with(11, &[0.1])), ("d1", with(0, &[0.2]))], &[0, 4000]);
@@ -144,7 +144,7 @@ fn order_stands_above_every_strategy() {
     for strategy in STRATEGIES {
         let mut config = by(strategy, &[", order: 2", ", order: 1", ", order: 2"]);
         price(&mut config, "d0", 1, 1);
-        let found = order(&config, &[("d1", Seen { latency: samples(&[9.0]), ..used(99, 99) })]);
+        let found = order(&config, &[("d1", DeploymentView { latency: samples(&[9.0]), ..used(99, 99) })]);
         assert_eq!(found[0], "d1", "{strategy:?}");
         config.groups[0].priorities = vec![(2, 0), (0, 5)];
         assert_eq!(order(&config, &[]), ["d2", "d1", "d0"], "a group's own priorities stand above the deployments'");
@@ -155,8 +155,8 @@ fn order_stands_above_every_strategy() {
 fn a_prefix_has_a_home_by_weight_and_it_yields() {
     let mut config = one_group(&[", weight: 3", ", weight: 1"]);
     let with = |prefix| Ask { affinity: Some(prefix), ..Ask::default() };
-    let home = |config: &RouterConfig, prefix, seen: &[(&str, Seen)], seed| {
-        let world = World { seen, seed, ..World::default() };
+    let home = |config: &RouterConfig, prefix, seen: &[(&str, DeploymentView)], seed| {
+        let world = World { views: seen, seed, ..World::default() };
         planned_for(config, "m", &world, with(prefix)).unwrap().stages[0].candidates[0].deployment
     };
     assert!((0..50).any(|seed| home(&config, 7, &[], seed) != home(&config, 7, &[], 0)), "only where it is wanted");
@@ -197,13 +197,13 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
             deployment.blocked = below(9) == 0;
             let wild = [0.0, f32::MIN_POSITIVE, 1e30, f32::MAX, 0.5];
             let around = |offset: u64| [0, NOW - 1, NOW, NOW + offset, u64::MAX][usize::try_from(offset % 5).unwrap()];
-            let standing = match below(5) {
-                0 => Standing::Cooling { until_ms: around(below(99)) },
-                1 => Standing::HalfOpen { probed_until_ms: around(below(99)) },
-                _ => Standing::Well,
+            let health = match below(5) {
+                0 => Health::Cooling { until_ms: around(below(99)) },
+                1 => Health::HalfOpen { probed_until_ms: around(below(99)) },
+                _ => Health::Healthy,
             };
-            seen.push(Seen {
-                standing,
+            seen.push(DeploymentView {
+                health,
                 in_flight: [0, 1, 3, u32::MAX][usize::try_from(below(4)).unwrap()],
                 requests: u32::try_from(below(5)).unwrap(),
                 tokens: [0, 100, u64::MAX][usize::try_from(below(3)).unwrap()],
@@ -211,7 +211,7 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
                 full_until_ms: if below(6) == 0 { around(below(99)) } else { 0 },
                 over_budget_until_ms: if below(9) == 0 { around(below(99)) } else { 0 },
                 latency: samples(&[wild[usize::try_from(below(5)).unwrap()]]),
-                ..Seen::default()
+                ..DeploymentView::default()
             });
         }
         let grants = below(2) == 0;
@@ -223,7 +223,7 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
             fallbacks: &[],
             ask: Ask::default(),
             may_serve: &|_| true,
-            seen: &seen,
+            views: &seen,
             claim: &|_| if grants { Claim::Granted } else { Claim::Refused { until_ms: NOW + 7 } },
             now_ms: NOW,
             seed: round,

@@ -224,7 +224,7 @@ fn a_configuration_compiles_from_json_and_plans() {
             fallbacks: &[],
             ask: Ask::default(),
             may_serve: &|_| true,
-            seen: &[],
+            views: &[],
             claim: &|_| Claim::Granted,
             now_ms: 1_763_600_000_000,
             seed,

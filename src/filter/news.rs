@@ -5,14 +5,14 @@
 use super::Effect;
 use crate::chat::{Failure, Fault};
 use crate::config::model::DeploymentIndex;
-use crate::state::Standing;
+use crate::state::Health;
 
 /// How long the log hears no more of an account, in milliseconds.
 const AGAIN_MS: u64 = 60_000;
 
 /// `smart-1 is cooling for 5 s: rate_limit, status 429`.
-pub(super) fn rests(id: &str, why: &Failure, standing: Standing, now_ms: u64) -> Effect {
-    let until_ms = if let Standing::Cooling { until_ms } = standing { until_ms } else { now_ms };
+pub(super) fn rests(id: &str, why: &Failure, health: Health, now_ms: u64) -> Effect {
+    let until_ms = if let Health::Cooling { until_ms } = health { until_ms } else { now_ms };
     let seconds = until_ms.saturating_sub(now_ms) as f64 / 1000.0;
     Effect::Log(format!("{id} is cooling for {seconds} s: {}", class(why)))
 }

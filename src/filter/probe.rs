@@ -17,7 +17,7 @@ use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
 use crate::dialect::{Target, client_face, provider_face};
 use crate::failure::{self, ErrorAnswer};
 use crate::provider::Api;
-use crate::state::{Ended, Outcome, Reservation, Standing, StateStore, take_turn};
+use crate::state::{AttemptRecord, Health, Outcome, Reservation, StateStore, try_lease};
 
 /// After its time, a probe's end is told within so many milliseconds, or never.
 const LATE_MS: u64 = 1_000;
@@ -54,7 +54,7 @@ impl Probe {
     }
 }
 
-/// Probes on their way, by the host's number: what they hold in the books, when their time is over, and whose API was asked.
+/// Probes on their way, by the host's number: their reservations, their deadlines, and the provider of each.
 pub(super) type Probes = HashMap<u32, (Reservation, u64, &'static str)>;
 
 impl Worker {
@@ -63,9 +63,9 @@ impl Worker {
         let Some(setup) = self.setup.clone() else { return Vec::new() };
         let config = &setup.config;
         let Some(check) = &config.signalbox.health_check else { return Vec::new() };
-        let unwell = |index: &usize| self.ledger.seen().get(*index).is_some_and(|seen| seen.standing != Standing::Well);
+        let unwell = |index: &usize| self.ledger.views().get(*index).is_some_and(|view| view.health != Health::Healthy);
         let cooling: Vec<usize> = (0..config.deployments.len()).filter(unwell).collect();
-        if cooling.is_empty() || !take_turn(store, self.now_ms, check.interval_ms) {
+        if cooling.is_empty() || !try_lease(store, self.now_ms, check.interval_ms) {
             return Vec::new();
         }
         cooling.into_iter().filter_map(|index| Probe::new(config, index)).collect()
@@ -87,7 +87,7 @@ impl Worker {
     pub(super) fn forget_probes(&mut self, store: &dyn StateStore) {
         let now_ms = self.now_ms;
         for (_, (reservation, ..)) in self.probes.extract_if(|_, (_, over_ms, _)| *over_ms <= now_ms) {
-            self.ledger.end(store, reservation, &Ended::with(Outcome::Abandoned), now_ms);
+            self.ledger.end(store, reservation, &AttemptRecord::with(Outcome::Abandoned), now_ms);
         }
     }
 
@@ -107,7 +107,7 @@ impl Worker {
             Some(Some(failure)) => Outcome::Failed(failure),
             None => Outcome::Abandoned,
         };
-        self.ledger.end(store, reservation, &Ended::with(outcome), now_ms);
+        self.ledger.end(store, reservation, &AttemptRecord::with(outcome), now_ms);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One worker: its configuration, its books, and the flights on their way. The shell has one of these and carries data to and fro.
+//! One worker: its configuration, its ledger, and the flights on their way. The shell has one of these and carries data to and fro.
 //!
 //! **Invariant:** every attempt that began holds one reservation, which is given back once: when it ends, or when its flight lands.
 
@@ -23,7 +23,7 @@ use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
 use crate::routing::is_left_out;
 use crate::routing::strategy::Random;
-use crate::state::{Counters, Ended, Ledger, Measure, Outcome, StateStore, Sum, accounts, to_json};
+use crate::state::{AttemptRecord, Counters, Ledger, Measure, Outcome, StateStore, Sum, accounts, to_json};
 
 /// A request whose body has come.
 pub struct Asked<'a> {
@@ -136,8 +136,8 @@ impl Worker {
             return route::admit(setup, head);
         }
         let ids: Vec<&str> = setup.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
-        let seen = self.ledger.snapshot(self.places(&setup.config).as_deref());
-        Admission::Reply(Reply::json(&to_json(&seen, &ids, self.now_ms)))
+        let views = self.ledger.snapshot(self.places(&setup.config).as_deref());
+        Admission::Reply(Reply::json(&to_json(&views, &ids, self.now_ms)))
     }
 
     /// Reads a body, plans its flight and keeps it.
@@ -157,7 +157,7 @@ impl Worker {
         let context = PlanContext {
             now_ms: self.now_ms,
             seed,
-            seen: &claims.seen(),
+            views: &claims.views(),
             claim: &claim,
             tags: &tags,
             tenant: &tenant,
@@ -187,8 +187,8 @@ impl Worker {
     pub fn lead_past_limits(&mut self, store: &dyn StateStore, flight: &mut Flight) {
         while let Some((group, deployment, is_last_resort)) = flight.next_deployment() {
             let Some(index) = self.index(flight, deployment) else { return };
-            let seen = self.ledger.seen().get(index).copied().unwrap_or_default();
-            let why = is_left_out(&flight.config, group, deployment, &seen, self.now_ms);
+            let view = self.ledger.views().get(index).copied().unwrap_or_default();
+            let why = is_left_out(&flight.config, group, deployment, &view, self.now_ms);
             if let Some(rests) = why.filter(|why| why.is_soft() && !is_last_resort) {
                 if flight.pass_over(rests.until_ms().unwrap_or_default()) {
                     continue;
@@ -245,7 +245,7 @@ impl Worker {
         }
     }
 
-    /// Brings what happened in a flight to the books. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
+    /// Records in the ledger what happened in a flight. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
     /// logged of a deployment that began to cool (which, for how long, and why), whose account is at fault, or that refuses what the
     /// gateway added.
     pub fn record(
@@ -276,8 +276,8 @@ impl Worker {
                     let told = flight.config.deployments.get(ending.deployment).zip(failure);
                     if cools {
                         self.counters.add(index, Measure::Cooldowns, 1);
-                        let rest = told.zip(self.ledger.seen().get(index).map(|seen| seen.standing));
-                        news.extend(rest.map(|((it, why), standing)| rests(&it.id, why, standing, now_ms)));
+                        let rest = told.zip(self.ledger.views().get(index).map(|view| view.health));
+                        news.extend(rest.map(|((it, why), health)| rests(&it.id, why, health, now_ms)));
                     }
                     news.extend(told.and_then(|(it, why)| self.accounts.hear(index, &it.id, why, now_ms)));
                 }
@@ -335,7 +335,7 @@ impl Worker {
     /// What Envoy's statistics are to be told since the last call.
     pub fn statistics(&mut self) -> Vec<MetricUpdate> {
         let Some(setup) = &self.setup else { return Vec::new() };
-        let mut told = self.gauges.drain(setup, &mut self.counters, self.ledger.seen());
+        let mut told = self.gauges.drain(setup, &mut self.counters, self.ledger.views());
         told.append(&mut self.decisions.drain(setup));
         told
     }
@@ -401,14 +401,14 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     });
 }
 
-fn ended(ending: &AttemptResult) -> Ended {
+fn ended(ending: &AttemptResult) -> AttemptRecord {
     let served = ending.outcome == Outcome::Served;
     #[allow(clippy::cast_precision_loss, reason = "times and tokens are far below 2^24 of their units that matter")]
     let seconds = |ms: u64| ms as f32 / 1000.0;
     let tokens = ending.usage.map(|usage| usage.completion_tokens).filter(|tokens| *tokens > 0);
     #[allow(clippy::cast_precision_loss)]
     let latency = seconds(ending.took_ms) / tokens.map_or(1.0, |tokens| tokens as f32);
-    Ended {
+    AttemptRecord {
         outcome: ending.outcome.clone(),
         tokens: ending.usage.map(|usage| usage.prompt_tokens.saturating_add(usage.completion_tokens)),
         cost_nanos: ending.cost.map_or(0, crate::catalogue::Usd::nanos),

@@ -10,7 +10,7 @@ use super::exclusion::{Exclusion, LeftOut, Limit, telling};
 use super::tags::Tags;
 use super::{Ask, Inputs, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
-use crate::state::{Seen, Standing};
+use crate::state::{DeploymentView, Health};
 
 /// A place in flight is free again about as soon as a client may ask again, in milliseconds.
 const PARALLEL_WAIT_MS: u64 = 1_000;
@@ -169,15 +169,15 @@ impl Check<'_> {
     }
 
     fn budget(&self) -> Option<Exclusion> {
-        let until_ms = self.inputs.seen(self.fit.index).over_budget_until_ms;
+        let until_ms = self.inputs.view(self.fit.index).over_budget_until_ms;
         (until_ms > self.inputs.now_ms).then_some(Exclusion::OverBudget { until_ms })
     }
 
     /// The limits of the configuration. `max_parallel_requests` always binds; `rpm` and `tpm` where the strategy is one that LiteLLM
     /// has honour them, or where they are enforced.
     fn room(&self) -> Option<Exclusion> {
-        let seen = self.inputs.seen(self.fit.index);
-        if self.fit.deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
+        let view = self.inputs.view(self.fit.index);
+        if self.fit.deployment.max_parallel.is_some_and(|most| view.in_flight >= most) {
             let until_ms = self.inputs.now_ms.saturating_add(PARALLEL_WAIT_MS);
             return Some(Exclusion::NoRoom { what: Limit::Parallel, until_ms });
         }
@@ -189,8 +189,8 @@ impl Check<'_> {
         } else {
             return None;
         };
-        let until_ms = if seen.minute_ends_ms > self.inputs.now_ms {
-            seen.minute_ends_ms
+        let until_ms = if view.minute_ends_ms > self.inputs.now_ms {
+            view.minute_ends_ms
         } else {
             // A limit of 0: no minute will mend it, and the next one is as good a time to ask as any.
             self.inputs.now_ms.saturating_add(60_000)
@@ -210,13 +210,13 @@ impl Check<'_> {
     }
 
     fn health(&self) -> Option<Exclusion> {
-        let (seen, now_ms) = (self.inputs.seen(self.fit.index), self.inputs.now_ms);
-        if let Standing::Cooling { until_ms } = seen.standing
+        let (view, now_ms) = (self.inputs.view(self.fit.index), self.inputs.now_ms);
+        if let Health::Cooling { until_ms } = view.health
             && until_ms > now_ms
         {
             return Some(Exclusion::Cooling { until_ms });
         }
-        (seen.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: seen.full_until_ms })
+        (view.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: view.full_until_ms })
     }
 }
 
@@ -227,32 +227,32 @@ pub fn is_left_out(
     config: &RouterConfig,
     group: GroupIndex,
     index: DeploymentIndex,
-    seen: &Seen,
+    view: &DeploymentView,
     now_ms: u64,
 ) -> Option<Exclusion> {
     let (group, deployment) = (config.groups.get(group)?, config.deployments.get(index)?);
-    let this_minute = seen.minute_ends_ms > now_ms && rates_bind(config, group);
-    if seen.over_budget_until_ms > now_ms {
-        return Some(Exclusion::OverBudget { until_ms: seen.over_budget_until_ms });
+    let this_minute = view.minute_ends_ms > now_ms && rates_bind(config, group);
+    if view.over_budget_until_ms > now_ms {
+        return Some(Exclusion::OverBudget { until_ms: view.over_budget_until_ms });
     }
-    let (what, until_ms) = if deployment.max_parallel.is_some_and(|most| seen.in_flight >= most) {
+    let (what, until_ms) = if deployment.max_parallel.is_some_and(|most| view.in_flight >= most) {
         (Some(Limit::Parallel), now_ms.saturating_add(PARALLEL_WAIT_MS))
-    } else if this_minute && deployment.rpm.is_some_and(|most| u64::from(seen.requests) >= most) {
-        (Some(Limit::Requests), seen.minute_ends_ms)
-    } else if this_minute && deployment.tpm.is_some_and(|most| seen.tokens >= most) {
-        (Some(Limit::Tokens), seen.minute_ends_ms)
+    } else if this_minute && deployment.rpm.is_some_and(|most| u64::from(view.requests) >= most) {
+        (Some(Limit::Requests), view.minute_ends_ms)
+    } else if this_minute && deployment.tpm.is_some_and(|most| view.tokens >= most) {
+        (Some(Limit::Tokens), view.minute_ends_ms)
     } else {
         (None, 0)
     };
     if let Some(what) = what {
         return Some(Exclusion::NoRoom { what, until_ms });
     }
-    match seen.standing {
-        Standing::Cooling { until_ms } if until_ms > now_ms => Some(Exclusion::Cooling { until_ms }),
-        Standing::HalfOpen { probed_until_ms: until_ms } if until_ms > now_ms => {
+    match view.health {
+        Health::Cooling { until_ms } if until_ms > now_ms => Some(Exclusion::Cooling { until_ms }),
+        Health::HalfOpen { probed_until_ms: until_ms } if until_ms > now_ms => {
             Some(Exclusion::HalfOpenTaken { until_ms })
         }
-        _ => (seen.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: seen.full_until_ms }),
+        _ => (view.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: view.full_until_ms }),
     }
 }
 
@@ -277,13 +277,13 @@ pub(super) fn is_counted(
 
 /// Whether an eligible deployment must show that it serves again: also one whose cooldown is over and that nobody has asked since.
 pub(super) fn is_half_open(inputs: &Inputs<'_>, index: DeploymentIndex) -> bool {
-    !matches!(inputs.seen(index).standing, Standing::Well)
+    !matches!(inputs.view(index).health, Health::Healthy)
 }
 
 /// Until when another request is finding out whether a deployment serves again, as far as this worker knows.
 pub(super) fn probed_until_ms(inputs: &Inputs<'_>, index: DeploymentIndex) -> Option<u64> {
-    match inputs.seen(index).standing {
-        Standing::HalfOpen { probed_until_ms } if probed_until_ms > inputs.now_ms => Some(probed_until_ms),
+    match inputs.view(index).health {
+        Health::HalfOpen { probed_until_ms } if probed_until_ms > inputs.now_ms => Some(probed_until_ms),
         _ => None,
     }
 }

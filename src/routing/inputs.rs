@@ -4,7 +4,7 @@
 
 use super::estimate::Prompt;
 use crate::config::model::{DeploymentIndex, GroupIndex, StandIns};
-use crate::state::Seen;
+use crate::state::DeploymentView;
 
 /// What a plan depends on besides the configuration.
 pub struct Inputs<'a> {
@@ -23,7 +23,7 @@ pub struct Inputs<'a> {
     /// Whether a deployment's dialect can express the request at all.
     pub may_serve: &'a dyn Fn(DeploymentIndex) -> bool,
     /// What is known of each deployment, by its index. One that is missing is taken for well and idle.
-    pub seen: &'a [Seen],
+    pub views: &'a [DeploymentView],
     /// Takes a place at a deployment whose places are counted. Asked for the candidate that comes first, and only where that one
     /// is half-open or has a limit that binds.
     pub claim: &'a dyn Fn(DeploymentIndex) -> Claim,
@@ -107,19 +107,19 @@ pub struct Ask<'a> {
 
 impl Inputs<'_> {
     /// What is known of a deployment.
-    pub(super) fn seen(&self, deployment: DeploymentIndex) -> Seen {
-        self.seen.get(deployment).copied().unwrap_or_default()
+    pub(super) fn view(&self, deployment: DeploymentIndex) -> DeploymentView {
+        self.views.get(deployment).copied().unwrap_or_default()
     }
 
     /// Requests of the current minute; 0 where that minute is over.
     pub(super) fn requests(&self, deployment: DeploymentIndex) -> u64 {
-        let seen = self.seen(deployment);
-        if seen.minute_ends_ms > self.now_ms { u64::from(seen.requests) } else { 0 }
+        let view = self.view(deployment);
+        if view.minute_ends_ms > self.now_ms { u64::from(view.requests) } else { 0 }
     }
 
     /// Tokens of the current minute; 0 where that minute is over.
     pub(super) fn tokens(&self, deployment: DeploymentIndex) -> u64 {
-        let seen = self.seen(deployment);
-        if seen.minute_ends_ms > self.now_ms { seen.tokens } else { 0 }
+        let view = self.view(deployment);
+        if view.minute_ends_ms > self.now_ms { view.tokens } else { 0 }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Costs are known when an attempt ends, so the requests in flight when a budget is reached overspend it, as in LiteLLM.
 
-use super::book::Book;
+use super::deployment::DeploymentRecord;
 use super::spend::Spend;
 use super::store::{self, StateStore, update};
 use crate::config::model::Budget;
@@ -18,11 +18,11 @@ pub(super) struct BudgetMeter {
 
 impl BudgetMeter {
     /// The meters of some deployments, each of which learns the places of its own. What `before` owed is kept.
-    pub(super) fn all<'a>(mut before: Vec<Self>, books: impl Iterator<Item = &'a mut Book>) -> Vec<Self> {
+    pub(super) fn all<'a>(mut before: Vec<Self>, records: impl Iterator<Item = &'a mut DeploymentRecord>) -> Vec<Self> {
         let mut meters: Vec<Self> = Vec::new();
-        for book in books {
-            book.meters.clear();
-            for (key, budget) in &book.account.budgets {
+        for record in records {
+            record.meters.clear();
+            for (key, budget) in &record.account.budgets {
                 let place = meters.iter().position(|meter| meter.key == *key).unwrap_or_else(|| {
                     let old = before.extract_if(.., |meter| meter.key == *key).next();
                     let (spend, owed_nanos) = old.map_or_else(Default::default, |old| (old.spend, old.owed_nanos));
@@ -30,10 +30,10 @@ impl BudgetMeter {
                     meters.len() - 1
                 });
                 // A deployment that is no longer configured keeps its old budget; the configured one's counts.
-                if let (Some(meter), true) = (meters.get_mut(place), book.index.is_some()) {
+                if let (Some(meter), true) = (meters.get_mut(place), record.index.is_some()) {
                     meter.budget = *budget;
                 }
-                book.meters.push(place);
+                record.meters.push(place);
             }
         }
         meters
@@ -64,7 +64,7 @@ impl BudgetMeter {
     }
 
     /// Until when the budget is used up (0: it is not), and the share that is used.
-    pub(super) fn seen(&self, now_ms: u64) -> (u64, f32) {
-        self.spend.seen(self.owed_nanos, &self.budget, now_ms)
+    pub(super) fn used(&self, now_ms: u64) -> (u64, f32) {
+        self.spend.used(self.owed_nanos, &self.budget, now_ms)
     }
 }

@@ -11,7 +11,7 @@
 
 use super::rules::{ALL_CAUSES, CAUSES, Cause, MAX_WAIT_MS};
 use super::store::{Reader, Record, Writer};
-use super::{CooldownRules, Standing};
+use super::{CooldownRules, Health};
 use crate::chat::Failure;
 
 const FORMAT: u8 = 2;
@@ -20,7 +20,7 @@ const WINDOW_MS: u64 = 60_000;
 
 /// A deployment's recent past, of all workers. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct HealthRecord {
     /// It gets no requests before this time; 0: it is healthy.
     pub cooling_until_ms: u64,
     /// When it last began to cool, or became healthy again.
@@ -43,17 +43,17 @@ pub struct Health {
     pub(super) full_since_ms: u64,
 }
 
-impl Health {
+impl HealthRecord {
     /// Its state now.
     #[must_use]
-    pub const fn standing(&self, now_ms: u64) -> Standing {
+    pub const fn health(&self, now_ms: u64) -> Health {
         if self.cooling_until_ms > now_ms {
-            Standing::Cooling { until_ms: self.cooling_until_ms }
+            Health::Cooling { until_ms: self.cooling_until_ms }
         } else if self.streak > 0 {
             let (_, until_ms) = self.probe;
-            Standing::HalfOpen { probed_until_ms: if until_ms > now_ms { until_ms } else { 0 } }
+            Health::HalfOpen { probed_until_ms: if until_ms > now_ms { until_ms } else { 0 } }
         } else {
-            Standing::Well
+            Health::Healthy
         }
     }
 
@@ -100,8 +100,8 @@ impl Health {
         }
         let until_ms = now_ms.saturating_add(rules.duration_ms(failure, self.streak));
         if self.cooling_until_ms > now_ms {
-            let told = rules.own_cooldown_ms.is_none() && failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
-            let longer = told && until_ms > self.cooling_until_ms;
+            let named = rules.own_cooldown_ms.is_none() && failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
+            let longer = named && until_ms > self.cooling_until_ms;
             self.cooling_until_ms = if longer { until_ms } else { self.cooling_until_ms };
             return longer;
         }
@@ -117,7 +117,7 @@ impl Health {
 
     /// Claims the probe of a half-open deployment. Returns whether the worker has it now.
     pub(super) fn claim(&mut self, worker: u64, until_ms: u64, now_ms: u64) -> bool {
-        let free = self.standing(now_ms) == Standing::HalfOpen { probed_until_ms: 0 };
+        let free = self.health(now_ms) == Health::HalfOpen { probed_until_ms: 0 };
         if free {
             self.probe = (worker, until_ms);
         }
@@ -176,7 +176,7 @@ impl Health {
     }
 }
 
-impl Record for Health {
+impl Record for HealthRecord {
     fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new(FORMAT);
         writer.u64(self.cooling_until_ms);
@@ -235,17 +235,17 @@ mod tests {
 
     #[test]
     fn a_cooldown_doubles_to_its_bound_and_one_success_ends_it() {
-        let (mut health, mut now_ms) = (Health::default(), 1_000);
+        let (mut health, mut now_ms) = (HealthRecord::default(), 1_000);
         for wanted_ms in [5_000, 10_000, 20_000, 20_000] {
             assert!(health.failed(&failure(FailureClass::Connect), &rules(), now_ms, now_ms));
-            assert_eq!(health.standing(now_ms), Standing::Cooling { until_ms: now_ms + wanted_ms });
+            assert_eq!(health.health(now_ms), Health::Cooling { until_ms: now_ms + wanted_ms });
             now_ms += wanted_ms;
-            assert_eq!(health.standing(now_ms), Standing::HalfOpen { probed_until_ms: 0 });
+            assert_eq!(health.health(now_ms), Health::HalfOpen { probed_until_ms: 0 });
             assert!(health.claim(7, now_ms + 500, now_ms));
-            assert_eq!(health.standing(now_ms), Standing::HalfOpen { probed_until_ms: now_ms + 500 });
+            assert_eq!(health.health(now_ms), Health::HalfOpen { probed_until_ms: now_ms + 500 });
         }
         assert!(health.recover(now_ms, now_ms + 100));
-        assert_eq!(health.standing(now_ms + 100), Standing::Well);
+        assert_eq!(health.health(now_ms + 100), Health::Healthy);
         now_ms += 200;
         assert!(health.failed(&failure(FailureClass::Connect), &rules(), now_ms, now_ms));
         assert_eq!(health.cooling_until_ms, now_ms + 5_000, "it begins again with the shortest");
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn any_failure_of_a_half_open_deployment_cools_it_again() {
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         assert!(health.failed(&failure(FailureClass::Auth), &rules(), 1_000, 1_000));
         assert!(!health.failed(&failure(FailureClass::BadRequest), &rules(), 6_000, 6_000), "the request's own fault");
         assert!(health.failed(&failure(FailureClass::Upstream), &rules(), 6_000, 6_500), "once is enough");
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_began_before_a_turn_says_nothing_about_what_came_after() {
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         assert!(health.failed(&failure(FailureClass::Timeout), &rules(), 1_000, 31_000));
         for began_ms in [1_100, 8_000] {
             assert!(!health.failed(&failure(FailureClass::Timeout), &rules(), began_ms, 31_000 + began_ms / 100));
@@ -274,12 +274,12 @@ mod tests {
         assert!(!health.recover(20_000, 36_200), "a stream from better times");
         assert_eq!((health.cooling_until_ms, health.streak), (36_000, 1));
         assert!(health.recover(33_000, 36_300), "the least bad was asked while it cooled, and served");
-        assert_eq!(health.standing(36_300), Standing::Well);
+        assert_eq!(health.health(36_300), Health::Healthy);
     }
 
     #[test]
     fn a_lease_runs_out_and_only_its_owner_gives_it_back() {
-        let mut health = Health { streak: 1, cooling_until_ms: 5_000, ..Health::default() };
+        let mut health = HealthRecord { streak: 1, cooling_until_ms: 5_000, ..HealthRecord::default() };
         assert!(!health.claim(1, 9_000, 4_999), "still cooling");
         assert!(health.claim(1, 9_000, 5_000));
         assert!(!health.claim(2, 9_500, 6_000));
@@ -288,29 +288,29 @@ mod tests {
         assert!(!health.release(1, 9_000), "its late end is not the second one's");
         assert!(health.release(2, 12_000));
         assert!(health.claim(3, 13_000, 9_100));
-        assert!(!Health::default().claim(1, 9_000, 5_000), "nothing to probe");
+        assert!(!HealthRecord::default().claim(1, 9_000, 5_000), "nothing to probe");
     }
 
     #[test]
     fn a_second_cooldown_never_ends_sooner_and_only_the_provider_makes_it_longer() {
-        let mut health = Health::default();
-        let told = |wait_ms| Failure { retry_after_ms: Some(wait_ms), ..failure(FailureClass::RateLimit) };
-        assert!(health.failed(&told(30_000), &rules(), 1_000, 1_000));
-        assert!(!health.failed(&told(2_000), &rules(), 1_000, 2_000));
+        let mut health = HealthRecord::default();
+        let limited = |wait_ms| Failure { retry_after_ms: Some(wait_ms), ..failure(FailureClass::RateLimit) };
+        assert!(health.failed(&limited(30_000), &rules(), 1_000, 1_000));
+        assert!(!health.failed(&limited(2_000), &rules(), 1_000, 2_000));
         assert!(!health.failed(&failure(FailureClass::Connect), &rules(), 2_000, 30_000));
         assert_eq!((health.cooling_until_ms, health.streak), (31_000, 1));
-        assert!(health.failed(&told(40_000), &rules(), 1_000, 2_000));
+        assert!(health.failed(&limited(40_000), &rules(), 1_000, 2_000));
         assert_eq!(health.cooling_until_ms, 42_000);
-        let mut own = Health::default();
+        let mut own = HealthRecord::default();
         let rules = CooldownRules { own_cooldown_ms: Some(1_000), ..rules() };
-        assert!(own.failed(&told(30_000), &rules, 1_000, 1_000));
+        assert!(own.failed(&limited(30_000), &rules, 1_000, 1_000));
         assert_eq!(own.cooling_until_ms, 2_000, "a deployment's own time is not overridden");
-        assert!(!own.failed(&told(30_000), &rules, 1_000, 1_500), "nor made longer");
+        assert!(!own.failed(&limited(30_000), &rules, 1_000, 1_500), "nor made longer");
     }
 
     #[test]
-    fn a_crowd_that_is_told_to_come_again_at_once_cools_once_and_not_for_longer() {
-        let mut health = Health::default();
+    fn a_crowd_that_may_retry_at_once_cools_once_and_not_for_longer() {
+        let mut health = HealthRecord::default();
         let at_once = Failure { retry_after_ms: Some(0), ..failure(FailureClass::RateLimit) };
         let cools = [0; 20].map(|_| health.failed(&at_once, &rules(), 1_000, 1_000));
         assert_eq!(cools.iter().filter(|cools| **cools).count(), 1);
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_a_provider_says_of_its_room_is_bounded_and_taken_back() {
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         assert!(!health.fill(1_000, 1_000), "past");
         assert!(health.fill(u64::MAX, 1_000));
         assert_eq!(health.full_until_ms, 1_000 + MAX_WAIT_MS);
@@ -330,14 +330,15 @@ mod tests {
 
     #[test]
     fn a_record_survives_its_bytes_and_a_foreign_one_is_no_record() {
-        let mut health = Health { turned_ms: 2, in_a_row: 4, probe: (8, 9), full_until_ms: 10, ..Health::default() };
+        let mut health =
+            HealthRecord { turned_ms: 2, in_a_row: 4, probe: (8, 9), full_until_ms: 10, ..HealthRecord::default() };
         (health.cooling_until_ms, health.streak, health.window_started_ms, health.successes) = (1, 3, 5, 6);
         health.failures = std::array::from_fn(|at| at as u16);
         health.full_since_ms = 11;
         let bytes = health.to_bytes();
-        assert_eq!(Health::from_bytes(&bytes), Some(health));
-        assert_eq!(Health::from_bytes(&bytes[..20]), None);
-        assert_eq!(Health::from_bytes(&[9; 90]), None);
-        assert_eq!(Health::from_bytes(&[]), None);
+        assert_eq!(HealthRecord::from_bytes(&bytes), Some(health));
+        assert_eq!(HealthRecord::from_bytes(&bytes[..20]), None);
+        assert_eq!(HealthRecord::from_bytes(&[9; 90]), None);
+        assert_eq!(HealthRecord::from_bytes(&[]), None);
     }
 }

@@ -4,8 +4,8 @@
 //! the last one gets no requests. Here such a penalty is kept apart from the samples, and counts only for the longest cooldown after
 //! the last timeout.
 
-use super::seen::{SAMPLES, Samples};
 use super::store::{Reader, Record, Writer};
+use super::view::{SAMPLES, Samples};
 
 const FORMAT: u8 = 1;
 /// LiteLLM's sample for a timeout, in seconds.
@@ -51,7 +51,7 @@ impl Latency {
     }
 
     /// The samples as a decision reads them.
-    pub(super) fn seen(&self, penalty_ms: u64, now_ms: u64) -> (Samples, Samples) {
+    pub(super) fn latest(&self, penalty_ms: u64, now_ms: u64) -> (Samples, Samples) {
         let mut latency = self.latency;
         if now_ms.saturating_sub(self.timed_out_ms) < penalty_ms {
             let penalties = usize::from(self.timeouts).min(SAMPLES);
@@ -100,13 +100,13 @@ mod tests {
         record.push(Some(0.5), Some(0.1), 1_000);
         record.timed_out(20_000, 2_000);
         record.timed_out(20_000, 3_000);
-        assert_eq!(record.seen(20_000, 22_999).0.values(), [0.5, 1_000.0, 1_000.0]);
-        assert_eq!(record.seen(20_000, 23_000).0.values(), [0.5], "asked again, as it was before");
-        assert_eq!(record.seen(20_000, 3_000).1.values(), [0.1]);
+        assert_eq!(record.latest(20_000, 22_999).0.values(), [0.5, 1_000.0, 1_000.0]);
+        assert_eq!(record.latest(20_000, 23_000).0.values(), [0.5], "asked again, as it was before");
+        assert_eq!(record.latest(20_000, 3_000).1.values(), [0.1]);
         record.timed_out(20_000, 60_000);
-        assert_eq!(record.seen(20_000, 60_000).0.values(), [0.5, 1_000.0], "the old ones do not come back");
+        assert_eq!(record.latest(20_000, 60_000).0.values(), [0.5, 1_000.0], "the old ones do not come back");
         (0..70_000).for_each(|at| record.timed_out(20_000, 60_000 + at));
-        assert_eq!(record.seen(20_000, 130_000).0.values(), [1_000.0; 10]);
+        assert_eq!(record.latest(20_000, 130_000).0.values(), [1_000.0; 10]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One worker's records of every deployment: what it knows, what it does, and what it still has to write.
 //!
-//! A decision reads [`Ledger::seen`] and makes no host call. What an attempt does is counted in memory at once and written at the next
-//! tick; only if a limit binds, it is written before the attempt is sent. Health is written at once, but only after a failure:
+//! A decision reads [`Ledger::views`] and makes no host call. What an attempt does is counted in memory at once and written at the next
+//! tick; only if a limit binds, it is written before the attempt is sent. HealthRecord is written at once, but only after a failure:
 //! successes wait in memory until there is a failure to set them against.
 //!
-//! Two keys say that there is something to read: `health`, and `books` for everything else. A worker that finds their tokens unchanged
+//! Two keys say that there is something to read: `health`, and `figures` for everything else. A worker that finds their tokens unchanged
 //! at a tick reads nothing more.
 //!
 //! **Invariant:** every [`Reservation`] that is given back leaves nothing behind; the other workers forget what a VM that died had.
@@ -12,16 +12,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::book::Book;
 use super::budget_meter::BudgetMeter;
+use super::deployment::DeploymentRecord;
 use super::store::{self, StateStore, update};
-use super::{Account, Ended, Full, Health, Outcome, Reservation, Seen};
+use super::{Account, AttemptRecord, DeploymentView, HealthRecord, LimitReached, Outcome, Reservation};
 use crate::chat::{FailureClass, RateLimits};
 
 /// A worker that changed a health record writes a new token here.
 const HEALTH: &str = "health";
 /// A worker that changed anything else writes one here.
-const BOOKS: &str = "books";
+const FIGURES: &str = "figures";
 /// How often a worker with successes looks for failures, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 
@@ -31,16 +31,16 @@ pub struct Ledger {
     /// This worker's number, never used before.
     worker: u64,
     tokens_made: u64,
-    /// By [`Reservation::book`]. A place is reused when its record is no longer needed.
-    books: Vec<Option<Book>>,
+    /// By [`Reservation::record`]. A place is reused when its record is no longer needed.
+    records: Vec<Option<DeploymentRecord>>,
     /// The place of each deployment index.
     places: Vec<usize>,
-    seen: Rc<Vec<Seen>>,
+    views: Rc<Vec<DeploymentView>>,
     meters: Vec<BudgetMeter>,
     health_token: Option<Vec<u8>>,
-    books_token: Option<Vec<u8>>,
+    figures_token: Option<Vec<u8>>,
     /// Something was written, and no token yet.
-    untold: bool,
+    unannounced: bool,
     looked_ms: u64,
 }
 
@@ -51,13 +51,13 @@ impl Ledger {
         Self {
             worker,
             tokens_made: 0,
-            books: Vec::new(),
+            records: Vec::new(),
             places: Vec::new(),
-            seen: Rc::default(),
+            views: Rc::default(),
             meters: Vec::new(),
             health_token: None,
-            books_token: None,
-            untold: false,
+            figures_token: None,
+            unannounced: false,
             looked_ms: 0,
         }
     }
@@ -66,113 +66,116 @@ impl Ledger {
     /// deployments that are no longer configured.
     pub fn configure(&mut self, accounts: Vec<Account>, store: &dyn StateStore, now_ms: u64) {
         let mut by_id: HashMap<String, usize> = HashMap::new();
-        for (place, book) in self.books.iter_mut().enumerate() {
-            if let Some(book) = book {
-                book.index = None;
-                by_id.insert(book.account.id.clone(), place);
+        for (place, record) in self.records.iter_mut().enumerate() {
+            if let Some(record) = record {
+                record.index = None;
+                by_id.insert(record.account.id.clone(), place);
             }
         }
         self.places.clear();
         for (index, account) in accounts.into_iter().enumerate() {
             let known = by_id.get(&account.id).copied();
             let place = known.unwrap_or_else(|| self.free_place());
-            if let Some(slot) = self.books.get_mut(place) {
-                let book = slot.get_or_insert_with(|| Book::new(account.clone()));
-                book.account = account;
-                book.index = Some(index);
+            if let Some(slot) = self.records.get_mut(place) {
+                let record = slot.get_or_insert_with(|| DeploymentRecord::new(account.clone()));
+                record.account = account;
+                record.index = Some(index);
             }
             self.places.push(place);
         }
         self.drop_closed();
-        self.meters = BudgetMeter::all(std::mem::take(&mut self.meters), self.books.iter_mut().flatten());
-        self.seen = Rc::new(vec![Seen::default(); self.places.len()]);
-        (self.health_token, self.books_token) = (token(store, HEALTH), token(store, BOOKS));
+        self.meters = BudgetMeter::all(std::mem::take(&mut self.meters), self.records.iter_mut().flatten());
+        self.views = Rc::new(vec![DeploymentView::default(); self.places.len()]);
+        (self.health_token, self.figures_token) = (token(store, HEALTH), token(store, FIGURES));
         self.read_health(store);
-        self.read_books(store);
+        self.read_load(store);
         self.look_at_all(now_ms);
     }
 
     fn free_place(&mut self) -> usize {
-        self.books.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.books.push(None);
-            self.books.len() - 1
+        self.records.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.records.push(None);
+            self.records.len() - 1
         })
     }
 
     fn drop_closed(&mut self) {
-        self.books.iter_mut().filter(|slot| slot.as_ref().is_some_and(Book::is_closed)).for_each(|slot| *slot = None);
+        self.records
+            .iter_mut()
+            .filter(|slot| slot.as_ref().is_some_and(DeploymentRecord::is_closed))
+            .for_each(|slot| *slot = None);
     }
 
     /// The state of each deployment now, by its index in the configuration.
     #[must_use]
-    pub fn seen(&self) -> &[Seen] {
-        &self.seen
+    pub fn views(&self) -> &[DeploymentView] {
+        &self.views
     }
 
     /// A snapshot of it, in the order of `places` if they are given. Nothing is copied until something changes.
     #[must_use]
-    pub fn snapshot(&self, places: Option<&[Option<usize>]>) -> Rc<Vec<Seen>> {
-        let Some(places) = places else { return Rc::clone(&self.seen) };
-        let at = |place: &Option<usize>| place.and_then(|place| self.seen.get(place).copied()).unwrap_or_default();
+    pub fn snapshot(&self, places: Option<&[Option<usize>]>) -> Rc<Vec<DeploymentView>> {
+        let Some(places) = places else { return Rc::clone(&self.views) };
+        let at = |place: &Option<usize>| place.and_then(|place| self.views.get(place).copied()).unwrap_or_default();
         Rc::new(places.iter().map(at).collect())
     }
 
     /// Whether any deployment has a limit that binds, so that the length of prompts matters.
     #[must_use]
     pub fn has_limits(&self) -> bool {
-        self.books.iter().flatten().any(|book| book.account.is_exact())
+        self.records.iter().flatten().any(|record| record.account.is_exact())
     }
 
     /// The index of a deployment, by its id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {
-        self.books.iter().flatten().find(|book| book.account.id == id)?.index
+        self.records.iter().flatten().find(|record| record.account.id == id)?.index
     }
 
     /// Counts an attempt before it is sent, with the tokens that it will probably use: exactly and across workers if a limit binds, else
     /// in memory.
     ///
     /// # Errors
-    /// [`Full`] if a limit is reached. Nothing is counted then.
+    /// [`LimitReached`] if a limit is reached. Nothing is counted then.
     pub fn reserve(
         &mut self,
         store: &dyn StateStore,
         deployment: usize,
         tokens: u64,
         now_ms: u64,
-    ) -> Result<Reservation, Full> {
+    ) -> Result<Reservation, LimitReached> {
         let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
         let worker = self.worker;
-        if let Some(book) = book(&mut self.books, place) {
-            if book.account.is_exact() {
-                let reserved = book.reserve(store, worker, tokens, now_ms);
-                self.untold |= reserved.is_ok();
+        if let Some(record) = self::record(&mut self.records, place) {
+            if record.account.is_exact() {
+                let reserved = record.reserve(store, worker, tokens, now_ms);
+                self.unannounced |= reserved.is_ok();
                 self.look_at(place, now_ms);
                 reserved?;
             } else {
-                book.begin(tokens, now_ms);
+                record.begin(tokens, now_ms);
                 self.look_at(place, now_ms);
             }
         }
-        Ok(Reservation { book: place, tokens, began_ms: now_ms, probes_until_ms: None })
+        Ok(Reservation { record: place, tokens, began_ms: now_ms, probes_until_ms: None })
     }
 
     /// As [`reserve`](Self::reserve), but never refused: for an attempt that is sent over a limit rather than not at all.
     pub fn begin(&mut self, store: &dyn StateStore, deployment: usize, tokens: u64, now_ms: u64) -> Reservation {
         let place = self.places.get(deployment).copied().unwrap_or(usize::MAX);
-        if let Some(book) = book(&mut self.books, place) {
-            book.begin(tokens, now_ms);
+        if let Some(record) = self::record(&mut self.records, place) {
+            record.begin(tokens, now_ms);
             self.write_exact(store, place, now_ms);
         }
-        Reservation { book: place, tokens, began_ms: now_ms, probes_until_ms: None }
+        Reservation { record: place, tokens, began_ms: now_ms, probes_until_ms: None }
     }
 
     /// An attempt was never sent: it no longer counts.
     pub fn cancel(&mut self, store: &dyn StateStore, reservation: Reservation, now_ms: u64) {
-        let Some(book) = book(&mut self.books, reservation.book) else { return };
-        book.cancel(reservation.began_ms, reservation.tokens);
+        let Some(record) = self::record(&mut self.records, reservation.record) else { return };
+        record.cancel(reservation.began_ms, reservation.tokens);
         self.release(store, &reservation);
-        self.write_exact(store, reservation.book, now_ms);
+        self.write_exact(store, reservation.record, now_ms);
     }
 
     /// Claims the probe of a half-open deployment for an attempt, with a lease of `lease_ms` (at most ten minutes) in case its end is
@@ -181,70 +184,78 @@ impl Ledger {
     pub fn probe(&mut self, store: &dyn StateStore, reservation: &mut Reservation, lease_ms: u64, now_ms: u64) -> bool {
         const MAX_LEASE_MS: u64 = 600_000;
         let (worker, until_ms) = (self.worker, now_ms.saturating_add(lease_ms.min(MAX_LEASE_MS)));
-        let claimed = self.change_health(store, reservation.book, |health| health.claim(worker, until_ms, now_ms));
+        let claimed = self.change_health(store, reservation.record, |health| health.claim(worker, until_ms, now_ms));
         if claimed == Some(true) {
             reservation.probes_until_ms = Some(until_ms);
             self.announce(store, HEALTH);
         }
-        self.look_at(reservation.book, now_ms);
+        self.look_at(reservation.record, now_ms);
         claimed == Some(true)
     }
 
     /// The limits that an answer reports.
     pub fn apply_rate_limits(&mut self, store: &dyn StateStore, of: &Reservation, limits: &RateLimits, now_ms: u64) {
-        let Some(book) = book(&mut self.books, of.book).filter(|book| !book.account.is_wild) else { return };
-        let news = |health: &mut Health| match limits.full_for_ms() {
+        let Some(record) = self::record(&mut self.records, of.record).filter(|record| !record.account.is_wild) else {
+            return;
+        };
+        let news = |health: &mut HealthRecord| match limits.full_for_ms() {
             Some(wait_ms) => health.fill(now_ms.saturating_add(wait_ms), now_ms),
             None => limits.have_room() && health.make_room(of.began_ms, now_ms),
         };
         // Most answers bring no news, and then shared data is not touched.
-        let mut known = book.health;
-        if news(&mut known) && self.change_health(store, of.book, news) == Some(true) {
+        let mut known = record.health;
+        if news(&mut known) && self.change_health(store, of.record, news) == Some(true) {
             self.announce(store, HEALTH);
-            self.look_at(of.book, now_ms);
+            self.look_at(of.record, now_ms);
         }
     }
 
     /// An attempt ended. Returns whether its deployment cools because of it, or for longer.
-    pub fn end(&mut self, store: &dyn StateStore, reservation: Reservation, ended: &Ended, now_ms: u64) -> bool {
-        let Some(book) = book(&mut self.books, reservation.book) else { return false };
+    pub fn end(
+        &mut self,
+        store: &dyn StateStore,
+        reservation: Reservation,
+        ended: &AttemptRecord,
+        now_ms: u64,
+    ) -> bool {
+        let Some(record) = self::record(&mut self.records, reservation.record) else { return false };
         let unknown = if matches!(ended.outcome, Outcome::Failed(_)) { 0 } else { reservation.tokens };
-        book.end(reservation.began_ms, reservation.tokens, ended.tokens.unwrap_or(unknown), now_ms);
+        record.end(reservation.began_ms, reservation.tokens, ended.tokens.unwrap_or(unknown), now_ms);
         let class = if let Outcome::Failed(failure) = &ended.outcome { Some(failure.class) } else { None };
-        book.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
-        for meter in &book.meters {
+        record.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
+        for meter in &record.meters {
             self.meters.get_mut(*meter).into_iter().for_each(|meter| meter.spend(ended.cost_nanos));
         }
         let cools = self.judge(store, &reservation, &ended.outcome, now_ms);
         self.release(store, &reservation);
-        self.write_exact(store, reservation.book, now_ms);
+        self.write_exact(store, reservation.record, now_ms);
         cools
     }
 
     /// What an attempt's end does to health.
     fn judge(&mut self, store: &dyn StateStore, reservation: &Reservation, outcome: &Outcome, now_ms: u64) -> bool {
-        let Some(book) = book(&mut self.books, reservation.book) else { return false };
-        let (rules, successes, began_ms) = (book.account.rules, book.successes(now_ms), reservation.began_ms);
+        let Some(record) = self::record(&mut self.records, reservation.record) else { return false };
+        let (rules, successes, began_ms) = (record.account.rules, record.successes(now_ms), reservation.began_ms);
         let turned = match outcome {
             Outcome::Abandoned => None,
-            Outcome::Served if book.health.streak == 0 => {
-                book.succeed(now_ms);
+            Outcome::Served if record.health.streak == 0 => {
+                record.succeed(now_ms);
                 None
             }
             Outcome::Failed(failure) if rules.never || !rules.blames(failure) => None,
-            Outcome::Served => self.change_health(store, reservation.book, |health| {
+            Outcome::Served => self.change_health(store, reservation.record, |health| {
                 health.served(successes, now_ms);
                 health.recover(began_ms, now_ms)
             }),
-            Outcome::Failed(failure) => self.change_health(store, reservation.book, |health| {
+            Outcome::Failed(failure) => self.change_health(store, reservation.record, |health| {
                 health.served(successes, now_ms);
                 health.failed(failure, &rules, began_ms, now_ms)
             }),
         };
         if turned.is_some()
-            && let Some(book) = self::book(&mut self.books, reservation.book)
+            && let Some(record) = self::record(&mut self.records, reservation.record)
         {
-            book.forget_successes(now_ms);
+            record.forget_successes(now_ms);
         }
         if turned == Some(true) {
             self.announce(store, HEALTH);
@@ -256,22 +267,22 @@ impl Ledger {
     fn release(&mut self, store: &dyn StateStore, reservation: &Reservation) {
         let Some(until_ms) = reservation.probes_until_ms else { return };
         let worker = self.worker;
-        match self.change_health(store, reservation.book, |health| health.release(worker, until_ms)) {
+        match self.change_health(store, reservation.record, |health| health.release(worker, until_ms)) {
             Some(true) => self.announce(store, HEALTH),
             Some(false) => {}
-            None => {
-                book(&mut self.books, reservation.book).into_iter().for_each(|book| book.unreleased = Some(until_ms))
-            }
+            None => self::record(&mut self.records, reservation.record)
+                .into_iter()
+                .for_each(|record| record.unreleased = Some(until_ms)),
         }
     }
 
     /// If a limit binds, the other workers must know at once.
     fn write_exact(&mut self, store: &dyn StateStore, place: usize, now_ms: u64) {
         let worker = self.worker;
-        if let Some(book) = book(&mut self.books, place)
-            && book.account.is_exact()
+        if let Some(record) = self::record(&mut self.records, place)
+            && record.account.is_exact()
         {
-            self.untold |= book.write_load(store, worker, now_ms);
+            self.unannounced |= record.write_load(store, worker, now_ms);
         }
         self.look_at(place, now_ms);
     }
@@ -281,16 +292,16 @@ impl Ledger {
         &mut self,
         store: &dyn StateStore,
         place: usize,
-        change: impl Fn(&mut Health) -> bool,
+        change: impl Fn(&mut HealthRecord) -> bool,
     ) -> Option<bool> {
-        let book = book(&mut self.books, place)?;
+        let record = self::record(&mut self.records, place)?;
         let mut is_news = false;
-        let written = update(store, &book.health_key, |health: &mut Health| {
+        let written = update(store, &record.health_key, |health: &mut HealthRecord| {
             let before = *health;
             is_news = change(health);
             Ok::<_, ()>(*health != before)
         });
-        book.health = written.ok()?;
+        record.health = written.ok()?;
         Some(is_news)
     }
 
@@ -305,8 +316,8 @@ impl Ledger {
             self.weigh(store, now_ms);
         }
         self.write_books(store, now_ms);
-        if token_changed(store, BOOKS, &mut self.books_token) {
-            self.read_books(store);
+        if token_changed(store, FIGURES, &mut self.figures_token) {
+            self.read_load(store);
         }
         self.drop_closed();
         self.look_at_all(now_ms);
@@ -314,50 +325,50 @@ impl Ledger {
 
     /// Claims that could not be given back when their attempt ended.
     fn give_back(&mut self, store: &dyn StateStore) {
-        for place in 0..self.books.len() {
-            let probes_until_ms = book(&mut self.books, place).and_then(|book| book.unreleased.take());
-            self.release(store, &Reservation { book: place, tokens: 0, began_ms: 0, probes_until_ms });
+        for place in 0..self.records.len() {
+            let probes_until_ms = self::record(&mut self.records, place).and_then(|record| record.unreleased.take());
+            self.release(store, &Reservation { record: place, tokens: 0, began_ms: 0, probes_until_ms });
         }
     }
 
     /// Writes successes if failures of any worker are known, because a failure is set against them.
     fn weigh(&mut self, store: &dyn StateStore, now_ms: u64) {
-        for place in 0..self.books.len() {
-            let Some(book) = book(&mut self.books, place) else { continue };
-            let successes = book.successes(now_ms);
-            if successes == 0 || !store::load::<Health>(store, &book.health_key).has_failures(now_ms) {
+        for place in 0..self.records.len() {
+            let Some(record) = self::record(&mut self.records, place) else { continue };
+            let successes = record.successes(now_ms);
+            if successes == 0 || !store::load::<HealthRecord>(store, &record.health_key).has_failures(now_ms) {
                 continue;
             }
-            let served = |health: &mut Health| {
+            let served = |health: &mut HealthRecord| {
                 health.served(successes, now_ms);
                 false
             };
             if self.change_health(store, place, served).is_some() {
-                self::book(&mut self.books, place).into_iter().for_each(|book| book.forget_successes(now_ms));
+                self::record(&mut self.records, place).into_iter().for_each(|record| record.forget_successes(now_ms));
             }
         }
     }
 
     fn write_books(&mut self, store: &dyn StateStore, now_ms: u64) {
-        let mut told = std::mem::take(&mut self.untold);
-        for book in self.books.iter_mut().flatten() {
-            told |= book.is_due(now_ms) && book.write_load(store, self.worker, now_ms);
-            told |= book.write_latency(store);
+        let mut changed = std::mem::take(&mut self.unannounced);
+        for record in self.records.iter_mut().flatten() {
+            changed |= record.is_due(now_ms) && record.write_load(store, self.worker, now_ms);
+            changed |= record.write_latency(store);
         }
         for meter in &mut self.meters {
-            told |= meter.write(store, now_ms);
+            changed |= meter.write(store, now_ms);
         }
-        if told {
-            self.announce(store, BOOKS);
+        if changed {
+            self.announce(store, FIGURES);
         }
     }
 
     fn read_health(&mut self, store: &dyn StateStore) {
-        self.books.iter_mut().flatten().for_each(|book| book.read_health(store));
+        self.records.iter_mut().flatten().for_each(|record| record.read_health(store));
     }
 
-    fn read_books(&mut self, store: &dyn StateStore) {
-        self.books.iter_mut().flatten().for_each(|book| book.read_books(store));
+    fn read_load(&mut self, store: &dyn StateStore) {
+        self.records.iter_mut().flatten().for_each(|record| record.read_load(store));
         self.meters.iter_mut().for_each(|meter| meter.read(store));
     }
 
@@ -368,23 +379,23 @@ impl Ledger {
     }
 
     fn look_at(&mut self, place: usize, now_ms: u64) {
-        let Some(Some(book)) = self.books.get(place) else { return };
-        let Some(seen) = book.index.and_then(|index| Rc::make_mut(&mut self.seen).get_mut(index)) else { return };
-        *seen = book.seen(self.worker, now_ms);
-        for meter in book.meters.iter().filter_map(|meter| self.meters.get(*meter)) {
-            let (until_ms, share) = meter.seen(now_ms);
-            seen.over_budget_until_ms = seen.over_budget_until_ms.max(until_ms);
-            seen.budget_share = seen.budget_share.max(share);
+        let Some(Some(record)) = self.records.get(place) else { return };
+        let Some(view) = record.index.and_then(|index| Rc::make_mut(&mut self.views).get_mut(index)) else { return };
+        *view = record.view(self.worker, now_ms);
+        for meter in record.meters.iter().filter_map(|meter| self.meters.get(*meter)) {
+            let (until_ms, share) = meter.used(now_ms);
+            view.over_budget_until_ms = view.over_budget_until_ms.max(until_ms);
+            view.budget_share = view.budget_share.max(share);
         }
     }
 
     fn look_at_all(&mut self, now_ms: u64) {
-        (0..self.books.len()).for_each(|place| self.look_at(place, now_ms));
+        (0..self.records.len()).for_each(|place| self.look_at(place, now_ms));
     }
 }
 
-fn book(books: &mut [Option<Book>], place: usize) -> Option<&mut Book> {
-    books.get_mut(place)?.as_mut()
+fn record(records: &mut [Option<DeploymentRecord>], place: usize) -> Option<&mut DeploymentRecord> {
+    records.get_mut(place)?.as_mut()
 }
 
 fn token(store: &dyn StateStore, key: &str) -> Option<Vec<u8>> {
@@ -404,7 +415,7 @@ mod tests {
     use crate::chat::{Failure, Window};
     use crate::config::model::Budget;
     use crate::state::memory::Memory;
-    use crate::state::{CooldownRules, Limit, Standing};
+    use crate::state::{CooldownRules, Health, Limit};
 
     const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -419,8 +430,8 @@ mod tests {
         ledger
     }
 
-    fn failed(class: FailureClass) -> Ended {
-        Ended::with(Outcome::Failed(Failure::local(class, "")))
+    fn failed(class: FailureClass) -> AttemptRecord {
+        AttemptRecord::with(Outcome::Failed(Failure::local(class, "")))
     }
 
     /// The number of host calls that something takes.
@@ -437,11 +448,11 @@ mod tests {
         let served = calls(&store, || {
             for at in 0..100 {
                 let reservation = ledger.reserve(&store, 0, 1_000, NOW_MS + at).unwrap();
-                assert_eq!(ledger.seen()[0].in_flight, 1);
-                assert!(!ledger.end(&store, reservation, &Ended::with(Outcome::Served), NOW_MS + at));
+                assert_eq!(ledger.views()[0].in_flight, 1);
+                assert!(!ledger.end(&store, reservation, &AttemptRecord::with(Outcome::Served), NOW_MS + at));
             }
         });
-        assert_eq!((served, ledger.seen()[0].in_flight), (0, 0));
+        assert_eq!((served, ledger.views()[0].in_flight), (0, 0));
         ledger.sync(&store, NOW_MS + 2_000);
         assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 2_050)), 2, "two looks at a tick");
         assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 3_050)), 3, "and each second one for who served");
@@ -454,19 +465,19 @@ mod tests {
     fn successes_weigh_a_failure_whoever_saw_them() {
         let store = Memory::default();
         let (mut one, mut two) = (ledger(1, &[account("a")], &store), ledger(2, &[account("a")], &store));
-        let end = |ledger: &mut Ledger, ended: &Ended, now_ms| {
+        let end = |ledger: &mut Ledger, ended: &AttemptRecord, now_ms| {
             let reservation = ledger.begin(&store, 0, 0, now_ms);
             ledger.end(&store, reservation, ended, now_ms)
         };
-        let (served, broken) = (Ended::with(Outcome::Served), failed(FailureClass::Upstream));
+        let (served, broken) = (AttemptRecord::with(Outcome::Served), failed(FailureClass::Upstream));
         assert!((0..20).all(|_| !end(&mut two, &served, NOW_MS)));
         assert!(!end(&mut one, &broken, NOW_MS) && !end(&mut one, &broken, NOW_MS + 1));
         two.sync(&store, NOW_MS + 1_000);
         assert!((0..2).all(|at| !end(&mut one, &broken, NOW_MS + 1_100 + at)), "others served in between");
         assert!(end(&mut one, &broken, NOW_MS + 1_200), "three in a row");
-        assert_eq!(two.seen()[0].standing, Standing::Well);
+        assert_eq!(two.views()[0].health, Health::Healthy);
         two.sync(&store, NOW_MS + 1_250);
-        assert_eq!(two.seen()[0].standing, Standing::Cooling { until_ms: NOW_MS + 6_200 });
+        assert_eq!(two.views()[0].health, Health::Cooling { until_ms: NOW_MS + 6_200 });
     }
 
     #[test]
@@ -481,23 +492,23 @@ mod tests {
         two.cancel(&store, early, NOW_MS + 4_000);
         let half_ms = NOW_MS + 5_000;
         one.sync(&store, half_ms);
-        assert_eq!(one.seen()[0].standing, Standing::HalfOpen { probed_until_ms: 0 });
+        assert_eq!(one.views()[0].health, Health::HalfOpen { probed_until_ms: 0 });
         let mut probe = one.reserve(&store, 0, 0, half_ms).unwrap();
         let mut second = two.reserve(&store, 0, 0, half_ms).unwrap();
         assert!(one.probe(&store, &mut probe, 30_000, half_ms));
         assert!(!two.probe(&store, &mut second, 30_000, half_ms), "one at a time");
-        assert_eq!(two.seen()[0].standing, Standing::HalfOpen { probed_until_ms: half_ms + 30_000 });
+        assert_eq!(two.views()[0].health, Health::HalfOpen { probed_until_ms: half_ms + 30_000 });
         two.cancel(&store, second, half_ms);
         store.losses.set(100);
-        one.end(&store, probe, &Ended::with(Outcome::Abandoned), half_ms + 100);
+        one.end(&store, probe, &AttemptRecord::with(Outcome::Abandoned), half_ms + 100);
         store.losses.set(0);
         one.sync(&store, half_ms + 150);
         two.sync(&store, half_ms + 200);
         let mut next = two.reserve(&store, 0, 0, half_ms + 200).unwrap();
         assert!(two.probe(&store, &mut next, 30_000, half_ms + 200), "the client went away, the claim was given back");
-        assert!(!two.end(&store, next, &Ended::with(Outcome::Served), half_ms + 300));
+        assert!(!two.end(&store, next, &AttemptRecord::with(Outcome::Served), half_ms + 300));
         one.sync(&store, half_ms + 350);
-        assert_eq!((one.seen()[0].standing, two.seen()[0].standing), (Standing::Well, Standing::Well));
+        assert_eq!((one.views()[0].health, two.views()[0].health), (Health::Healthy, Health::Healthy));
     }
 
     #[test]
@@ -507,29 +518,29 @@ mod tests {
         (limited.rpm, limited.tpm, limited.max_parallel) = (Some(3), Some(100), Some(2));
         let (mut one, mut two) =
             (ledger(1, std::slice::from_ref(&limited), &store), ledger(2, std::slice::from_ref(&limited), &store));
-        let full = |limit, until_ms| Err(Full { limit, until_ms });
+        let full = |limit, until_ms| Err(LimitReached { limit, until_ms });
         let first = one.reserve(&store, 0, 60, NOW_MS).unwrap();
         let end_ms = NOW_MS / 60_000 * 60_000 + 60_000;
         assert_eq!(two.reserve(&store, 0, 41, NOW_MS).map(drop), full(Limit::Tokens, end_ms));
-        assert_eq!((two.seen()[0].requests, two.seen()[0].tokens), (1, 60), "a refusal brings news");
+        assert_eq!((two.views()[0].requests, two.views()[0].tokens), (1, 60), "a refusal brings news");
         let second = two.reserve(&store, 0, 10, NOW_MS).unwrap();
         assert_eq!(one.reserve(&store, 0, 10, NOW_MS).map(drop), full(Limit::Parallel, NOW_MS));
-        let used = Ended { tokens: Some(20), ..Ended::with(Outcome::Served) };
+        let used = AttemptRecord { tokens: Some(20), ..AttemptRecord::with(Outcome::Served) };
         one.end(&store, first, &used, NOW_MS);
         let third = two.reserve(&store, 0, 70, NOW_MS).unwrap();
         two.cancel(&store, third, NOW_MS);
         let third = two.reserve(&store, 0, 70, NOW_MS).unwrap();
         two.end(&store, second, &failed(FailureClass::Upstream), NOW_MS);
-        assert_eq!(two.seen()[0].tokens, 90, "what failed used none");
+        assert_eq!(two.views()[0].tokens, 90, "what failed used none");
         assert_eq!(one.reserve(&store, 0, 0, NOW_MS).map(drop), full(Limit::Requests, end_ms));
         let over = one.begin(&store, 0, 0, NOW_MS);
-        assert_eq!((one.seen()[0].requests, one.seen()[0].in_flight), (4, 2), "better over a limit than not at all");
+        assert_eq!((one.views()[0].requests, one.views()[0].in_flight), (4, 2), "better over a limit than not at all");
         two.sync(&store, end_ms);
         let next = one.reserve(&store, 0, 100, end_ms).map(|reservation| one.cancel(&store, reservation, end_ms));
         assert_eq!(next, full(Limit::Parallel, end_ms));
         one.cancel(&store, over, end_ms);
-        two.end(&store, third, &Ended { tokens: Some(75), ..Ended::with(Outcome::Served) }, end_ms);
-        assert_eq!((two.seen()[0].requests, two.seen()[0].tokens), (0, 5), "a new minute has what went beyond");
+        two.end(&store, third, &AttemptRecord { tokens: Some(75), ..AttemptRecord::with(Outcome::Served) }, end_ms);
+        assert_eq!((two.views()[0].requests, two.views()[0].tokens), (0, 5), "a new minute has what went beyond");
         store.losses.set(1_000);
         assert_eq!(one.reserve(&store, 0, 1, end_ms).map(drop), full(Limit::Contended, end_ms));
     }
@@ -554,14 +565,14 @@ mod tests {
             "the same"
         );
         two.sync(&store, NOW_MS + 50);
-        assert_eq!((one.seen()[0].full_until_ms, two.seen()[0].full_until_ms), (NOW_MS + 8_000, NOW_MS + 8_000));
+        assert_eq!((one.views()[0].full_until_ms, two.views()[0].full_until_ms), (NOW_MS + 8_000, NOW_MS + 8_000));
         two.sync(&store, NOW_MS + 8_000);
-        assert_eq!(two.seen()[0].full_until_ms, 0, "its window says so");
+        assert_eq!(two.views()[0].full_until_ms, 0, "its window says so");
         one.cancel(&store, reservation, NOW_MS);
         let mut wild = ledger(3, &[Account { is_wild: true, ..account("openai/*") }], &store);
         let reservation = wild.begin(&store, 0, 0, NOW_MS);
         wild.apply_rate_limits(&store, &reservation, &limits(window(0, 8_000)), NOW_MS);
-        assert_eq!(wild.seen()[0].full_until_ms, 0, "of many models one has no room");
+        assert_eq!(wild.views()[0].full_until_ms, 0, "of many models one has no room");
         wild.cancel(&store, reservation, NOW_MS);
     }
 
@@ -577,19 +588,19 @@ mod tests {
         let mut two = ledger(2, &[also.clone(), paid.clone()], &store);
         let (first, second) = (one.begin(&store, 0, 0, NOW_MS), one.begin(&store, 1, 0, NOW_MS));
         one.configure(vec![also, account("c")], &store, NOW_MS);
-        assert_eq!((one.index_of("b"), one.index_of("a"), one.seen()[0].in_flight), (Some(0), None, 1));
-        one.end(&store, first, &Ended { cost_nanos: 70, ..Ended::with(Outcome::Served) }, NOW_MS);
-        let slow = Ended { cost_nanos: 40, latency: Some(0.5), ..Ended::with(Outcome::Served) };
+        assert_eq!((one.index_of("b"), one.index_of("a"), one.views()[0].in_flight), (Some(0), None, 1));
+        one.end(&store, first, &AttemptRecord { cost_nanos: 70, ..AttemptRecord::with(Outcome::Served) }, NOW_MS);
+        let slow = AttemptRecord { cost_nanos: 40, latency: Some(0.5), ..AttemptRecord::with(Outcome::Served) };
         one.end(&store, second, &slow, NOW_MS);
-        assert!(one.seen()[0].over_budget_until_ms > NOW_MS && one.seen()[1].budget_share == 0.0);
+        assert!(one.views()[0].over_budget_until_ms > NOW_MS && one.views()[1].budget_share == 0.0);
         one.sync(&store, NOW_MS + 50);
         two.sync(&store, NOW_MS + 100);
-        for seen in two.seen() {
-            assert_eq!((seen.over_budget_until_ms, seen.budget_share), (NOW_MS + 60_050, 1.1));
+        for view in two.views() {
+            assert_eq!((view.over_budget_until_ms, view.budget_share), (NOW_MS + 60_050, 1.1));
         }
-        assert_eq!(two.seen()[0].latency.values(), [0.5]);
-        assert_eq!(one.books.iter().flatten().count(), 2, "`a` is gone when its last request is");
+        assert_eq!(two.views()[0].latency.values(), [0.5]);
+        assert_eq!(one.records.iter().flatten().count(), 2, "`a` is gone when its last request is");
         two.sync(&store, NOW_MS + 60_050);
-        assert_eq!(two.seen()[0].over_budget_until_ms, 0);
+        assert_eq!(two.views()[0].over_budget_until_ms, 0);
     }
 }

@@ -18,7 +18,7 @@ pub enum Outcome {
 #[must_use = "an attempt that is never given back counts as on its way for ever"]
 pub struct Reservation {
     /// The deployment's place in this worker's ledger, which outlives a change of configuration.
-    pub(super) book: usize,
+    pub(super) record: usize,
     /// Tokens that were reserved.
     pub(super) tokens: u64,
     /// When it began, Unix milliseconds.
@@ -29,7 +29,7 @@ pub struct Reservation {
 
 /// The result of an attempt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
+pub struct AttemptRecord {
     /// How it ended.
     pub outcome: Outcome,
     /// Tokens that it used, if the provider reported them.
@@ -42,7 +42,7 @@ pub struct Ended {
     pub first_token: Option<f32>,
 }
 
-impl Ended {
+impl AttemptRecord {
     /// An end without any figures.
     #[must_use]
     pub const fn with(outcome: Outcome) -> Self {
@@ -52,7 +52,7 @@ impl Ended {
 
 /// A deployment is at a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full {
+pub struct LimitReached {
     /// Which limit is reached.
     pub limit: Limit,
     /// When there may be room again, Unix milliseconds; now, if that depends on requests in flight.

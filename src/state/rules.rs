@@ -21,7 +21,7 @@
 //! A deployment without any alternative cools down like others (LiteLLM's rules for groups of one are not taken over). This costs nothing,
 //! because a cooling deployment is tried if all are cooling, and a group that has it as a fallback skips it.
 
-use super::Health;
+use super::HealthRecord;
 use crate::chat::{Failure, FailureClass, Fault};
 use crate::config::model::AllowedFails;
 
@@ -160,12 +160,12 @@ impl CooldownRules {
     }
 
     /// Whether a failure, already counted, starts the cooldown of a healthy deployment.
-    pub(super) fn cool(&self, health: &Health, failure: &Failure) -> bool {
+    pub(super) fn cool(&self, health: &HealthRecord, failure: &Failure) -> bool {
         let cause = Cause::of(failure);
-        let told = failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
+        let named = failure.retry_after_ms.is_some_and(|wait_ms| wait_ms > 0);
         match self.limit(cause) {
             Limit::Named(allowed) => health.failures_of(|other| other == cause) > allowed,
-            Limit::Any(_) if told && has_room_later(failure.class) => true,
+            Limit::Any(_) if named && has_room_later(failure.class) => true,
             Limit::Any(allowed) => health.failures_of(|other| matches!(self.limit(other), Limit::Any(_))) > allowed,
             Limit::Table => at_once(failure) || repeats(health),
         }
@@ -173,8 +173,8 @@ impl CooldownRules {
 
     /// How long a cooldown takes, in milliseconds, by the number of cooldowns before it without a success in between; 0: none.
     pub(super) fn duration_ms(&self, failure: &Failure, streak: u32) -> u64 {
-        let told = failure.retry_after_ms.filter(|wait_ms| *wait_ms > 0);
-        let base_ms = match (self.own_cooldown_ms, told) {
+        let named = failure.retry_after_ms.filter(|wait_ms| *wait_ms > 0);
+        let base_ms = match (self.own_cooldown_ms, named) {
             (Some(own_ms), _) => own_ms,
             (None, Some(wait_ms)) => return wait_ms.min(MAX_WAIT_MS),
             (None, None) => self.cooldown_ms,
@@ -202,7 +202,7 @@ fn at_once(failure: &Failure) -> bool {
     }
 }
 
-fn repeats(health: &Health) -> bool {
+fn repeats(health: &HealthRecord) -> bool {
     let failures = health.failures_of(|_| true);
     let requests = failures.saturating_add(health.successes);
     health.in_a_row >= IN_A_ROW || (requests >= MIN_REQUESTS && failures.saturating_mul(2) > requests)
@@ -224,7 +224,7 @@ mod tests {
 
     /// After how many failures in a row it cools, of at most 20, and for how long.
     fn cools_after(failure: &Failure, rules: &CooldownRules) -> Option<(u32, u64)> {
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         let times = (1..=20)
             .find(|now_s| health.failed(failure, rules, 1_000 * u64::from(*now_s), 1_000 * u64::from(*now_s)))?;
         Some((times, health.cooling_until_ms - 1_000 * u64::from(times)))
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn more_than_half_of_five_in_a_minute_are_repeats_too() {
         let failure = failure(Class::Upstream, 500, None);
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         let mut run = |pattern: &str, from_ms: u64| -> Vec<bool> {
             let fail = |(at, what)| {
                 let now_ms = from_ms + at;
@@ -306,13 +306,13 @@ mod tests {
             (0..).zip(pattern.chars()).map(fail).collect()
         };
         assert_eq!(run("fsfsf", 60_000), [false, false, false, false, true], "three of five");
-        let mut well = Health::default();
+        let mut well = HealthRecord::default();
         well.served(100, 60_000);
         for at in 0..40 {
             assert!(!well.failed(&failure, &rules(), 60_000 + at, 60_000 + at), "{at}");
             well.served(1, 60_000 + at);
         }
-        let mut slow = Health::default();
+        let mut slow = HealthRecord::default();
         assert!(
             (1..9).all(|minute| !slow.failed(&failure, &rules(), minute * 60_000, minute * 60_000)),
             "each is forgotten"
@@ -338,7 +338,7 @@ mod tests {
         let none = CooldownRules { router: allowed(0), ..rules() };
         assert_eq!(cools_after(&failure(Class::Reset, 0, None), &none), Some((1, 5_000)));
         assert_eq!(cools_after(&failure(Class::BadRequest, 400, None), &none), None);
-        let mut mixed = Health::default();
+        let mut mixed = HealthRecord::default();
         let kinds = [failure(Class::Upstream, 500, None), failure(Class::Reset, 0, None)];
         assert_eq!(
             kinds.map(|failure| mixed.failed(&failure, &router, 61_000, 61_000)),
@@ -390,7 +390,7 @@ mod tests {
             Some((5, 10_000)),
             "named, so it binds"
         );
-        let mut health = Health::default();
+        let mut health = HealthRecord::default();
         (0..4).for_each(|at| {
             assert!(!health.failed(&failure(Class::RateLimit, 429, None), &own, 61_000 + at, 61_000 + at))
         });

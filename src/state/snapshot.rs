@@ -11,7 +11,7 @@
 use serde_json::{Map, Value, json};
 
 use super::load::minute_end_ms;
-use super::{SAMPLES, Samples, Seen, Standing};
+use super::{DeploymentView, Health, SAMPLES, Samples};
 use crate::config::compile::nearest;
 
 const KEYS: [&str; 11] = [
@@ -32,30 +32,30 @@ const KEYS: [&str; 11] = [
 ///
 /// # Errors
 /// Every error in it, each with its place.
-pub fn from_json(text: &str, ids: &[&str], now_ms: u64) -> Result<Vec<Seen>, Vec<String>> {
-    let blank = Seen { minute_ends_ms: minute_end_ms(now_ms), ..Seen::default() };
-    let mut seen = vec![blank; ids.len()];
+pub fn from_json(text: &str, ids: &[&str], now_ms: u64) -> Result<Vec<DeploymentView>, Vec<String>> {
+    let blank = DeploymentView { minute_ends_ms: minute_end_ms(now_ms), ..DeploymentView::default() };
+    let mut views = vec![blank; ids.len()];
     let root: Value = serde_json::from_str(text).map_err(|error| vec![format!("not JSON: {error}")])?;
     let Some(root) = root.as_object() else { return Err(vec!["must be an object".to_owned()]) };
-    let mut mistakes: Vec<String> =
+    let mut errors: Vec<String> =
         root.keys().filter(|key| *key != "deployments").map(|key| unknown("key", key, ["deployments"])).collect();
     match root.get("deployments") {
-        None => mistakes.push("has no `deployments`".to_owned()),
+        None => errors.push("has no `deployments`".to_owned()),
         Some(Value::Object(deployments)) => {
             for (id, value) in deployments {
-                let place = ids.iter().position(|known| known == id).and_then(|index| seen.get_mut(index));
+                let place = ids.iter().position(|known| known == id).and_then(|index| views.get_mut(index));
                 match (place, value) {
-                    (None, _) => mistakes.push(unknown("deployment", id, ids.iter().copied())),
-                    (Some(seen), Value::Object(fields)) => mistakes.extend(
-                        read(seen, fields, now_ms).into_iter().map(|problem| format!("deployments.{id}: {problem}")),
+                    (None, _) => errors.push(unknown("deployment", id, ids.iter().copied())),
+                    (Some(view), Value::Object(fields)) => errors.extend(
+                        read(view, fields, now_ms).into_iter().map(|problem| format!("deployments.{id}: {problem}")),
                     ),
-                    (Some(_), _) => mistakes.push(format!("deployments.{id} must be an object")),
+                    (Some(_), _) => errors.push(format!("deployments.{id} must be an object")),
                 }
             }
         }
-        Some(_) => mistakes.push("`deployments` must be an object of ids".to_owned()),
+        Some(_) => errors.push("`deployments` must be an object of ids".to_owned()),
     }
-    if mistakes.is_empty() { Ok(seen) } else { Err(mistakes) }
+    if errors.is_empty() { Ok(views) } else { Err(errors) }
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -64,12 +64,12 @@ fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// Reads one deployment. Returns its errors.
-fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String> {
-    let mut mistakes: Vec<String> =
+fn read(view: &mut DeploymentView, fields: &Map<String, Value>, now_ms: u64) -> Vec<String> {
+    let mut errors: Vec<String> =
         fields.keys().filter(|key| !KEYS.contains(&key.as_str())).map(|key| unknown("key", key, KEYS)).collect();
     let mut take = |key: &str, wanted: &str, read: &mut dyn FnMut(&Value) -> bool| {
         if fields.get(key).is_some_and(|value| !read(value)) {
-            mistakes.push(format!("`{key}` must be {wanted}"));
+            errors.push(format!("`{key}` must be {wanted}"));
         }
     };
     let (mut cooling_ms, mut half_open, mut probed_ms) = (0, false, 0);
@@ -77,25 +77,25 @@ fn read(seen: &mut Seen, fields: &Map<String, Value>, now_ms: u64) -> Vec<String
     take("cooling_for", SECONDS, &mut |value| put(&mut cooling_ms, later(value, now_ms)));
     take("half_open", "true or false", &mut |value| put(&mut half_open, value.as_bool()));
     take("probed_for", SECONDS, &mut |value| put(&mut probed_ms, later(value, now_ms)));
-    take("in_flight", COUNT, &mut |value| put(&mut seen.in_flight, small(value)));
-    take("requests", COUNT, &mut |value| put(&mut seen.requests, small(value)));
-    take("tokens", COUNT, &mut |value| put(&mut seen.tokens, value.as_u64()));
-    take("full_for", SECONDS, &mut |value| put(&mut seen.full_until_ms, later(value, now_ms)));
-    take("over_budget_for", SECONDS, &mut |value| put(&mut seen.over_budget_until_ms, later(value, now_ms)));
-    take("budget_share", SHARE, &mut |value| put(&mut seen.budget_share, positive(value).map(|share| share as f32)));
-    take("latency", TIMES, &mut |value| put(&mut seen.latency, samples(value, now_ms)));
-    take("first_token", TIMES, &mut |value| put(&mut seen.first_token, samples(value, now_ms)));
+    take("in_flight", COUNT, &mut |value| put(&mut view.in_flight, small(value)));
+    take("requests", COUNT, &mut |value| put(&mut view.requests, small(value)));
+    take("tokens", COUNT, &mut |value| put(&mut view.tokens, value.as_u64()));
+    take("full_for", SECONDS, &mut |value| put(&mut view.full_until_ms, later(value, now_ms)));
+    take("over_budget_for", SECONDS, &mut |value| put(&mut view.over_budget_until_ms, later(value, now_ms)));
+    take("budget_share", SHARE, &mut |value| put(&mut view.budget_share, positive(value).map(|share| share as f32)));
+    take("latency", TIMES, &mut |value| put(&mut view.latency, samples(value, now_ms)));
+    take("first_token", TIMES, &mut |value| put(&mut view.first_token, samples(value, now_ms)));
     if cooling_ms > 0 && (half_open || probed_ms > 0) {
-        mistakes.push("is either cooling or half-open, not both".to_owned());
+        errors.push("is either cooling or half-open, not both".to_owned());
     }
-    seen.standing = if half_open || probed_ms > 0 {
-        Standing::HalfOpen { probed_until_ms: probed_ms }
+    view.health = if half_open || probed_ms > 0 {
+        Health::HalfOpen { probed_until_ms: probed_ms }
     } else if cooling_ms > 0 {
-        Standing::Cooling { until_ms: cooling_ms }
+        Health::Cooling { until_ms: cooling_ms }
     } else {
-        Standing::Well
+        Health::Healthy
     };
-    mistakes
+    errors
 }
 
 const SECONDS: &str = "a number of seconds, 0 or more";
@@ -131,19 +131,19 @@ fn samples(value: &Value, now_ms: u64) -> Option<Samples> {
 
 /// Writes the state of each of `ids`, at a Unix time in milliseconds. Values that say nothing are left out.
 #[must_use]
-pub fn to_json(seen: &[Seen], ids: &[&str], now_ms: u64) -> Value {
+pub fn to_json(views: &[DeploymentView], ids: &[&str], now_ms: u64) -> Value {
     let deployments: Map<String, Value> =
-        ids.iter().zip(seen).map(|(id, seen)| ((*id).to_owned(), write(seen, now_ms))).collect();
+        ids.iter().zip(views).map(|(id, view)| ((*id).to_owned(), write(view, now_ms))).collect();
     json!({ "deployments": deployments })
 }
 
-fn write(seen: &Seen, now_ms: u64) -> Value {
+fn write(view: &DeploymentView, now_ms: u64) -> Value {
     let mut fields = Map::new();
     let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
-    let (cooling_ms, probed_ms) = match seen.standing {
-        Standing::Well => (0, 0),
-        Standing::Cooling { until_ms } => (until_ms, 0),
-        Standing::HalfOpen { probed_until_ms } => {
+    let (cooling_ms, probed_ms) = match view.health {
+        Health::Healthy => (0, 0),
+        Health::Cooling { until_ms } => (until_ms, 0),
+        Health::HalfOpen { probed_until_ms } => {
             put("half_open", json!(true));
             (0, probed_until_ms)
         }
@@ -151,24 +151,24 @@ fn write(seen: &Seen, now_ms: u64) -> Value {
     for (key, at_ms) in [
         ("cooling_for", cooling_ms),
         ("probed_for", probed_ms),
-        ("full_for", seen.full_until_ms),
-        ("over_budget_for", seen.over_budget_until_ms),
+        ("full_for", view.full_until_ms),
+        ("over_budget_for", view.over_budget_until_ms),
     ] {
         if at_ms > now_ms {
             put(key, json!((at_ms - now_ms) as f64 / 1000.0));
         }
     }
     for (key, count) in
-        [("in_flight", u64::from(seen.in_flight)), ("requests", u64::from(seen.requests)), ("tokens", seen.tokens)]
+        [("in_flight", u64::from(view.in_flight)), ("requests", u64::from(view.requests)), ("tokens", view.tokens)]
     {
         if count > 0 {
             put(key, json!(count));
         }
     }
-    if seen.budget_share > 0.0 {
-        put("budget_share", number(seen.budget_share));
+    if view.budget_share > 0.0 {
+        put("budget_share", number(view.budget_share));
     }
-    for (key, samples) in [("latency", &seen.latency), ("first_token", &seen.first_token)] {
+    for (key, samples) in [("latency", &view.latency), ("first_token", &view.first_token)] {
         if !samples.values().is_empty() {
             put(key, samples.values().iter().copied().map(number).collect());
         }
@@ -201,22 +201,22 @@ mod tests {
             "gpt-4o-1":{"cooling_for":12.5,"full_for":60.0,"in_flight":3,"latency":[0.021,1000.0]},
             "gpt-4o-2":{"probed_for":2.0,"half_open":true,"over_budget_for":3600.0,"requests":7,"tokens":90000,"budget_share":1.25,"first_token":[0.5]},
             "claude-1":{}}}"#;
-        let seen = from_json(text, &IDS, NOW_MS).unwrap();
-        assert_eq!(seen[0].standing, Standing::Cooling { until_ms: NOW_MS + 12_500 });
-        assert_eq!(seen[1].standing, Standing::HalfOpen { probed_until_ms: NOW_MS + 2_000 });
-        assert_eq!((seen[0].in_flight, seen[1].requests, seen[1].tokens), (3, 7, 90_000));
-        assert_eq!(seen[2], Seen { minute_ends_ms: 1_020_000, ..Seen::default() });
-        let written = to_json(&seen, &IDS, NOW_MS);
+        let views = from_json(text, &IDS, NOW_MS).unwrap();
+        assert_eq!(views[0].health, Health::Cooling { until_ms: NOW_MS + 12_500 });
+        assert_eq!(views[1].health, Health::HalfOpen { probed_until_ms: NOW_MS + 2_000 });
+        assert_eq!((views[0].in_flight, views[1].requests, views[1].tokens), (3, 7, 90_000));
+        assert_eq!(views[2], DeploymentView { minute_ends_ms: 1_020_000, ..DeploymentView::default() });
+        let written = to_json(&views, &IDS, NOW_MS);
         assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
     }
 
     #[test]
-    fn every_mistake_is_told_with_what_was_probably_meant() {
+    fn every_error_is_reported_with_what_was_probably_meant() {
         let text = r#"{"deployment":1,"deployments":{"gpt-4o-3":{},"claude-1":{"cooling":1,"in_flight":-1,
             "latency":[1,"2"],"half_open":1,"first_token":[1,2,3,4,5,6,7,8,9,10,11],"full_for":"1"},"gpt-4o-1":5,
             "gpt-4o-2":{"cooling_for":1,"half_open":true}}}"#;
-        let told = from_json(text, &IDS, NOW_MS).unwrap_err().join("\n");
-        for mistake in [
+        let reported = from_json(text, &IDS, NOW_MS).unwrap_err().join("\n");
+        for error in [
             "there is no key `deployment`; did you mean `deployments`?",
             "there is no deployment `gpt-4o-3`; did you mean `gpt-4o-",
             "deployments.claude-1: there is no key `cooling`",
@@ -228,11 +228,10 @@ mod tests {
             "deployments.gpt-4o-1 must be an object",
             "deployments.gpt-4o-2: is either cooling or half-open, not both",
         ] {
-            assert!(told.contains(mistake), "{mistake}\n---\n{told}");
+            assert!(reported.contains(error), "{error}\n---\n{reported}");
         }
-        for (text, mistake) in [("[]", "object"), ("{", "not JSON"), ("{}", "has no"), (r#"{"deployments":[]}"#, "ids")]
-        {
-            assert!(from_json(text, &IDS, NOW_MS).unwrap_err().join("\n").contains(mistake), "{text}");
+        for (text, error) in [("[]", "object"), ("{", "not JSON"), ("{}", "has no"), (r#"{"deployments":[]}"#, "ids")] {
+            assert!(from_json(text, &IDS, NOW_MS).unwrap_err().join("\n").contains(error), "{text}");
         }
     }
 }

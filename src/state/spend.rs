@@ -31,7 +31,7 @@ impl Spend {
     }
 
     /// Until when the budget is used up (0: it is not), and the share that is used.
-    pub(super) fn seen(&self, owed_nanos: u64, budget: &Budget, now_ms: u64) -> (u64, f32) {
+    pub(super) fn used(&self, owed_nanos: u64, budget: &Budget, now_ms: u64) -> (u64, f32) {
         let mut now = *self;
         if owed_nanos > 0 || now.ends_ms(budget) <= now_ms {
             now.add(owed_nanos, budget, now_ms);
@@ -69,18 +69,18 @@ mod tests {
     fn a_window_begins_with_its_first_cost_and_ends_after_its_time() {
         let budget = Budget { max_nanos: 100, period_ms: 1_000 };
         let mut spend = Spend::default();
-        assert_eq!(spend.seen(0, &budget, 5_000), (0, 0.0));
+        assert_eq!(spend.used(0, &budget, 5_000), (0, 0.0));
         spend.add(60, &budget, 5_000);
-        assert_eq!(spend.seen(0, &budget, 5_900), (0, 0.6));
-        assert_eq!(spend.seen(40, &budget, 5_900), (6_000, 1.0), "what is not written yet counts");
+        assert_eq!(spend.used(0, &budget, 5_900), (0, 0.6));
+        assert_eq!(spend.used(40, &budget, 5_900), (6_000, 1.0), "what is not written yet counts");
         spend.add(90, &budget, 5_900);
-        assert_eq!(spend.seen(0, &budget, 5_999), (6_000, 1.5));
-        assert_eq!(spend.seen(0, &budget, 6_000), (0, 0.0), "over");
-        assert_eq!(spend.seen(7, &budget, 6_000), (0, 0.07));
+        assert_eq!(spend.used(0, &budget, 5_999), (6_000, 1.5));
+        assert_eq!(spend.used(0, &budget, 6_000), (0, 0.0), "over");
+        assert_eq!(spend.used(7, &budget, 6_000), (0, 0.07));
         spend.add(10, &budget, 6_500);
-        assert_eq!(spend.seen(0, &budget, 7_499), (0, 0.1), "the next one began with its own first cost");
+        assert_eq!(spend.used(0, &budget, 7_499), (0, 0.1), "the next one began with its own first cost");
         spend.add(u64::MAX, &budget, 6_600);
-        assert_eq!(spend.seen(u64::MAX, &budget, 6_600).0, 7_500);
+        assert_eq!(spend.used(u64::MAX, &budget, 6_600).0, 7_500);
         assert_eq!(Spend::from_bytes(&spend.to_bytes()), Some(spend));
     }
 }

@@ -15,7 +15,7 @@ pub struct Sum {
     key: String,
     worker: u64,
     /// Its part, and the sum, as they were last.
-    told: (u32, u64),
+    written: (u32, u64),
     looked_ms: u64,
 }
 
@@ -23,27 +23,27 @@ impl Sum {
     /// A sum of this name. `worker` must differ for each VM.
     #[must_use]
     pub fn new(name: &str, worker: u64) -> Self {
-        Self { key: format!("sum/{name}"), worker, told: (0, 0), looked_ms: 0 }
+        Self { key: format!("sum/{name}"), worker, written: (0, 0), looked_ms: 0 }
     }
 
     /// Sets this worker's part. Returns the sum if it has changed since the last call, or at the first call.
     pub fn tell(&mut self, store: &dyn StateStore, part: u32, now_ms: u64) -> Option<u64> {
-        let (told_part, told_sum) = self.told;
+        let (written_part, written_sum) = self.written;
         let is_first = self.looked_ms == 0;
-        let is_due = told_sum > 0 && now_ms.abs_diff(self.looked_ms) >= LOOK_MS;
-        if part == told_part && !is_due && !is_first {
+        let is_due = written_sum > 0 && now_ms.abs_diff(self.looked_ms) >= LOOK_MS;
+        if part == written_part && !is_due && !is_first {
             return None;
         }
         self.looked_ms = now_ms.max(1);
-        let written = if part == 0 && told_part == 0 {
+        let written = if part == 0 && written_part == 0 {
             None
         } else {
             update(store, &self.key, |load: &mut Load| Ok::<_, ()>(load.beat(self.worker, part, now_ms))).ok()
         };
         let all = written.unwrap_or_else(|| load(store, &self.key));
         let sum = u64::from(part) + u64::from(all.of_others(self.worker, now_ms));
-        self.told = (part, sum);
-        (sum != told_sum || is_first).then_some(sum)
+        self.written = (part, sum);
+        (sum != written_sum || is_first).then_some(sum)
     }
 }
 

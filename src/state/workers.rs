@@ -131,9 +131,9 @@ impl World {
         match worker.ledger.reserve(store, 0, tokens, now_ms) {
             Ok(mut reservation) => {
                 self.count(now_ms, 1, i64::try_from(tokens).unwrap());
-                let half_open = matches!(worker.ledger.seen()[0].standing, Standing::HalfOpen { probed_until_ms: 0 });
+                let half_open = matches!(worker.ledger.views()[0].health, Health::HalfOpen { probed_until_ms: 0 });
                 if half_open && worker.ledger.probe(store, &mut reservation, 500, now_ms) {
-                    self.probes.borrow_mut().push((reservation.book as u64, now_ms + 500));
+                    self.probes.borrow_mut().push((reservation.record as u64, now_ms + 500));
                 }
                 worker.reservations.push(reservation);
             }
@@ -154,7 +154,7 @@ impl World {
         };
         let tokens = Some(reservation.tokens);
         self.spent.set(self.spent.get() + 3);
-        let ended = Ended { tokens, cost_nanos: 3, ..Ended::with(outcome) };
+        let ended = AttemptRecord { tokens, cost_nanos: 3, ..AttemptRecord::with(outcome) };
         worker.ledger.end(store, reservation, &ended, now_ms);
     }
 
@@ -195,7 +195,7 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
         world.settle(&store);
         for worker in &world.workers {
             assert_eq!(
-                worker.borrow().ledger.seen()[0].in_flight as usize,
+                worker.borrow().ledger.views()[0].in_flight as usize,
                 left,
                 "seed {seed}: the dead are forgotten"
             );
@@ -204,16 +204,16 @@ fn limits_hold_and_nothing_leaks_whatever_the_interleaving() {
             let mut worker = worker.borrow_mut();
             for reservation in std::mem::take(&mut worker.reservations) {
                 seen[2] += 1;
-                worker.ledger.end(&store, reservation, &Ended::with(Outcome::Abandoned), world.now_ms.get());
+                worker.ledger.end(&store, reservation, &AttemptRecord::with(Outcome::Abandoned), world.now_ms.get());
             }
         }
         world.settle(&store);
         for worker in &world.workers {
-            assert_eq!(worker.borrow().ledger.seen()[0].in_flight, 0, "seed {seed}");
+            assert_eq!(worker.borrow().ledger.views()[0].in_flight, 0, "seed {seed}");
         }
         let reservation = world.workers[0].borrow_mut().ledger.begin(&store, 0, 0, world.now_ms.get());
         world.workers[0].borrow_mut().ledger.cancel(&store, reservation, world.now_ms.get());
-        assert_eq!(store.keys(), ["books", "load/a", "spend/deployment/a"]);
+        assert_eq!(store.keys(), ["figures", "load/a", "spend/deployment/a"]);
         assert_eq!(store.read("load/a").unwrap().0.len(), 21, "no slot is left");
     }
     assert!(seen.iter().all(|times| *times > 60), "{seen:?}");
@@ -236,12 +236,12 @@ fn counters_add_up_whatever_the_interleaving() {
         let minute = NOW_MS / 60_000;
         for worker in &world.workers {
             let worker = worker.borrow();
-            let seen = worker.ledger.seen()[0];
-            assert_eq!(i64::from(seen.requests), world.sent.borrow()[&minute], "seed {seed}");
-            assert_eq!(i64::try_from(seen.tokens).unwrap(), world.tokens.borrow()[&minute], "seed {seed}");
-            assert_eq!(seen.in_flight as usize, world.on_their_way(), "seed {seed}");
+            let view = worker.ledger.views()[0];
+            assert_eq!(i64::from(view.requests), world.sent.borrow()[&minute], "seed {seed}");
+            assert_eq!(i64::try_from(view.tokens).unwrap(), world.tokens.borrow()[&minute], "seed {seed}");
+            assert_eq!(view.in_flight as usize, world.on_their_way(), "seed {seed}");
             let share = world.spent.get() as f32 / 1_000_000.0;
-            assert!((seen.budget_share - share).abs() < 1e-6, "seed {seed}: {} {share}", seen.budget_share);
+            assert!((view.budget_share - share).abs() < 1e-6, "seed {seed}: {} {share}", view.budget_share);
         }
     }
 }
@@ -255,7 +255,7 @@ fn never_more_than_one_probe_at_a_time_whatever_the_interleaving() {
             let mut worker = world.workers[0].borrow_mut();
             let reservation = worker.ledger.begin(&store, 0, 0, now_ms);
             let failure = Failure::local(FailureClass::Connect, "");
-            worker.ledger.end(&store, reservation, &Ended::with(Outcome::Failed(failure)), now_ms)
+            worker.ledger.end(&store, reservation, &AttemptRecord::with(Outcome::Failed(failure)), now_ms)
         };
         assert!(cool(NOW_MS), "seed {seed}");
         world.now_ms.set(NOW_MS + 5_000);
@@ -283,7 +283,7 @@ fn any_bytes_are_survived() {
     limited.budgets = vec![("spend/deployment/a".into(), Budget { max_nanos: 100, period_ms: 1_000 })];
     for _ in 0..3_000 {
         let store = Memory::default();
-        for key in ["health", "books", "health/a", "load/a", "latency/a", "spend/deployment/a"] {
+        for key in ["health", "figures", "health/a", "load/a", "latency/a", "spend/deployment/a"] {
             let mut bytes: Vec<u8> = (0..chance.below(130)).map(|_| chance.below(256) as u8).collect();
             bytes.iter_mut().take(1).for_each(|format| *format = chance.below(3) as u8);
             store.write(key, &bytes, None);
@@ -294,8 +294,12 @@ fn any_bytes_are_survived() {
             ledger.probe(&store, &mut reservation, u64::MAX, NOW_MS);
             let failure = Failure { retry_after_ms: Some(u64::MAX), ..Failure::local(FailureClass::RateLimit, "") };
             let outcome = if chance.below(2) == 0 { Outcome::Served } else { Outcome::Failed(failure) };
-            let ended =
-                Ended { cost_nanos: u64::MAX, tokens: Some(u64::MAX), latency: Some(f32::NAN), ..Ended::with(outcome) };
+            let ended = AttemptRecord {
+                cost_nanos: u64::MAX,
+                tokens: Some(u64::MAX),
+                latency: Some(f32::NAN),
+                ..AttemptRecord::with(outcome)
+            };
             ledger.end(&store, reservation, &ended, NOW_MS + 1);
         }
         ledger.sync(&store, NOW_MS + 2_000);

@@ -30,7 +30,7 @@ def test_a_request_on_its_way_keeps_its_place_over_a_new_configuration(provider,
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask, envoy, "m")
         wait_for(only.requests)
-        # The same deployment, now behind another one: its index is a new one, its books are not.
+        # The same deployment, now behind another one: its index is a new one, its record is not.
         envoy.configure([deployment("n", other, id="other"), place])
         until = time.monotonic() + 2
         while True:

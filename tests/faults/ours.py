@@ -203,7 +203,7 @@ def f08(stage):
     stage.case("no counter leaks", settled, "http.signalbox.downstream_rq_active is not 0")
     # What a VM had on its way when it died is forgotten by the others after five seconds.
     settled = gateway.settles("wasmcustom.signalbox.in_flight.deployment.calm-1", 0, 12)
-    stage.case("no phantom in the books", settled, "in_flight of `calm-1` is not 0")
+    stage.case("no phantom in flight", settled, "in_flight of `calm-1` is not 0")
 
 
 def silent_then_good(seconds):

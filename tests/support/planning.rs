@@ -8,7 +8,7 @@ use std::fmt::Write;
 use signalbox::config::model::{Deployment, RouterConfig};
 use signalbox::config::{compile, yaml};
 use signalbox::routing::{Ask, Candidate, Claim, Exclusion, Inputs, Plan, Refusal, explain, plan};
-use signalbox::state::{Samples, Seen, Standing};
+use signalbox::state::{DeploymentView, Health, Samples};
 
 pub const NOW: u64 = 1_000_000;
 
@@ -41,21 +41,21 @@ pub fn at<'a>(config: &'a mut RouterConfig, id: &str) -> &'a mut Deployment {
     config.deployments.iter_mut().find(|deployment| deployment.id == id).unwrap()
 }
 
-pub fn cooling(until_ms: u64) -> Seen {
-    Seen { standing: Standing::Cooling { until_ms }, ..Seen::default() }
+pub fn cooling(until_ms: u64) -> DeploymentView {
+    DeploymentView { health: Health::Cooling { until_ms }, ..DeploymentView::default() }
 }
 
-pub fn half_open(probed_until_ms: u64) -> Seen {
-    Seen { standing: Standing::HalfOpen { probed_until_ms }, ..Seen::default() }
+pub fn half_open(probed_until_ms: u64) -> DeploymentView {
+    DeploymentView { health: Health::HalfOpen { probed_until_ms }, ..DeploymentView::default() }
 }
 
-pub fn in_flight(in_flight: u32) -> Seen {
-    Seen { in_flight, ..Seen::default() }
+pub fn in_flight(in_flight: u32) -> DeploymentView {
+    DeploymentView { in_flight, ..DeploymentView::default() }
 }
 
 /// So many requests and tokens in a minute that ends 30 s from now.
-pub fn used(requests: u32, tokens: u64) -> Seen {
-    Seen { requests, tokens, minute_ends_ms: NOW + 30_000, ..Seen::default() }
+pub fn used(requests: u32, tokens: u64) -> DeploymentView {
+    DeploymentView { requests, tokens, minute_ends_ms: NOW + 30_000, ..DeploymentView::default() }
 }
 
 /// Samples of now.
@@ -68,7 +68,7 @@ pub fn samples(values: &[f32]) -> Samples {
 /// What there is around a request; deployments by id.
 #[derive(Default)]
 pub struct World<'a> {
-    pub seen: &'a [(&'a str, Seen)],
+    pub views: &'a [(&'a str, DeploymentView)],
     /// What cannot express the request.
     pub excluded: &'a [&'a str],
     /// What grants no place, and until when.
@@ -88,8 +88,8 @@ pub fn with<T>(
     look: impl FnOnce(&mut Inputs<'_>) -> T,
 ) -> T {
     let id = |index: usize| config.deployments[index].id.as_str();
-    let seen: HashMap<&str, Seen> = world.seen.iter().copied().collect();
-    let seen: Vec<Seen> =
+    let seen: HashMap<&str, DeploymentView> = world.views.iter().copied().collect();
+    let views: Vec<DeploymentView> =
         config.deployments.iter().map(|it| seen.get(it.id.as_str()).copied().unwrap_or_default()).collect();
     let fallbacks: Vec<String> = world.fallbacks.iter().map(ToString::to_string).collect();
     let mut inputs = Inputs {
@@ -100,7 +100,7 @@ pub fn with<T>(
         fallbacks: &fallbacks,
         ask,
         may_serve: &|index| !world.excluded.contains(&id(index)),
-        seen: &seen,
+        views: &views,
         claim: &|index| match world.refusing.iter().find(|(name, _)| *name == id(index)) {
             Some((_, until_ms)) => Claim::Refused { until_ms: *until_ms },
             None => Claim::Granted,

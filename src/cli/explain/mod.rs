@@ -21,7 +21,7 @@ use signalbox::filter::{Api, Reply, Setup};
 use signalbox::routing::Refusal;
 use signalbox::routing::auto::Chosen;
 use signalbox::routing::explain::{Explanation, explain, firsts};
-use signalbox::state::{Seen, Standing, from_json};
+use signalbox::state::{DeploymentView, Health, from_json};
 
 use super::configuration::{self, WRONG};
 use super::stdout;
@@ -65,7 +65,7 @@ pub struct Args {
 /// Everything that is printed.
 struct Report<'a> {
     config: &'a RouterConfig,
-    seen: &'a [Seen],
+    views: &'a [DeploymentView],
     model: &'a str,
     /// What a router chose for that name, and why.
     chosen: Option<Chosen<'a>>,
@@ -92,7 +92,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     let config = &*setup.config;
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
     let body = read(&args.request)?;
-    let seen = match &args.state {
+    let views = match &args.state {
         Some(path) => {
             let ids: Vec<&str> = config.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
             let told = |mistakes: Vec<String>| format!("{}: {}", path.display(), mistakes.join("; "));
@@ -115,7 +115,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         header: &header,
         now_ms: NOW_MS,
         seed: args.seed,
-        seen: &seen,
+        views: &views,
         tags: &args.tags,
         tenant: &args.tenant,
         ..PlanContext::default()
@@ -137,7 +137,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
     };
     let refused = explanation.decision.as_ref().err().map(answer);
     let report =
-        Report { config, seen: &seen, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };
+        Report { config, views: &views, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };
     let text = if args.json { json::of(&report) } else { text::of(&report) };
     Ok(stdout::print(&text, if report.refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }))
 }
@@ -155,7 +155,7 @@ fn api(head: &BodyScan<'_>, body: &[u8]) -> Api {
 impl Report<'_> {
     /// Whether a deployment is half-open.
     fn is_half_open(&self, deployment: DeploymentIndex) -> bool {
-        self.seen.get(deployment).is_some_and(|seen| matches!(seen.standing, Standing::HalfOpen { .. }))
+        self.views.get(deployment).is_some_and(|view| matches!(view.health, Health::HalfOpen { .. }))
     }
 }
 

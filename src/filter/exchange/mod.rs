@@ -66,7 +66,7 @@ pub struct Flight {
     pub(super) body: Body,
     cursor: Cursor,
     stage: Stage,
-    /// What the next attempt holds in the books already.
+    /// What the next attempt has reserved already.
     reserved: Option<Reservation>,
     /// The request in the dialect of a place where it goes next.
     translated: Option<(Place, Encoded)>,
@@ -158,7 +158,7 @@ impl Flight {
         self.cursor.begun() == 0
     }
 
-    /// The deployment of the open attempt, and what it holds in the books.
+    /// The deployment of the open attempt, and its reservation.
     pub(super) fn open_reservation(&self) -> Option<(DeploymentIndex, &Reservation)> {
         let open = self.stage.open()?;
         Some((open.deployment, open.reservation.as_ref()?))
@@ -198,7 +198,7 @@ impl Flight {
         self.headers = headers;
     }
 
-    /// It departs: what its first attempt holds in the books, and what deployments are known to refuse.
+    /// It departs: the reservation of its first attempt, and what deployments are known to refuse.
     pub(super) fn depart(&mut self, reserved: Option<Reservation>, refused: &Rc<Refused>) {
         self.reserved = reserved;
         self.refused = Rc::clone(refused);

@@ -34,7 +34,7 @@ pub struct AttemptResult {
     pub took_ms: u64,
     /// How long it took until the first token of a stream, in milliseconds.
     pub first_token_ms: Option<u64>,
-    /// What it held in the books; `None`: its beginning was not recorded yet.
+    /// Its reservation; `None`: its beginning was not recorded yet.
     pub reservation: Option<Reservation>,
 }
 

@@ -46,7 +46,7 @@ pub struct Try {
     pub usage_so_far: Option<Usage>,
     /// It is the client that does not wait longer for the first token, not the configuration.
     pub client_deadline: bool,
-    /// What it holds in the books; nothing until its beginning was recorded.
+    /// Its reservation; nothing until its beginning was recorded.
     pub reservation: Option<Reservation>,
 }
 

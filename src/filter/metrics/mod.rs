@@ -9,7 +9,7 @@ pub(super) use decisions::Decisions;
 use std::collections::HashMap;
 
 use crate::config::model::RouterConfig;
-use crate::state::{Counters, Measure, Seen, Standing};
+use crate::state::{Counters, DeploymentView, Health, Measure};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,12 @@ pub struct Gauges {
 
 impl Gauges {
     /// What is to be told now. At first every gauge is, because a VM that died may have left another value behind.
-    pub fn drain(&mut self, config: &RouterConfig, counters: &mut Counters, seen: &[Seen]) -> Vec<MetricUpdate> {
+    pub fn drain(
+        &mut self,
+        config: &RouterConfig,
+        counters: &mut Counters,
+        views: &[DeploymentView],
+    ) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
         let count = |(index, measure, by): (usize, Measure, u64)| {
             Some(MetricUpdate { name: measure.name(id(index)?), change: Change::Add(by) })
@@ -51,9 +56,9 @@ impl Gauges {
         let bytes = |kib: u64| kib.saturating_mul(1024);
         let buffered = self.buffered_kib.take().map(|kib| Change::Set(bytes(kib)));
         told.extend(buffered.map(|change| MetricUpdate { name: "signalbox.buffered_bytes".to_owned(), change }));
-        for (index, seen) in seen.iter().enumerate() {
+        for (index, view) in views.iter().enumerate() {
             let Some(id) = id(index) else { continue };
-            let now = (seen.in_flight, standing(seen.standing));
+            let now = (view.in_flight, health(view.health));
             let before = self.told.insert(index, now);
             let mut tell = |what: &str, value, before: Option<u64>| {
                 if before != Some(value) {
@@ -87,11 +92,11 @@ fn set(what: &str, id: &str, value: u64) -> MetricUpdate {
 }
 
 /// 0 well, 1 half-open, 2 cooling.
-const fn standing(standing: Standing) -> u64 {
-    match standing {
-        Standing::Well => 0,
-        Standing::HalfOpen { .. } => 1,
-        Standing::Cooling { .. } => 2,
+const fn health(health: Health) -> u64 {
+    match health {
+        Health::Healthy => 0,
+        Health::HalfOpen { .. } => 1,
+        Health::Cooling { .. } => 2,
     }
 }
 
@@ -104,23 +109,24 @@ mod tests {
     fn gauges_are_told_at_first_and_when_they_change() {
         let model = r#"{"model_name":"m","litellm_params":{"model":"openai/m"}}"#;
         let config = compile_json(&format!(r#"{{"model_list":[{model}]}}"#)).unwrap();
-        let (mut gauges, mut counters, mut seen) = (Gauges::default(), Counters::default(), [Seen::default()]);
-        let mut told = |seen: &[Seen]| {
-            let told = gauges.drain(&config, &mut counters, seen).into_iter();
+        let (mut gauges, mut counters, mut views) =
+            (Gauges::default(), Counters::default(), [DeploymentView::default()]);
+        let mut told = |views: &[DeploymentView]| {
+            let told = gauges.drain(&config, &mut counters, views).into_iter();
             told.map(|MetricUpdate { name, change }| format!("{name} {change:?}")).collect::<Vec<_>>()
         };
         assert_eq!(
-            told(&seen),
+            told(&views),
             ["signalbox.in_flight.deployment.m-1 Set(0)", "signalbox.cooling.deployment.m-1 Set(0)"]
         );
-        assert!(told(&seen).is_empty());
-        seen[0].in_flight = 2;
-        seen[0].standing = Standing::Cooling { until_ms: 9 };
+        assert!(told(&views).is_empty());
+        views[0].in_flight = 2;
+        views[0].health = Health::Cooling { until_ms: 9 };
         assert_eq!(
-            told(&seen),
+            told(&views),
             ["signalbox.in_flight.deployment.m-1 Set(2)", "signalbox.cooling.deployment.m-1 Set(2)"]
         );
         counters.add(0, Measure::Served, 1);
-        assert_eq!(gauges.drain(&config, &mut counters, &seen).len(), 1);
+        assert_eq!(gauges.drain(&config, &mut counters, &views).len(), 1);
     }
 }

@@ -6,15 +6,15 @@ use std::rc::Rc;
 
 use crate::config::model::DeploymentIndex;
 use crate::routing::Claim;
-use crate::state::{Ledger, Reservation, Seen, Standing, StateStore};
+use crate::state::{DeploymentView, Health, Ledger, Reservation, StateStore};
 
 /// A probe's lease where its end is never recorded, in milliseconds: longer than most answers, shorter than a shift.
 const LEASE_MS: u64 = 60_000;
 
-/// One plan's dealings with the books.
+/// What one plan reserves in the ledger.
 pub(in crate::filter) struct PlanClaims<'a> {
     ledger: RefCell<&'a mut Ledger>,
-    /// Where an older configuration's deployments stand in the books.
+    /// Where an older configuration's deployments stand in the ledger.
     places: Option<Vec<Option<DeploymentIndex>>>,
     store: &'a dyn StateStore,
     /// The prompt's length, in tokens.
@@ -36,7 +36,7 @@ impl<'a> PlanClaims<'a> {
     }
 
     /// What is known of each deployment before any claim.
-    pub(in crate::filter) fn seen(&self) -> Rc<Vec<Seen>> {
+    pub(in crate::filter) fn views(&self) -> Rc<Vec<DeploymentView>> {
         self.ledger.try_borrow().map(|ledger| ledger.snapshot(self.places.as_deref())).unwrap_or_default()
     }
 
@@ -54,14 +54,14 @@ impl<'a> PlanClaims<'a> {
             Ok(reservation) => reservation,
             Err(full) => return Claim::Refused { until_ms: full.until_ms },
         };
-        let standing = ledger.seen().get(deployment).map(|seen| seen.standing);
-        if matches!(standing, Some(Standing::HalfOpen { .. }))
+        let health = ledger.views().get(deployment).map(|view| view.health);
+        if matches!(health, Some(Health::HalfOpen { .. }))
             && !ledger.probe(self.store, &mut reservation, LEASE_MS, self.now_ms)
         {
             ledger.cancel(self.store, reservation, self.now_ms);
-            let until_ms = match ledger.seen().get(deployment).map(|seen| seen.standing) {
-                Some(Standing::HalfOpen { probed_until_ms }) => probed_until_ms,
-                Some(Standing::Cooling { until_ms }) => until_ms,
+            let until_ms = match ledger.views().get(deployment).map(|view| view.health) {
+                Some(Health::HalfOpen { probed_until_ms }) => probed_until_ms,
+                Some(Health::Cooling { until_ms }) => until_ms,
                 _ => self.now_ms,
             };
             return Claim::Refused { until_ms };

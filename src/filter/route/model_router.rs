@@ -48,7 +48,7 @@ pub fn route_model<'c>(
             wish,
             prompt: &ask.prompt,
             could_serve: &could_serve,
-            seen: moment.seen,
+            views: moment.views,
             seed: moment.seed,
             explain,
         };

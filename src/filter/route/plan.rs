@@ -18,7 +18,7 @@ use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
 use crate::routing::{self, Ask, Claim, Inputs, Plan, Routed, Whether};
-use crate::state::Seen;
+use crate::state::DeploymentView;
 
 /// What planning needs from outside.
 pub struct PlanContext<'a> {
@@ -27,7 +27,7 @@ pub struct PlanContext<'a> {
     /// Chance.
     pub seed: u64,
     /// What this worker sees of each deployment, by its index.
-    pub seen: &'a [Seen],
+    pub views: &'a [DeploymentView],
     /// Takes a place at a deployment whose places are counted.
     pub claim: &'a dyn Fn(DeploymentIndex) -> Claim,
     /// The tags in the header `x-litellm-tags`, with commas between them; empty: none.
@@ -47,7 +47,7 @@ impl Default for PlanContext<'_> {
         Self {
             now_ms: 0,
             seed: 0,
-            seen: &[],
+            views: &[],
             claim: &|_| Claim::Granted,
             tags: "",
             tenant: "",
@@ -212,7 +212,7 @@ pub fn consider<T>(
             fallbacks: &fallbacks,
             ask: Ask { affinity, ..ask },
             may_serve,
-            seen: context.seen,
+            views: context.views,
             claim: context.claim,
             now_ms: context.now_ms,
             seed: context.seed,

@@ -20,7 +20,7 @@ use super::strategy::Random;
 use crate::chat::{Transcript, Utterance};
 use crate::config::model::{GroupIndex, Router, RouterConfig, RouterKind, Target};
 use crate::config::task::Task;
-use crate::state::Seen;
+use crate::state::DeploymentView;
 
 /// What chooses for one router.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub struct Given<'a> {
     /// How long the prompt is.
     pub prompt: &'a Prompt<'a>,
     /// What is known of each deployment, by its index.
-    pub seen: &'a [Seen],
+    pub views: &'a [DeploymentView],
     /// Whether a group could serve such a request at all, and if not, why.
     pub could_serve: &'a dyn Fn(GroupIndex) -> Result<(), Exclusion>,
     /// Chance.

@@ -222,7 +222,7 @@ impl<'c> Scene<'c, '_> {
         // The share is kept in single precision, where 0.9 is a little less than 0.9.
         #[allow(clippy::cast_possible_truncation, reason = "a number from 0 to 1")]
         let limit = limit as f32;
-        let share = |index: DeploymentIndex| self.given.seen.get(index).map_or(0.0, |seen| seen.budget_share);
+        let share = |index: DeploymentIndex| self.given.views.get(index).map_or(0.0, |view| view.budget_share);
         self.deployments(group).all(|(index, _)| share(index) >= limit)
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Ra
         Figure::Latency(seconds) | Figure::FirstToken(seconds) => Some(seconds),
         _ => None,
     };
-    let in_flight = |it: &Ranked| scene.inputs.seen(it.deployment).in_flight;
+    let in_flight = |it: &Ranked| scene.inputs.view(it.deployment).in_flight;
     let best = candidates.iter().filter_map(seconds).min_by(f64::total_cmp).unwrap_or_default();
     let idlest = candidates.iter().map(in_flight).min().unwrap_or_default();
     let expected = |it: &Ranked| {
@@ -43,7 +43,7 @@ pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Ra
 }
 
 fn figure(scene: &Scene<'_>, candidate: &Ranked) -> Figure {
-    let seen = scene.inputs.seen(candidate.deployment);
+    let view = scene.inputs.view(candidate.deployment);
     let fresh = |samples: &Samples| samples.newest_ms.saturating_add(scene.args.ttl_ms) > scene.inputs.now_ms;
     let latest = |samples: &Samples| {
         let values = if fresh(samples) { samples.values() } else { &[] };
@@ -51,13 +51,13 @@ fn figure(scene: &Scene<'_>, candidate: &Ranked) -> Figure {
         values.iter().skip(values.len().saturating_sub(most)).map(|value| f64::from(*value)).collect::<Vec<f64>>()
     };
     if scene.inputs.ask.stream
-        && let samples = latest(&seen.first_token)
+        && let samples = latest(&view.first_token)
         && !samples.is_empty()
     {
         let percentile = scene.args.ttft_percentile.and_then(|share| percentile(samples.clone(), share));
         return Figure::FirstToken(percentile.unwrap_or_else(|| mean(&samples)));
     }
-    let samples = latest(&seen.latency);
+    let samples = latest(&view.latency);
     if samples.is_empty() { Figure::Unmeasured } else { Figure::Latency(mean(&samples)) }
 }
 

@@ -5,7 +5,7 @@
 use super::{Figure, Random, Ranked, Scene, sort_by};
 
 pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
-    let in_flight = |it: &Ranked| scene.inputs.seen(it.deployment).in_flight;
+    let in_flight = |it: &Ranked| scene.inputs.view(it.deployment).in_flight;
     for candidate in &mut *candidates {
         candidate.figure = Figure::InFlight(in_flight(candidate));
     }

@@ -5,7 +5,7 @@
 use super::latency::Latency;
 use super::load::{Load, minute, minute_end_ms};
 use super::store::{self, StateStore, Unchanged, update};
-use super::{Account, Full, Health, Limit, Seen, Standing, health};
+use super::{Account, DeploymentView, Health, HealthRecord, Limit, LimitReached, health};
 
 /// How often a worker with requests in flight writes that it is alive, in milliseconds.
 const BEAT_MS: u64 = 1_000;
@@ -36,14 +36,14 @@ impl Owed {
     }
 }
 
-/// One deployment's book.
+/// What a worker remembers of one deployment.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct DeploymentRecord {
     pub(super) account: Account,
     /// Its index in the configuration; `None`: it is no longer configured, but requests are still in flight.
     pub(super) index: Option<usize>,
     pub(super) health_key: String,
-    pub(super) health: Health,
+    pub(super) health: HealthRecord,
     /// The lease of a probe that ended and could not be given back.
     pub(super) unreleased: Option<u64>,
     /// Successes that are not written yet: they matter only beside failures, so they wait for one.
@@ -63,7 +63,7 @@ pub(super) struct Book {
     pub(super) meters: Vec<usize>,
 }
 
-impl Book {
+impl DeploymentRecord {
     pub(super) fn new(account: Account) -> Self {
         Self {
             health_key: health::key(&account.id),
@@ -83,7 +83,7 @@ impl Book {
         self.health = store::load(store, &self.health_key);
     }
 
-    pub(super) fn read_books(&mut self, store: &dyn StateStore) {
+    pub(super) fn read_load(&mut self, store: &dyn StateStore) {
         self.load = store::load(store, &self.load_key);
         if self.account.latency {
             self.latency = store::load(store, &self.latency_key);
@@ -115,7 +115,7 @@ impl Book {
         worker: u64,
         tokens: u64,
         now_ms: u64,
-    ) -> Result<(), Full> {
+    ) -> Result<(), LimitReached> {
         let (rpm, tpm, max_parallel) = (self.account.rpm, self.account.tpm, self.account.max_parallel);
         let (owed, minute) = (self.owed, minute(now_ms));
         let in_flight = self.in_flight.saturating_add(1);
@@ -125,7 +125,7 @@ impl Book {
             load.add(owed.minute, owed.requests, owed.tokens);
             let minute = load.begin(minute);
             let (requests, used) = load.used(minute);
-            let full = |limit, until_ms| Err(Full { limit, until_ms });
+            let full = |limit, until_ms| Err(LimitReached { limit, until_ms });
             if rpm.is_some_and(|rpm| u64::from(requests) >= rpm) {
                 return full(Limit::Requests, minute_end_ms(now_ms));
             }
@@ -150,7 +150,7 @@ impl Book {
                 self.load = latest.unwrap_or_default();
                 Err(full)
             }
-            Err(Unchanged::Lost) => Err(Full { limit: Limit::Contended, until_ms: now_ms }),
+            Err(Unchanged::Lost) => Err(LimitReached { limit: Limit::Contended, until_ms: now_ms }),
         }
     }
 
@@ -229,18 +229,18 @@ impl Book {
     }
 
     /// What a decision reads, except budgets.
-    pub(super) fn seen(&self, worker: u64, now_ms: u64) -> Seen {
+    pub(super) fn view(&self, worker: u64, now_ms: u64) -> DeploymentView {
         let minute = minute(now_ms);
         let (requests, tokens) = self.load.used(minute);
         let owed = if self.owed.minute == minute { self.owed } else { Owed::default() };
         let penalty_ms = self.account.rules.max_cooldown_ms;
         let mut samples = self.latency;
         samples.append(&self.new_latency, penalty_ms);
-        let (latency, first_token) = samples.seen(penalty_ms, now_ms);
+        let (latency, first_token) = samples.latest(penalty_ms, now_ms);
         let room_at_ms = self.health.full_until_ms;
         let never = self.account.rules.never;
-        Seen {
-            standing: if never { Standing::Well } else { self.health.standing(now_ms) },
+        DeploymentView {
+            health: if never { Health::Healthy } else { self.health.health(now_ms) },
             in_flight: self.load.of_others(worker, now_ms).saturating_add(self.in_flight),
             requests: requests.saturating_add_signed(owed.requests),
             tokens: tokens.saturating_add_signed(owed.tokens),
@@ -248,7 +248,7 @@ impl Book {
             full_until_ms: if room_at_ms > now_ms { room_at_ms } else { 0 },
             latency,
             first_token,
-            ..Seen::default()
+            ..DeploymentView::default()
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::StateStore;
 use super::store::NEVER;
 
-const KEY: &str = "turn";
+const KEY: &str = "lease";
 
 /// Takes a lease for some milliseconds. One worker at a time has it. Returns whether this one has it now.
-pub fn take_turn(store: &dyn StateStore, now_ms: u64, for_ms: u64) -> bool {
+pub fn try_lease(store: &dyn StateStore, now_ms: u64, for_ms: u64) -> bool {
     let read = store.read(KEY);
     let version = read.as_ref().map_or(NEVER, |(_, version)| *version);
     let until_ms = read.and_then(|(bytes, _)| Some(u64::from_le_bytes(bytes.try_into().ok()?))).unwrap_or_default();
@@ -23,16 +23,16 @@ mod tests {
     use crate::state::memory::Memory;
 
     #[test]
-    fn one_has_the_turn_also_where_two_want_the_first_one() {
+    fn one_has_the_lease_also_where_two_want_the_first_one() {
         let store = Memory::default();
         let is_first = std::cell::Cell::new(true);
         *store.meanwhile.borrow_mut() = Some(Rc::new(move |store: &Memory| {
             if is_first.replace(false) {
-                assert!(take_turn(store, 1_000, 500), "the other worker is quicker");
+                assert!(try_lease(store, 1_000, 500), "the other worker is quicker");
             }
         }));
-        assert!(!take_turn(&store, 1_000, 500));
-        assert!(!take_turn(&store, 1_499, 500) && take_turn(&store, 1_500, 500));
-        assert!(take_turn(&store, 10, 500), "a clock that was set back");
+        assert!(!try_lease(&store, 1_000, 500));
+        assert!(!try_lease(&store, 1_499, 500) && try_lease(&store, 1_500, 500));
+        assert!(try_lease(&store, 10, 500), "a clock that was set back");
     }
 }

@@ -10,9 +10,9 @@ pub const SAMPLES: usize = 10;
 
 /// The state of a deployment now. Times are Unix milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Seen {
+pub struct DeploymentView {
     /// Its health.
-    pub standing: Standing,
+    pub health: Health,
     /// Requests in flight, of all workers.
     pub in_flight: u32,
     /// Requests sent to it in the current minute.
@@ -33,12 +33,12 @@ pub struct Seen {
     pub first_token: Samples,
 }
 
-/// Health, as far as a decision needs it.
+/// HealthRecord, as far as a decision needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum Health {
     /// It may get requests.
     #[default]
-    Well,
+    Healthy,
     /// It gets no requests until this time.
     Cooling {
         /// Unix milliseconds.
