@@ -112,11 +112,15 @@ pub enum Source<'a> {
 #[allow(missing_docs, reason = "each is the name that it stands for")]
 pub enum Member {
     Messages,
+    Input,
+    Instructions,
     System,
     Tools,
     Functions,
     Function,
     Content,
+    Output,
+    Summary,
     Source,
     Refusal,
     ReasoningContent,
@@ -129,11 +133,15 @@ impl Member {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
+            Self::Input => "input",
+            Self::Instructions => "instructions",
             Self::System => "system",
             Self::Tools => "tools",
             Self::Functions => "functions",
             Self::Function => "function",
             Self::Content => "content",
+            Self::Output => "output",
+            Self::Summary => "summary",
             Self::Source => "source",
             Self::Refusal => "refusal",
             Self::ReasoningContent => "reasoning_content",

@@ -9,6 +9,7 @@
 //! out can be named.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
@@ -43,6 +44,8 @@ pub struct Conversation<'a> {
     pub effort: Option<Effort>,
     /// How the model should think.
     pub thinking: Option<Thinking>,
+    /// How long-winded the answer should be, in OpenAI's words.
+    pub verbosity: Option<Cow<'a, str>>,
     /// The end user, opaque.
     pub user: Option<Cow<'a, str>>,
     /// Cache mark of the whole request, raw.
@@ -53,6 +56,8 @@ pub struct Conversation<'a> {
     pub include_usage: bool,
     /// The functions came by their deprecated name (`functions`), so the client waits for a `function_call`.
     pub deprecated_functions: bool,
+    /// Those functions that the client writes in a form of its own, by their names here.
+    pub tool_forms: BTreeMap<String, ToolForm>,
     /// Members at the top that have no neutral form, by name, raw. JSON `null` is never in here.
     pub other: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Places below the top that have no neutral form, such as `messages[3].content[0].foo`; the first few.
@@ -74,6 +79,8 @@ pub struct Words {
     pub user: &'static str,
     /// [`Conversation::parallel_tool_calls`].
     pub parallel_tool_calls: &'static str,
+    /// [`Conversation::verbosity`].
+    pub verbosity: &'static str,
 }
 
 impl Default for Words {
@@ -85,6 +92,7 @@ impl Default for Words {
             output: "response_format",
             user: "user",
             parallel_tool_calls: "parallel_tool_calls",
+            verbosity: "verbosity",
         }
     }
 }
@@ -148,6 +156,20 @@ pub struct Tool<'a> {
     /// Where it stands: what holds its `strict`.
     pub place: Place,
 }
+
+/// How a client writes a function that others know by one name and with arguments that are an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolForm {
+    /// What the function is part of.
+    pub namespace: Option<String>,
+    /// Its name in there.
+    pub name: String,
+    /// It takes a text, which is the only member of its arguments here ([`TEXT_ARGUMENT`]).
+    pub takes_text: bool,
+}
+
+/// The name of the only argument of a function that takes a text.
+pub const TEXT_ARGUMENT: &str = "input";
 
 /// A tool that is no function of the client's.
 #[derive(Debug, Clone, PartialEq, Eq)]

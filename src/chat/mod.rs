@@ -16,7 +16,8 @@ mod transcript;
 pub use answer::{Answer, Begun, Delta, Event, StopReason, Usage};
 pub use block::{Block, Content, Member, Place, Source};
 pub use conversation::{
-    Conversation, Display, Effort, ForeignTool, OutputFormat, Speaker, Thinking, Tool, ToolChoice, Turn, Words,
+    Conversation, Display, Effort, ForeignTool, OutputFormat, Speaker, TEXT_ARGUMENT, Thinking, Tool, ToolChoice,
+    ToolForm, Turn, Words,
 };
 pub use failure::{ApiError, Failure, FailureClass, Fault};
 pub use limits::{RateLimits, Window};

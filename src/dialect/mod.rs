@@ -33,7 +33,7 @@ pub(crate) mod no_answer;
 pub mod openai_chat;
 pub mod read;
 pub mod scan;
-mod thinking;
+pub mod thinking;
 pub mod translate;
 pub mod unsupported;
 pub(crate) mod value_kind;
@@ -41,13 +41,14 @@ pub mod verbatim;
 
 use std::collections::BTreeMap;
 
-use crate::chat::{self, ApiError, Conversation, Event, Failure, FailureClass, Transcript, Usage, Utterance};
+use crate::chat::{self, ApiError, Conversation, Event, Failure, FailureClass, ToolForm, Transcript, Usage, Utterance};
 use crate::failure;
 use crate::failure::{is_compressed, without_mark};
 use crate::provider;
 pub use crate::provider::Dialect;
 use framing::Framing;
 use framing::sse::{Cutter, Frame};
+use names::Names;
 use scan::BodyScan;
 use verbatim::Scanner;
 
@@ -194,6 +195,19 @@ pub struct Echo {
     pub names: BTreeMap<String, String>,
     /// The client waits for the deprecated `function_call`.
     pub function_call: bool,
+    /// The functions that the client writes in a form of its own, by its names.
+    pub forms: BTreeMap<String, ToolForm>,
+}
+
+impl Echo {
+    /// What the answer to a conversation must be told by, whose functions have these names.
+    fn of(conversation: &Conversation<'_>, names: &Names<'_>) -> Self {
+        Self {
+            names: names.back(),
+            function_call: conversation.deprecated_functions,
+            forms: conversation.tool_forms.clone(),
+        }
+    }
 }
 
 /// What the client waits for, which an answer must be.

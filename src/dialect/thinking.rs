@@ -1,4 +1,8 @@
 //! Thinking in Anthropic's words, which more than one dialect's clients write: how the model shall think, and what it thought before.
+//!
+//! What a model thought, its provider wants back in a form that it alone reads, and clients carry that unread: as a signature, as redacted
+//! thinking, as encrypted content. A signature without a mark is Claude's, wherever that runs. What another provider made is marked with who made it
+//! ([`carry`]), so that it goes back there ([`carried`]) and to nobody else ([`is_carried`]).
 
 use std::borrow::Cow;
 
@@ -8,6 +12,24 @@ use serde_json::value::RawValue;
 use super::count::count;
 use super::read::{Path, Unread, object, optional, text, wrong_value};
 use crate::chat::{Content, Display, Thinking};
+
+/// How a text begins that carries what a provider made. No signature of Claude's does: it is base64, which has no dot.
+const MARK: &str = "sb1.";
+
+/// What only `maker` reads, as text that a client carries.
+pub fn carry(maker: &str, payload: &str) -> String {
+    [MARK, maker, ".", payload].concat()
+}
+
+/// What `maker` made, if this carries it.
+pub fn carried<'c>(text: &'c str, maker: &str) -> Option<&'c str> {
+    text.strip_prefix(MARK)?.strip_prefix(maker)?.strip_prefix('.')
+}
+
+/// Whether a signature carries what another provider than Claude's made.
+pub fn is_carried(signature: &str) -> bool {
+    signature.starts_with(MARK)
+}
 
 /// The value of `thinking`; `None` where it is none that is known.
 pub fn read(raw: &RawValue, unread: &mut Unread) -> Option<Thinking> {
@@ -66,4 +88,19 @@ pub fn block<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Opti
         Ok(content)
     });
     known.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_made_goes_to_nobody_else() {
+        let text = carry("openai", "rs_1.gAAA+/=");
+        assert_eq!(
+            (carried(&text, "openai"), carried(&text, "open"), is_carried(&text)),
+            (Some("rs_1.gAAA+/="), None, true)
+        );
+        assert!(!is_carried("EqoBCkgIAR+/==") && carried("EqoB", "openai").is_none());
+    }
 }

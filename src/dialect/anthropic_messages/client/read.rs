@@ -30,6 +30,7 @@ const WORDS: Words = Words {
     output: "output_config.format",
     user: "metadata.user_id",
     parallel_tool_calls: "tool_choice.disable_parallel_tool_use",
+    verbosity: "verbosity",
 };
 
 /// Reads the body of `POST /v1/messages`.

@@ -12,6 +12,7 @@ use super::wire::{Block, Object, ResultContent, Speaker, Turn};
 use crate::chat::{self, ApiError, Content, Place};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
+use crate::dialect::thinking::is_carried;
 use crate::dialect::unsupported::DroppedFields;
 
 /// What stands where Anthropic wants a user turn and the client has none.
@@ -173,13 +174,15 @@ impl<'r> Gathering<'r, '_> {
         Ok(Block::ToolResult { tool_use_id, content, is_error, cache_control: None })
     }
 
-    /// Thinking that is handed back. What carries no signature cannot be handed on.
+    /// Thinking that is handed back. What carries no signature, or another provider's, cannot be handed on.
     fn thought(&mut self, block: &'r chat::Block<'_>) -> Option<Block<'r>> {
         match &block.content {
-            Content::Thinking { text: thinking, signature: Some(signature) } if !signature.is_empty() => {
+            Content::Thinking { text: thinking, signature: Some(signature) }
+                if !signature.is_empty() && !is_carried(signature) =>
+            {
                 Some(Block::Thinking { thinking, signature })
             }
-            Content::RedactedThinking(data) => Some(Block::RedactedThinking { data }),
+            Content::RedactedThinking(data) if !is_carried(data) => Some(Block::RedactedThinking { data }),
             _ => {
                 self.dropped.hint(&block.place.to_string());
                 None

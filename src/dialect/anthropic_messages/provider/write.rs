@@ -25,8 +25,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     written(conversation, target, |body, dropped, names| {
         // Strings, numbers and raw JSON always serialize.
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let echo = Echo { names: names.back(), function_call: conversation.deprecated_functions };
-        Encoded { body, dropped: dropped.into_names(conversation), echo }
+        Encoded { body, dropped: dropped.into_names(conversation), echo: Echo::of(conversation, names) }
     })
 }
 
@@ -58,11 +57,13 @@ fn written<T>(
         stop,
         effort,
         thinking,
+        verbosity,
         user,
         cache_control,
         stream,
         include_usage: _,
         deprecated_functions: _,
+        tool_forms: _,
         other: _,
         unread: _,
         words,
@@ -93,6 +94,9 @@ fn written<T>(
     let (thinking, effort) = sampling::thinking(*effort, *thinking, family, unfit, words.effort, &mut dropped);
     let top_k = sampling::top_k(*top_k, family, thinking.as_ref(), &mut dropped);
     let (temperature, top_p) = sampling::sampling(*temperature, *top_p, family, thinking.as_ref(), &mut dropped);
+    if verbosity.is_some() {
+        dropped.hint(words.verbosity);
+    }
     let user = user.as_deref().filter(|user| !user.is_empty());
     let user_id = user.filter(|user| is_opaque(user)).or(safety.as_deref().filter(|_| user.is_none()));
     if user.is_some() && user_id.is_none() {

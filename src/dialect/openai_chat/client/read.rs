@@ -45,6 +45,7 @@ fn conversation<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Conv
         stop: top(fields, "stop", stop)?.unwrap_or_default(),
         effort: top(fields, "reasoning_effort", effort)?,
         user: top(fields, "user", text)?,
+        verbosity: top(fields, "verbosity", text)?,
         stream: top(fields, "stream", boolean)?.unwrap_or_default(),
         include_usage: top(fields, "stream_options", |raw, path| include_usage(raw, path, unread))?.unwrap_or_default(),
         ..Conversation::default()

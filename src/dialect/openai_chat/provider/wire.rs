@@ -33,6 +33,8 @@ pub struct Body<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'r str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stream: bool,

@@ -35,7 +35,6 @@ const OWN: &[&str] = &[
     "seed",
     "presence_penalty",
     "frequency_penalty",
-    "verbosity",
 ];
 
 /// Writes a request.
@@ -58,11 +57,13 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         stop,
         effort,
         thinking,
+        verbosity,
         user,
         cache_control,
         stream,
         include_usage,
-        deprecated_functions,
+        deprecated_functions: _,
+        tool_forms: _,
         other,
         unread: _,
         words,
@@ -104,6 +105,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         top_p: *top_p,
         stop,
         reasoning_effort: thought(*effort, *thinking, target, words.effort, &mut dropped),
+        verbosity: verbosity.as_deref(),
         user: user.filter(|user| user.len() <= LONGEST_USER),
         stream: *stream,
         stream_options: (*stream && *include_usage).then_some(StreamOptions { include_usage: true }),
@@ -111,7 +113,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     };
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    let echo = Echo { names: names.back(), function_call: *deprecated_functions };
+    let echo = Echo::of(conversation, &names);
     let suited = if habits.is_openai { suited(&body, target.model, target.drop_params) } else { None };
     let (body, more) = suited.unwrap_or((body, Vec::new()));
     for name in more {
