@@ -190,6 +190,13 @@ pub fn by_name(name: &str) -> Option<&'static Provider> {
 }
 
 impl Provider {
+    /// Where a request goes, below the base: a completion to the chats, where it has no API of its own for it.
+    #[must_use]
+    pub fn path_of(&self, call: Call<'_>) -> Option<Cow<'static, str>> {
+        let chat = || Some(Call { api: Api::Chat, ..call }).filter(|_| call.api == Api::Completions);
+        (self.path)(call).or_else(|| (self.path)(chat()?))
+    }
+
     /// Where chat requests go, whatever the model.
     #[must_use]
     pub fn chat_path(&self) -> Cow<'static, str> {

@@ -127,6 +127,7 @@ pub enum Member {
     ThinkingBlocks,
     ToolCalls,
     FunctionCall,
+    Prompt,
 }
 
 impl Member {
@@ -148,6 +149,7 @@ impl Member {
             Self::ThinkingBlocks => "thinking_blocks",
             Self::ToolCalls => "tool_calls",
             Self::FunctionCall => "function_call",
+            Self::Prompt => "prompt",
         }
     }
 }

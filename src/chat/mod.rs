@@ -9,6 +9,7 @@
 mod answer;
 mod block;
 mod conversation;
+mod embeddings;
 mod failure;
 mod limits;
 mod transcript;
@@ -19,6 +20,7 @@ pub use conversation::{
     Conversation, Display, Effort, ForeignTool, OutputFormat, Speaker, TEXT_ARGUMENT, Thinking, Tool, ToolChoice,
     ToolForm, Turn, Words,
 };
+pub use embeddings::{Embeddings, EmbeddingsRequest, Inputs};
 pub use failure::{ApiError, Failure, FailureClass, Fault};
 pub use limits::{RateLimits, Window};
 pub use transcript::{Role, Transcript, Utterance};

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::builder::PossibleValuesParser;
+use serde_json::Value;
 use signalbox::chat::ApiError;
+use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
-    AnswerContext, AnswerStream, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, bridge, client_face,
-    openai_chat,
+    AnswerContext, AnswerStream, Awaited, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, Vectors, bridge,
+    client_face, openai_chat,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, PROVIDERS, Provider};
@@ -52,6 +54,39 @@ impl From<Client> for Dialect {
     }
 }
 
+/// An API of OpenAI's.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Api {
+    /// Chat completions, or what the dialect has in their place
+    Chat,
+    /// Completions
+    Completions,
+    /// Embeddings
+    Embeddings,
+}
+
+impl From<Api> for Awaited {
+    fn from(api: Api) -> Self {
+        match api {
+            Api::Chat => Self::Chat,
+            Api::Completions => Self::Completion,
+            Api::Embeddings => Self::Embeddings,
+        }
+    }
+}
+
+impl Api {
+    /// The one that a body of OpenAI's dialect is for.
+    fn of(body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (body.get("messages"), body.get("input"), body.get("prompt")) {
+            (None, Some(_), _) => Self::Embeddings,
+            (None, None, Some(_)) => Self::Completions,
+            _ => Self::Chat,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 struct RequestArgs {
     /// The client's dialect
@@ -63,6 +98,9 @@ struct RequestArgs {
     /// The provider's name of the model [default: the request's, without the provider's name in front]
     #[arg(long)]
     model: Option<String>,
+    /// What is asked for [default: by the request's members]
+    #[arg(long, value_name = "API")]
+    api: Option<Api>,
     /// Drop what the provider cannot express instead of refusing the request
     #[arg(long)]
     drop_params: bool,
@@ -79,6 +117,12 @@ struct AnswerArgs {
     /// The model to name if the provider names none
     #[arg(long, default_value = "")]
     model: String,
+    /// What was asked for
+    #[arg(long, value_name = "API", default_value = "chat")]
+    api: Api,
+    /// Return embeddings as base64, as for a client that asked for it
+    #[arg(long)]
+    base64: bool,
     /// The time of the answer, in seconds since 1970 [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -148,10 +192,12 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
     let scan = face.scan(body)?;
     let own = scan.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
     let model = args.model.as_deref().unwrap_or(own);
+    let by_body = || if matches!(args.from, Client::Openai) { Api::of(body) } else { Api::Chat };
+    let awaited = args.api.unwrap_or_else(by_body).into();
     match bridge(args.from.into(), provider.dialect) {
         Bridge::Verbatim(_) => {
             // As in Envoy: the client's own bytes, the model's name replaced.
-            let is_openai = provider.habits.is_openai;
+            let is_openai = provider.habits.is_openai && awaited == Awaited::Chat;
             let suited = is_openai.then(|| openai_chat::provider::suited(body, model, args.drop_params)).flatten();
             let (suited, dropped) = suited.unzip();
             let (body, span) = match &suited {
@@ -162,11 +208,11 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
             spliced.extend_from_slice(body.get(end..).unwrap_or_default());
             Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() })
         }
-        Bridge::Translated(client, face) => {
-            let conversation = client.read(body)?;
+        Bridge::Translated(client, _) => {
+            let request = Request::read(client, awaited, body)?;
             let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
             let drop_params = args.drop_params;
-            face.write(&conversation, Target { provider, model, drop_params, max_output_tokens })
+            request.write(Target { provider, model, drop_params, max_output_tokens })
         }
     }
 }
@@ -230,6 +276,8 @@ fn context(args: &AnswerArgs) -> AnswerContext {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     AnswerContext {
         provider: provider::by_name(&args.from).map_or("", |provider| provider.name),
+        awaited: args.api.into(),
+        echo: Echo { vectors: Some(Vectors { count: 0, base64: args.base64 }), ..Echo::default() },
         model: args.model.clone(),
         now_s: args.now.unwrap_or_else(clock),
         fallback_id: format!("{}signalbox", client_face(args.to.into()).id_prefix()),

@@ -32,6 +32,7 @@ mod names;
 pub(crate) mod no_answer;
 pub mod openai_chat;
 pub mod read;
+pub mod request;
 pub mod scan;
 pub mod thinking;
 pub mod translate;
@@ -41,7 +42,10 @@ pub mod verbatim;
 
 use std::collections::BTreeMap;
 
-use crate::chat::{self, ApiError, Conversation, Event, Failure, FailureClass, ToolForm, Transcript, Usage, Utterance};
+use crate::chat::{
+    self, ApiError, Conversation, Embeddings, EmbeddingsRequest, Event, Failure, FailureClass, ToolForm, Transcript,
+    Usage, Utterance,
+};
 use crate::failure;
 use crate::failure::{is_compressed, without_mark};
 use crate::provider;
@@ -127,6 +131,23 @@ pub trait ProviderFace: Sync {
     /// A [`Failure`] where it is an error in disguise, or no answer.
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure>;
 
+    /// Writes a request for embeddings. A dialect that has some says so here, in [`Self::embeddings`], and by a path in its providers' rows.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_embeddings(&self, request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+        let _ = request;
+        Err(request::no_embeddings(target))
+    }
+
+    /// Reads an answer with embeddings and a 2xx status. The caller counts the vectors.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    fn embeddings<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Embeddings<'a>, Failure> {
+        Err(no_answer::no_answer(context.provider, body.as_bytes(), "the provider's answer holds no embeddings"))
+    }
+
     /// What its streams are cut by.
     fn framing(&self) -> Box<dyn Framing> {
         Box::new(Cutter::default())
@@ -197,6 +218,8 @@ pub struct Echo {
     pub function_call: bool,
     /// The functions that the client writes in a form of its own, by its names.
     pub forms: BTreeMap<String, ToolForm>,
+    /// What the client awaits of embeddings.
+    pub vectors: Option<Vectors>,
 }
 
 impl Echo {
@@ -206,8 +229,18 @@ impl Echo {
             names: names.back(),
             function_call: conversation.deprecated_functions,
             forms: conversation.tool_forms.clone(),
+            vectors: None,
         }
     }
+}
+
+/// What a client awaits of embeddings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vectors {
+    /// How many; 0: any number.
+    pub count: usize,
+    /// As base64 of little-endian 32-bit floats.
+    pub base64: bool,
 }
 
 /// What the client waits for, which an answer must be.

@@ -3,11 +3,12 @@
 //! **Invariant:** nothing that follows the end or an error counts. Whatever two dialects meet here, what a caller waits for is the same.
 
 use super::framing::{Broken, Framing};
-use super::no_answer::not_text;
+use super::no_answer::{not_text, unreadable};
 use super::{
-    Answer, AnswerContext, AnswerStream, ClientFace, EventReader, EventWriter, Passed, ProviderFace, StreamFacts,
+    Answer, AnswerContext, AnswerStream, Awaited, ClientFace, EventReader, EventWriter, Passed, ProviderFace,
+    StreamFacts, openai_chat,
 };
-use crate::chat::{Begun, Delta, Event, Failure, FailureClass};
+use crate::chat::{Begun, Delta, Embeddings, Event, Failure, FailureClass};
 use crate::failure;
 
 /// Reads a whole answer and writes it for the client.
@@ -21,8 +22,23 @@ pub fn answer(
     context: &AnswerContext,
 ) -> Result<Answer, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| not_text())?;
+    if context.awaited == Awaited::Embeddings {
+        return embeddings(provider.embeddings(text, context)?, context);
+    }
     let answer = provider.answer(text, context)?;
     Ok(Answer { body: Some(client.answer(&answer, context)), usage: answer.usage })
+}
+
+/// Writes embeddings, of which there is one for each input: with fewer, a client would take one text's for another's.
+fn embeddings(embeddings: Embeddings<'_>, context: &AnswerContext) -> Result<Answer, Failure> {
+    let (came, awaited) = (embeddings.vectors.len(), context.echo.vectors.unwrap_or_default());
+    let is_whole = if awaited.count == 0 { came > 0 } else { came == awaited.count };
+    if !is_whole || embeddings.vectors.iter().any(Vec::is_empty) {
+        let message = format!("the provider sent {came} embeddings for {} inputs, or an empty one", awaited.count);
+        return Err(unreadable(&message));
+    }
+    let body = openai_chat::client::embeddings::write(&embeddings, context);
+    Ok(Answer { body: Some(body), usage: embeddings.usage })
 }
 
 /// A streamed answer on its way.

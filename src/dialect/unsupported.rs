@@ -10,6 +10,8 @@
 //! **Invariant:** a dialect refuses each feature of its list, by one of its names, and no other feature (`tests/unsupported.rs`). Nothing
 //! that changes the answer is left out without `drop_params`, and nothing that asks for anything without its name.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::chat::{ApiError, Conversation, ToolChoice};
@@ -113,6 +115,17 @@ impl DroppedFields {
         Ok(())
     }
 
+    /// The members at the top that no neutral form holds, save the dialect's `own`.
+    ///
+    /// # Errors
+    /// As [`Self::semantic`].
+    pub fn others(&mut self, other: &[(Cow<'_, str>, &RawValue)], own: &[&str]) -> Result<(), ApiError> {
+        for (name, value) in other.iter().filter(|(name, _)| !own.contains(&name.as_ref())) {
+            self.field(name, value)?;
+        }
+        Ok(())
+    }
+
     /// The members at the top that no neutral form holds, and the tools that are no functions. A tool that runs at the provider is left
     /// out where the request can do without it: others remain, and it is not the one that must be called. `own`: members at the top that the
     /// dialect has after all.
@@ -120,9 +133,7 @@ impl DroppedFields {
     /// # Errors
     /// As [`Self::semantic`].
     pub fn foreign(&mut self, conversation: &Conversation<'_>, own: &[&str]) -> Result<(), ApiError> {
-        for (name, value) in conversation.other.iter().filter(|(name, _)| !own.contains(&name.as_ref())) {
-            self.field(name, value)?;
-        }
+        self.others(&conversation.other, own)?;
         for tool in &conversation.foreign_tools {
             let is_chosen = match &conversation.tool_choice {
                 Some(ToolChoice::Named(name)) => tool.name.as_ref() == Some(name),
@@ -135,6 +146,12 @@ impl DroppedFields {
             }
         }
         Ok(())
+    }
+
+    /// The names of what was left out of a request that has no members below the top.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        self.names
     }
 
     /// The names of what was left out, those that nobody read last.

@@ -1,11 +1,12 @@
 //! A request for a deployment that speaks another dialect than its client.
 
-use super::defaults;
+use super::{Api, defaults};
 use crate::catalogue;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, is_pattern};
-use crate::dialect::{Encoded, Target, client_face, provider_face};
-use crate::provider::Dialect;
+use crate::dialect::request::Request;
+use crate::dialect::{Encoded, Target, client_face};
+use crate::provider::{Call, Dialect};
 
 /// What clients speak.
 pub(super) const CLIENT: Dialect = Dialect::CLIENT;
@@ -30,12 +31,27 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
 ///
 /// # Errors
 /// Why it cannot be said there.
-pub(super) fn translate(body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
+pub(super) fn translate(api: Api, body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
     match &deployment.defaults {
-        None => provider_face(deployment.provider.dialect).write(&client_face(CLIENT).read(body)?, target),
-        Some(own) => defaults::translated(body, deployment, own, target),
+        None => read(api, body)?.write(target),
+        Some(own) => defaults::translated(api, body, own, target),
     }
+}
+
+/// Reads the client's body.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read(api: Api, body: &[u8]) -> Result<Request<'_>, ApiError> {
+    Request::read(client_face(CLIENT), api.awaited(), body)
+}
+
+/// Whether a deployment's provider has what such a request needs.
+pub(super) fn has_api(deployment: &Deployment, api: Api) -> bool {
+    let call = Call { api, model: &deployment.model, stream: false };
+    let provider = deployment.provider;
+    if is_foreign(deployment) { provider.path_of(call).is_some() } else { (provider.path)(call).is_some() }
 }
 
 /// The parameters that a deployment never sends, if there are any.

@@ -445,6 +445,17 @@ def test_what_chat_is_not_is_refused_by_a_group_of_anthropics_alone(claude):
     assert envoy.asked == []
 
 
+def test_a_completion_is_a_chat_of_one_message(claude):
+    envoy = claude(message("Hi."))
+    got = envoy.client().completions.create(model="m", prompt="Say hi", max_tokens=5)
+    assert (got.object, got.choices[0].text, got.choices[0].finish_reason) == ("text_completion", "Hi.", "stop")
+    [asked] = envoy.asked
+    assert (asked.path, asked.json["messages"][0]["content"][0]["text"]) == ("/v1/messages", "Say hi")
+    with pytest.raises(openai.BadRequestError) as refused:
+        envoy.client().completions.create(model="m", prompt=["a", "b"])
+    assert refused.value.param == "prompt" and len(envoy.asked) == 1
+
+
 def test_deep_nesting_is_no_trap(claude):
     deep = json.loads("[" * 500 + "]" * 500)
     envoy = claude(message("Hi."))

@@ -68,7 +68,7 @@ pub(super) fn encode(
     }
     let encoded = match translated {
         Some(encoded) => encoded,
-        None => translate(flight.body(), deployment, model).map_err(|error| Reply::error(&error))?,
+        None => translate(flight.api, flight.body(), deployment, model).map_err(|error| Reply::error(&error))?,
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))

@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::Api;
 use super::super::foreign::is_foreign;
 use super::{Flight, Report, Stage, Way};
 use crate::chat::Failure;
@@ -80,7 +79,7 @@ impl Flight {
             return false;
         }
         let Some((_, deployment)) = self.deployment(place) else { return false };
-        if self.api == Api::Chat && is_foreign(deployment) {
+        if is_foreign(deployment) {
             return false;
         }
         let usage = self.asks_usage(deployment).then_some(USAGE);

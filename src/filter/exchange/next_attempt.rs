@@ -6,7 +6,6 @@
 //!
 //! **Invariant:** a flight that had somewhere to go still has.
 
-use super::super::Api;
 use super::super::foreign::{is_foreign, translate};
 use super::{Flight, Way};
 use crate::chat::{ApiError, Failure, FailureClass};
@@ -42,14 +41,14 @@ impl Flight {
     /// Translates the request for a place, where that speaks another dialect, and keeps it for the attempt.
     pub(in crate::filter) fn translate(&mut self, place: Place) -> Result<(), ApiError> {
         let is_there = self.translated.as_ref().is_some_and(|(of, _)| *of == place);
-        if is_there || self.is_checked || self.api != Api::Chat {
+        if is_there || self.is_checked {
             return Ok(());
         }
         let Some((candidate, deployment)) = self.deployment(place).filter(|(_, it)| is_foreign(it)) else {
             return Ok(());
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let encoded = translate(self.body(), deployment, model)?;
+        let encoded = translate(self.api, self.body(), deployment, model)?;
         self.translated = Some((place, encoded));
         Ok(())
     }

@@ -66,7 +66,7 @@ impl RequestHeaders {
 
 /// What follows on the path of a deployment's base URL. No plan leads to a deployment that lacks the API.
 fn below(deployment: &Deployment, call: Call<'_>) -> Cow<'static, str> {
-    (deployment.provider.path)(call).unwrap_or_else(|| deployment.provider.chat_path())
+    deployment.provider.path_of(call).unwrap_or_else(|| deployment.provider.chat_path())
 }
 
 /// The headers of a question of our own.

@@ -9,15 +9,16 @@
 use std::cell::OnceCell;
 
 use super::super::defaults;
-use super::super::foreign::{CLIENT, is_foreign, never_sent, target};
+use super::super::foreign::{has_api, is_foreign, never_sent, read, target};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
-use crate::chat::{ApiError, Conversation};
+use crate::chat::ApiError;
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::dialect::Encoded;
 use crate::dialect::body_defaults::without;
+use crate::dialect::request::Request;
 use crate::dialect::scan::{BodyScan, Format, Needs};
 use crate::dialect::unsupported::unsupported;
-use crate::dialect::{Encoded, client_face, provider_face};
 use crate::routing::{Exclusion, LeftOut, Plan};
 
 /// A request, as far as it matters for which dialects can say it.
@@ -26,7 +27,7 @@ pub struct Expressible<'a> {
     api: Api,
     needs: Needs,
     body: &'a [u8],
-    decoded: OnceCell<Result<Conversation<'a>, ApiError>>,
+    decoded: OnceCell<Result<Request<'a>, ApiError>>,
 }
 
 impl<'a> Expressible<'a> {
@@ -39,10 +40,13 @@ impl<'a> Expressible<'a> {
     /// Whether a deployment may be planned with.
     pub(super) fn may_serve(&self, index: DeploymentIndex) -> bool {
         let Some(deployment) = self.config.deployments.get(index) else { return false };
+        if !has_api(deployment, self.api) {
+            return false;
+        }
         if !is_foreign(deployment) {
             return true;
         }
-        if self.api != Api::Chat || self.needs.format == Some(Format::Other) {
+        if self.needs.format == Some(Format::Other) {
             return false;
         }
         if self.body.len() > LARGE {
@@ -59,14 +63,15 @@ impl<'a> Expressible<'a> {
     /// Why it cannot, for the client.
     pub fn check(&self, index: DeploymentIndex) -> Result<(), ApiError> {
         match self.config.deployments.get(index) {
+            Some(deployment) if !has_api(deployment, self.api) => {
+                let message = format!("No deployment of this model serves {}: use chat completions.", self.api.path());
+                Err(invalid(400, "unsupported_endpoint", None, message))
+            }
             Some(deployment) if is_foreign(deployment) => {
                 let target = target(deployment, &deployment.model);
-                let dialect = deployment.provider.dialect;
                 match never_sent(deployment).and_then(|names| without(self.body, names)) {
-                    Some(kept) if self.api == Api::Chat => {
-                        provider_face(dialect).check(&client_face(CLIENT).read(&kept)?, target)
-                    }
-                    _ => provider_face(dialect).check(self.decoded()?, target),
+                    Some(kept) => read(self.api, &kept)?.check(target),
+                    None => self.decoded()?.check(target),
                 }
             }
             _ => Ok(()),
@@ -94,8 +99,8 @@ impl<'a> Expressible<'a> {
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| match &deployment.defaults {
-            None => provider_face(deployment.provider.dialect).write(request, target),
-            Some(own) => defaults::translated(self.body, deployment, own, target),
+            None => request.write(target),
+            Some(own) => defaults::translated(self.api, self.body, own, target),
         });
         encoded.map(Some).inspect_err(|_| {
             let key = |it: &Deployment| {
@@ -107,14 +112,7 @@ impl<'a> Expressible<'a> {
         })
     }
 
-    fn decoded(&self) -> Result<&Conversation<'a>, ApiError> {
-        let decode = || match self.api {
-            Api::Chat => client_face(CLIENT).read(self.body),
-            api => {
-                let message = format!("No deployment of this model serves {}: use chat completions.", api.path());
-                Err(invalid(400, "unsupported_endpoint", None, message))
-            }
-        };
-        self.decoded.get_or_init(decode).as_ref().map_err(Clone::clone)
+    fn decoded(&self) -> Result<&Request<'a>, ApiError> {
+        self.decoded.get_or_init(|| read(self.api, self.body)).as_ref().map_err(Clone::clone)
     }
 }

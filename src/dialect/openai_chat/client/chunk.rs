@@ -291,7 +291,7 @@ impl EventWriter for ChunkWriter {
 }
 
 /// Appends one server-sent event.
-fn data(payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn data(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\n\n");

@@ -5,6 +5,8 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod completions;
+pub mod embeddings;
 pub mod error;
 pub mod read;
 mod tools;
@@ -14,7 +16,7 @@ use super::provider;
 use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Usage, Utterance};
 use crate::dialect::scan::BodyScan;
 use crate::dialect::verbatim::Scanner;
-use crate::dialect::{AnswerContext, ClientFace, EventWriter};
+use crate::dialect::{AnswerContext, Awaited, ClientFace, EventWriter};
 
 /// OpenAI's clients.
 pub struct Client;
@@ -40,11 +42,17 @@ impl ClientFace for Client {
     }
 
     fn answer(&self, answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
-        answer::write(answer, context)
+        match context.awaited {
+            Awaited::Completion => completions::write(answer, context),
+            Awaited::Chat | Awaited::Embeddings => answer::write(answer, context),
+        }
     }
 
     fn writer(&self, context: AnswerContext) -> Box<dyn EventWriter> {
-        Box::new(chunk::ChunkWriter::new(context))
+        match context.awaited {
+            Awaited::Completion => Box::new(completions::Writer::new(context)),
+            Awaited::Chat | Awaited::Embeddings => Box::new(chunk::ChunkWriter::new(context)),
+        }
     }
 
     fn error(&self, error: &ApiError, _: Option<&str>) -> Vec<u8> {

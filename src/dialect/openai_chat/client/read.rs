@@ -72,7 +72,7 @@ fn conversation<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Conv
     Ok(conversation)
 }
 
-fn top<'a, T>(
+pub(super) fn top<'a, T>(
     fields: &mut Object<'a>,
     name: &str,
     read: impl FnOnce(&'a RawValue, Path<'_>) -> Result<T, ApiError>,
@@ -291,7 +291,7 @@ fn output<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<
     })
 }
 
-fn stop<'a>(raw: &'a RawValue, path: Path<'_>) -> Result<Vec<Cow<'a, str>>, ApiError> {
+pub(super) fn stop<'a>(raw: &'a RawValue, path: Path<'_>) -> Result<Vec<Cow<'a, str>>, ApiError> {
     if !raw.get().starts_with('[') {
         return Ok(vec![text(raw, path)?]);
     }
@@ -303,7 +303,7 @@ fn effort(raw: &RawValue, path: Path<'_>) -> Result<Effort, ApiError> {
     Effort::named(&word).ok_or_else(|| wrong_value(path, &word, EFFORTS))
 }
 
-fn include_usage(raw: &RawValue, path: Path<'_>, unread: &mut Unread) -> Result<bool, ApiError> {
+pub(super) fn include_usage(raw: &RawValue, path: Path<'_>, unread: &mut Unread) -> Result<bool, ApiError> {
     object(raw, path, unread, |fields, _| {
         let include = optional(fields, path, "include_usage", boolean)?.unwrap_or_default();
         // `false` is what other providers do anyway: only one pads its chunks.

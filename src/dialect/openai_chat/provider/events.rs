@@ -46,7 +46,7 @@ struct Open {
 impl Reader {
     /// Starts reading.
     pub fn new(context: &AnswerContext) -> Self {
-        let scan = StreamScan::new(context);
+        let scan = StreamScan::of_chat(context);
         Self { scan, begun: false, blocks: 0, open: None, calls: Vec::new(), half: String::new() }
     }
 

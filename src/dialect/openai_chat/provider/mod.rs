@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 
 use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason, Usage};
 use crate::dialect::no_answer::{no_answer, not_text};
-use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
+use crate::dialect::{AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
 use scan::ChunkFacts;
 
@@ -35,7 +35,7 @@ impl ProviderFace for Provider {
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
-        let usage = look_through(body.as_bytes(), context)?;
+        let usage = looked_through(body.as_bytes(), context.provider, Awaited::Chat)?;
         answer::read(body, usage)
     }
 
@@ -49,11 +49,15 @@ impl ProviderFace for Provider {
 /// # Errors
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
 pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
+    looked_through(body, context.provider, context.awaited)
+}
+
+fn looked_through(body: &[u8], provider: &'static str, awaited: Awaited) -> Result<Option<Usage>, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| not_text())?;
-    let Some(shown) = scan::read(text, true, context.awaited) else {
-        return Err(no_answer(context.provider, body, "the provider's answer is not a JSON object"));
+    let Some(shown) = scan::read(text, true, awaited) else {
+        return Err(no_answer(provider, body, "the provider's answer is not a JSON object"));
     };
-    if let Some(failure) = failed(context.provider, &shown, body) {
+    if let Some(failure) = failed(provider, &shown, body) {
         return Err(failure);
     }
     if shown.answer {
@@ -63,7 +67,7 @@ pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Option<Usage
         let message = "the provider's filter withheld the answer";
         return Err(failure::own(FailureClass::ContentPolicy, "content_filter", message));
     }
-    Err(no_answer(context.provider, body, "the provider's answer holds no answer"))
+    Err(no_answer(provider, body, "the provider's answer holds no answer"))
 }
 
 /// The failure that an answer or a chunk is, if it is one.

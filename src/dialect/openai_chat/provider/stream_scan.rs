@@ -48,6 +48,12 @@ impl StreamScan {
         Self { hide_usage, provider, awaited, ..Self::default() }
     }
 
+    /// Starts reading a chat, whatever its client waits for.
+    #[must_use]
+    pub fn of_chat(context: &AnswerContext) -> Self {
+        Self { awaited: Awaited::Chat, ..Self::new(context) }
+    }
+
     fn read(&mut self, frame: &Frame<'_>, data: &[u8]) -> Fate {
         self.begun = true;
         let text = match text(frame, data) {
