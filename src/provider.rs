@@ -9,18 +9,16 @@ use std::borrow::Cow;
 pub use rows::PROVIDERS;
 
 /// A wire format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// OpenAI chat completions, and everything compatible with it.
+    #[default]
     OpenAi,
     /// Anthropic Messages.
     Anthropic,
 }
 
 impl Dialect {
-    /// What clients speak.
-    pub const CLIENT: Self = Self::OpenAi;
-
     /// Whether a parameter that a deployment brings can be said in it.
     #[must_use]
     pub fn takes(self, param: &str) -> bool {
@@ -48,22 +46,52 @@ impl Dialect {
     }
 }
 
-/// An API of OpenAI's that is routed by model.
+/// An API whose requests are routed by model. A client's path names one, and with it the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// `/v1/chat/completions`.
     Chat,
+    /// `/v1/messages`.
+    Messages,
     /// `/v1/completions`.
     Completions,
     /// `/v1/embeddings`.
     Embeddings,
 }
 
+impl Api {
+    /// What its clients speak.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings => Dialect::OpenAi,
+            Self::Messages => Dialect::Anthropic,
+        }
+    }
+
+    /// The same whatever the dialect: each conversation is a chat.
+    #[must_use]
+    pub const fn neutral(self) -> Self {
+        match self {
+            Self::Chat | Self::Messages => Self::Chat,
+            Self::Completions | Self::Embeddings => self,
+        }
+    }
+
+    /// Whether it is a conversation, which can be said in each dialect.
+    #[must_use]
+    pub fn is_chat(self) -> bool {
+        self.neutral() == Self::Chat
+    }
+}
+
 /// What a request's path may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// What is asked of the provider.
+    /// What is asked of the provider, of all conversations [`Api::Chat`].
     pub api: Api,
+    /// The dialect that it is asked in: the provider's, or one that it speaks besides ([`Provider::also`]).
+    pub dialect: Dialect,
     /// The model as the provider names it.
     pub model: &'a str,
     /// Whether a stream is wanted.
@@ -125,8 +153,10 @@ impl Origin {
 pub struct Provider {
     /// LiteLLM's name, the prefix of `litellm_params.model`.
     pub name: &'static str,
-    /// What it speaks.
+    /// What it speaks, unless a deployment says otherwise.
     pub dialect: Dialect,
+    /// What it speaks besides, at the same base URL: requests of these dialects go to it as they came.
+    pub also: &'static [Dialect],
     /// Base URL without a trailing slash; empty: `api_base` must be given.
     pub api_base: &'static str,
     /// Base URLs of its own by which LiteLLM knows it where a model's name does not say who runs it.
@@ -200,7 +230,7 @@ impl Provider {
     /// Where chat requests go, whatever the model.
     #[must_use]
     pub fn chat_path(&self) -> Cow<'static, str> {
-        (self.path)(Call { api: Api::Chat, model: "", stream: false }).unwrap_or_default()
+        (self.path)(Call { api: Api::Chat, dialect: self.dialect, model: "", stream: false }).unwrap_or_default()
     }
 
     /// Everything that LiteLLM looks at besides the entry.

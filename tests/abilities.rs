@@ -7,7 +7,7 @@ mod planning;
 
 use serde_json::{Value, json};
 use signalbox::filter::route::{PlanContext, decide};
-use signalbox::filter::{Api, Flight, Reply, Setup};
+use signalbox::filter::{Api, ErrorReply, Flight, Reply, Setup};
 use signalbox::state::DeploymentView;
 
 /// Groups of one deployment each, with these parameters and facts, and more of the configuration.
@@ -50,7 +50,7 @@ fn with_part(text: &str, part: &str) -> Value {
 fn ask(setup: &Setup, messages: &Value, more: Value, moment: &PlanContext<'_>) -> Result<Flight, Reply> {
     let mut body = json!({"model": "smart", "messages": messages});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    decide(setup, Api::Chat, serde_json::to_vec(&body).unwrap(), moment)
+    decide(setup, Api::Chat, serde_json::to_vec(&body).unwrap(), moment).map_err(ErrorReply::write_for_anyone)
 }
 
 /// The group that comes first, the class, and the cause.

@@ -8,7 +8,7 @@ use golden::assert_any_cut;
 use serde_json::{Value, json};
 use signalbox::chat::ApiError;
 use signalbox::dialect::request::Request;
-use signalbox::dialect::{AnswerContext, Awaited, Encoded, Target, bridge, client_face};
+use signalbox::dialect::{AnswerContext, Awaited, Encoded, Target, bridge, client_face, provider_face};
 use signalbox::provider::{Dialect, by_name};
 
 fn context(awaited: Awaited) -> AnswerContext {
@@ -19,7 +19,10 @@ fn asked(provider: &'static str, awaited: Awaited, body: &Value) -> Result<Encod
     let provider = by_name(provider).unwrap();
     let body = body.to_string();
     let request = Request::read(client_face(Dialect::OpenAi), awaited, body.as_bytes())?;
-    request.write(Target { provider, model: "m", drop_params: true, max_output_tokens: Some(9) })
+    request.write(
+        provider_face(provider.dialect),
+        Target { provider, model: "m", drop_params: true, max_output_tokens: Some(9) },
+    )
 }
 
 fn param(provider: &'static str, awaited: Awaited, body: &Value) -> String {

@@ -21,7 +21,8 @@ fn config() -> RouterConfig {
 
 fn decided(config: RouterConfig, more: &str, moment: &PlanContext<'_>) -> Result<Flight, (Reply, String)> {
     let body = format!(r#"{{"model":"a"{more},"messages":[{{"role":"user","content":"hello there"}}]}}"#);
-    decide(&Setup::new(config).unwrap(), Api::Chat, body.into_bytes(), moment).map_err(|reply| {
+    decide(&Setup::new(config).unwrap(), Api::Chat, body.into_bytes(), moment).map_err(|error| {
+        let reply = error.write_for_anyone();
         let text = String::from_utf8(reply.body.clone()).unwrap();
         (reply, text)
     })

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use signalbox::chat::{Failure, FailureClass, Fault};
 use signalbox::config::model::RetryPolicy;
+use signalbox::provider::Dialect;
 use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next, next_or_again, rule_out};
 use signalbox::routing::strategy::{Figure, Random};
 use signalbox::routing::{By, Candidate, Place, Plan, Purpose, Stage};
@@ -39,6 +40,7 @@ fn stages(sizes: &[usize], retries: u32) -> Plan {
     let candidate = |deployment| Candidate {
         deployment,
         provider: None,
+        is_translated: false,
         model: None,
         window: None,
         figure: Figure::None,
@@ -161,6 +163,7 @@ fn run_by(groups: &[&[&str]]) -> Plan {
     for (stage, names) in plan.stages.iter_mut().zip(groups) {
         for (candidate, name) in stage.candidates.iter_mut().zip(*names) {
             candidate.provider = signalbox::provider::by_name(name);
+            candidate.is_translated = candidate.provider.unwrap().dialect != Dialect::OpenAi;
         }
     }
     plan

@@ -354,7 +354,7 @@ fn a_refusal_says_what_was_chosen() {
     let mut setup = tiers("");
     std::rc::Rc::make_mut(&mut setup.config).deployments.iter_mut().for_each(|deployment| deployment.blocked = true);
     let reply = decide(&setup, Api::Chat, body(&[("user", EASY)], json!({})), &PlanContext::default()).unwrap_err();
-    assert_eq!(reply.status, 503);
+    assert_eq!(reply.error.status, 503);
     assert!(reply.headers.contains(&("x-signalbox-tier", "SIMPLE".to_owned())), "{:?}", reply.headers);
 }
 
@@ -379,7 +379,9 @@ fn an_explained_choice_is_the_same_choice() {
         for text in [EASY, HARD, REASONING, CODE, TRANSLATE, " "] {
             let body = body(&[("user", EASY), ("assistant", "hi"), ("user", text)], json!({"max_tokens": 99_999}));
             let head = signalbox::dialect::scan::BodyScan::read(&body).unwrap();
-            let of = |explain| route_model(&setup, &head, &body, &PlanContext::default(), &|_| true, explain).unwrap();
+            let of = |explain| {
+                route_model(&setup, Api::Chat, &head, &body, &PlanContext::default(), &|_| true, explain).unwrap()
+            };
             let (plain, explained) = (of(false), of(true));
             assert_eq!((plain.choice, plain.target), (explained.choice, explained.target));
             assert!(plain.reasons.is_none() && explained.reasons.is_some());

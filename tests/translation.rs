@@ -12,7 +12,9 @@ use memory::Memory;
 use signalbox::config::compile;
 use signalbox::config::tree::Node;
 use signalbox::filter::route::{self, PlanContext};
-use signalbox::filter::{Api, Asked, Attempt, Edit, Flight, HeaderMap, Link, Reply, Setup, Verdict, Worker};
+use signalbox::filter::{
+    Api, Asked, Attempt, Edit, ErrorReply, Flight, HeaderMap, Link, Reply, Setup, Verdict, Worker,
+};
 
 const OPEN: &str = r#"{"model_name": "open", "litellm_params": {"model": "openai/a", "api_base": "http://h/v1"}}"#;
 const CLAUDE: &str = r#"{"model_name": "claude", "litellm_params": {"model": "anthropic/claude-haiku-4-5"}}"#;
@@ -42,6 +44,7 @@ fn setup(deployments: &[&str], fallbacks: &str) -> Rc<Setup> {
 fn decide(setup: &Setup, model: &str, members: &str) -> Result<Flight, Reply> {
     let body = format!(r#"{{"model":"{model}",{members}}}"#).into_bytes();
     route::decide(setup, Api::Chat, body, &PlanContext { now_ms: 1_000, ..PlanContext::default() })
+        .map_err(ErrorReply::write_for_anyone)
 }
 
 /// The groups of a plan, in order.

@@ -12,7 +12,9 @@ use memory::Memory;
 use signalbox::chat::FailureClass;
 use signalbox::config::compile::compile_json;
 use signalbox::filter::route::{PlanContext, decide};
-use signalbox::filter::{Api, Asked, Attempt, Flight, HeaderMap, Reply, Report, Setup, SharedFlight, Verdict, Worker};
+use signalbox::filter::{
+    Api, Asked, Attempt, ErrorReply, Flight, HeaderMap, Reply, Report, Setup, SharedFlight, Verdict, Worker,
+};
 use signalbox::state::Outcome;
 
 const GROUPS: &str = r#"
@@ -34,6 +36,7 @@ const CHAINS: &str = r#""fallbacks": [{"a": ["b"]}], "context_window_fallbacks":
 fn decided(config: &Setup, more: &str) -> Result<Flight, Reply> {
     let body = format!(r#"{{"model":"a",{more},"messages":[{{"role":"user","content":"hello"}}]}}"#);
     decide(config, Api::Chat, body.into_bytes(), &PlanContext { now_ms: 1_000, ..PlanContext::default() })
+        .map_err(ErrorReply::write_for_anyone)
 }
 
 fn text(reply: &Reply) -> String {

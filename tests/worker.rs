@@ -54,7 +54,7 @@ impl Traffic {
         let body = br#"{"model":"main","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
         let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
         let flight = self.workers[n].depart(&self.store, &self.configs[n], asked);
-        let flight = flight.unwrap_or_else(|reply| panic!("`other` has room for all: {}", reply.status));
+        let flight = flight.unwrap_or_else(|reply| panic!("`other` has room for all: {}", reply.error.status));
         self.running.push((n, flight, None));
     }
 

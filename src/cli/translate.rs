@@ -14,7 +14,7 @@ use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
     AnswerContext, AnswerStream, Awaited, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, Vectors, bridge,
-    client_face, openai_chat,
+    client_face, openai_chat, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, PROVIDERS, Provider};
@@ -212,7 +212,7 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
             let request = Request::read(client, awaited, body)?;
             let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
             let drop_params = args.drop_params;
-            request.write(Target { provider, model, drop_params, max_output_tokens })
+            request.write(provider_face(provider.dialect), Target { provider, model, drop_params, max_output_tokens })
         }
     }
 }

@@ -105,8 +105,10 @@ pub trait ClientFace: Sync {
     /// What stands in front of the id of an answer for which the provider gave none.
     fn id_prefix(&self) -> &'static str;
 
-    /// The response header in which this dialect's clients look for the request's id.
-    fn request_id_header(&self) -> &'static str;
+    /// The response header that says the same request's id as the body of an error, where the dialect has one there.
+    fn error_id_header(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The side of a dialect that providers speak.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::openai_chat::client::{completions, embeddings};
-use super::{Awaited, ClientFace, Encoded, Target, Vectors, provider_face};
+use super::{Awaited, ClientFace, Encoded, ProviderFace, Target, Vectors};
 use crate::chat::{ApiError, Conversation, EmbeddingsRequest, Inputs};
 
 /// One request.
@@ -36,8 +36,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// An [`ApiError`] of status 400 that names what the dialect cannot say.
-    pub fn write(&self, target: Target<'_>) -> Result<Encoded, ApiError> {
-        let face = provider_face(target.provider.dialect);
+    pub fn write(&self, face: &dyn ProviderFace, target: Target<'_>) -> Result<Encoded, ApiError> {
         match self {
             Self::Conversation(conversation) => face.write(conversation, target),
             Self::Embeddings(request) => {
@@ -52,10 +51,10 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn check(&self, target: Target<'_>) -> Result<(), ApiError> {
+    pub fn check(&self, face: &dyn ProviderFace, target: Target<'_>) -> Result<(), ApiError> {
         match self {
-            Self::Conversation(conversation) => provider_face(target.provider.dialect).check(conversation, target),
-            Self::Embeddings(_) => self.write(target).map(drop),
+            Self::Conversation(conversation) => face.check(conversation, target),
+            Self::Embeddings(_) => self.write(face, target).map(drop),
         }
     }
 }

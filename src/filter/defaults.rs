@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use super::Api;
 use super::foreign::read;
 use crate::chat::ApiError;
-use crate::config::model::Defaults;
+use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{Brought, completed, overlaid, without_inside};
-use crate::dialect::{Encoded, Target};
+use crate::dialect::{Encoded, Target, provider_face};
 
 /// The body in the provider's own dialect, which is the client's, and the names of what is left out.
 pub(super) fn with_defaults<'a>(
@@ -47,8 +47,14 @@ fn with_members<'a>(
 ///
 /// # Errors
 /// Why the client's request cannot be said there.
-pub(super) fn translated(api: Api, body: &[u8], defaults: &Defaults, target: Target<'_>) -> Result<Encoded, ApiError> {
-    let translate = |body: &[u8]| read(api, body)?.write(target);
+pub(super) fn translated(
+    api: Api,
+    body: &[u8],
+    deployment: &Deployment,
+    defaults: &Defaults,
+    target: Target<'_>,
+) -> Result<Encoded, ApiError> {
+    let translate = |body: &[u8]| read(api, body)?.write(provider_face(deployment.dialect), target);
     let none = Map::new();
     let filled = |defaults: &Defaults| with_members(body, defaults, &|name| api.takes(name), &none);
     let (whole, left_out) = filled(defaults);

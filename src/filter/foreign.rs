@@ -5,15 +5,12 @@ use crate::catalogue;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, is_pattern};
 use crate::dialect::request::Request;
-use crate::dialect::{Encoded, Target, client_face};
+use crate::dialect::{Encoded, Target, client_face, provider_face};
 use crate::provider::{Call, Dialect};
 
-/// What clients speak.
-pub(super) const CLIENT: Dialect = Dialect::CLIENT;
-
-/// Whether a deployment speaks another dialect than clients do.
-pub(super) fn is_foreign(deployment: &Deployment) -> bool {
-    deployment.provider.dialect != CLIENT
+/// Whether a client's request is translated for a deployment.
+pub(super) fn is_foreign(deployment: &Deployment, client: Dialect) -> bool {
+    deployment.speaks(client) != client
 }
 
 /// What a deployment's dialect needs to know of it.
@@ -27,15 +24,15 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
     Target { provider: deployment.provider, model, drop_params: deployment.drop_params, max_output_tokens }
 }
 
-/// The client's body in a foreign deployment's dialect.
+/// The body of a client that asks this API, in a foreign deployment's dialect.
 ///
 /// # Errors
 /// Why it cannot be said there.
 pub(super) fn translate(api: Api, body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
     match &deployment.defaults {
-        None => read(api, body)?.write(target),
-        Some(own) => defaults::translated(api, body, own, target),
+        None => read(api, body)?.write(provider_face(deployment.dialect), target),
+        Some(own) => defaults::translated(api, body, deployment, own, target),
     }
 }
 
@@ -44,14 +41,16 @@ pub(super) fn translate(api: Api, body: &[u8], deployment: &Deployment, model: &
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read(api: Api, body: &[u8]) -> Result<Request<'_>, ApiError> {
-    Request::read(client_face(CLIENT), api.awaited(), body)
+    Request::read(client_face(api.dialect()), api.awaited(), body)
 }
 
 /// Whether a deployment's provider has what such a request needs.
 pub(super) fn has_api(deployment: &Deployment, api: Api) -> bool {
-    let call = Call { api, model: &deployment.model, stream: false };
+    let client = api.dialect();
+    let dialect = deployment.speaks(client);
+    let call = Call { api: api.neutral(), dialect, model: &deployment.model, stream: false };
     let provider = deployment.provider;
-    if is_foreign(deployment) { provider.path_of(call).is_some() } else { (provider.path)(call).is_some() }
+    if dialect == client { (provider.path)(call).is_some() } else { provider.path_of(call).is_some() }
 }
 
 /// The parameters that a deployment never sends, if there are any.

@@ -131,9 +131,9 @@ impl Effects {
         Self { list: vec![Effect::Reply(reply)], flow: Flow::Pause }
     }
 
-    /// The answer to a client whose request's worker cannot be had now.
+    /// The answer to a client of whose request nothing is known, or whose worker cannot be had now.
     pub fn busy() -> Self {
-        Self::reply(not_ready())
+        Self::reply(not_ready().write_for_anyone())
     }
 
     pub(super) fn push(&mut self, effect: Effect) {

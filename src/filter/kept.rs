@@ -8,10 +8,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::http::{ERROR_HEADER, Reply};
+use super::http::{ERROR_HEADER, ErrorReply};
 use super::{Setup, Worker};
 use crate::chat::ApiError;
-use crate::dialect::openai_chat::client::error;
 
 /// A body larger than this is kept by Envoy alone, which has it anyway, and is read again for each attempt. For a smaller one, asking
 /// Envoy would cost more than keeping it.
@@ -96,12 +95,10 @@ pub(super) fn overloaded_headers() -> Vec<(&'static str, String)> {
     vec![(ERROR_HEADER, OVERLOADED.to_owned()), ("retry-after", RETRY_AFTER_S.to_owned())]
 }
 
-/// The same as a whole reply.
+/// Both.
 #[must_use]
-pub fn refusal() -> Reply {
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    headers.extend(overloaded_headers());
-    Reply { status: 503, headers, body: error::body(&overloaded()) }
+pub fn refusal() -> ErrorReply {
+    ErrorReply::failure(overloaded(), overloaded_headers())
 }
 
 #[cfg(test)]

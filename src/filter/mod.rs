@@ -74,7 +74,7 @@ pub use exchange::{
     AttemptResult, Flight, Link, RELAY, RELAY_LIMIT_HEADER, RELAY_SAYS_HEADER, RELAY_TO_HEADER, Report, SharedFlight,
 };
 pub use host::{Buffer, Effect, Effects, Event, Flow, Host, Map};
-pub use http::{Api, HeaderChanges, HeaderMap, OutgoingHeaders, Reply, RequestHeaders};
+pub use http::{Api, ErrorReply, HeaderChanges, HeaderMap, OutgoingHeaders, Reply, RequestHeaders};
 pub use metrics::{Change, MetricUpdate};
 pub use route::RouteFilter;
 pub use setup::Setup;

@@ -10,7 +10,6 @@
 use std::collections::HashMap;
 
 use super::Worker;
-use super::foreign::CLIENT;
 use super::http::{HeaderMap, OutgoingHeaders, of_probe};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
@@ -43,11 +42,11 @@ impl Probe {
     pub fn new(config: &RouterConfig, index: DeploymentIndex) -> Option<Self> {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
-        let request = client_face(CLIENT).read(question).ok()?;
+        let request = client_face(Api::Chat.dialect()).read(question).ok()?;
         let model = (deployment.provider.full_name)(Api::Chat, &deployment.model);
         let target =
             Target { provider: deployment.provider, model: &model, drop_params: true, max_output_tokens: None };
-        let body = provider_face(deployment.provider.dialect).write(&request, target).ok()?.body;
+        let body = provider_face(deployment.dialect).write(&request, target).ok()?.body;
         let headers = of_probe(deployment, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })

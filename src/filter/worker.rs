@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::Setup;
 use super::exchange::{AttemptResult, Flight, Flights, Refused, Report, SharedFlight};
 use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
-use super::http::{Api, HeaderMap, Reply};
+use super::http::{Api, ErrorReply, HeaderMap, Reply};
 use super::kept::Kept;
 use super::metrics::{Decisions, Gauges, MetricUpdate};
 use super::news::{Accounts, rests};
@@ -122,6 +122,11 @@ impl Worker {
         self.gauges.buffered(self.buffered.tell(store, self.kept.total_kib(), now_ms));
     }
 
+    /// Any number.
+    pub(super) fn chance(&self) -> u64 {
+        self.random.clone().next()
+    }
+
     /// Now, Unix milliseconds, up to a tick ago.
     #[must_use]
     pub const fn now_ms(&self) -> u64 {
@@ -143,8 +148,13 @@ impl Worker {
     /// Reads a body, plans its flight and keeps it.
     ///
     /// # Errors
-    /// The refusal, in OpenAI's shape.
-    pub fn depart(&mut self, store: &dyn StateStore, setup: &Setup, asked: Asked<'_>) -> Result<SharedFlight, Reply> {
+    /// The refusal.
+    pub fn depart(
+        &mut self,
+        store: &dyn StateStore,
+        setup: &Setup,
+        asked: Asked<'_>,
+    ) -> Result<SharedFlight, ErrorReply> {
         let Asked { api, body, header } = asked;
         let said = |name: Option<&str>| name.map(header).unwrap_or_default();
         let tags = said(setup.router.tag_filtering.then_some("x-litellm-tags"));

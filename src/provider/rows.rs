@@ -10,7 +10,7 @@ use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Provid
 
 fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match call.api {
-        Api::Chat => "/chat/completions",
+        Api::Chat | Api::Messages => "/chat/completions",
         Api::Completions => "/completions",
         Api::Embeddings => "/embeddings",
     }))
@@ -34,6 +34,7 @@ pub const fn compatible(
     Provider {
         name,
         dialect: Dialect::OpenAi,
+        also: &[],
         api_base,
         known_at: &[],
         path: of_openai,
@@ -86,6 +87,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         name: "anthropic",
         dialect: Dialect::Anthropic,
+        also: &[],
         api_base: "https://api.anthropic.com",
         known_at: &[],
         path: of_anthropic,

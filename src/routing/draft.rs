@@ -118,12 +118,14 @@ impl<'a> Draft<'a> {
 
     fn stage(&self, link: &Link<'_>, purpose: Purpose, from: GroupIndex, ranked: &[Ranked]) -> Stage {
         let Resolved { group, captures, .. } = &link.resolved;
+        let client = self.inputs.ask.client;
         let candidate = |it: &Ranked| {
             let deployment = self.config.deployments.get(it.deployment);
             let model = deployment.map(|deployment| deployment.model.as_str()).unwrap_or_default();
             Candidate {
                 deployment: it.deployment,
                 provider: deployment.map(|deployment| deployment.provider),
+                is_translated: deployment.is_some_and(|it| it.speaks(client) != client),
                 model: resolve::upstream_model(model, captures, link.name),
                 window: deployment.and_then(facts::window),
                 figure: it.figure,

@@ -209,7 +209,7 @@ impl Here<'_> {
     /// level or a later one.
     fn another_provider(&self, may_retry: bool) -> Option<Place> {
         let here = self.plan.candidate(self.place)?;
-        if !self.rules.another_provider || !self.failure.is_unexplained() || !here.is_translated() {
+        if !self.rules.another_provider || !self.failure.is_unexplained() || !here.is_translated {
             return None;
         }
         let leads = |place: &Place| {

@@ -4,6 +4,7 @@
 
 use super::estimate::Prompt;
 use crate::config::model::{DeploymentIndex, GroupIndex, StandIns};
+use crate::provider::Dialect;
 use crate::state::DeploymentView;
 
 /// What a plan depends on besides the configuration.
@@ -83,6 +84,8 @@ impl Default for Whether<'_> {
 /// What a request needs of a deployment.
 #[derive(Default)]
 pub struct Ask<'a> {
+    /// What its client speaks.
+    pub client: Dialect,
     /// How long the prompt is.
     pub prompt: Prompt<'a>,
     /// It holds images.

@@ -7,7 +7,7 @@ use super::exclusion::{Exclusion, LeftOut};
 use super::resolve::By;
 use super::strategy::Figure;
 use crate::config::model::{DeploymentIndex, GroupIndex, RetryPolicy};
-use crate::provider::{Dialect, Provider};
+use crate::provider::Provider;
 
 /// One deployment that may serve, and the name of the model there.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Candidate {
     pub deployment: DeploymentIndex,
     /// Who runs it.
     pub provider: Option<&'static Provider>,
+    /// The client's request is translated for it, so that a refusal may be of what we made of it.
+    pub is_translated: bool,
     /// The model's name where it is not the deployment's own (wildcards).
     pub model: Option<String>,
     /// The longest prompt it takes, in tokens, where that is known.
@@ -26,14 +28,6 @@ pub struct Candidate {
     pub rests_until_ms: Option<u64>,
     /// It is not to be asked in this request any more: a failure told that it could not serve it, or a limit of it binds.
     pub ruled_out: bool,
-}
-
-impl Candidate {
-    /// Whether the client's request is translated for it, so that a refusal may be of what we made of it.
-    #[must_use]
-    pub fn is_translated(&self) -> bool {
-        self.provider.is_some_and(|provider| provider.dialect != Dialect::CLIENT)
-    }
 }
 
 /// What leads to a stage.

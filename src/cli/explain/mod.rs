@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use signalbox::chat::ApiError;
 use signalbox::config::model::{DeploymentIndex, RouterConfig};
+use signalbox::dialect::client_face;
 use signalbox::dialect::scan::BodyScan;
 use signalbox::filter::route::{self, Expressible, PlanContext, TIER_HEADER, apply_params, route_model};
 use signalbox::filter::{Api, Reply, Setup};
@@ -121,19 +122,21 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         ..PlanContext::default()
     };
     let expressible = Expressible::new(config, api, &head, &body);
-    let chosen = route_model(setup, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
+    let chosen = route_model(setup, api, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| apply_params(config, chosen, &head, &body));
     let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
     let head = BodyScan::read(body).map_err(unreadable)?;
     let expressible = Expressible::new(config, api, &head, body);
     let may_serve = |index| expressible.check(index).is_ok();
-    let (explanation, firsts) = route::consider(config, &head, body, &moment, chosen.as_ref(), &may_serve, |inputs| {
-        let explanation = explain(config, inputs);
-        (explanation, firsts(config, inputs, args.draws))
-    });
+    let (explanation, firsts) =
+        route::consider(config, api, &head, body, &moment, chosen.as_ref(), &may_serve, |inputs| {
+            let explanation = explain(config, inputs);
+            (explanation, firsts(config, inputs, args.draws))
+        });
     let answer = |why: &Refusal| {
         let inexpressible = expressible.why(why.left_out());
-        route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS)
+        let refusal = route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS);
+        refusal.write(client_face(api.dialect()), 0)
     };
     let refused = explanation.decision.as_ref().err().map(answer);
     let report =

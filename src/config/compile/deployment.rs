@@ -10,6 +10,7 @@ use super::{budgets, defaults, endpoint, infer, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
+use crate::provider::Dialect;
 
 /// Reads an entry; its id is given by the caller. `None` where it lacks what it cannot do without.
 pub(super) fn read<'a>(
@@ -45,6 +46,7 @@ pub(super) fn read<'a>(
         id: String::new(),
         group,
         provider: named.map_or(crate::provider::PROVIDERS.first()?, |(provider, _)| provider),
+        dialect: named.map_or(Dialect::default(), |(provider, _)| provider.dialect),
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         key,

@@ -2,7 +2,7 @@
 
 use super::{AllowedFails, Budget, Defaults, ExtraHeader, GroupIndex};
 use crate::catalogue::ModelFacts;
-use crate::provider::Provider;
+use crate::provider::{Dialect, Provider};
 
 /// One place that can serve a model: one Envoy cluster of the same name.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Deployment {
     pub group: GroupIndex,
     /// Who runs the API.
     pub provider: &'static Provider,
+    /// What is spoken there: its provider's dialect, or the one of its model.
+    pub dialect: Dialect,
     /// The model as the provider names it (`litellm_params.model` without the provider). May hold `*`, filled from the
     /// wildcard of the group's name.
     pub model: String,
@@ -63,6 +65,13 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// What a request of a client's dialect is sent in: in that, where it is spoken there too; else it is translated.
+    #[must_use]
+    pub fn speaks(&self, client: Dialect) -> Dialect {
+        let is_usual = self.dialect == self.provider.dialect;
+        if is_usual && self.provider.also.contains(&client) { client } else { self.dialect }
+    }
+
     /// The Envoy cluster by which the gateway asks on its own account (`signalbox.health_check`); no id has a slash.
     #[must_use]
     pub fn probe_cluster(&self) -> String {

@@ -4,20 +4,18 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-use super::super::foreign::CLIENT;
 use super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;
-use crate::dialect::openai_chat::client::error;
-use crate::dialect::{AnswerStream, Passed, bridge};
+use crate::dialect::{AnswerStream, Bridge, Passed};
 use crate::failure::api_error;
 use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
 
 impl Attempt {
     pub(super) fn whole(&mut self, bytes: &[u8], ends: bool) -> Verdict {
         if !ends {
-            if self.dialect != CLIENT {
+            if let Bridge::Translated(..) = self.bridge {
                 return self.failed(unreadable("the answer is larger than signalbox.max_response_bytes"));
             }
             self.phase = Phase::Passing;
@@ -25,7 +23,7 @@ impl Attempt {
             self.serve(None);
             return verdict;
         }
-        match bridge(CLIENT, self.dialect).answer(bytes, &self.context()) {
+        match self.bridge.answer(bytes, &self.context()) {
             Ok(answer) => {
                 let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 self.serve(answer.usage);
@@ -62,10 +60,10 @@ impl Attempt {
         }
         if is_document == Some(true) {
             // Asked for a stream, answered with a document: an error in disguise, or nothing a stream's reader can use.
-            let disguised = bridge(CLIENT, self.dialect).answer(&begun, &self.context()).err();
+            let disguised = self.bridge.answer(&begun, &self.context()).err();
             return self.failed(disguised.unwrap_or_else(|| unreadable("a stream was asked for, a document came")));
         }
-        self.streamed(bridge(CLIENT, self.dialect).stream(self.context()), Vec::new(), &begun, ends, is_all)
+        self.streamed(self.bridge.stream(self.context()), Vec::new(), &begun, ends, is_all)
     }
 
     /// More of a stream that is held. `verbatim`: what lies in Envoy's buffer is all that came of it.
@@ -129,7 +127,7 @@ impl Attempt {
         let mut failure = stream.facts().failure.clone();
         if failure.is_none() && !ends && !stream.facts().done && self.is_overdue() {
             let overdue = self.overdue();
-            out.extend_from_slice(&error::event(&api_error(&overdue)));
+            out.extend_from_slice(&self.bridge.client().error_event(&api_error(&overdue)));
             failure = Some(overdue);
         }
         let edit = match (keep, out.is_empty()) {

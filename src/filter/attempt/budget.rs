@@ -1,9 +1,8 @@
 //! What a try keeps of its answer, and what becomes of it where the worker's budget is used up: it ends, and no deployment is blamed.
 
-use super::super::kept::{overloaded, overloaded_headers};
-use super::verdict::{Commit, Edit, Verdict};
+use super::super::kept::{self, overloaded};
+use super::verdict::{Edit, Verdict};
 use super::{Attempt, OF_REPLACED_BODY, Phase};
-use crate::dialect::openai_chat::client::error;
 
 impl Attempt {
     /// Counts what is kept after a step. Where that is too much, what the step said is replaced by the try's end.
@@ -22,7 +21,7 @@ impl Attempt {
             Verdict::Hold | Verdict::Pass(..) => self.refused(),
             Verdict::Continue(edit) => {
                 self.give_up();
-                let event = error::event(&overloaded());
+                let event = self.bridge.client().error_event(&overloaded());
                 Verdict::Continue(match edit {
                     Edit::Append(bytes) => Edit::Append([bytes, event].concat()),
                     Edit::Whole(bytes) => Edit::Whole([bytes, event].concat()),
@@ -39,14 +38,9 @@ impl Attempt {
         let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         flight.stop();
         flight.commit();
-        let error = overloaded();
-        let body = error::body(&error);
-        let mut set = flight.answer_headers();
-        set.extend(overloaded_headers());
-        set.push((":status", error.status.to_string()));
-        set.push(("content-type", "application/json".to_owned()));
-        set.push(("content-length", body.len().to_string()));
-        Verdict::Pass(Commit { set, remove: OF_REPLACED_BODY }, Edit::Whole(body))
+        let mut error = kept::refusal();
+        error.headers.extend(flight.answer_headers());
+        Verdict::of_error(flight.written(error), OF_REPLACED_BODY)
     }
 
     /// Nothing more is read. That there was no room is not the deployment's fault.

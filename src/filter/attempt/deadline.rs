@@ -6,14 +6,12 @@
 //! **Invariant:** a stream that was let go and then falls silent is cut off, never ended: a client that reads to its end gets an
 //! error. (An error event can be sent only with bytes that come: outside of a callback for a body, the host takes none.)
 
-use super::super::foreign::CLIENT;
-use super::super::http::Reply;
+use super::super::http::ErrorReply;
 use super::answer::{is_document, unreadable};
 use super::verdict::{Edit, Verdict};
 use super::{Attempt, MARGIN_MS, Phase, Way};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;
-use crate::dialect::bridge;
 
 /// How long the body of an error may hang before the error is judged by what there is of it, in milliseconds.
 const ERROR_BODY_MS: u64 = 1_500;
@@ -224,7 +222,7 @@ impl Attempt {
         }
         flight.commit();
         let (error, cause) = flight.final_error();
-        Verdict::Reply(Reply::failure(&error, flight.error_headers(now_ms, cause)))
+        Verdict::Reply(flight.written(ErrorReply::failure(error, flight.error_headers(now_ms, cause))))
     }
 
     /// A committed stream ends without an end.
@@ -252,7 +250,7 @@ impl Attempt {
         }
         let Phase::Held(stream, held) = &mut self.phase else { return None };
         let held = std::mem::take(held);
-        let stream = stream.take().unwrap_or_else(|| bridge(CLIENT, self.dialect).stream(self.context()));
+        let stream = stream.take().unwrap_or_else(|| self.bridge.stream(self.context()));
         self.phase = Phase::Flowing(stream, held);
         Some(self.commit(Edit::Keep))
     }

@@ -4,13 +4,12 @@
 
 use super::super::defaults;
 use super::super::exchange::USAGE;
-use super::super::foreign::{is_foreign, translate};
-use super::super::{Api, Flight, Reply};
+use super::super::foreign::translate;
+use super::super::{Api, ErrorReply, Flight};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{with_usage_asked, without};
 use crate::dialect::openai_chat;
-use crate::dialect::scan::BodyScan;
 use crate::dialect::verbatim::splice;
 use crate::dialect::{Echo, Encoded};
 
@@ -29,10 +28,10 @@ pub(super) fn encode(
     deployment: &Deployment,
     model: &str,
     translated: Option<Encoded>,
-) -> Result<(Edit, usize, Apart), Reply> {
-    let full_name = (deployment.provider.full_name)(flight.api, model);
+) -> Result<(Edit, usize, Apart), ErrorReply> {
+    let full_name = (deployment.provider.full_name)(flight.api.neutral(), model);
     let model = full_name.as_ref();
-    if !is_foreign(deployment) {
+    if !flight.is_foreign(deployment) {
         if let Some(own) = &deployment.defaults {
             return with_defaults(flight, deployment, own, model);
         }
@@ -51,9 +50,7 @@ pub(super) fn encode(
         let asking = has_place.then(|| with_usage_asked(suited.as_deref().unwrap_or(given)));
         let changed = asking.or(suited).or(reduced);
         let (body, model_span) = match &changed {
-            Some(changed) => {
-                (changed.as_slice(), BodyScan::read(changed).map_err(|error| Reply::error(&error))?.model_span)
-            }
+            Some(changed) => (changed.as_slice(), flight.client().scan(changed)?.model_span),
             None => (flight.body(), flight.model_span.clone()),
         };
         let (end, mut prefix) = splice(body, model_span, model, ask_usage && !has_place);
@@ -68,7 +65,7 @@ pub(super) fn encode(
     }
     let encoded = match translated {
         Some(encoded) => encoded,
-        None => translate(flight.api, flight.body(), deployment, model).map_err(|error| Reply::error(&error))?,
+        None => translate(flight.api, flight.body(), deployment, model)?,
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
@@ -86,7 +83,7 @@ fn with_defaults(
     deployment: &Deployment,
     own: &Defaults,
     model: &str,
-) -> Result<(Edit, usize, Apart), Reply> {
+) -> Result<(Edit, usize, Apart), ErrorReply> {
     let takes = |name: &str| flight.api.takes(name) && (flight.stream || name != USAGE);
     let (mut body, mut dropped) = defaults::with_defaults(flight.body(), own, &takes);
     let withheld = flight.withheld(deployment);
@@ -101,7 +98,7 @@ fn with_defaults(
     if flight.asks_usage(deployment) {
         body = with_usage_asked(&body).into();
     }
-    let span = BodyScan::read(&body).map_err(|error| Reply::error(&error))?.model_span;
+    let span = flight.client().scan(&body)?.model_span;
     let (end, mut whole) = splice(&body, span, model, false);
     whole.extend_from_slice(body.get(end..).unwrap_or_default());
     let length = whole.len();

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use super::super::exchange::RELAY_FLIGHT_HEADER;
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
 use super::super::properties;
-use super::super::route::not_ready;
 use super::super::{Flight, RETRY_HEADER};
 use super::super::{SharedFlight, Worker};
 use super::Attempt;
@@ -96,7 +95,7 @@ impl Context {
         let flight = id.and_then(|id| worker.flight(id));
         let is_own =
             flight.is_some_and(|flight| flight.try_borrow().is_ok_and(|flight| flight.is_relayed_to(&self.cluster)));
-        if is_own { Effects::none() } else { Effects::reply(not_ready()) }
+        if is_own { Effects::none() } else { Effects::busy() }
     }
 
     /// Begins the attempt, while the head of the request is still held.

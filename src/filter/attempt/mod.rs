@@ -17,17 +17,14 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
-use super::foreign::CLIENT;
-use super::http::{HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
+use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
 use super::kept::Kept;
 use super::route::not_ready;
 use super::{Flight, Link};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::RouterConfig;
-use crate::dialect::openai_chat::client::error;
-use crate::dialect::{AnswerContext, AnswerStream, Echo};
+use crate::dialect::{AnswerContext, AnswerStream, Bridge, Echo, bridge};
 use crate::failure::{self, ErrorAnswer};
-use crate::provider::Dialect;
 use crate::routing::Place;
 use crate::routing::auto::Choice;
 use answer::unreadable;
@@ -69,7 +66,8 @@ pub struct Attempt {
     number: usize,
     /// Where in the plan it was sent.
     place: Place,
-    dialect: Dialect,
+    /// How its client and its deployment meet.
+    bridge: Bridge,
     phase: Phase,
     /// Its times. The flight has a copy for as long as this attempt is open, since the flight ends attempts that are gone.
     clock: Clock,
@@ -95,7 +93,9 @@ impl Attempt {
         cluster: Option<&str>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(Self, Outgoing), Reply> {
-        let Ok(mut this) = flight.try_borrow_mut() else { return Err(not_ready()) };
+        let Ok(mut this) = flight.try_borrow_mut() else {
+            return Err(not_ready().write_for_anyone());
+        };
         // The first try follows the decision at once.
         let now_ms = if this.is_untried() && !this.is_timed() { this.started_ms } else { now_ms() };
         let (next, way) = this.taken(cluster);
@@ -116,13 +116,14 @@ impl Attempt {
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
         let (body, length, apart) = match encode(&this, deployment, model, translated) {
             Ok(encoded) => encoded,
-            Err(mut reply) => {
-                reply.headers.extend(this.choice.iter().flat_map(Choice::headers));
+            Err(mut error) => {
+                error.headers.extend(this.choice.iter().flat_map(Choice::headers));
                 this.finish(false);
-                return Err(reply);
+                return Err(this.written(error));
             }
         };
-        let dialect = deployment.provider.dialect;
+        let client = this.api.dialect();
+        let bridge = bridge(client, deployment.speaks(client));
         let relayed = if way == Way::Direct { Vec::new() } else { exchange::to_relay(&this, deployment, way) };
         let mut headers = this.header_changes(place, length, way);
         headers.extend(relayed);
@@ -134,7 +135,7 @@ impl Attempt {
             is_timed: this.is_timed(),
             number,
             place,
-            dialect,
+            bridge,
             phase: Phase::Head,
             clock,
             limits,
@@ -208,24 +209,24 @@ impl Attempt {
         }
     }
 
-    /// What the answer needs to know of its request. Made when it is read; OpenAI's dialect, whose answers pass as they are, needs next to
-    /// nothing.
+    /// What the answer needs to know of its request. Made when it is read; where answers pass as they are, next to nothing.
     fn context(&self) -> AnswerContext {
         let Some(flight) = self.seen() else { return AnswerContext::default() };
         let place = flight.deployment(self.place);
         let provider = place.map_or("", |(_, deployment)| deployment.provider.name);
-        if self.dialect == CLIENT {
+        if let Bridge::Verbatim(_) = self.bridge {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
             let awaited = flight.api.awaited();
             return AnswerContext { provider, hide_usage, awaited, ..AnswerContext::default() };
         }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
+        let prefix = self.bridge.client().id_prefix();
         AnswerContext {
             provider,
             awaited: flight.api.awaited(),
             model: model.cloned().unwrap_or_default(),
             now_s: self.clock.started_ms / 1000,
-            fallback_id: format!("chatcmpl-{:x}{:x}", self.clock.started_ms, flight.cursor().chance()),
+            fallback_id: format!("{prefix}{:x}{:x}", self.clock.started_ms, flight.cursor().chance()),
             include_usage: place.is_some_and(|(_, deployment)| flight.shows_usage(deployment)),
             hide_usage: false,
             thinking_blocks: true,
@@ -369,12 +370,7 @@ impl Attempt {
         }
         flight.commit();
         let (error, cause) = flight.final_error();
-        let body = error::body(&error);
-        let mut set = flight.answer_headers();
-        set.extend(flight.failure_headers(cause));
-        set.push((":status", error.status.to_string()));
-        set.push(("content-type", "application/json".to_owned()));
-        set.push(("content-length", body.len().to_string()));
-        Verdict::Pass(Commit { set, remove: OF_FAILURE }, Edit::Whole(body))
+        let headers = [flight.answer_headers(), flight.failure_headers(cause)].concat();
+        Verdict::of_error(flight.written(ErrorReply::failure(error, headers)), OF_FAILURE)
     }
 }

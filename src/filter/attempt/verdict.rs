@@ -43,6 +43,16 @@ pub enum Verdict {
     CutOff,
 }
 
+impl Verdict {
+    /// An error takes the place of an answer of which nothing was let go. `remove`: what must not pass of that one's headers.
+    pub(super) fn of_error(reply: Reply, remove: &'static [&'static str]) -> Self {
+        let Reply { status, headers: mut set, body } = reply;
+        set.push((":status", status.to_string()));
+        set.push(("content-length", body.len().to_string()));
+        Self::Pass(Commit { set, remove }, Edit::Whole(body))
+    }
+}
+
 /// The changes to the head that goes to the client. The provider's headers stay where they are: setting ours one by one costs
 /// less than carrying all of them over and back.
 #[derive(Debug)]

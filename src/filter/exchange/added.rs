@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::foreign::is_foreign;
 use super::{Flight, Report, Stage, Way};
 use crate::chat::Failure;
 use crate::config::model::Deployment;
@@ -79,7 +78,7 @@ impl Flight {
             return false;
         }
         let Some((_, deployment)) = self.deployment(place) else { return false };
-        if is_foreign(deployment) {
+        if self.is_foreign(deployment) {
             return false;
         }
         let usage = self.asks_usage(deployment).then_some(USAGE);

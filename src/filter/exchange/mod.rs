@@ -48,7 +48,7 @@ pub use timeouts::Way;
 pub(super) use timeouts::{Limits, MARGIN_MS, Times, times};
 
 use super::Api;
-use super::http::{HeaderChanges, Reply, RequestHeaders};
+use super::http::{ErrorReply, HeaderChanges, Reply, RequestHeaders};
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex};
@@ -243,7 +243,8 @@ impl Flight {
         let Some((candidate, deployment)) = self.cursor.deployment(&self.request, place) else { return Vec::new() };
         let (api, stream) = (self.request.api, self.request.stream);
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let call = Call { api, model: &(deployment.provider.full_name)(api, model), stream };
+        let (api, dialect) = (api.neutral(), deployment.speaks(api.dialect()));
+        let call = Call { api, dialect, model: &(deployment.provider.full_name)(api, model), stream };
         self.headers.changes(deployment, call, length, way == Way::Direct)
     }
 
@@ -338,7 +339,12 @@ impl Flight {
         }
         self.commit();
         let (error, failure) = self.final_error();
-        Reply::failure(&error, self.error_headers(now_ms, failure))
+        self.written(ErrorReply::failure(error, self.error_headers(now_ms, failure)))
+    }
+
+    /// An error, written for its client.
+    pub(super) fn written(&self, error: ErrorReply) -> Reply {
+        error.write(self.client(), self.cursor.chance())
     }
 
     /// The client's stream is over. An attempt that is still open was abandoned by the client, or, where `reset`, lost by the

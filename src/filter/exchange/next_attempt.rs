@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** a flight that had somewhere to go still has.
 
-use super::super::foreign::{is_foreign, translate};
+use super::super::foreign::translate;
 use super::{Flight, Way};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex};
@@ -44,7 +44,7 @@ impl Flight {
         if is_there || self.is_checked {
             return Ok(());
         }
-        let Some((candidate, deployment)) = self.deployment(place).filter(|(_, it)| is_foreign(it)) else {
+        let Some((candidate, deployment)) = self.deployment(place).filter(|(_, it)| self.is_foreign(it)) else {
             return Ok(());
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);

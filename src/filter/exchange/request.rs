@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::Api;
+use super::super::foreign::is_foreign;
 use crate::chat::{Failure, FailureClass};
-use crate::config::model::RouterConfig;
+use crate::config::model::{Deployment, RouterConfig};
+use crate::dialect::{ClientFace, client_face};
 use crate::routing::auto::Choice;
 use crate::routing::failover::Rules;
 
@@ -52,6 +54,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// What its client speaks.
+    #[must_use]
+    pub fn client(&self) -> &'static dyn ClientFace {
+        client_face(self.api.dialect())
+    }
+
+    /// Whether it is translated for a deployment.
+    pub(in crate::filter) fn is_foreign(&self, deployment: &Deployment) -> bool {
+        is_foreign(deployment, self.api.dialect())
+    }
+
     /// What failover depends on.
     pub(super) fn rules(&self) -> Rules {
         Rules::of(&self.config.signalbox)

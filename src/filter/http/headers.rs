@@ -72,7 +72,7 @@ fn below(deployment: &Deployment, call: Call<'_>) -> Cow<'static, str> {
 /// The headers of a question of our own.
 pub(in crate::filter) fn of_probe(deployment: &Deployment, length: usize) -> OutgoingHeaders {
     let Endpoint { tls, path, .. } = &deployment.endpoint;
-    let call = Call { api: Api::Chat, model: &deployment.model, stream: false };
+    let call = Call { api: Api::Chat, dialect: deployment.dialect, model: &deployment.model, stream: false };
     let path = [path.as_str(), &*below(deployment, call)].concat();
     let fixed = |name: &'static str, value: &'static str| (name.into(), value.as_bytes().into());
     let mut headers: OutgoingHeaders = vec![
@@ -101,7 +101,7 @@ mod tests {
             {"model_name": "m", "litellm_params": {"model": "anthropic/c"}}]}"#;
         let config = compile_json(config).unwrap();
         let [plain, other, claude] = config.deployments.as_slice() else { panic!() };
-        let of = |api| Call { api, model: "x", stream: false };
+        let of = |api: Api| Call { api, dialect: api.dialect(), model: "x", stream: false };
         let mut headers = RequestHeaders {
             path: Some("/v1/chat/completions".to_owned()),
             length: Some(7),

@@ -14,7 +14,7 @@ impl Api {
     /// What its answers must hold.
     pub(in crate::filter) const fn awaited(self) -> Awaited {
         match self {
-            Self::Chat => Awaited::Chat,
+            Self::Chat | Self::Messages => Awaited::Chat,
             Self::Completions => Awaited::Completion,
             Self::Embeddings => Awaited::Embeddings,
         }
@@ -25,6 +25,7 @@ impl Api {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
+            Self::Messages => "/messages",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
         }
@@ -54,7 +55,9 @@ impl Api {
             "chat_template_kwargs",
             "cache_control",
         ];
+        const OF_MESSAGES: &[&str] = &["temperature", "top_p", "top_k", "max_tokens", "thinking", "cache_control"];
         match self {
+            Self::Messages => OF_MESSAGES.contains(&param),
             Self::Chat => !OF_EMBEDDINGS.contains(&param),
             Self::Completions => !OF_EMBEDDINGS.contains(&param) && !OF_CHAT.contains(&param),
             Self::Embeddings => OF_EMBEDDINGS.contains(&param) || param == "user",
@@ -82,6 +85,7 @@ pub(in crate::filter) fn asked(path: &str) -> Asked<'_> {
     match path.trim_end_matches('/') {
         "completions" => Asked::Api(Api::Completions),
         "embeddings" => Asked::Api(Api::Embeddings),
+        "messages" => Asked::Api(Api::Messages),
         "models" => Asked::Models,
         other if below(other, "chat") == Some("completions") => Asked::Api(Api::Chat),
         _ => Asked::Nothing,

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** what waiting mends is a 429 with the time that is really left, and everything else is none.
 
-use super::reply::{Reply, invalid, unknown_model};
+use super::reply::{ErrorReply, invalid, unknown_model};
 use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
 use crate::routing::{Exclusion, Refusal};
@@ -22,9 +22,9 @@ pub fn refusal(
     refusal: &Refusal,
     inexpressible: Option<&ApiError>,
     now_ms: u64,
-) -> Reply {
-    let Refusal::NoneMayServe { why, .. } = refusal else { return Reply::error(&unknown_model(config, asked)) };
-    let mut reply = Reply::error(&match inexpressible {
+) -> ErrorReply {
+    let Refusal::NoneMayServe { why, .. } = refusal else { return unknown_model(config, asked).into() };
+    let mut reply = ErrorReply::from(match inexpressible {
         Some(error) if *why == Exclusion::CannotExpress => error.clone(),
         _ => error(*why, &asked.chars().take(100).collect::<String>()),
     });
@@ -34,7 +34,7 @@ pub fn refusal(
         if wait_s >= LONG_WAIT_MS / 1000 {
             return reply.without_retry();
         }
-    } else if reply.status >= 500 {
+    } else if reply.error.status >= 500 {
         return reply.without_retry();
     }
     reply
@@ -99,9 +99,8 @@ mod tests {
         let told = |why| {
             let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, left_out: Vec::new() };
             let reply = refusal(config.as_ref().unwrap(), "m", &refusal_of, None, 1_000);
-            let error: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
             let wait = reply.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.clone());
-            (reply.status, error["error"]["code"].as_str().unwrap().to_owned(), wait)
+            (reply.error.status, reply.error.code.unwrap(), wait)
         };
         let is = |status: u16, code: &str, wait: Option<&str>| (status, code.to_owned(), wait.map(str::to_owned));
         let window = Exclusion::ContextWindow { estimate: 9, limit: 8 };

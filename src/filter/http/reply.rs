@@ -1,4 +1,6 @@
-//! Answers the filter gives itself: refusals and the model list, in OpenAI's shapes.
+//! Answers the filter gives itself: errors, and the model list.
+//!
+//! Where an error is found nobody has to know in which words its client reads it: it is an [`ErrorReply`] until it goes out.
 
 use serde_json::json;
 
@@ -6,7 +8,8 @@ use super::headers::OutgoingHeaders;
 use super::paths::decoded;
 use crate::chat::ApiError;
 use crate::config::model::{RouterConfig, is_pattern};
-use crate::dialect::openai_chat::client::error;
+use crate::dialect::{ClientFace, client_face};
+use crate::provider::Dialect;
 
 /// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
 pub(in crate::filter) const ERROR_HEADER: &str = "x-signalbox-error";
@@ -27,13 +30,31 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
-    /// A refusal of our own, in OpenAI's shape. Its code stands in a header too, and so in the access log. What time mends (a limit, a
-    /// gateway that starts) may be tried again; what is wrong with the request may not.
-    #[must_use]
-    pub fn error(error: &ApiError) -> Self {
+/// An error that is yet to be written for its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorReply {
+    /// What is wrong.
+    pub error: ApiError,
+    /// Headers besides the length and the type.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// A refusal of our own. What time mends (a limit, a gateway that starts) may be tried again; what is wrong with the request may not.
+impl From<ApiError> for ErrorReply {
+    fn from(error: ApiError) -> Self {
         let is_lasting = !matches!(error.status, 408 | 409 | 429 | 500..);
         Self::failure(error, is_lasting.then(no_retry).into_iter().collect())
+    }
+}
+
+impl ErrorReply {
+    /// An error, with what is told of the failure behind it. Its code stands in a header too, and so in the access log.
+    #[must_use]
+    pub fn failure(error: ApiError, mut headers: Vec<(&'static str, String)>) -> Self {
+        if headers.iter().all(|(name, _)| *name != ERROR_HEADER) {
+            headers.push((ERROR_HEADER, error.code.clone().unwrap_or_else(|| error.kind.to_owned())));
+        }
+        Self { error, headers }
     }
 
     /// Says that trying again is pointless.
@@ -43,17 +64,26 @@ impl Reply {
         self
     }
 
-    /// An error in OpenAI's shape, with what is told of the failure behind it.
+    /// Writes it for a client of which nothing is known.
     #[must_use]
-    pub fn failure(error: &ApiError, told: Vec<(&'static str, String)>) -> Self {
-        let mut headers = vec![("content-type", "application/json".to_owned())];
-        headers.extend(told);
-        if headers.iter().all(|(name, _)| *name != ERROR_HEADER) {
-            headers.push((ERROR_HEADER, error.code.clone().unwrap_or_else(|| error.kind.to_owned())));
-        }
-        Self { status: error.status, headers, body: error::body(error) }
+    pub fn write_for_anyone(self) -> Reply {
+        self.write(client_face(Dialect::default()), 0)
     }
 
+    /// Writes it in a client's dialect. `id`: what the client may ask about the request by, where its dialect says such a thing.
+    #[must_use]
+    pub fn write(self, client: &dyn ClientFace, id: u64) -> Reply {
+        let Self { error, headers: told } = self;
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        headers.extend(told);
+        let id = client.error_id_header().map(|name| (name, format!("req_{id:016x}")));
+        let body = client.error(&error, id.as_ref().map(|(_, id)| id.as_str()));
+        headers.extend(id);
+        Reply { status: error.status, headers, body }
+    }
+}
+
+impl Reply {
     /// All headers, the status and the length among them, for an answer that takes the place of another.
     #[must_use]
     pub fn all_headers(&self) -> OutgoingHeaders {
@@ -90,14 +120,17 @@ pub(in crate::filter) fn models(config: &RouterConfig) -> Reply {
 }
 
 /// `/v1/models/ID`, the name as it stands in the path: SDKs encode it, people do not, and a name may itself look encoded.
-pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str) -> Reply {
+///
+/// # Errors
+/// Nothing of that name is listed.
+pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str) -> Result<Reply, ApiError> {
     let name = decoded(part);
     let named = |name: &str| listed(config).find(|(id, _)| *id == name);
     let found = named(&name).or_else(|| named(part));
-    found.map_or_else(|| Reply::error(&unknown_model(config, &name)), |(id, owner)| Reply::json(&model(id, owner)))
+    found.map(|(id, owner)| Reply::json(&model(id, owner))).ok_or_else(|| unknown_model(config, &name))
 }
 
-/// OpenAI's refusal of a model it does not know, with the names that are known.
+/// The refusal of a model that is not known, with the names that are.
 pub(in crate::filter) fn unknown_model(config: &RouterConfig, asked: &str) -> ApiError {
     let known: Vec<&str> = listed(config).map(|(id, _)| id).take(10).collect();
     let asked: String = asked.chars().take(100).collect();

@@ -1,6 +1,6 @@
 //! Admitting a request: by its head, before its body is read. And the refusals that need no plan.
 
-use super::super::http::{Api, Asked, Reply, asked, invalid, models, one_model};
+use super::super::http::{Api, Asked, ErrorReply, Reply, asked, invalid, models, one_model};
 use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
 
@@ -22,6 +22,8 @@ pub enum Admission {
     Await(Api),
     /// It is answered at once.
     Reply(Reply),
+    /// It is refused, in the words of the API that it asks, or else of the first one.
+    Refuse(ErrorReply, Api),
 }
 
 /// Admits a request by its head.
@@ -31,28 +33,33 @@ pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
     let reads = matches!(head.method, "GET" | "HEAD");
     let api = match asked(head.path) {
         Asked::Models if reads => return Admission::Reply(models(config)),
-        Asked::Model(id) if reads => return Admission::Reply(one_model(config, id)),
+        Asked::Model(id) if reads => {
+            return match one_model(config, id) {
+                Ok(reply) => Admission::Reply(reply),
+                Err(unknown) => Admission::Refuse(unknown.into(), Api::Chat),
+            };
+        }
         Asked::Api(api) if head.method == "POST" => api,
-        Asked::Nothing => return refuse(404, "not_found", unknown_path(head.path)),
-        Asked::Api(_) => return not_allowed(head.method, "POST"),
-        Asked::Models | Asked::Model(_) => return not_allowed(head.method, "GET, HEAD"),
+        Asked::Nothing => return refuse(Api::Chat, 404, "not_found", unknown_path(head.path)),
+        Asked::Api(api) => return not_allowed(api, head.method, "POST"),
+        Asked::Models | Asked::Model(_) => return not_allowed(Api::Chat, head.method, "GET, HEAD"),
     };
     if head.ends {
-        return refuse(400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
+        return refuse(api, 400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
     }
     Admission::Await(api)
 }
 
-fn refuse(status: u16, code: &str, message: String) -> Admission {
-    Admission::Reply(Reply::error(&invalid(status, code, None, message)))
+fn refuse(api: Api, status: u16, code: &str, message: String) -> Admission {
+    Admission::Refuse(invalid(status, code, None, message).into(), api)
 }
 
-fn not_allowed(method: &str, allowed: &str) -> Admission {
+fn not_allowed(api: Api, method: &str, allowed: &str) -> Admission {
     let method: String = method.chars().take(20).collect();
     let message = format!("Method {method} is not allowed here: use {allowed}.");
-    let mut reply = Reply::error(&invalid(405, "method_not_allowed", None, message));
+    let mut reply = ErrorReply::from(invalid(405, "method_not_allowed", None, message));
     reply.headers.push(("allow", allowed.to_owned()));
-    Admission::Reply(reply)
+    Admission::Refuse(reply, api)
 }
 
 fn unknown_path(path: &str) -> String {
@@ -64,24 +71,22 @@ fn unknown_path(path: &str) -> String {
 
 /// The refusal of a body that is no JSON because it is compressed. Looked for only where reading failed.
 #[must_use]
-pub fn compressed(encoding: Option<&str>) -> Option<Reply> {
+pub fn compressed(encoding: Option<&str>) -> Option<ErrorReply> {
     encoding.filter(|encoding| !matches!(encoding.trim(), "" | "identity"))?;
     let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
-    Some(Reply::error(&invalid(415, "unsupported_content_encoding", None, message.to_owned())))
+    Some(invalid(415, "unsupported_content_encoding", None, message.to_owned()).into())
 }
 
 /// The refusal of a body that is larger than `signalbox.max_request_bytes`.
 #[must_use]
-pub fn too_large(limit: u64) -> Reply {
+pub fn too_large(limit: u64) -> ErrorReply {
     let message = format!("The request body is larger than {limit} bytes, the limit of this gateway.");
-    Reply::error(&invalid(413, "request_too_large", None, message))
+    invalid(413, "request_too_large", None, message).into()
 }
 
 /// The answer while there is no configuration, or the one a request was planned in is gone: worth trying again.
 #[must_use]
-pub fn not_ready() -> Reply {
+pub fn not_ready() -> ErrorReply {
     let message = "The gateway is starting again. Try again in a moment.".to_owned();
-    let error =
-        ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message };
-    Reply::error(&error)
+    ApiError { status: 503, kind: "server_error", code: Some("not_ready".to_owned()), param: None, message }.into()
 }

@@ -14,11 +14,11 @@ use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
-use crate::dialect::Encoded;
 use crate::dialect::body_defaults::without;
 use crate::dialect::request::Request;
 use crate::dialect::scan::{BodyScan, Format, Needs};
 use crate::dialect::unsupported::unsupported;
+use crate::dialect::{Encoded, provider_face};
 use crate::routing::{Exclusion, LeftOut, Plan};
 
 /// A request, as far as it matters for which dialects can say it.
@@ -43,7 +43,7 @@ impl<'a> Expressible<'a> {
         if !has_api(deployment, self.api) {
             return false;
         }
-        if !is_foreign(deployment) {
+        if !self.is_foreign(deployment) {
             return true;
         }
         if self.needs.format == Some(Format::Other) {
@@ -52,7 +52,7 @@ impl<'a> Expressible<'a> {
         if self.body.len() > LARGE {
             return self.check(index).is_ok();
         }
-        let lacks = || unsupported(deployment.provider.dialect).iter().any(|feature| self.needs.has(*feature));
+        let lacks = || unsupported(deployment.dialect).iter().any(|feature| self.needs.has(*feature));
         // What the deployment never sends needs no equivalent.
         deployment.drop_params || !lacks() || (never_sent(deployment).is_some() && self.check(index).is_ok())
     }
@@ -67,11 +67,11 @@ impl<'a> Expressible<'a> {
                 let message = format!("No deployment of this model serves {}: use chat completions.", self.api.path());
                 Err(invalid(400, "unsupported_endpoint", None, message))
             }
-            Some(deployment) if is_foreign(deployment) => {
-                let target = target(deployment, &deployment.model);
+            Some(deployment) if self.is_foreign(deployment) => {
+                let (face, target) = (provider_face(deployment.dialect), target(deployment, &deployment.model));
                 match never_sent(deployment).and_then(|names| without(self.body, names)) {
-                    Some(kept) => read(self.api, &kept)?.check(target),
-                    None => self.decoded()?.check(target),
+                    Some(kept) => read(self.api, &kept)?.check(face, target),
+                    None => self.decoded()?.check(face, target),
                 }
             }
             _ => Ok(()),
@@ -91,7 +91,8 @@ impl<'a> Expressible<'a> {
     /// Why it cannot be said there. Then that one is added to `excluded`, and with it each that would refuse it alike.
     pub(super) fn first(&self, plan: &Plan, excluded: &mut Vec<DeploymentIndex>) -> Result<Option<Encoded>, ApiError> {
         let Some(candidate) = plan.candidates().next() else { return Ok(None) };
-        let Some(deployment) = self.config.deployments.get(candidate.deployment).filter(|it| is_foreign(it)) else {
+        let Some(deployment) = self.config.deployments.get(candidate.deployment).filter(|it| self.is_foreign(it))
+        else {
             return Ok(None);
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
@@ -99,14 +100,14 @@ impl<'a> Expressible<'a> {
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
         let encoded = decoded.and_then(|request| match &deployment.defaults {
-            None => request.write(target),
-            Some(own) => defaults::translated(self.api, self.body, own, target),
+            None => request.write(provider_face(deployment.dialect), target),
+            Some(own) => defaults::translated(self.api, self.body, deployment, own, target),
         });
         encoded.map(Some).inspect_err(|_| {
             let key = |it: &Deployment| {
-                (it.provider.dialect, it.model.clone(), it.drop_params, never_sent(it).map(<[String]>::to_vec))
+                (it.dialect, it.model.clone(), it.drop_params, never_sent(it).map(<[String]>::to_vec))
             };
-            let alike = |it: &Deployment| key(it) == key(deployment) || (is_broken && is_foreign(it));
+            let alike = |it: &Deployment| self.is_foreign(it) && (is_broken || key(it) == key(deployment));
             let all = self.config.deployments.iter().enumerate().filter(|(_, it)| alike(it));
             excluded.extend(all.map(|(index, _)| index));
         })
@@ -114,5 +115,9 @@ impl<'a> Expressible<'a> {
 
     fn decoded(&self) -> Result<&Request<'a>, ApiError> {
         self.decoded.get_or_init(|| read(self.api, self.body)).as_ref().map_err(Clone::clone)
+    }
+
+    fn is_foreign(&self, deployment: &Deployment) -> bool {
+        is_foreign(deployment, self.api.dialect())
     }
 }

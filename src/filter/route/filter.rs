@@ -9,8 +9,9 @@ use super::super::http::RequestHeaders;
 use super::super::kept::{self, Kept};
 use super::super::properties;
 use super::super::worker::{Asked, Worker};
-use super::super::{Api, Edit, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
+use super::super::{Api, Edit, ErrorReply, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 use super::admit::{self, Admission, HttpHead};
+use crate::dialect::client_face;
 
 /// One request of a client.
 pub struct RouteFilter {
@@ -67,6 +68,7 @@ impl RouteFilter {
         let path = self.known_path.as_ref().map_or_else(|| header(":path"), ToString::to_string);
         match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends }) {
             Admission::Reply(reply) => Effects::reply(reply),
+            Admission::Refuse(error, api) => refuse(error, api, worker),
             Admission::Await(api) => {
                 self.pending = Some((api, 0));
                 self.headers.path = Some(path);
@@ -80,11 +82,11 @@ impl RouteFilter {
         let limit = self.setup.signalbox.max_request_bytes;
         if length as u64 > limit {
             // Still pending: Envoy may have prepared an answer of its own, which then goes out in place of this one.
-            return Effects::reply(admit::too_large(limit));
+            return refuse(admit::too_large(limit), api, worker);
         }
         let coming = self.coming.get_or_insert_with(|| worker.coming());
         if !worker.has_room(&self.setup, coming, length, ends) {
-            return Effects::reply(kept::refusal());
+            return refuse(kept::refusal(), api, worker);
         }
         self.pending = (!ends).then_some((api, length));
         if !ends {
@@ -92,13 +94,13 @@ impl RouteFilter {
         }
         let body = host::body(host, Buffer::Request, length);
         self.headers.length = self.known_path.is_some().then_some(length);
-        self.depart(api, body, worker, host).unwrap_or_else(|reply| {
+        self.depart(api, body, worker, host).unwrap_or_else(|error| {
             let encoding = host.header(Map::Request, "content-encoding");
-            Effects::reply(admit::compressed(encoding.as_deref()).unwrap_or(reply))
+            refuse(admit::compressed(encoding.as_deref()).unwrap_or(error), api, worker)
         })
     }
 
-    fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, Reply> {
+    fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, ErrorReply> {
         let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
         let shared = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
         let Ok(mut flight) = shared.try_borrow_mut() else { return Err(admit::not_ready()) };
@@ -127,10 +129,13 @@ impl RouteFilter {
                 reply
             }
             // Envoy's buffer was full before the filter was asked.
-            None if self.pending.take().is_some() && host::status(host, Map::Response) == Some(413) => {
-                admit::too_large(self.setup.signalbox.max_request_bytes)
-            }
-            _ => return effects,
+            None => match self.pending.take() {
+                Some((api, _)) if host::status(host, Map::Response) == Some(413) => {
+                    written(admit::too_large(self.setup.signalbox.max_request_bytes), api, worker)
+                }
+                _ => return effects,
+            },
+            Some(_) => return effects,
         };
         if ends {
             // Envoy's answer has no body to replace.
@@ -157,4 +162,14 @@ impl RouteFilter {
         worker.land(host, id);
         effects
     }
+}
+
+/// Writes an error for a client of this API.
+fn written(error: ErrorReply, api: Api, worker: &Worker) -> Reply {
+    error.write(client_face(api.dialect()), worker.chance())
+}
+
+/// Answers with it.
+fn refuse(error: ErrorReply, api: Api, worker: &Worker) -> Effects {
+    Effects::reply(written(error, api, worker))
 }

@@ -7,7 +7,7 @@
 //! **Invariant:** a mock failure needs the configuration's leave: else any client could send its requests past the model that it asks for.
 
 use super::super::Flight;
-use super::super::http::{Reply, invalid};
+use super::super::http::{ErrorReply, invalid};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::Settings;
 use crate::dialect::scan::MockFailure;
@@ -16,13 +16,13 @@ use crate::dialect::scan::MockFailure;
 ///
 /// # Errors
 /// A 400 that says how to allow it.
-pub(super) fn admit(mock: Option<MockFailure>, settings: &Settings) -> Result<Option<MockFailure>, Reply> {
+pub(super) fn admit(mock: Option<MockFailure>, settings: &Settings) -> Result<Option<MockFailure>, ErrorReply> {
     let Some(refused) = mock.filter(|_| !settings.mock_testing) else { return Ok(mock) };
     let member = member(refused);
     let message = format!(
         "`{member}` is not allowed here. To allow rehearsals, set `signalbox: {{mock_testing: true}}` in the configuration of the gateway."
     );
-    Err(Reply::error(&invalid(400, "mock_testing_not_allowed", Some(member), message)))
+    Err(invalid(400, "mock_testing_not_allowed", Some(member), message).into())
 }
 
 const fn member(mock: MockFailure) -> &'static str {
@@ -48,10 +48,10 @@ fn failure(mock: MockFailure) -> Failure {
 ///
 /// # Errors
 /// The mock failure, where nothing does.
-pub(super) fn inject(mut flight: Flight, mock: MockFailure) -> Result<Flight, Reply> {
+pub(super) fn inject(mut flight: Flight, mock: MockFailure) -> Result<Flight, ErrorReply> {
     if flight.mock(failure(mock), mock != MockFailure::RateLimit) {
         return Ok(flight);
     }
     let (error, cause) = flight.final_error();
-    Err(Reply::failure(&error, flight.failure_headers(cause)))
+    Err(ErrorReply::failure(error, flight.failure_headers(cause)))
 }

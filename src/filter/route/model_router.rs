@@ -8,12 +8,12 @@ use crate::chat::Transcript;
 use crate::config::complexity::MaxTokens;
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, RouterKind};
 use crate::dialect::body_defaults::{Filled, TokenCap, filled};
-use crate::dialect::openai_chat::client::transcript::{newest, whole};
+use crate::dialect::client_face;
 use crate::dialect::scan::BodyScan;
 use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
 use crate::routing::could_serve;
 
-use super::super::Setup;
+use super::super::{Api, Setup};
 use super::plan::{PlanContext, requirements};
 
 /// The header in which a client may ask for a tier. Only where a router allows it does it get past Envoy's listener.
@@ -24,6 +24,7 @@ pub const TIER_HEADER: &str = "x-signalbox-tier";
 #[must_use]
 pub fn route_model<'c>(
     setup: &'c Setup,
+    api: Api,
     head: &BodyScan<'_>,
     body: &[u8],
     moment: &PlanContext<'_>,
@@ -37,10 +38,10 @@ pub fn route_model<'c>(
     let codex = by_tier && is_codex(&(moment.header)("user-agent"));
     let conversation = match judge.reads(router, wish) {
         Reads::Nothing => Transcript::default(),
-        Reads::Newest => newest(head, |turn| judge.is_ask(turn, codex)),
-        Reads::All => whole(head),
+        Reads::Newest => client_face(api.dialect()).transcript(head, Some(&mut |turn| judge.is_ask(turn, codex))),
+        Reads::All => client_face(api.dialect()).transcript(head, None),
     };
-    requirements(&setup.config, head, body, moment, |ask| {
+    requirements(&setup.config, api, head, body, moment, |ask| {
         let could_serve = |group| could_serve(&setup.config, group, &ask, may_serve);
         let given = Given {
             conversation: &conversation,

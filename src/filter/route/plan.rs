@@ -5,15 +5,15 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
-use super::super::http::{Reply, refusal};
+use super::super::http::{ErrorReply, refusal};
 use super::super::kept::LARGE;
 use super::super::{Api, Setup};
 use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
 use crate::config::model::{DeploymentIndex, RouterConfig};
-use crate::dialect::Encoded;
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
+use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
 use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
@@ -60,11 +60,12 @@ impl Default for PlanContext<'_> {
 /// Reads a body and plans its flight.
 ///
 /// # Errors
-/// The refusal, in OpenAI's shape.
-pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, Reply> {
-    let head = BodyScan::read(&body).map_err(|error| Reply::error(&error))?;
-    if api == Api::Chat {
-        head.require_messages().map_err(|error| Reply::error(&error))?;
+/// The refusal.
+pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
+    let client = client_face(api.dialect());
+    let head = client.scan(&body)?;
+    if api.is_chat() {
+        head.require_messages()?;
     }
     let mock = mock_failure::admit(head.mock_failure, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
@@ -73,12 +74,12 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<
         let known = excluded.len();
         let expressible = Expressible::new(&setup.config, api, &head, &body);
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
-        let chosen = route_model(setup, &head, &body, context, &may_serve, false);
+        let chosen = route_model(setup, api, &head, &body, context, &may_serve, false);
         let fitted = chosen.as_ref().and_then(|chosen| apply_params(&setup.config, chosen, &head, &body));
         let planned = match &fitted {
             None => planned(&setup.config, api, &head, &body, context, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
-                let head = BodyScan::read(&fitted.body).map_err(|error| Reply::error(&error))?;
+                let head = client.scan(&fitted.body)?;
                 planned(&setup.config, api, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
             }
         };
@@ -144,10 +145,10 @@ fn planned(
     context: &PlanContext<'_>,
     chosen: Option<&Chosen<'_>>,
     excluded: &mut Vec<DeploymentIndex>,
-) -> Result<Planned, Reply> {
+) -> Result<Planned, ErrorReply> {
     let stripped = head.has_gateway_params().then(|| strip_gateway_params(body));
     let model_span = match &stripped {
-        Some(body) => BodyScan::read(body).map_err(|error| Reply::error(&error))?.model_span,
+        Some(body) => client_face(api.dialect()).scan(body)?.model_span,
         None => head.model_span.clone(),
     };
     let choice = chosen.map(|chosen| chosen.choice);
@@ -156,7 +157,7 @@ fn planned(
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
         let decision =
-            consider(config, head, body, context, chosen, &may_serve, |inputs| routing::plan(config, inputs));
+            consider(config, api, head, body, context, chosen, &may_serve, |inputs| routing::plan(config, inputs));
         let plan = decision.map_err(|why| {
             let inexpressible = refused.take().or_else(|| expressible.why(why.left_out()));
             let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), context.now_ms);
@@ -186,8 +187,10 @@ fn planned(
 }
 
 /// Decides about a request: all that a decision depends on is put together here, for requests and for explanations alike.
+#[expect(clippy::too_many_arguments, reason = "all that a decision depends on")]
 pub fn consider<T>(
     config: &RouterConfig,
+    api: Api,
     head: &BodyScan<'_>,
     body: &[u8],
     context: &PlanContext<'_>,
@@ -218,12 +221,13 @@ pub fn consider<T>(
             seed: context.seed,
         })
     };
-    requirements(config, head, body, context, considered)
+    requirements(config, api, head, body, context, considered)
 }
 
 /// Looks at what a request needs of a deployment.
 pub(in crate::filter) fn requirements<T>(
     config: &RouterConfig,
+    api: Api,
     head: &BodyScan<'_>,
     body: &[u8],
     context: &PlanContext<'_>,
@@ -235,6 +239,7 @@ pub(in crate::filter) fn requirements<T>(
     let parts: OnceCell<Parts> = OnceCell::new();
     let parts = || *parts.get_or_init(|| head.parts());
     look(Ask {
+        client: api.dialect(),
         prompt: Prompt::of(body),
         images: Whether::Ask(&|| parts().image),
         audio: Whether::Ask(&|| parts().audio),

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** nobody is a last resort twice, so attempts end.
 
-use super::super::{Candidate, Place, Plan, Purpose, Stage};
+use super::super::{Place, Plan, Purpose, Stage};
 use super::{Another, Conduct, Group, Here, MAX_RETRIES, Next, Rules, conduct, next};
 use crate::chat::{Failure, FailureClass};
 
@@ -48,7 +48,7 @@ pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules)
     }
     let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
     let provider = |place: Place| plan.candidate(place).and_then(|candidate| candidate.provider);
-    let is_ours = failure.is_unexplained() && plan.candidate(place).is_some_and(Candidate::is_translated);
+    let is_ours = failure.is_unexplained() && plan.candidate(place).is_some_and(|candidate| candidate.is_translated);
     let is_out = |other: &Place| {
         let in_group = plan.group(*other) == Some(stage.group);
         match another {

@@ -67,7 +67,7 @@ impl ClientFace for Client {
         "msg_"
     }
 
-    fn request_id_header(&self) -> &'static str {
-        "request-id"
+    fn error_id_header(&self) -> Option<&'static str> {
+        Some("request-id")
     }
 }

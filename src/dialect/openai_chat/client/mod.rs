@@ -78,8 +78,4 @@ impl ClientFace for Client {
     fn id_prefix(&self) -> &'static str {
         "chatcmpl-"
     }
-
-    fn request_id_header(&self) -> &'static str {
-        "x-request-id"
-    }
 }
