@@ -56,8 +56,8 @@ fn report(classifier: &Classifier, name: &str, text: &str) {
     let head_alone = best(rounds, || _ = black_box(BodyScan::read(black_box(body.as_bytes()))));
     let head = BodyScan::read(body.as_bytes()).unwrap();
     let read =
-        best(rounds, || _ = black_box(transcript::newest(black_box(&head), |turn| classifier.is_ask(turn, false))));
-    let turns = transcript::newest(&head, |turn| classifier.is_ask(turn, false));
+        best(rounds, || _ = black_box(transcript::newest(black_box(&head), |turn| classifier.is_prompt(turn, false))));
+    let turns = transcript::newest(&head, |turn| classifier.is_prompt(turn, false));
     let decided = best(rounds, || _ = black_box(classifier.decide(black_box(&turns), false, false)));
     let scored = best(rounds, || _ = black_box(classifier.score(black_box(text), false)));
     let own = ComplexityConfig { classifier_type: ClassifierType::Signalbox, ..ComplexityConfig::default() };

@@ -55,8 +55,8 @@ fn ask(setup: &Setup, messages: &Value, more: Value, moment: &PlanContext<'_>) -
 
 /// The group that comes first, the class, and the cause.
 fn told(flight: &Flight) -> [&str; 3] {
-    let choice = flight.choice.as_ref().unwrap();
-    [&flight.config.groups[flight.cursor().plan().asked].name, choice.label.as_str(), choice.cause.as_str()]
+    let decision = flight.decision.as_ref().unwrap();
+    [&flight.config.groups[flight.cursor().plan().asked].name, decision.label.as_str(), decision.cause.as_str()]
 }
 
 #[track_caller]

@@ -12,7 +12,7 @@ use signalbox::chat::{Role, Transcript, Utterance};
 use signalbox::config::complexity::{
     ComplexityConfig, DimensionWeights, KeywordTierRule, Tier, TierBoundaries, TierModel, TokenThresholds,
 };
-use signalbox::routing::complexity::{Cause, Classifier, Decision, Heuristic, Scored};
+use signalbox::routing::complexity::{Cause, Classifier, Heuristic, Scored, TierDecision};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -115,7 +115,7 @@ fn says(role: Role, text: &'static str) -> Utterance<'static> {
     Utterance { role, text: text.into(), attachments: 0, calls: 0 }
 }
 
-fn decide(config: &ComplexityConfig, turns: &[Utterance<'static>]) -> Decision {
+fn decide(config: &ComplexityConfig, turns: &[Utterance<'static>]) -> TierDecision {
     let conversation = Transcript { turns: turns.to_vec(), ..Transcript::default() };
     Classifier::new(config).unwrap().decide(&conversation, false, true)
 }

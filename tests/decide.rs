@@ -65,7 +65,7 @@ fn what_the_body_holds_is_held_against_what_a_model_can() {
     let (reply, text) = decided(config.clone(), &both, &PlanContext::default()).unwrap_err();
     assert_eq!(reply.status, 400);
     assert!(text.contains("does not support tool calling"), "{text}");
-    assert_eq!(decided(config, "", &PlanContext::default()).unwrap().cursor().plan().left_out, []);
+    assert_eq!(decided(config, "", &PlanContext::default()).unwrap().cursor().plan().excluded, []);
 }
 
 #[test]

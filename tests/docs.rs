@@ -288,7 +288,7 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     }
     for (list, page) in [
         ("src/chat/failure.rs", "docs/routing.md"),
-        ("src/routing/auto/choice.rs", "docs/configuration.md"),
+        ("src/routing/model_router/decision.rs", "docs/configuration.md"),
         ("src/routing/complexity/scored.rs", "docs/configuration.md"),
     ] {
         let (code, page_text) = (read(list), read(page));

@@ -6,17 +6,21 @@
 mod planning;
 
 use planning::{
-    NOW, World, at, config, cooling, groups, half_open, in_flight, left_out, one_group, text, text_for, used,
+    NOW, World, at, config, cooling, excluded, groups, half_open, in_flight, one_group, text, text_for, used,
 };
 use signalbox::catalogue::Capability;
 use signalbox::config::model::RouterConfig;
 use signalbox::config::model::strategy;
 use signalbox::routing::estimate::Prompt;
-use signalbox::routing::{Ask, Exclusion, Limit, Need, Whether};
+use signalbox::routing::{Exclusion, LazyFlag, Limit, Need, Requirements};
 use signalbox::state::DeploymentView;
 
-fn reasons(config: &RouterConfig, seen: &[(&str, DeploymentView)], ask: Ask<'_>) -> Vec<(String, Exclusion)> {
-    left_out(config, &World { views: seen, ..World::default() }, ask)
+fn reasons(
+    config: &RouterConfig,
+    seen: &[(&str, DeploymentView)],
+    requirements: Requirements<'_>,
+) -> Vec<(String, Exclusion)> {
+    excluded(config, &World { views: seen, ..World::default() }, requirements)
 }
 
 fn d(number: u32, why: Exclusion) -> (String, Exclusion) {
@@ -25,20 +29,24 @@ fn d(number: u32, why: Exclusion) -> (String, Exclusion) {
 
 #[test]
 fn a_model_that_is_known_to_lack_what_is_asked_is_left_out() {
-    type Asking = fn() -> Ask<'static>;
+    type Asking = fn() -> Requirements<'static>;
     let asks: [(Asking, Capability, Need); 5] = [
-        (|| Ask { images: Whether::Known(true), ..Ask::default() }, Capability::Vision, Need::Images),
-        (|| Ask { audio: Whether::Known(true), ..Ask::default() }, Capability::Audio, Need::Audio),
-        (|| Ask { files: Whether::Known(true), ..Ask::default() }, Capability::Pdf, Need::Files),
-        (|| Ask { tools: true, ..Ask::default() }, Capability::Tools, Need::Tools),
-        (|| Ask { json_schema: true, ..Ask::default() }, Capability::JsonSchema, Need::JsonSchema),
+        (
+            || Requirements { images: LazyFlag::Known(true), ..Requirements::default() },
+            Capability::Vision,
+            Need::Images,
+        ),
+        (|| Requirements { audio: LazyFlag::Known(true), ..Requirements::default() }, Capability::Audio, Need::Audio),
+        (|| Requirements { files: LazyFlag::Known(true), ..Requirements::default() }, Capability::Pdf, Need::Files),
+        (|| Requirements { tools: true, ..Requirements::default() }, Capability::Tools, Need::Tools),
+        (|| Requirements { json_schema: true, ..Requirements::default() }, Capability::JsonSchema, Need::JsonSchema),
     ];
     for (ask, capability, need) in asks {
         let mut config = one_group(&["", ""]);
         assert_eq!(reasons(&config, &[], ask()), [], "unknown is not no");
         at(&mut config, "d0").facts.capabilities = config.deployments[0].facts.capabilities.with(capability, false);
         assert_eq!(reasons(&config, &[], ask()), [d(0, Exclusion::Lacks(need))]);
-        assert_eq!(reasons(&config, &[], Ask::default()), []);
+        assert_eq!(reasons(&config, &[], Requirements::default()), []);
     }
 }
 
@@ -48,7 +56,7 @@ fn a_prompt_is_held_against_the_window_with_a_margin() {
     at(&mut config, "d0").facts.limits.max_input_tokens = Some(1000);
     let of = |config: &RouterConfig, bytes: usize| {
         let body = "some text ".repeat(bytes / 10);
-        reasons(config, &[], Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() })
+        reasons(config, &[], Requirements { prompt: Prompt::of(body.as_bytes()), ..Requirements::default() })
     };
     assert_eq!(of(&config, 8_000), [], "2,000 tokens probably, 500 surely: the provider may say");
     let why = Exclusion::ContextWindow { estimate: 1250, limit: 1000 };
@@ -64,10 +72,11 @@ fn tags_follow_litellms_rules() {
     let mut config = one_group(&["", "", ""]);
     let chosen = |config: &RouterConfig, tags: &[&str]| {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        let mut ids: Vec<String> = text_for(config, "m", &World::default(), Ask { tags: &tags, ..Ask::default() })
-            .split(' ')
-            .map(str::to_owned)
-            .collect();
+        let mut ids: Vec<String> =
+            text_for(config, "m", &World::default(), Requirements { tags: &tags, ..Requirements::default() })
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
         ids.sort();
         ids.join(" ")
     };
@@ -95,10 +104,10 @@ fn regions_and_owners_decide() {
     let mut config = one_group(&["", "", ""]);
     at(&mut config, "d0").region = Some("eu".to_owned());
     at(&mut config, "d1").region = Some("us".to_owned());
-    let eu = || Ask { region: Some("eu"), ..Ask::default() };
+    let eu = || Requirements { region: Some("eu"), ..Requirements::default() };
     assert_eq!(reasons(&config, &[], eu()), [d(1, Exclusion::Region), d(2, Exclusion::Region)]);
     at(&mut config, "d0").blocked = true;
-    assert_eq!(reasons(&config, &[], Ask::default()), [d(0, Exclusion::Blocked)]);
+    assert_eq!(reasons(&config, &[], Requirements::default()), [d(0, Exclusion::Blocked)]);
     assert_eq!(text_for(&config, "m", &World::default(), eu()), "Region");
 }
 
@@ -109,13 +118,13 @@ fn limits_bind_where_litellm_has_them_bind() {
     for strategy in [&strategy::USAGE_BASED, &strategy::LATENCY_BASED, &strategy::COST_BASED] {
         let mut config = one_group(&[", rpm: 10", ", rpm: 10", ""]);
         config.groups[0].strategy = strategy;
-        let why = Exclusion::NoRoom { what: Limit::Requests, until_ms };
-        assert_eq!(reasons(&config, &full, Ask::default()), [d(0, why)], "a limit of ten is ten");
+        let why = Exclusion::LimitReached { what: Limit::Requests, until_ms };
+        assert_eq!(reasons(&config, &full, Requirements::default()), [d(0, why)], "a limit of ten is ten");
         let alone = World { views: &full, excluded: &["d1", "d2"], ..World::default() };
         assert_eq!(text(&config, "m", &alone), format!("{why:?}"), "even when nobody else is left");
         at(&mut config, "d1").tpm = Some(1000);
-        let ask = Ask { prompt: Prompt::of(b"a prompt of some tokens"), ..Ask::default() };
-        let tokens = Exclusion::NoRoom { what: Limit::Tokens, until_ms };
+        let ask = Requirements { prompt: Prompt::of(b"a prompt of some tokens"), ..Requirements::default() };
+        let tokens = Exclusion::LimitReached { what: Limit::Tokens, until_ms };
         assert_eq!(reasons(&config, &full, ask), [d(0, why), d(1, tokens)]);
     }
     for strategy in [&strategy::SIMPLE_SHUFFLE, &strategy::LEAST_BUSY] {
@@ -125,7 +134,7 @@ fn limits_bind_where_litellm_has_them_bind() {
         assert_eq!(text(&config, "m", &world(&[])), "d1 | (d0)", "spared while others have room");
         assert_eq!(text(&config, "m", &world(&["d1"])), "d0", "else asked");
         config.router.enforce_rate_limits = true;
-        assert!(text(&config, "m", &world(&["d1"])).starts_with("NoRoom"));
+        assert!(text(&config, "m", &world(&["d1"])).starts_with("LimitReached"));
     }
 }
 
@@ -134,11 +143,11 @@ fn a_request_larger_than_the_limit_passes_in_an_empty_minute() {
     let mut config = one_group(&[", tpm: 10"]);
     config.router.enforce_rate_limits = true;
     let body = "word ".repeat(100);
-    let ask = || Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
+    let ask = || Requirements { prompt: Prompt::of(body.as_bytes()), ..Requirements::default() };
     assert_eq!(text_for(&config, "m", &World::default(), ask()), "d0");
     let seen = [("d0", used(1, 1))];
     let world = World { views: &seen, ..World::default() };
-    assert!(text_for(&config, "m", &world, ask()).starts_with("NoRoom"));
+    assert!(text_for(&config, "m", &world, ask()).starts_with("LimitReached"));
     assert_eq!(text(&config, "m", &world), "d0", "a small one has room");
 }
 
@@ -146,12 +155,15 @@ fn a_request_larger_than_the_limit_passes_in_an_empty_minute() {
 fn places_and_money_are_hard_limits() {
     let mut config = one_group(&["", ""]);
     at(&mut config, "d0").max_parallel = Some(2);
-    let why = Exclusion::NoRoom { what: Limit::Parallel, until_ms: NOW + 1_000 };
-    assert_eq!(reasons(&config, &[("d0", in_flight(2))], Ask::default()), [d(0, why)]);
-    assert_eq!(reasons(&config, &[("d0", in_flight(1))], Ask::default()), []);
+    let why = Exclusion::LimitReached { what: Limit::Parallel, until_ms: NOW + 1_000 };
+    assert_eq!(reasons(&config, &[("d0", in_flight(2))], Requirements::default()), [d(0, why)]);
+    assert_eq!(reasons(&config, &[("d0", in_flight(1))], Requirements::default()), []);
     let broke = DeploymentView { over_budget_until_ms: NOW + 5, ..DeploymentView::default() };
     let seen = [("d0", broke), ("d1", DeploymentView { over_budget_until_ms: NOW + 9, ..broke })];
-    assert_eq!(reasons(&config, &seen[..1], Ask::default()), [d(0, Exclusion::OverBudget { until_ms: NOW + 5 })]);
+    assert_eq!(
+        reasons(&config, &seen[..1], Requirements::default()),
+        [d(0, Exclusion::OverBudget { until_ms: NOW + 5 })]
+    );
     let world = World { views: &seen, ..World::default() };
     assert_eq!(
         text(&config, "m", &world),
@@ -177,12 +189,12 @@ fn a_provider_that_said_it_is_full_is_spared_as_if_cooling() {
 fn the_reason_that_is_told_is_the_right_one() {
     let mut config = one_group(&[", rpm: 1", "", ""]);
     config.router.enforce_rate_limits = true;
-    let images = || Ask { images: Whether::Known(true), ..Ask::default() };
+    let images = || Requirements { images: LazyFlag::Known(true), ..Requirements::default() };
     at(&mut config, "d1").facts.capabilities = config.deployments[1].facts.capabilities.with(Capability::Vision, false);
     at(&mut config, "d2").blocked = true;
     let seen = [("d0", used(1, 1))];
     let world = World { views: &seen, ..World::default() };
-    assert!(text_for(&config, "m", &world, images()).starts_with("NoRoom"), "what waiting mends comes first");
+    assert!(text_for(&config, "m", &world, images()).starts_with("LimitReached"), "what waiting mends comes first");
     let world = World { excluded: &["d0"], ..World::default() };
     assert_eq!(text_for(&config, "m", &world, images()), "Lacks(Images)", "then who was nearest to serving");
     let mut config = one_group(&["", ""]);
@@ -190,7 +202,7 @@ fn the_reason_that_is_told_is_the_right_one() {
     at(&mut config, "d0").facts.limits.max_input_tokens = Some(10);
     at(&mut config, "d1").facts.limits.max_input_tokens = Some(20);
     let body = "four".repeat(100);
-    let ask = Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
+    let ask = Requirements { prompt: Prompt::of(body.as_bytes()), ..Requirements::default() };
     let why = Exclusion::ContextWindow { estimate: 100, limit: 20 };
     assert_eq!(text_for(&config, "m", &World::default(), ask), format!("{why:?}"), "the largest window");
 }
@@ -228,6 +240,6 @@ router_settings: {fallbacks: [{m: [b]}]}",
     assert_eq!(text(&config, "m", &refusing(&[("d0", NOW + 9)])), "d0 | d1", "a share is no limit: nothing is claimed");
     config.router.enforce_rate_limits = true;
     assert_eq!(text(&config, "m", &refusing(&[("d0", NOW + 9)])), "d1");
-    let why = Exclusion::NoRoom { what: Limit::Requests, until_ms: NOW + 7 };
+    let why = Exclusion::LimitReached { what: Limit::Requests, until_ms: NOW + 7 };
     assert_eq!(text(&config, "m", &refusing(&[("d0", NOW + 9), ("d1", NOW + 7)])), format!("{why:?}"));
 }

@@ -7,7 +7,7 @@ use signalbox::chat::{Failure, FailureClass, Fault};
 use signalbox::config::model::RetryPolicy;
 use signalbox::provider::Dialect;
 use signalbox::routing::failover::{MAX_RETRIES, Next, Rules, next, next_or_again, rule_out};
-use signalbox::routing::strategy::{Figure, Random};
+use signalbox::routing::strategy::{Random, RankReason};
 use signalbox::routing::{By, Candidate, Place, Plan, Purpose, Stage};
 
 const RULES: Rules = Rules { fallback_on_bad_request: false, max_wait_ms: 5_000, another_provider: true };
@@ -43,7 +43,7 @@ fn stages(sizes: &[usize], retries: u32) -> Plan {
         is_translated: false,
         model: None,
         window: None,
-        figure: Figure::None,
+        reason: RankReason::None,
         rests_until_ms: None,
         ruled_out: false,
     };
@@ -56,7 +56,7 @@ fn stages(sizes: &[usize], retries: u32) -> Plan {
         retries,
         policy: None,
     };
-    Plan { asked: 0, by: By::Name, stages: sizes.iter().enumerate().map(stage).collect(), left_out: Vec::new() }
+    Plan { asked: 0, by: By::Name, stages: sizes.iter().enumerate().map(stage).collect(), excluded: Vec::new() }
 }
 
 /// The places that are tried when every attempt fails like this, as `stage.candidate`, and `+` where one waits first.

@@ -242,7 +242,7 @@ fn judged(classifiers: &[Classifier], body: &[u8]) -> Option<String> {
     let whole = transcript::whole(&head);
     let mut told = decided(classifiers, &whole);
     for classifier in classifiers {
-        let newest = transcript::newest(&head, |turn| classifier.is_ask(turn, true));
+        let newest = transcript::newest(&head, |turn| classifier.is_prompt(turn, true));
         assert!(whole.turns.ends_with(&newest.turns));
         told += &decided(classifiers, &newest);
     }
@@ -276,7 +276,7 @@ fn the_end_of_a_conversation_is_enough_where_it_says_so() {
         let body = body(&mut draw);
         let Ok(head) = BodyScan::read(&body) else { continue };
         for classifier in classifiers.iter().filter(|classifier| !classifier.reads_all()) {
-            let newest = transcript::newest(&head, |turn| classifier.is_ask(turn, false));
+            let newest = transcript::newest(&head, |turn| classifier.is_prompt(turn, false));
             let [part, whole] = [newest, transcript::whole(&head)].map(|it| classifier.decide(&it, false, true));
             assert_eq!(part, whole, "{}", String::from_utf8_lossy(&body));
         }

@@ -51,9 +51,9 @@ fn asked(setup: &Setup, text: &str, moment: &PlanContext<'_>) -> Flight {
 
 /// The group that comes first, the class, and the cause.
 fn told(flight: &Flight) -> [&str; 3] {
-    let choice = flight.choice.as_ref().unwrap();
+    let decision = flight.decision.as_ref().unwrap();
     let group = &flight.config.groups[flight.cursor().plan().asked].name;
-    [group, choice.label.as_str(), choice.cause.as_str()]
+    [group, decision.label.as_str(), decision.cause.as_str()]
 }
 
 fn sent(flight: &Flight) -> Value {
@@ -70,7 +70,7 @@ fn a_tier_leads_to_its_group_and_says_why() {
     assert_eq!(told(&asked(&setup, REASONING, &moment)), ["thinker", "REASONING", "reasoning_override"]);
     assert_eq!(told(&asked(&setup, " ", &moment)), ["middle", "MEDIUM", "default_fallback"]);
     assert!(!easy.body_rewritten, "the client's bytes go on as they came");
-    let headers = easy.choice.unwrap().headers();
+    let headers = easy.decision.unwrap().headers();
     let wanted = [
         ("x-signalbox-tier", "SIMPLE"),
         ("x-signalbox-classifier", "heuristic"),
@@ -81,7 +81,7 @@ fn a_tier_leads_to_its_group_and_says_why() {
     let none = decide(&setup, Api::Embeddings, br#"{"model":"smart","input":"x"}"#.to_vec(), &moment).unwrap();
     assert_eq!(told(&none), ["middle", "MEDIUM", "default_fallback"]);
     let group = decide(&setup, Api::Chat, br#"{"model":"cheap","messages":[]}"#.to_vec(), &moment).unwrap();
-    assert_eq!(group.choice, None);
+    assert_eq!(group.decision, None);
 }
 
 /// Once such a tier was one that could be moved up to.
@@ -156,7 +156,7 @@ fn in_the_shadow_the_default_serves() {
     let setup = tiers("shadow: true, default_model: spare");
     let flight = asked(&setup, HARD, &PlanContext::default());
     assert_eq!(told(&flight), ["spare", "COMPLEX", "heuristic_scorer"]);
-    assert!(flight.choice.unwrap().headers().contains(&("x-signalbox-shadow", "true".to_owned())));
+    assert!(flight.decision.unwrap().headers().contains(&("x-signalbox-shadow", "true".to_owned())));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
     let wish = |setup: &Setup, wish: &str, text: &str| {
         let header = |name: &str| if name == "x-signalbox-tier" { wish.to_owned() } else { String::new() };
         let flight = asked(setup, text, &PlanContext { header: &header, ..PlanContext::default() });
-        let scored = flight.choice.unwrap().score.is_some();
+        let scored = flight.decision.unwrap().score.is_some();
         (told(&flight).map(str::to_owned), scored)
     };
     let is = |group: &str, tier: &str, cause: &str, scored| ([group, tier, cause].map(str::to_owned), scored);
@@ -190,7 +190,7 @@ fn a_planning_client_gets_its_least_tier_and_is_told_the_score() {
     let plans = json!({"tools": [{"type": "function", "function": {"name": "exit_plan_mode"}}]});
     let flight = decide(&setup, Api::Chat, body(&[("user", EASY)], plans), &PlanContext::default()).unwrap();
     assert_eq!(told(&flight), ["strong", "COMPLEX", "plan_mode"]);
-    assert_eq!(flight.choice.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
+    assert_eq!(flight.decision.unwrap().score, Some(-0.150_000_000_000_000_02), "as in LiteLLM");
 }
 
 /// Once any agent with these five letters was taken for Codex, and what its users wrote was cut out.
@@ -277,10 +277,10 @@ fn a_tier_never_falls_within_a_conversation() {
             }
             let tier = |setup: &Setup| {
                 let flight = decide(setup, Api::Chat, body(&turns[..end], json!({})), &PlanContext::default()).unwrap();
-                let choice = flight.choice.unwrap();
+                let decision = flight.decision.unwrap();
                 let rank =
-                    ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"].iter().position(|it| *it == choice.label.as_str());
-                (choice.cause.as_str() != "default_fallback").then_some((rank.unwrap(), choice.cause.as_str()))
+                    ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"].iter().position(|it| *it == decision.label.as_str());
+                (decision.cause.as_str() != "default_fallback").then_some((rank.unwrap(), decision.cause.as_str()))
             };
             let Some((rank, cause)) = tier(&affine) else { continue };
             assert!(rank >= highest, "{turns:?} up to {end}: {rank} after {highest}");
@@ -308,7 +308,7 @@ fn a_task_leads_to_its_group() {
     assert_eq!(told(&"lorem ipsum ".repeat(1_000)), ["thinker", "long_context", "task_length"]);
     assert_eq!(told("hello"), ["spare", "general", "task_unclear"]);
     assert_eq!(told("Solve for x: 3x + 5 = 20, and prove it"), ["spare", "math", "default_model_fallback"]);
-    let headers = asked(&setup, TRANSLATE, &PlanContext::default()).choice.unwrap().headers();
+    let headers = asked(&setup, TRANSLATE, &PlanContext::default()).decision.unwrap().headers();
     assert!(headers.contains(&("x-signalbox-task", "translation".to_owned())), "{headers:?}");
     assert!(headers.contains(&("x-signalbox-classifier", "task".to_owned())), "{headers:?}");
 }
@@ -369,7 +369,7 @@ fn nothing_that_a_body_holds_upsets_a_choice() {
     ];
     for (setup, messages) in setups.iter().flat_map(|setup| odd.map(|messages| (setup, messages))) {
         let body = format!(r#"{{"model":"smart","messages":{messages}}}"#);
-        assert!(decide(setup, Api::Chat, body.into_bytes(), &PlanContext::default()).unwrap().choice.is_some());
+        assert!(decide(setup, Api::Chat, body.into_bytes(), &PlanContext::default()).unwrap().decision.is_some());
     }
 }
 
@@ -383,7 +383,7 @@ fn an_explained_choice_is_the_same_choice() {
                 route_model(&setup, Api::Chat, &head, &body, &PlanContext::default(), &|_| true, explain).unwrap()
             };
             let (plain, explained) = (of(false), of(true));
-            assert_eq!((plain.choice, plain.target), (explained.choice, explained.target));
+            assert_eq!((plain.decision, plain.target), (explained.decision, explained.target));
             assert!(plain.reasons.is_none() && explained.reasons.is_some());
             assert_eq!(
                 apply_params(&setup.config, &plain, &head, &body),

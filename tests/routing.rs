@@ -10,7 +10,7 @@ use planning::{
 };
 use signalbox::config::model::{ModelGroup, RouterConfig};
 use signalbox::routing::estimate::Prompt;
-use signalbox::routing::{Ask, By, Purpose, Stage};
+use signalbox::routing::{By, Purpose, Requirements, Stage};
 use signalbox::state::DeploymentView;
 
 #[test]
@@ -149,8 +149,8 @@ fn the_requests_own_fallbacks_come_before_the_configured_ones() {
 }
 
 /// What leads to each stage: its purpose and group.
-fn purposes(config: &RouterConfig, model: &str, ask: Ask<'_>) -> String {
-    let plan = planned_for(config, model, &World::default(), ask).unwrap();
+fn purposes(config: &RouterConfig, model: &str, requirements: Requirements<'_>) -> String {
+    let plan = planned_for(config, model, &World::default(), requirements).unwrap();
     let stage = |stage: &Stage| {
         let name = |group: usize| config.groups[group].name.as_str();
         match stage.purpose {
@@ -174,8 +174,8 @@ fn with_special(names: &[&str], windows: &[(usize, usize)], contents: &[(usize, 
 fn special_fallbacks_have_stages_of_their_own() {
     let config = with_special(&["a", "b", "c", "d"], &[(0, 2)], &[(0, 3), (1, 0), (3, 2)]);
     let plan = "a | b | c(window of a) | d(window of a) | d(content of a) | a(content of b) | c(content of d)";
-    assert_eq!(purposes(&config, "a", Ask::default()), plan);
-    assert_eq!(purposes(&config, "c", Ask::default()), "c | d | c(content of d)");
+    assert_eq!(purposes(&config, "a", Requirements::default()), plan);
+    assert_eq!(purposes(&config, "c", Requirements::default()), "c | d | c(content of d)");
     let plan = planned(&config, "a", &World { disable_fallbacks: true, ..World::default() }).unwrap();
     assert_eq!(plan.stages.len(), 1);
 }
@@ -186,7 +186,7 @@ fn a_prompt_that_nobody_of_the_group_takes_goes_to_the_larger_window_first() {
     config.router.pre_call_checks = true;
     at(&mut config, "a-1").facts.limits.max_input_tokens = Some(10);
     let body = "word ".repeat(100);
-    let ask = || Ask { prompt: Prompt::of(body.as_bytes()), ..Ask::default() };
+    let ask = || Requirements { prompt: Prompt::of(body.as_bytes()), ..Requirements::default() };
     assert_eq!(purposes(&config, "a", ask()), "c(window of a) | d(window of a) | b");
     let seen = [("b-1", cooling(NOW + 1)), ("c-1", cooling(NOW + 9)), ("d-1", cooling(NOW + 5))];
     let tried = text_for(&config, "a", &World { views: &seen, ..World::default() }, ask());

@@ -9,8 +9,8 @@ use planning::{NOW, World, assert_spread, at, firsts, in_flight, one_group, plan
 use signalbox::catalogue::{Listed, Usd};
 use signalbox::config::model::strategy::{self, STRATEGIES};
 use signalbox::config::model::{Affinity, RouterConfig, Strategy, StrategyArgs};
-use signalbox::routing::strategy::{Figure, Random};
-use signalbox::routing::{Ask, Claim, Inputs, plan};
+use signalbox::routing::strategy::{Random, RankReason};
+use signalbox::routing::{Claim, PlanInputs, Requirements, plan};
 use signalbox::state::{DeploymentView, Health, Samples};
 
 fn by(strategy: &'static Strategy, deployments: &[&str]) -> RouterConfig {
@@ -21,7 +21,7 @@ fn by(strategy: &'static Strategy, deployments: &[&str]) -> RouterConfig {
 
 #[track_caller]
 fn assert_firsts(config: &RouterConfig, seen: &[(&str, DeploymentView)], wanted: &[u64]) {
-    assert_spread(&firsts(config, &World { views: seen, ..World::default() }, Ask::default()), wanted);
+    assert_spread(&firsts(config, &World { views: seen, ..World::default() }, Requirements::default()), wanted);
 }
 
 /// The ids in the order of one plan.
@@ -40,9 +40,9 @@ fn the_shuffle_spreads_by_weight_then_rpm_then_tpm_then_evenly() {
         assert_firsts(&one_group(&even), &[], &[2000, 2000]);
     }
     let plan = planned(&one_group(&[", weight: 3", ", weight: 1", ""]), "m", &World::default()).unwrap();
-    let shares: Vec<(usize, Figure)> = plan.candidates().map(|it| (it.deployment, it.figure)).collect();
+    let shares: Vec<(usize, RankReason)> = plan.candidates().map(|it| (it.deployment, it.reason)).collect();
     for (deployment, share) in [(0, 0.75), (1, 0.25), (2, 0.0)] {
-        assert!(shares.contains(&(deployment, Figure::Share(share))), "{shares:?}");
+        assert!(shares.contains(&(deployment, RankReason::Share(share))), "{shares:?}");
     }
     assert_eq!(shares[2].0, 2, "who weighs nothing comes last, and is not lost");
 }
@@ -114,13 +114,13 @@ fn samples_grow_old_and_streams_go_by_their_first_token() {
     let both = |latency: f32, first: &[f32]| DeploymentView { first_token: samples(first), ..slow(&[latency]) };
     let seen = [("d0", both(0.01, &[1.0, 1.0, 9.0])), ("d1", both(0.05, &[2.0]))];
     assert_firsts(&config, &seen, &[4000, 0]);
-    let stream = || Ask { stream: true, ..Ask::default() };
+    let stream = || Requirements { stream: true, ..Requirements::default() };
     let world = World { views: &seen, ..World::default() };
     assert_spread(&firsts(&config, &world, stream()), &[0, 4000]);
     config.groups[0].strategy_args.ttft_percentile = Some(0.5);
     assert_spread(&firsts(&config, &world, stream()), &[4000, 0]);
-    let figure = planned_for(&config, "m", &world, stream()).unwrap().stages[0].candidates[0].figure;
-    assert_eq!(figure, Figure::FirstToken(1.0));
+    let reason = planned_for(&config, "m", &world, stream()).unwrap().stages[0].candidates[0].reason;
+    assert_eq!(reason, RankReason::FirstToken(1.0));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn order_stands_above_every_strategy() {
 #[test]
 fn a_prefix_has_a_home_by_weight_and_it_yields() {
     let mut config = one_group(&[", weight: 3", ", weight: 1"]);
-    let with = |prefix| Ask { affinity: Some(prefix), ..Ask::default() };
+    let with = |prefix| Requirements { affinity: Some(prefix), ..Requirements::default() };
     let home = |config: &RouterConfig, prefix, seen: &[(&str, DeploymentView)], seed| {
         let world = World { views: seen, seed, ..World::default() };
         planned_for(config, "m", &world, with(prefix)).unwrap().stages[0].candidates[0].deployment
@@ -215,13 +215,13 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
             });
         }
         let grants = below(2) == 0;
-        let inputs = Inputs {
+        let inputs = PlanInputs {
             model: "m",
             routed: None,
             num_retries: None,
             disable_fallbacks: false,
             fallbacks: &[],
-            ask: Ask::default(),
+            requirements: Requirements::default(),
             may_serve: &|_| true,
             views: &seen,
             claim: &|_| if grants { Claim::Granted } else { Claim::Refused { until_ms: NOW + 7 } },
@@ -237,7 +237,7 @@ fn whatever_is_seen_a_plan_has_everybody_once_or_says_why_not() {
                 assert!(all.windows(2).all(|two| two[0] != two[1]), "nobody twice: {all:?}");
                 let missing = (0..count).filter(|index| !all.contains(index));
                 for index in missing {
-                    assert!(plan.left_out.iter().any(|left| left.deployment == index), "{index} is lost: {plan:?}");
+                    assert!(plan.excluded.iter().any(|left| left.deployment == index), "{index} is lost: {plan:?}");
                 }
             }
             Err(_) => refusals += 1,

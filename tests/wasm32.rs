@@ -36,7 +36,7 @@ use signalbox::dialect::scan::{self, BodyScan};
 use signalbox::dialect::{AnswerContext, Target, bridge, client_face, provider_face};
 use signalbox::failure;
 use signalbox::provider::{Dialect, by_name};
-use signalbox::routing::{Ask, Claim, Inputs, plan};
+use signalbox::routing::{Claim, PlanInputs, Requirements, plan};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -216,13 +216,13 @@ fn a_configuration_compiles_from_json_and_plans() {
     let config = compile(&Node::from_json_text(text.as_bytes()).unwrap(), &|_| None).unwrap().config;
     assert_eq!(config.router.cooldown_ms, 30_000);
     let planned = |model: &str, seed: u64| {
-        let inputs = Inputs {
+        let inputs = PlanInputs {
             model,
             routed: None,
             num_retries: None,
             disable_fallbacks: false,
             fallbacks: &[],
-            ask: Ask::default(),
+            requirements: Requirements::default(),
             may_serve: &|_| true,
             views: &[],
             claim: &|_| Claim::Granted,

@@ -1,12 +1,12 @@
 //! A configuration, and what was built from it once because building takes longer than many requests.
 //!
-//! **Invariant:** there is a judge for each router, in order.
+//! **Invariant:** there is an engine for each router, in order.
 
 use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::config::model::RouterConfig;
-use crate::routing::auto::Judge;
+use crate::routing::model_router::Engine;
 
 /// What requests are planned with.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Setup {
     /// The configuration.
     pub config: Rc<RouterConfig>,
     /// What decides for each of its routers.
-    pub judges: Vec<Judge>,
+    pub judges: Vec<Engine>,
 }
 
 impl Setup {
@@ -23,7 +23,7 @@ impl Setup {
     /// # Errors
     /// What cannot be built.
     pub fn new(config: RouterConfig) -> Result<Self, String> {
-        let judges = config.routers.iter().map(Judge::new).collect::<Result<_, _>>()?;
+        let judges = config.routers.iter().map(Engine::new).collect::<Result<_, _>>()?;
         Ok(Self { config: Rc::new(config), judges })
     }
 }

@@ -19,9 +19,9 @@ use super::timers::Timers;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::failure::limits;
-use crate::routing::auto::Choice;
 use crate::routing::estimate::Prompt;
-use crate::routing::is_left_out;
+use crate::routing::exclusion_of;
+use crate::routing::model_router::Decision;
 use crate::routing::strategy::Random;
 use crate::state::{AttemptRecord, Counters, Ledger, Measure, Outcome, StateStore, Sum, accounts, to_json};
 
@@ -198,7 +198,7 @@ impl Worker {
         while let Some((group, deployment, is_last_resort)) = flight.next_deployment() {
             let Some(index) = self.index(flight, deployment) else { return };
             let view = self.ledger.views().get(index).copied().unwrap_or_default();
-            let why = is_left_out(&flight.config, group, deployment, &view, self.now_ms);
+            let why = exclusion_of(&flight.config, group, deployment, &view, self.now_ms);
             if let Some(rests) = why.filter(|why| why.is_soft() && !is_last_resort) {
                 if flight.pass_over(rests.until_ms().unwrap_or_default()) {
                     continue;
@@ -220,12 +220,12 @@ impl Worker {
 
     /// Counts what a router chose, by its place in the configuration in force.
     fn count(&mut self, flight: &Flight) {
-        let (Some(choice), Some(setup)) = (flight.choice, &self.setup) else { return };
-        let name = flight.config.routers.get(choice.router).map_or("", |router| &router.name);
+        let (Some(decision), Some(setup)) = (flight.decision, &self.setup) else { return };
+        let name = flight.config.routers.get(decision.router).map_or("", |router| &router.name);
         let here = |index: usize| setup.routers.get(index).is_some_and(|router| router.name == name);
-        let router = if here(choice.router) { Some(choice.router) } else { setup.router_named(name) };
+        let router = if here(decision.router) { Some(decision.router) } else { setup.router_named(name) };
         if let Some(router) = router {
-            self.decisions.add(&Choice { router, ..choice });
+            self.decisions.add(&Decision { router, ..decision });
         }
     }
 

@@ -295,7 +295,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
 fn most_retries(config: &RouterConfig) -> u32 {
     let own = config.deployments.iter().filter_map(|deployment| deployment.num_retries);
     let attempts = own.fold(config.router.num_retries, u32::max).saturating_add(1);
-    let of_routers = config.routers.iter().filter_map(|router| router.stand_ins.general.as_ref());
+    let of_routers = config.routers.iter().filter_map(|router| router.router_fallbacks.general.as_ref());
     let chains = config.fallbacks.iter().map(|(_, chain)| chain).chain([&config.default_fallbacks]).chain(of_routers);
     let groups = u32::try_from(chains.map(Vec::len).max().unwrap_or(0)).unwrap_or(u32::MAX);
     let groups = groups.max(config.router.max_fallbacks).saturating_add(1);

@@ -5,11 +5,11 @@
 //! content that was refused, leads to is a chain of its own. A model that is too small for a prompt leads to a larger one, and from
 //! there on as that one's own `fallbacks` say. Refused content goes only where it was told to go.
 //!
-//! What a router chose has its own fallbacks, else the router's ([`StandIns`]).
+//! What a router chose has its own fallbacks, else the router's ([`RouterFallbacks`]).
 
 use super::Purpose;
 use super::resolve::{By, Resolved, resolve};
-use crate::config::model::{GroupIndex, RouterConfig, StandIns};
+use crate::config::model::{GroupIndex, RouterConfig, RouterFallbacks};
 
 /// One group of a chain, and the name by which it is asked.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) fn chain<'a>(
     asked: Resolved,
     name: &'a str,
     own: &'a [String],
-    stand_ins: Option<&'a StandIns>,
+    router_fallbacks: Option<&'a RouterFallbacks>,
 ) -> Vec<Link<'a>> {
     let group = asked.group;
     let mut chain = vec![Link { resolved: asked, name }];
@@ -36,7 +36,7 @@ pub(super) fn chain<'a>(
             descend(config, group, 1, &mut chain);
         }
     }
-    let of_router = stand_ins.and_then(|stand_ins| stand_ins.general.as_deref());
+    let of_router = router_fallbacks.and_then(|router_fallbacks| router_fallbacks.general.as_deref());
     let targets = own_fallbacks(config, group).or(of_router).unwrap_or(&config.default_fallbacks);
     follow(config, targets, 0, &mut chain);
     chain
@@ -71,20 +71,20 @@ fn link(config: &RouterConfig, group: GroupIndex) -> Link<'_> {
     Link { resolved: Resolved::group(group, By::Name), name }
 }
 
-/// The groups for one purpose after a group. Empty where none are configured for it. `stand_ins`: those of the router that chose it.
+/// The groups for one purpose after a group. Empty where none are configured for it. `router_fallbacks`: those of the router that chose it.
 pub(super) fn special<'a>(
     config: &'a RouterConfig,
     from: GroupIndex,
     purpose: Purpose,
-    stand_ins: Option<&'a StandIns>,
+    router_fallbacks: Option<&'a RouterFallbacks>,
 ) -> Vec<Link<'a>> {
     let (lists, of_router) = match purpose {
         Purpose::General => (None, None),
         Purpose::ContextWindow => {
-            (config.context_window_fallbacks.as_ref(), stand_ins.and_then(|it| it.context_window.as_ref()))
+            (config.context_window_fallbacks.as_ref(), router_fallbacks.and_then(|it| it.context_window.as_ref()))
         }
         Purpose::ContentPolicy => {
-            (config.content_policy_fallbacks.as_ref(), stand_ins.and_then(|it| it.content_policy.as_ref()))
+            (config.content_policy_fallbacks.as_ref(), router_fallbacks.and_then(|it| it.content_policy.as_ref()))
         }
     };
     let own = lists.and_then(|lists| lists.iter().find(|(group, _)| *group == from)).map(|(_, targets)| targets);

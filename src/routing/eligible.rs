@@ -6,9 +6,9 @@
 //!
 //! **Invariant:** what is not known excludes nobody.
 
-use super::exclusion::{Exclusion, LeftOut, Limit, telling};
+use super::exclusion::{Excluded, Exclusion, Limit, telling};
 use super::tags::Tags;
-use super::{Ask, Inputs, facts};
+use super::{PlanInputs, Requirements, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
 use crate::state::{DeploymentView, Health};
 
@@ -23,44 +23,44 @@ pub(super) struct Sorted {
     /// Those that may serve, by `order`, lowest first; no level is empty.
     pub levels: Vec<(Option<i64>, Vec<DeploymentIndex>)>,
     /// Those that would be asked only if nobody else is left.
-    pub spared: Vec<Spared>,
+    pub deferred: Vec<Deferred>,
 }
 
-/// One that is spared.
+/// A deferred deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spared {
+pub(super) struct Deferred {
     pub deployment: DeploymentIndex,
     /// Its level of `order`.
     pub order: Option<i64>,
-    /// Until when it is spared.
+    /// Until when it is deferred.
     pub until_ms: u64,
 }
 
-/// Sorts a group's deployments; the reasons go to `left_out`.
+/// Sorts a group's deployments; the reasons go to `excluded`.
 pub(super) fn sort(
     config: &RouterConfig,
     group: GroupIndex,
     deployments: &[DeploymentIndex],
-    inputs: &Inputs<'_>,
-    left_out: &mut Vec<LeftOut>,
+    inputs: &PlanInputs<'_>,
+    excluded: &mut Vec<Excluded>,
 ) -> Sorted {
     let mut sorted = Sorted::default();
     let Some(of_group) = config.groups.get(group) else { return sorted };
-    let tags = Tags::of(config, deployments, inputs.ask.tags);
+    let tags = Tags::of(config, deployments, inputs.requirements.tags);
     let mut eligible = Vec::with_capacity(deployments.len());
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };
-        let ask = &inputs.ask;
-        let fit = Fit { config, ask, may_serve: inputs.may_serve, index, deployment, tags: tags.as_ref() };
+        let requirements = &inputs.requirements;
+        let fit = Fit { config, requirements, may_serve: inputs.may_serve, index, deployment, tags: tags.as_ref() };
         let check = Check { fit, inputs, group: of_group };
         let order = order(of_group, index, deployment);
         match check.exclusion() {
             None => eligible.push((order, index)),
             Some(why) => {
-                left_out.push(LeftOut { group, deployment: index, why });
+                excluded.push(Excluded { group, deployment: index, why });
                 if why.is_soft() {
                     let until_ms = why.until_ms().unwrap_or_default();
-                    sorted.spared.push(Spared { deployment: index, order, until_ms });
+                    sorted.deferred.push(Deferred { deployment: index, order, until_ms });
                 }
             }
         }
@@ -68,12 +68,12 @@ pub(super) fn sort(
     if eligible.iter().any(|(order, _)| order.is_some()) {
         eligible.retain(|(order, index)| {
             if order.is_none() {
-                left_out.push(LeftOut { group, deployment: *index, why: Exclusion::Order });
+                excluded.push(Excluded { group, deployment: *index, why: Exclusion::Order });
             }
             order.is_some()
         });
         eligible.sort_by_key(|(order, _)| *order);
-        sorted.spared.retain(|spared| spared.order.is_some());
+        sorted.deferred.retain(|deferred| deferred.order.is_some());
     }
     let levels = eligible.chunk_by(|(one, _), (other, _)| one == other);
     let level = |level: &[(Option<i64>, DeploymentIndex)]| {
@@ -96,26 +96,26 @@ fn order(group: &ModelGroup, index: DeploymentIndex, deployment: &Deployment) ->
 pub fn could_serve(
     config: &RouterConfig,
     group: GroupIndex,
-    ask: &Ask<'_>,
+    requirements: &Requirements<'_>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
 ) -> Result<(), Exclusion> {
     let deployments = config.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
-    let tags = Tags::of(config, deployments, ask.tags);
-    let mut left_out = Vec::new();
+    let tags = Tags::of(config, deployments, requirements.tags);
+    let mut excluded = Vec::new();
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };
-        match (Fit { config, ask, may_serve, index, deployment, tags: tags.as_ref() }).exclusion() {
+        match (Fit { config, requirements, may_serve, index, deployment, tags: tags.as_ref() }).exclusion() {
             None => return Ok(()),
-            Some(why) => left_out.push(LeftOut { group, deployment: index, why }),
+            Some(why) => excluded.push(Excluded { group, deployment: index, why }),
         }
     }
-    Err(telling(left_out.iter()).unwrap_or(Exclusion::Blocked))
+    Err(telling(excluded.iter()).unwrap_or(Exclusion::Blocked))
 }
 
 /// One deployment before one request, whatever the time.
 struct Fit<'a> {
     config: &'a RouterConfig,
-    ask: &'a Ask<'a>,
+    requirements: &'a Requirements<'a>,
     may_serve: &'a dyn Fn(DeploymentIndex) -> bool,
     index: DeploymentIndex,
     deployment: &'a Deployment,
@@ -130,7 +130,7 @@ impl Fit<'_> {
         if self.deployment.blocked {
             return Some(Exclusion::Blocked);
         }
-        let region = self.ask.region;
+        let region = self.requirements.region;
         if region.is_some() && region != self.deployment.region.as_deref() {
             return Some(Exclusion::Region);
         }
@@ -141,11 +141,11 @@ impl Fit<'_> {
     }
 
     fn lacks(&self) -> Option<Exclusion> {
-        facts::lacking(self.deployment, self.ask).map(Exclusion::Lacks)
+        facts::lacking(self.deployment, self.requirements).map(Exclusion::Lacks)
     }
 
     fn window(&self) -> Option<Exclusion> {
-        let prompt = &self.ask.prompt;
+        let prompt = &self.requirements.prompt;
         let limit = facts::window(self.deployment)?;
         if prompt.at_most() <= limit {
             return None;
@@ -159,7 +159,7 @@ impl Fit<'_> {
 /// One deployment before one request, now.
 struct Check<'a> {
     fit: Fit<'a>,
-    inputs: &'a Inputs<'a>,
+    inputs: &'a PlanInputs<'a>,
     group: &'a ModelGroup,
 }
 
@@ -179,7 +179,7 @@ impl Check<'_> {
         let view = self.inputs.view(self.fit.index);
         if self.fit.deployment.max_parallel.is_some_and(|most| view.in_flight >= most) {
             let until_ms = self.inputs.now_ms.saturating_add(PARALLEL_WAIT_MS);
-            return Some(Exclusion::NoRoom { what: Limit::Parallel, until_ms });
+            return Some(Exclusion::LimitReached { what: Limit::Parallel, until_ms });
         }
         let (requests, tokens) = (self.inputs.requests(self.fit.index), self.inputs.tokens(self.fit.index));
         let what = if self.fit.deployment.rpm.is_some_and(|most| requests >= most) {
@@ -196,15 +196,15 @@ impl Check<'_> {
             self.inputs.now_ms.saturating_add(60_000)
         };
         if rates_bind(self.fit.config, self.group) {
-            Some(Exclusion::NoRoom { what, until_ms })
+            Some(Exclusion::LimitReached { what, until_ms })
         } else {
-            Some(Exclusion::Busy { what, until_ms })
+            Some(Exclusion::SoftLimit { what, until_ms })
         }
     }
 
     /// A request that is larger than the whole limit passes in an empty minute: no wait would ever make it fit.
     fn too_many_tokens(&self, tokens: u64, most: u64) -> bool {
-        let prompt = &self.inputs.ask.prompt;
+        let prompt = &self.inputs.requirements.prompt;
         let left = most.saturating_sub(tokens);
         left == 0 || (tokens > 0 && prompt.at_most() > left && prompt.estimate().probable > left)
     }
@@ -216,14 +216,14 @@ impl Check<'_> {
         {
             return Some(Exclusion::Cooling { until_ms });
         }
-        (view.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: view.full_until_ms })
+        (view.full_until_ms > now_ms).then_some(Exclusion::ProviderLimited { until_ms: view.full_until_ms })
     }
 }
 
-/// What a deployment would be left out for, were a plan made now: a limit that is reached, else that it rests. What a prompt needs of
+/// What a deployment would be excluded for, were a plan made now: a limit that is reached, else that it rests. What a prompt needs of
 /// the room is not asked again.
 #[must_use]
-pub fn is_left_out(
+pub fn exclusion_of(
     config: &RouterConfig,
     group: GroupIndex,
     index: DeploymentIndex,
@@ -245,14 +245,14 @@ pub fn is_left_out(
         (None, 0)
     };
     if let Some(what) = what {
-        return Some(Exclusion::NoRoom { what, until_ms });
+        return Some(Exclusion::LimitReached { what, until_ms });
     }
     match view.health {
         Health::Cooling { until_ms } if until_ms > now_ms => Some(Exclusion::Cooling { until_ms }),
         Health::HalfOpen { probed_until_ms: until_ms } if until_ms > now_ms => {
             Some(Exclusion::HalfOpenTaken { until_ms })
         }
-        _ => (view.full_until_ms > now_ms).then_some(Exclusion::Full { until_ms: view.full_until_ms }),
+        _ => (view.full_until_ms > now_ms).then_some(Exclusion::ProviderLimited { until_ms: view.full_until_ms }),
     }
 }
 
@@ -266,7 +266,7 @@ pub(super) fn is_counted(
     config: &RouterConfig,
     group: GroupIndex,
     index: DeploymentIndex,
-    inputs: &Inputs<'_>,
+    inputs: &PlanInputs<'_>,
 ) -> bool {
     let Some(deployment) = config.deployments.get(index) else { return false };
     let rates = deployment.rpm.is_some() || deployment.tpm.is_some();
@@ -276,12 +276,12 @@ pub(super) fn is_counted(
 }
 
 /// Whether an eligible deployment must show that it serves again: also one whose cooldown is over and that nobody has asked since.
-pub(super) fn is_half_open(inputs: &Inputs<'_>, index: DeploymentIndex) -> bool {
+pub(super) fn is_half_open(inputs: &PlanInputs<'_>, index: DeploymentIndex) -> bool {
     !matches!(inputs.view(index).health, Health::Healthy)
 }
 
 /// Until when another request is finding out whether a deployment serves again, as far as this worker knows.
-pub(super) fn probed_until_ms(inputs: &Inputs<'_>, index: DeploymentIndex) -> Option<u64> {
+pub(super) fn probed_until_ms(inputs: &PlanInputs<'_>, index: DeploymentIndex) -> Option<u64> {
     match inputs.view(index).health {
         Health::HalfOpen { probed_until_ms } if probed_until_ms > inputs.now_ms => Some(probed_until_ms),
         _ => None,

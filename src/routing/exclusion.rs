@@ -4,7 +4,7 @@
 
 use crate::config::model::{DeploymentIndex, GroupIndex};
 
-/// Why a deployment is not asked. Later ones are checked later: whoever is left out by a later one was nearer to serving.
+/// Why a deployment is not asked. Later ones are checked later: whoever is excluded by a later one was nearer to serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusion {
     /// Its dialect cannot express the request.
@@ -30,7 +30,7 @@ pub enum Exclusion {
         until_ms: u64,
     },
     /// A limit is reached, and it binds: it is not asked, even where nobody else is left.
-    NoRoom {
+    LimitReached {
         /// Which limit.
         what: Limit,
         /// Until then, Unix milliseconds.
@@ -44,12 +44,12 @@ pub enum Exclusion {
         until_ms: u64,
     },
     /// The provider said that it has no room.
-    Full {
+    ProviderLimited {
         /// Until then, Unix milliseconds.
         until_ms: u64,
     },
-    /// A limit is reached that only shares out: it is spared while others have room.
-    Busy {
+    /// A limit is reached that only shares out: it is deferred while others have room.
+    SoftLimit {
         /// Which limit.
         what: Limit,
         /// Until then, Unix milliseconds.
@@ -115,10 +115,13 @@ impl Limit {
 }
 
 impl Exclusion {
-    /// Whether it is only spared: asked after all where nobody else is left.
+    /// Whether it is only deferred: asked after all where nobody else is left.
     #[must_use]
     pub const fn is_soft(self) -> bool {
-        matches!(self, Self::Cooling { .. } | Self::Full { .. } | Self::Busy { .. } | Self::HalfOpenTaken { .. })
+        matches!(
+            self,
+            Self::Cooling { .. } | Self::ProviderLimited { .. } | Self::SoftLimit { .. } | Self::HalfOpenTaken { .. }
+        )
     }
 
     /// Until when it holds, Unix milliseconds; `None`: for this request always.
@@ -126,10 +129,10 @@ impl Exclusion {
     pub const fn until_ms(self) -> Option<u64> {
         match self {
             Self::Cooling { until_ms }
-            | Self::Full { until_ms }
-            | Self::Busy { until_ms, .. }
+            | Self::ProviderLimited { until_ms }
+            | Self::SoftLimit { until_ms, .. }
             | Self::HalfOpenTaken { until_ms }
-            | Self::NoRoom { until_ms, .. }
+            | Self::LimitReached { until_ms, .. }
             | Self::OverBudget { until_ms } => Some(until_ms),
             _ => None,
         }
@@ -151,7 +154,7 @@ impl Exclusion {
 
 /// A deployment that is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Excluded {
     /// The group it would have served for.
     pub group: GroupIndex,
     /// Which one.
@@ -162,8 +165,8 @@ pub struct LeftOut {
 
 /// The reason that a client is told: what waiting mends, with the shortest wait; else that of the deployment that was nearest to
 /// serving, and among windows that are too small the largest.
-pub(super) fn telling<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> Option<Exclusion> {
-    let reasons: Vec<Exclusion> = left_out.map(|left| left.why).filter(|why| *why != Exclusion::Order).collect();
+pub(super) fn telling<'a>(excluded: impl Iterator<Item = &'a Excluded>) -> Option<Exclusion> {
+    let reasons: Vec<Exclusion> = excluded.map(|left| left.why).filter(|why| *why != Exclusion::Order).collect();
     let waits = reasons.iter().filter_map(|why| Some((why.until_ms()?, *why)));
     if let Some((_, soonest)) = waits.min_by_key(|(until_ms, _)| *until_ms) {
         return Some(soonest);

@@ -1,11 +1,11 @@
-//! A decision as data, without sending anything: what would be tried, who was left out and why, and what would follow on each class
+//! A decision as data, without sending anything: what would be tried, who was excluded and why, and what would follow on each class
 //! of failure.
 //!
 //! It is no second implementation. The plan is [`plan()`]'s, which carries its own reasons, and what follows comes from
 //! [`failover::next_or_again`], asked again and again as if every attempt failed alike.
 
 use super::failover::{self, Next, Rules};
-use super::{Inputs, Place, Plan, Refusal, plan};
+use super::{Place, Plan, PlanInputs, Refusal, plan};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::{DeploymentIndex, RouterConfig};
 
@@ -54,7 +54,7 @@ const FAILURES: [(FailureClass, Option<u64>); 16] = {
 
 /// Decides about a request, and tells all of it.
 #[must_use]
-pub fn explain(config: &RouterConfig, inputs: &Inputs<'_>) -> Explanation {
+pub fn explain(config: &RouterConfig, inputs: &PlanInputs<'_>) -> Explanation {
     let decision = plan(config, inputs);
     let rules = Rules::of(&config.signalbox);
     let of = |plan: &Plan| FAILURES.iter().map(|(class, wait)| course(plan, *class, *wait, &rules)).collect();
@@ -76,7 +76,7 @@ fn course(plan: &Plan, class: FailureClass, retry_after_ms: Option<u64>, rules: 
 }
 
 /// How often each deployment comes first in so many plans, each with the next seed; most often first. Refusals are not counted.
-pub fn firsts(config: &RouterConfig, inputs: &mut Inputs<'_>, draws: u64) -> Vec<(DeploymentIndex, u64)> {
+pub fn firsts(config: &RouterConfig, inputs: &mut PlanInputs<'_>, draws: u64) -> Vec<(DeploymentIndex, u64)> {
     let mut counts = vec![0u64; config.deployments.len()];
     for _ in 0..draws {
         let first = plan(config, inputs).ok().and_then(|plan| plan.candidates().next().map(|it| it.deployment));

@@ -3,7 +3,7 @@
 //! **Invariant:** unknown is never taken for no: what is not known excludes nobody.
 
 use super::exclusion::Need;
-use super::{Ask, Whether};
+use super::{LazyFlag, Requirements};
 use crate::catalogue::Capability;
 use crate::config::model::Deployment;
 
@@ -18,14 +18,14 @@ pub(super) fn price(deployment: &Deployment) -> Option<u64> {
 }
 
 /// The first thing that a request needs and the model is known to lack.
-pub(super) fn lacking(deployment: &Deployment, ask: &Ask<'_>) -> Option<Need> {
-    let known = Whether::Known;
+pub(super) fn lacking(deployment: &Deployment, requirements: &Requirements<'_>) -> Option<Need> {
+    let known = LazyFlag::Known;
     let needs = [
-        (ask.images, Capability::Vision, Need::Images),
-        (ask.audio, Capability::Audio, Need::Audio),
-        (ask.files, Capability::Pdf, Need::Files),
-        (known(ask.tools), Capability::Tools, Need::Tools),
-        (known(ask.json_schema), Capability::JsonSchema, Need::JsonSchema),
+        (requirements.images, Capability::Vision, Need::Images),
+        (requirements.audio, Capability::Audio, Need::Audio),
+        (requirements.files, Capability::Pdf, Need::Files),
+        (known(requirements.tools), Capability::Tools, Need::Tools),
+        (known(requirements.json_schema), Capability::JsonSchema, Need::JsonSchema),
     ];
     let capabilities = deployment.facts.capabilities;
     let mut lacking = needs.into_iter().filter(|(_, capability, _)| capabilities.lacks(*capability));

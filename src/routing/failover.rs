@@ -70,7 +70,7 @@ pub enum Next {
 
 /// Whether the same deployment is asked again while it is the only one of its stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Same {
+enum SameDeployment {
     No,
     Once,
     OnceAfterBackoff,
@@ -79,7 +79,7 @@ enum Same {
 
 /// Which others of the same model are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Another {
+enum InGroup {
     No,
     AtOnce,
     Larger,
@@ -96,31 +96,33 @@ enum Group {
 
 /// One row of the table.
 #[derive(Clone, Copy)]
-struct Conduct {
-    same: Same,
-    another: Another,
+struct FailurePolicy {
+    same_deployment: SameDeployment,
+    in_group: InGroup,
     group: Group,
     persists: bool,
 }
 
-const fn row(same: Same, another: Another, group: Group, persists: bool) -> Conduct {
-    Conduct { same, another, group, persists }
+const fn row(same_deployment: SameDeployment, in_group: InGroup, group: Group, persists: bool) -> FailurePolicy {
+    FailurePolicy { same_deployment, in_group, group, persists }
 }
 
-const fn conduct(failure: &Failure, rules: &Rules) -> Conduct {
+const fn failure_policy(failure: &Failure, rules: &Rules) -> FailurePolicy {
     use FailureClass as C;
     let on_bad_request = if rules.fallback_on_bad_request { Group::Then } else { Group::No };
     match failure.class {
-        C::Connect | C::Shortage => row(Same::No, Another::AtOnce, Group::Then, true),
-        C::Reset => row(Same::Once, Another::AtOnce, Group::Then, true),
-        C::Timeout | C::FirstToken => row(Same::No, Another::AtOnce, Group::Then, false),
-        C::RateLimit if failure.fault.is_of_request() => row(Same::No, Another::AtOnce, Group::Then, false),
-        C::RateLimit | C::Overloaded => row(Same::WhenShort, Another::AtOnce, Group::Then, true),
-        C::Upstream => row(Same::OnceAfterBackoff, Another::AtOnce, Group::Then, true),
-        C::Quota | C::Auth | C::Permission | C::NotFound => row(Same::No, Another::AtOnce, Group::Then, false),
-        C::ContextWindow => row(Same::No, Another::Larger, Group::Larger, false),
-        C::ContentPolicy => row(Same::No, Another::No, Group::ContentPolicy, false),
-        C::BadRequest => row(Same::No, Another::No, on_bad_request, false),
+        C::Connect | C::Shortage => row(SameDeployment::No, InGroup::AtOnce, Group::Then, true),
+        C::Reset => row(SameDeployment::Once, InGroup::AtOnce, Group::Then, true),
+        C::Timeout | C::FirstToken => row(SameDeployment::No, InGroup::AtOnce, Group::Then, false),
+        C::RateLimit if failure.fault.is_of_request() => row(SameDeployment::No, InGroup::AtOnce, Group::Then, false),
+        C::RateLimit | C::Overloaded => row(SameDeployment::WhenShort, InGroup::AtOnce, Group::Then, true),
+        C::Upstream => row(SameDeployment::OnceAfterBackoff, InGroup::AtOnce, Group::Then, true),
+        C::Quota | C::Auth | C::Permission | C::NotFound => {
+            row(SameDeployment::No, InGroup::AtOnce, Group::Then, false)
+        }
+        C::ContextWindow => row(SameDeployment::No, InGroup::Larger, Group::Larger, false),
+        C::ContentPolicy => row(SameDeployment::No, InGroup::No, Group::ContentPolicy, false),
+        C::BadRequest => row(SameDeployment::No, InGroup::No, on_bad_request, false),
     }
 }
 
@@ -132,23 +134,25 @@ pub fn next(plan: &Plan, tried: &[Place], failure: &Failure, rules: &Rules, chan
     if tried.len() > MAX_RETRIES {
         return Next::GiveUp;
     }
-    let here = Here { plan, tried, place: here, stage, failure, rules, chance };
-    let conduct = conduct(failure, rules);
+    let here = FailurePoint { plan, tried, place: here, stage, failure, rules, chance };
+    let failure_policy = failure_policy(failure, rules);
     let may_retry = here.may_retry();
     let insists = here.of_policy(stage).is_some();
     if let Some(place) = here.another_provider(may_retry) {
         return Next::Try(place, 0);
     }
     if may_retry {
-        let within = here.another(conduct.another, insists).or_else(|| here.same(conduct.same, insists));
+        let within = here
+            .in_group(failure_policy.in_group, insists)
+            .or_else(|| here.same_deployment(failure_policy.same_deployment, insists));
         if let Some(next) = within {
             return next;
         }
     }
-    if let Some(place) = here.another_group(conduct.group).or_else(|| here.last_resort(&conduct)) {
+    if let Some(place) = here.another_group(failure_policy.group).or_else(|| here.last_resort(&failure_policy)) {
         return Next::Try(place, 0);
     }
-    if may_retry && conduct.persists && here.is_short() {
+    if may_retry && failure_policy.persists && here.is_short() {
         return Next::Try(here.least_tried(), here.backoff_ms());
     }
     Next::GiveUp
@@ -160,8 +164,8 @@ pub fn beyond_asked(plan: &Plan, failure: &Failure, rules: &Rules) -> Option<Pla
     let mut place = Place { stage: 0, candidate: 0 };
     loop {
         let stage = plan.stages.get(place.stage)?;
-        let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
-        place = here.another_group(conduct(failure, rules).group)?;
+        let here = FailurePoint { plan, tried: &[], place, stage, failure, rules, chance: 0 };
+        place = here.another_group(failure_policy(failure, rules).group)?;
         if plan.group(place) != Some(plan.asked) {
             return Some(place);
         }
@@ -169,7 +173,7 @@ pub fn beyond_asked(plan: &Plan, failure: &Failure, rules: &Rules) -> Option<Pla
 }
 
 /// A failure, and all that is around it.
-struct Here<'a> {
+struct FailurePoint<'a> {
     plan: &'a Plan,
     tried: &'a [Place],
     place: Place,
@@ -179,7 +183,7 @@ struct Here<'a> {
     chance: u64,
 }
 
-impl Here<'_> {
+impl FailurePoint<'_> {
     /// How many attempts this level of the group has had.
     fn attempts(&self) -> usize {
         self.tried.iter().filter(|place| self.is_here(**place)).count()
@@ -222,11 +226,11 @@ impl Here<'_> {
     }
 
     /// Another deployment of this stage that was not asked yet. A retry policy `insists`, whatever the class.
-    fn another(&self, another: Another, insists: bool) -> Option<Next> {
-        let fits = |candidate: usize| match another {
-            Another::No => insists,
-            Another::AtOnce => true,
-            Another::Larger => self.is_larger(Place { candidate, ..self.place }) == Some(true),
+    fn in_group(&self, in_group: InGroup, insists: bool) -> Option<Next> {
+        let fits = |candidate: usize| match in_group {
+            InGroup::No => insists,
+            InGroup::AtOnce => true,
+            InGroup::Larger => self.is_larger(Place { candidate, ..self.place }) == Some(true),
         };
         let untried = |candidate: &usize| self.is_open(Place { candidate: *candidate, ..self.place });
         let found = (0..self.stage.candidates.len()).filter(untried).find(|candidate| fits(*candidate))?;
@@ -234,7 +238,7 @@ impl Here<'_> {
     }
 
     /// The same deployment again. A retry policy takes it, or the one that was asked least, after everybody else was.
-    fn same(&self, same: Same, insists: bool) -> Option<Next> {
+    fn same_deployment(&self, same_deployment: SameDeployment, insists: bool) -> Option<Next> {
         if insists {
             return self.is_short().then(|| Next::Try(self.least_tried(), self.backoff_ms()));
         }
@@ -242,11 +246,14 @@ impl Here<'_> {
         let alone = self.stage.candidates.len() == 1
             && !self.later().any(|(_, stage)| group(stage))
             && self.attempts() == self.tried.iter().filter(|place| **place == self.place).count();
-        let wait_ms = match same {
-            Same::Once if self.attempts() == 1 => Some(0),
-            Same::OnceAfterBackoff if self.attempts() == 1 && self.is_short() => Some(self.backoff_ms()),
-            Same::WhenShort if self.is_short() => self.failure.retry_after_ms,
-            Same::No | Same::Once | Same::OnceAfterBackoff | Same::WhenShort => None,
+        let wait_ms = match same_deployment {
+            SameDeployment::Once if self.attempts() == 1 => Some(0),
+            SameDeployment::OnceAfterBackoff if self.attempts() == 1 && self.is_short() => Some(self.backoff_ms()),
+            SameDeployment::WhenShort if self.is_short() => self.failure.retry_after_ms,
+            SameDeployment::No
+            | SameDeployment::Once
+            | SameDeployment::OnceAfterBackoff
+            | SameDeployment::WhenShort => None,
         };
         wait_ms.filter(|_| alone).map(|wait_ms| Next::Try(self.place, wait_ms))
     }

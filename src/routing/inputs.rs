@@ -1,14 +1,14 @@
 //! What a decision depends on besides the configuration: the request, what is known of each deployment, time and chance.
 //!
-//! **Invariant:** all of it are values, so that the same inputs give the same plan; only [`Inputs::claim`] changes anything.
+//! **Invariant:** all of it are values, so that the same inputs give the same plan; only [`PlanInputs::claim`] changes anything.
 
 use super::estimate::Prompt;
-use crate::config::model::{DeploymentIndex, GroupIndex, StandIns};
+use crate::config::model::{DeploymentIndex, GroupIndex, RouterFallbacks};
 use crate::provider::Dialect;
 use crate::state::DeploymentView;
 
 /// What a plan depends on besides the configuration.
-pub struct Inputs<'a> {
+pub struct PlanInputs<'a> {
     /// The model as the client asked for it.
     pub model: &'a str,
     /// What a router chose for that name; `None`: no router has it.
@@ -20,7 +20,7 @@ pub struct Inputs<'a> {
     /// The request's own `fallbacks`: models to try before the configured ones.
     pub fallbacks: &'a [String],
     /// What else the request needs.
-    pub ask: Ask<'a>,
+    pub requirements: Requirements<'a>,
     /// Whether a deployment's dialect can express the request at all.
     pub may_serve: &'a dyn Fn(DeploymentIndex) -> bool,
     /// What is known of each deployment, by its index. One that is missing is taken for well and idle.
@@ -40,7 +40,7 @@ pub struct Routed<'a> {
     /// The group that serves in place of the router's name.
     pub group: GroupIndex,
     /// What stands in for a group without fallbacks of its own.
-    pub stand_ins: &'a StandIns,
+    pub router_fallbacks: &'a RouterFallbacks,
 }
 
 /// The answer to a claim.
@@ -57,25 +57,25 @@ pub enum Claim {
 
 /// Yes, no, or to be found out where it matters: looking through a long body costs more than the rest of a decision.
 #[derive(Clone, Copy)]
-pub enum Whether<'a> {
+pub enum LazyFlag<'a> {
     /// It is known.
     Known(bool),
-    /// Whom to ask.
-    Ask(&'a dyn Fn() -> bool),
+    /// Found by this, when it matters.
+    Lazy(&'a dyn Fn() -> bool),
 }
 
-impl Whether<'_> {
+impl LazyFlag<'_> {
     /// Finds out.
     #[must_use]
     pub fn holds(self) -> bool {
         match self {
             Self::Known(known) => known,
-            Self::Ask(ask) => ask(),
+            Self::Lazy(find) => find(),
         }
     }
 }
 
-impl Default for Whether<'_> {
+impl Default for LazyFlag<'_> {
     fn default() -> Self {
         Self::Known(false)
     }
@@ -83,17 +83,17 @@ impl Default for Whether<'_> {
 
 /// What a request needs of a deployment.
 #[derive(Default)]
-pub struct Ask<'a> {
+pub struct Requirements<'a> {
     /// What its client speaks.
     pub client: Dialect,
     /// How long the prompt is.
     pub prompt: Prompt<'a>,
     /// It holds images.
-    pub images: Whether<'a>,
+    pub images: LazyFlag<'a>,
     /// It holds sound.
-    pub audio: Whether<'a>,
+    pub audio: LazyFlag<'a>,
     /// It holds files.
-    pub files: Whether<'a>,
+    pub files: LazyFlag<'a>,
     /// It offers tools.
     pub tools: bool,
     /// The answer must follow a JSON schema.
@@ -108,7 +108,7 @@ pub struct Ask<'a> {
     pub stream: bool,
 }
 
-impl Inputs<'_> {
+impl PlanInputs<'_> {
     /// What is known of a deployment.
     pub(super) fn view(&self, deployment: DeploymentIndex) -> DeploymentView {
         self.views.get(deployment).copied().unwrap_or_default()

@@ -1,11 +1,11 @@
-//! The plan of one request: stages of candidates, the asked group's first, and everybody who was left out.
+//! The plan of one request: stages of candidates, the asked group's first, and every deployment that was excluded.
 //!
-//! A plan is its own explanation: each candidate carries the figure that ranked it, and whoever is missing stands among the left
-//! out with the reason. Who is only spared stands there too, and in a last stage of its own.
+//! A plan is its own explanation: each candidate carries the figure that ranked it, and any that is missing stands among the excluded
+//! with the reason. A deployment that is only deferred stands there too, and in a last stage of its own.
 
-use super::exclusion::{Exclusion, LeftOut};
+use super::exclusion::{Excluded, Exclusion};
 use super::resolve::By;
-use super::strategy::Figure;
+use super::strategy::RankReason;
 use crate::config::model::{DeploymentIndex, GroupIndex, RetryPolicy};
 use crate::provider::Provider;
 
@@ -23,7 +23,7 @@ pub struct Candidate {
     /// The longest prompt it takes, in tokens, where that is known.
     pub window: Option<u64>,
     /// What ranked it.
-    pub figure: Figure,
+    pub reason: RankReason,
     /// It rests until then, Unix milliseconds, or has no room: a failure leads past it, and to it only where nobody else is left.
     pub rests_until_ms: Option<u64>,
     /// It is not to be asked in this request any more: a failure told that it could not serve it, or a limit of it binds.
@@ -94,7 +94,7 @@ pub struct Plan {
     /// The stages, never empty.
     pub stages: Vec<Stage>,
     /// Who is not in it, and why.
-    pub left_out: Vec<LeftOut>,
+    pub excluded: Vec<Excluded>,
 }
 
 impl Plan {
@@ -142,17 +142,17 @@ pub enum Refusal {
         /// The reason to tell.
         why: Exclusion,
         /// All reasons.
-        left_out: Vec<LeftOut>,
+        excluded: Vec<Excluded>,
     },
 }
 
 impl Refusal {
     /// Who may not be asked, and why.
     #[must_use]
-    pub fn left_out(&self) -> &[LeftOut] {
+    pub fn excluded(&self) -> &[Excluded] {
         match self {
             Self::UnknownModel => &[],
-            Self::NoneMayServe { left_out, .. } => left_out,
+            Self::NoneMayServe { excluded, .. } => excluded,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use signalbox::config::model::{Deployment, RouterConfig};
 use signalbox::config::{compile, yaml};
-use signalbox::routing::{Ask, Candidate, Claim, Exclusion, Inputs, Plan, Refusal, explain, plan};
+use signalbox::routing::{Candidate, Claim, Exclusion, Plan, PlanInputs, Refusal, Requirements, explain, plan};
 use signalbox::state::{DeploymentView, Health, Samples};
 
 pub const NOW: u64 = 1_000_000;
@@ -84,21 +84,21 @@ pub fn with<T>(
     config: &RouterConfig,
     model: &str,
     world: &World<'_>,
-    ask: Ask<'_>,
-    look: impl FnOnce(&mut Inputs<'_>) -> T,
+    requirements: Requirements<'_>,
+    look: impl FnOnce(&mut PlanInputs<'_>) -> T,
 ) -> T {
     let id = |index: usize| config.deployments[index].id.as_str();
     let seen: HashMap<&str, DeploymentView> = world.views.iter().copied().collect();
     let views: Vec<DeploymentView> =
         config.deployments.iter().map(|it| seen.get(it.id.as_str()).copied().unwrap_or_default()).collect();
     let fallbacks: Vec<String> = world.fallbacks.iter().map(ToString::to_string).collect();
-    let mut inputs = Inputs {
+    let mut inputs = PlanInputs {
         model,
         routed: None,
         num_retries: world.num_retries,
         disable_fallbacks: world.disable_fallbacks,
         fallbacks: &fallbacks,
-        ask,
+        requirements,
         may_serve: &|index| !world.excluded.contains(&id(index)),
         views: &views,
         claim: &|index| match world.refusing.iter().find(|(name, _)| *name == id(index)) {
@@ -111,12 +111,17 @@ pub fn with<T>(
     look(&mut inputs)
 }
 
-pub fn planned_for(config: &RouterConfig, model: &str, world: &World<'_>, ask: Ask<'_>) -> Result<Plan, Refusal> {
-    with(config, model, world, ask, |inputs| plan(config, inputs))
+pub fn planned_for(
+    config: &RouterConfig,
+    model: &str,
+    world: &World<'_>,
+    requirements: Requirements<'_>,
+) -> Result<Plan, Refusal> {
+    with(config, model, world, requirements, |inputs| plan(config, inputs))
 }
 
 pub fn planned(config: &RouterConfig, model: &str, world: &World<'_>) -> Result<Plan, Refusal> {
-    planned_for(config, model, world, Ask::default())
+    planned_for(config, model, world, Requirements::default())
 }
 
 /// A plan as text: stages of deployments, with the model where it is not the deployment's own, and last resorts in parentheses.
@@ -133,8 +138,8 @@ pub fn told(config: &RouterConfig, plan: &Plan) -> String {
 }
 
 /// The plan, or the reason why there is none.
-pub fn text_for(config: &RouterConfig, model: &str, world: &World<'_>, ask: Ask<'_>) -> String {
-    match planned_for(config, model, world, ask) {
+pub fn text_for(config: &RouterConfig, model: &str, world: &World<'_>, requirements: Requirements<'_>) -> String {
+    match planned_for(config, model, world, requirements) {
         Ok(plan) => told(config, &plan),
         Err(Refusal::UnknownModel) => "UnknownModel".to_owned(),
         Err(Refusal::NoneMayServe { why, .. }) => format!("{why:?}"),
@@ -142,22 +147,22 @@ pub fn text_for(config: &RouterConfig, model: &str, world: &World<'_>, ask: Ask<
 }
 
 pub fn text(config: &RouterConfig, model: &str, world: &World<'_>) -> String {
-    text_for(config, model, world, Ask::default())
+    text_for(config, model, world, Requirements::default())
 }
 
-/// Who is left out of a plan, or of a refusal.
-pub fn left_out(config: &RouterConfig, world: &World<'_>, ask: Ask<'_>) -> Vec<(String, Exclusion)> {
-    let left = match planned_for(config, "m", world, ask) {
-        Ok(plan) => plan.left_out,
-        Err(Refusal::NoneMayServe { left_out, .. }) => left_out,
+/// Who is excluded of a plan, or of a refusal.
+pub fn excluded(config: &RouterConfig, world: &World<'_>, requirements: Requirements<'_>) -> Vec<(String, Exclusion)> {
+    let left = match planned_for(config, "m", world, requirements) {
+        Ok(plan) => plan.excluded,
+        Err(Refusal::NoneMayServe { excluded, .. }) => excluded,
         Err(Refusal::UnknownModel) => Vec::new(),
     };
     left.into_iter().map(|it| (config.deployments[it.deployment].id.clone(), it.why)).collect()
 }
 
 /// How often each deployment came first in 4,000 plans of the group `m`.
-pub fn firsts(config: &RouterConfig, world: &World<'_>, ask: Ask<'_>) -> BTreeMap<String, u64> {
-    let firsts = with(config, "m", world, ask, |inputs| explain::firsts(config, inputs, 4000));
+pub fn firsts(config: &RouterConfig, world: &World<'_>, requirements: Requirements<'_>) -> BTreeMap<String, u64> {
+    let firsts = with(config, "m", world, requirements, |inputs| explain::firsts(config, inputs, 4000));
     firsts.into_iter().map(|(index, times)| (config.deployments[index].id.clone(), times)).collect()
 }
 

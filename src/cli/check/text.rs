@@ -42,12 +42,12 @@ pub fn summary(found: &Found) -> String {
             };
             let _ = writeln!(out, "    {}", describe(config, group, deployment, key.as_deref()));
         }
-        out += &stand_ins(config, index);
+        out += &router_fallbacks(config, index);
     }
     for (index, group) in routing {
         let (strategy, policy) = (strategy(group), policy(config, group));
         let _ = writeln!(out, "  {}{strategy}{policy}\n    spans {}", group.name, members(config, group));
-        out += &stand_ins(config, index);
+        out += &router_fallbacks(config, index);
     }
     config.routers.iter().for_each(|router| out += &router_lines(config, router));
     if !config.default_fallbacks.is_empty() {
@@ -163,11 +163,11 @@ fn router_lines(config: &RouterConfig, router: &Router) -> String {
         let _ = writeln!(out, "    {class}: {groups}");
     }
     let _ = writeln!(out, "    else: {}", of(&router.default));
-    let stand_ins = &router.stand_ins;
+    let router_fallbacks = &router.router_fallbacks;
     for (what, targets) in [
-        ("falls back to", &stand_ins.general),
-        ("too long a prompt goes to", &stand_ins.context_window),
-        ("refused content goes to", &stand_ins.content_policy),
+        ("falls back to", &router_fallbacks.general),
+        ("too long a prompt goes to", &router_fallbacks.context_window),
+        ("refused content goes to", &router_fallbacks.content_policy),
     ] {
         out += &targets.iter().map(|targets| format!("    {what} {}\n", chain(config, targets))).collect::<String>();
     }
@@ -318,7 +318,7 @@ fn members(config: &RouterConfig, group: &ModelGroup) -> String {
 }
 
 /// Where a group's requests go when it fails.
-fn stand_ins(config: &RouterConfig, group: usize) -> String {
+fn router_fallbacks(config: &RouterConfig, group: usize) -> String {
     let lists = [
         ("falls back to", Some(&config.fallbacks)),
         ("too long a prompt goes to", config.context_window_fallbacks.as_ref()),

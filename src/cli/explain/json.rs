@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use signalbox::config::model::RouterConfig;
 use signalbox::routing::explain::Course;
-use signalbox::routing::strategy::Figure;
-use signalbox::routing::{By, Exclusion, LeftOut, Plan, Purpose, Refusal, Stage};
+use signalbox::routing::strategy::RankReason;
+use signalbox::routing::{By, Excluded, Exclusion, Plan, Purpose, Refusal, Stage};
 
 use super::NOW_MS;
 use super::{Report, group, id, routed};
@@ -15,20 +15,20 @@ pub fn of(report: &Report<'_>) -> String {
     let mut out = Map::new();
     out.insert("model".to_owned(), json!(report.model));
     out.extend(report.chosen.iter().map(|chosen| ("router".to_owned(), routed::json(config, chosen))));
-    let mut resolved = |asked: usize, by: By, left: &[LeftOut]| {
+    let mut resolved = |asked: usize, by: By, left: &[Excluded]| {
         out.insert("resolved_by".to_owned(), json!(name_of(by)));
         out.insert("group".to_owned(), json!(group(config, asked)));
         out.insert("strategy".to_owned(), json!(config.groups.get(asked).map(|group| group.strategy.name)));
-        out.insert("left_out".to_owned(), left.iter().map(|left| left_out(config, left)).collect());
+        out.insert("left_out".to_owned(), left.iter().map(|left| excluded(config, left)).collect());
     };
     match &report.explanation.decision {
         Ok(plan) => {
-            resolved(plan.asked, plan.by, &plan.left_out);
+            resolved(plan.asked, plan.by, &plan.excluded);
             out.insert("plan".to_owned(), plan.stages.iter().map(|it| stage(report, it)).collect());
             let courses = report.explanation.courses.iter().map(|it| course(config, plan, it));
             out.insert("on_failure".to_owned(), courses.collect());
         }
-        Err(Refusal::NoneMayServe { group, by, left_out, .. }) => resolved(*group, *by, left_out),
+        Err(Refusal::NoneMayServe { group, by, excluded, .. }) => resolved(*group, *by, excluded),
         Err(Refusal::UnknownModel) => {}
     }
     if let Some(refused) = &report.refused {
@@ -66,7 +66,7 @@ fn stage(report: &Report<'_>, stage: &Stage) -> Value {
     };
     let candidates = stage.candidates.iter().map(|it| {
         let (deployment, half_open) = (id(config, it.deployment), report.is_half_open(it.deployment));
-        json!({"deployment": deployment, "model": it.model, "figure": figure(it.figure), "half_open": half_open})
+        json!({"deployment": deployment, "model": it.model, "figure": rank_reason(it.reason), "half_open": half_open})
     });
     json!({
         "group": group(config, stage.group),
@@ -77,21 +77,21 @@ fn stage(report: &Report<'_>, stage: &Stage) -> Value {
     })
 }
 
-fn figure(figure: Figure) -> Value {
-    match figure {
-        Figure::None => json!({"by": "last_resort"}),
-        Figure::Share(share) => json!({"by": "share", "value": share}),
-        Figure::InFlight(count) => json!({"by": "in_flight", "value": count}),
-        Figure::Latency(seconds) => json!({"by": "seconds_per_token", "value": seconds}),
-        Figure::FirstToken(seconds) => json!({"by": "seconds_to_first_token", "value": seconds}),
-        Figure::Unmeasured => json!({"by": "unmeasured"}),
-        Figure::Cost(pico) => json!({"by": "pico_usd_in_and_out", "value": pico}),
-        Figure::Tokens(tokens) => json!({"by": "tokens_this_minute", "value": tokens}),
-        Figure::Affinity => json!({"by": "affinity"}),
+fn rank_reason(reason: RankReason) -> Value {
+    match reason {
+        RankReason::None => json!({"by": "last_resort"}),
+        RankReason::Share(share) => json!({"by": "share", "value": share}),
+        RankReason::InFlight(count) => json!({"by": "in_flight", "value": count}),
+        RankReason::Latency(seconds) => json!({"by": "seconds_per_token", "value": seconds}),
+        RankReason::FirstToken(seconds) => json!({"by": "seconds_to_first_token", "value": seconds}),
+        RankReason::Unmeasured => json!({"by": "unmeasured"}),
+        RankReason::Cost(pico) => json!({"by": "pico_usd_in_and_out", "value": pico}),
+        RankReason::Tokens(tokens) => json!({"by": "tokens_this_minute", "value": tokens}),
+        RankReason::Affinity => json!({"by": "affinity"}),
     }
 }
 
-fn left_out(config: &RouterConfig, left: &LeftOut) -> Value {
+fn excluded(config: &RouterConfig, left: &Excluded) -> Value {
     let (reason, what) = match left.why {
         Exclusion::CannotExpress => ("cannot_express", None),
         Exclusion::Blocked => ("blocked", None),
@@ -102,11 +102,11 @@ fn left_out(config: &RouterConfig, left: &LeftOut) -> Value {
             ("context_window", Some(json!({"estimate": estimate, "limit": limit})))
         }
         Exclusion::OverBudget { .. } => ("over_budget", None),
-        Exclusion::NoRoom { what, .. } => ("no_room", Some(json!(what.as_str()))),
-        Exclusion::Busy { what, .. } => ("busy", Some(json!(what.as_str()))),
+        Exclusion::LimitReached { what, .. } => ("no_room", Some(json!(what.as_str()))),
+        Exclusion::SoftLimit { what, .. } => ("busy", Some(json!(what.as_str()))),
         Exclusion::Order => ("order", None),
         Exclusion::Cooling { .. } => ("cooling", None),
-        Exclusion::Full { .. } => ("full", None),
+        Exclusion::ProviderLimited { .. } => ("full", None),
         Exclusion::HalfOpenTaken { .. } => ("half_open_taken", None),
     };
     let mut out =

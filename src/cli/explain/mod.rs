@@ -20,8 +20,8 @@ use signalbox::dialect::scan::BodyScan;
 use signalbox::filter::route::{self, Expressible, PlanContext, TIER_HEADER, apply_params, route_model};
 use signalbox::filter::{Api, Reply, Setup};
 use signalbox::routing::Refusal;
-use signalbox::routing::auto::Chosen;
 use signalbox::routing::explain::{Explanation, explain, firsts};
+use signalbox::routing::model_router::Chosen;
 use signalbox::state::{DeploymentView, Health, from_json};
 
 use super::configuration::{self, WRONG};
@@ -112,7 +112,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         "user-agent" => args.user_agent.clone(),
         _ => String::new(),
     };
-    let moment = PlanContext {
+    let context = PlanContext {
         header: &header,
         now_ms: NOW_MS,
         seed: args.seed,
@@ -122,19 +122,19 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         ..PlanContext::default()
     };
     let expressible = Expressible::new(config, api, &head, &body);
-    let chosen = route_model(setup, api, &head, &body, &moment, &|index| expressible.check(index).is_ok(), true);
+    let chosen = route_model(setup, api, &head, &body, &context, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| apply_params(config, chosen, &head, &body));
     let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
     let head = BodyScan::read(body).map_err(unreadable)?;
     let expressible = Expressible::new(config, api, &head, body);
     let may_serve = |index| expressible.check(index).is_ok();
     let (explanation, firsts) =
-        route::consider(config, api, &head, body, &moment, chosen.as_ref(), &may_serve, |inputs| {
+        route::consider(config, api, &head, body, &context, chosen.as_ref(), &may_serve, |inputs| {
             let explanation = explain(config, inputs);
             (explanation, firsts(config, inputs, args.draws))
         });
     let answer = |why: &Refusal| {
-        let inexpressible = expressible.why(why.left_out());
+        let inexpressible = expressible.why(why.excluded());
         let refusal = route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS);
         refusal.write(client_face(api.dialect()), 0)
     };

@@ -7,16 +7,16 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use signalbox::config::complexity::{ComplexityConfig, Tier};
 use signalbox::config::model::{Router, RouterConfig, RouterKind};
-use signalbox::routing::auto::{Cause, Choice, Chosen, Label, Reasons};
-use signalbox::routing::complexity::{Decision, Dimension};
+use signalbox::routing::complexity::{Dimension, TierDecision};
+use signalbox::routing::model_router::{Cause, Chosen, Decision, Label, Reasons};
 use signalbox::routing::task::Classified;
 
 use super::group;
 
 /// For people.
 pub fn text(config: &RouterConfig, asked: &str, chosen: &Chosen<'_>) -> String {
-    let Some(router) = config.routers.get(chosen.choice.router) else { return String::new() };
-    let Choice { label, cause, classifier, .. } = chosen.choice;
+    let Some(router) = config.routers.get(chosen.decision.router) else { return String::new() };
+    let Decision { label, cause, classifier, .. } = chosen.decision;
     let mut out = String::new();
     let named = if router.name == asked { String::new() } else { format!(", as router `{}`", router.name) };
     let _ = writeln!(out, "`{asked}` is a router{named}; its classifier is {classifier}\n");
@@ -33,7 +33,7 @@ pub fn text(config: &RouterConfig, asked: &str, chosen: &Chosen<'_>) -> String {
         _ => {}
     }
     let served = group(config, chosen.target.group);
-    let shadow = if chosen.choice.shadow { "; shadow mode, so the default serves" } else { "" };
+    let shadow = if chosen.decision.shadow { "; shadow mode, so the default serves" } else { "" };
     let _ = writeln!(out, "\n{} `{}` ({}){shadow}: group `{served}`", label.kind(), label.as_str(), cause.as_str());
     if !chosen.target.params.is_empty() {
         let _ =
@@ -43,7 +43,7 @@ pub fn text(config: &RouterConfig, asked: &str, chosen: &Chosen<'_>) -> String {
     out
 }
 
-fn scoring(out: &mut String, decision: &Decision, settings: &ComplexityConfig) {
+fn scoring(out: &mut String, decision: &TierDecision, settings: &ComplexityConfig) {
     let scored = &decision.scored;
     if !scored.dimensions.is_empty() {
         let _ = writeln!(out, "  {:<28} {:>8} {:>8} {:>13}", "dimension", "value", "weight", "contribution");
@@ -93,8 +93,8 @@ fn cues(out: &mut String, classified: &Classified, least: f64) {
 
 /// For programs.
 pub fn json(config: &RouterConfig, chosen: &Chosen<'_>) -> Value {
-    let Choice { label, score, classifier, cause, shadow, .. } = chosen.choice;
-    let router = config.routers.get(chosen.choice.router);
+    let Decision { label, score, classifier, cause, shadow, .. } = chosen.decision;
+    let router = config.routers.get(chosen.decision.router);
     let mut out = json!({
         "name": router.map(|router| &router.name),
         "classifier": classifier,
@@ -116,7 +116,7 @@ pub fn json(config: &RouterConfig, chosen: &Chosen<'_>) -> Value {
     out
 }
 
-fn tiers(router: &Router, decision: Option<&Decision>, steps: &[(Tier, Cause)]) -> Value {
+fn tiers(router: &Router, decision: Option<&TierDecision>, steps: &[(Tier, Cause)]) -> Value {
     let RouterKind::Complexity(settings, _) = &router.kind else { return Value::Null };
     let from = settings.tier_boundaries;
     let dimension = |it: &Dimension| json!({"name": it.name, "value": it.value, "weight": it.weight, "contribution": it.contribution, "detail": it.detail});

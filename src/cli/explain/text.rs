@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use signalbox::config::model::{GroupIndex, RouterConfig};
 use signalbox::routing::explain::Course;
-use signalbox::routing::strategy::Figure;
-use signalbox::routing::{By, Exclusion, LeftOut, Place, Plan, Purpose, Refusal, Stage};
+use signalbox::routing::strategy::RankReason;
+use signalbox::routing::{By, Excluded, Exclusion, Place, Plan, Purpose, Refusal, Stage};
 
 use super::NOW_MS;
 use super::{Report, group, id, routed};
@@ -20,14 +20,14 @@ pub fn of(report: &Report<'_>) -> String {
             out += "\ntried in this order, until one serves:\n";
             let in_turn = plan.stages.iter().filter(|stage| !stage.is_last_resort());
             in_turn.for_each(|stage| one_stage(&mut out, report, plan, stage));
-            left_out(&mut out, config, &plan.left_out);
+            excluded(&mut out, config, &plan.excluded);
             out += &format!("\nthen, if {} and all after it fail with:\n", first(config, plan));
             courses(&mut out, config, plan, &report.explanation.courses);
         }
         Err(Refusal::UnknownModel) => out += &format!("`{}` is not a name in the configuration\n", report.model),
-        Err(Refusal::NoneMayServe { group, by, left_out: all, .. }) => {
+        Err(Refusal::NoneMayServe { group, by, excluded: all, .. }) => {
             resolved(&mut out, report, *group, *by);
-            left_out(&mut out, config, all);
+            excluded(&mut out, config, all);
         }
     }
     if let Some(refused) = &report.refused {
@@ -76,27 +76,27 @@ fn one_stage(out: &mut String, report: &Report<'_>, plan: &Plan, stage: &Stage) 
         let model = candidate.model.as_ref().map(|model| format!(" as {model}")).unwrap_or_default();
         let name = format!("{}{model}", id(config, candidate.deployment));
         let half_open = if report.is_half_open(candidate.deployment) { ", half-open" } else { "" };
-        let _ = writeln!(out, "    {name:<24} {}{half_open}", figure(candidate.figure));
+        let _ = writeln!(out, "    {name:<24} {}{half_open}", rank_reason(candidate.reason));
     }
 }
 
-fn figure(figure: Figure) -> String {
-    match figure {
-        Figure::None => "last resort: nothing else is left".to_owned(),
-        Figure::Share(share) => format!("{:.1} % of the draws", 100.0 * share),
-        Figure::InFlight(count) => format!("{count} in flight"),
-        Figure::Latency(seconds) => format!("{seconds:.4} s per output token"),
-        Figure::FirstToken(seconds) => format!("{seconds:.3} s until the first token"),
-        Figure::Unmeasured => "no latency measured yet".to_owned(),
+fn rank_reason(reason: RankReason) -> String {
+    match reason {
+        RankReason::None => "last resort: nothing else is left".to_owned(),
+        RankReason::Share(share) => format!("{:.1} % of the draws", 100.0 * share),
+        RankReason::InFlight(count) => format!("{count} in flight"),
+        RankReason::Latency(seconds) => format!("{seconds:.4} s per output token"),
+        RankReason::FirstToken(seconds) => format!("{seconds:.3} s until the first token"),
+        RankReason::Unmeasured => "no latency measured yet".to_owned(),
         #[allow(clippy::cast_precision_loss, reason = "for people")]
-        Figure::Cost(Some(pico)) => format!("{:.2} USD for a million tokens in and out", pico as f64 / 1e6),
-        Figure::Cost(None) => "price unknown".to_owned(),
-        Figure::Tokens(tokens) => format!("{tokens} tokens in this minute"),
-        Figure::Affinity => "where requests with the same beginning go".to_owned(),
+        RankReason::Cost(Some(pico)) => format!("{:.2} USD for a million tokens in and out", pico as f64 / 1e6),
+        RankReason::Cost(None) => "price unknown".to_owned(),
+        RankReason::Tokens(tokens) => format!("{tokens} tokens in this minute"),
+        RankReason::Affinity => "where requests with the same beginning go".to_owned(),
     }
 }
 
-fn left_out(out: &mut String, config: &RouterConfig, all: &[LeftOut]) {
+fn excluded(out: &mut String, config: &RouterConfig, all: &[Excluded]) {
     if all.is_empty() {
         return;
     }
@@ -119,11 +119,11 @@ fn reason(why: Exclusion) -> String {
             format!("takes {limit} tokens, and the prompt has about {estimate}")
         }
         Exclusion::OverBudget { .. } => format!("over budget for {left} s"),
-        Exclusion::NoRoom { what, .. } => format!("its {} is reached for {left} s", what.as_str()),
-        Exclusion::Busy { what, .. } => format!("its {} is reached for {left} s, others go first", what.as_str()),
+        Exclusion::LimitReached { what, .. } => format!("its {} is reached for {left} s", what.as_str()),
+        Exclusion::SoftLimit { what, .. } => format!("its {} is reached for {left} s, others go first", what.as_str()),
         Exclusion::Order => "has no order, but others have".to_owned(),
         Exclusion::Cooling { .. } => format!("cooling for {left} s"),
-        Exclusion::Full { .. } => format!("its provider has no room for {left} s"),
+        Exclusion::ProviderLimited { .. } => format!("its provider has no room for {left} s"),
         Exclusion::HalfOpenTaken { .. } => "half-open, and another request probes it".to_owned(),
     }
 }

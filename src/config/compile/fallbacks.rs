@@ -9,7 +9,7 @@
 use super::aliases::{no_group, unknown};
 use super::field::{Diagnostics, Field};
 use super::router_settings::{homes, setting};
-use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, StandIns, is_pattern};
+use crate::config::model::{Alias, Deployment, GroupIndex, ModelGroup, RouterFallbacks, is_pattern};
 use crate::config::tree::Value;
 
 /// For a group, those that stand in for it, in order.
@@ -35,10 +35,10 @@ struct List {
 
 impl Fallbacks {
     /// What stands in for whatever a router chose.
-    pub(super) fn of_router(&self, router: usize) -> StandIns {
+    pub(super) fn of_router(&self, router: usize) -> RouterFallbacks {
         let of = |list: &ByGroup| list.iter().find(|(known, _)| *known == router).map(|(_, targets)| targets.clone());
         let [general, context_window, content_policy] = &self.by_router;
-        StandIns { general: of(general), context_window: of(context_window), content_policy: of(content_policy) }
+        RouterFallbacks { general: of(general), context_window: of(context_window), content_policy: of(content_policy) }
     }
 }
 

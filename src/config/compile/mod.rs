@@ -186,7 +186,7 @@ fn compile_all(
     for (index, router) in routers.iter_mut().enumerate() {
         let own = of_routers.iter().filter(|alias| alias.group == index);
         router.aliases = own.map(|alias| (alias.name.clone(), alias.hidden)).collect();
-        router.stand_ins = fallbacks.of_router(index);
+        router.router_fallbacks = fallbacks.of_router(index);
     }
     let policies = policies::by_group(&root, &names, &mut diagnostics);
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);

@@ -13,7 +13,7 @@ use super::names::nearest;
 use super::sections::{GAPS, MARK};
 use super::{complexity, task};
 use crate::config::complexity::{ClassifierType, ComplexityConfig, Tier, TierModel};
-use crate::config::model::{ModelGroup, Router, RouterKind, StandIns, Target, is_pattern};
+use crate::config::model::{ModelGroup, Router, RouterFallbacks, RouterKind, Target, is_pattern};
 use crate::config::task::Task;
 use crate::config::tree::Value;
 
@@ -100,7 +100,7 @@ pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, diagnostics: &mut Dia
             None => reader.task(diagnostics),
         };
         let name = one.name.to_owned();
-        routers.push(Router { name, aliases: Vec::new(), kind, default, stand_ins: StandIns::default() });
+        routers.push(Router { name, aliases: Vec::new(), kind, default, router_fallbacks: RouterFallbacks::default() });
     }
     routers
 }

@@ -15,7 +15,7 @@ pub use defaults::{Defaults, ExtraHeader, HeaderValue};
 pub use deployment::{Deployment, Endpoint, Key};
 pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs};
-pub use router::{Router, RouterKind, StandIns, Target};
+pub use router::{Router, RouterFallbacks, RouterKind, Target};
 pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};
 pub use strategy::Strategy;
 pub use times::Times;

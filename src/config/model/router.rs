@@ -20,7 +20,7 @@ pub struct Router {
     /// What serves where nothing is chosen, and in the shadow. Of several one is drawn.
     pub default: Vec<Target>,
     /// `fallbacks` and its kin under the router's own name, for groups without an entry of their own.
-    pub stand_ins: StandIns,
+    pub router_fallbacks: RouterFallbacks,
 }
 
 /// How a router chooses.
@@ -43,7 +43,7 @@ pub struct Target {
 
 /// The groups that stand in for whatever a router chose. `None`: nothing is written for the router.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StandIns {
+pub struct RouterFallbacks {
     /// `fallbacks`.
     pub general: Option<Vec<GroupIndex>>,
     /// `context_window_fallbacks`.

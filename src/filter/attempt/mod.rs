@@ -26,7 +26,7 @@ use crate::config::model::RouterConfig;
 use crate::dialect::{AnswerContext, AnswerStream, Bridge, Echo, bridge};
 use crate::failure::{self, ErrorAnswer};
 use crate::routing::Place;
-use crate::routing::auto::Choice;
+use crate::routing::model_router::Decision;
 use answer::unreadable;
 use encode::encode;
 pub use filter::AttemptFilter;
@@ -117,7 +117,7 @@ impl Attempt {
         let (body, length, apart) = match encode(&this, deployment, model, translated) {
             Ok(encoded) => encoded,
             Err(mut error) => {
-                error.headers.extend(this.choice.iter().flat_map(Choice::headers));
+                error.headers.extend(this.decision.iter().flat_map(Decision::headers));
                 this.finish(false);
                 return Err(this.written(error));
             }

@@ -8,7 +8,7 @@ use super::{Flight, Report};
 use crate::chat::{ApiError, Failure};
 use crate::config::model::header_text;
 use crate::failure::api_error;
-use crate::routing::auto::Choice;
+use crate::routing::model_router::Decision;
 
 /// Whether the same request would fail again, or would have to wait for too long.
 fn is_pointless(failure: &Failure) -> bool {
@@ -18,7 +18,7 @@ fn is_pointless(failure: &Failure) -> bool {
 impl Flight {
     /// What an answer's headers say that Envoy does not know by itself (the bootstrap has it add the rest).
     pub(in crate::filter) fn answer_headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = self.choice.as_ref().map(Choice::headers).unwrap_or_default();
+        let mut headers = self.decision.as_ref().map(Decision::headers).unwrap_or_default();
         let Some(&place) = self.cursor.tried().last() else { return headers };
         if let Some(model) = self.cursor.plan().candidate(place).and_then(|candidate| candidate.model.as_ref()) {
             headers.push(("x-signalbox-model", header_text(model)));

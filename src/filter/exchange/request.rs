@@ -10,8 +10,8 @@ use super::super::foreign::is_foreign;
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::{Deployment, RouterConfig};
 use crate::dialect::{ClientFace, client_face};
-use crate::routing::auto::Choice;
 use crate::routing::failover::Rules;
+use crate::routing::model_router::Decision;
 
 /// How much later than ours Envoy's timer may start, and how exact ours is, in milliseconds.
 const INEXACT_MS: u64 = 120;
@@ -44,7 +44,7 @@ pub struct Request {
     /// The same, where the configuration would have waited longer.
     pub client_timeout_ms: Option<u64>,
     /// What a router chose; `None`: the client named a group itself.
-    pub choice: Option<Choice>,
+    pub decision: Option<Decision>,
     /// Members that the gateway added to the body: the client's own has none of these.
     pub added: Vec<String>,
     /// All candidates' dialects can say the request: it was looked at closely when it was planned.

@@ -62,11 +62,11 @@ fn error(why: Exclusion, asked: &str) -> ApiError {
         Exclusion::OverBudget { .. } => {
             limited("budget_exceeded", format!("What may be spent on `{asked}` is spent for now."))
         }
-        Exclusion::NoRoom { what, .. } | Exclusion::Busy { what, .. } => {
+        Exclusion::LimitReached { what, .. } | Exclusion::SoftLimit { what, .. } => {
             let message = format!("All deployments of `{asked}` have reached their limit (`{}`).", what.as_str());
             limited("rate_limit_exceeded", message)
         }
-        Exclusion::Full { .. } | Exclusion::Cooling { .. } | Exclusion::HalfOpenTaken { .. } => {
+        Exclusion::ProviderLimited { .. } | Exclusion::Cooling { .. } | Exclusion::HalfOpenTaken { .. } => {
             limited("rate_limit_exceeded", format!("No deployment of `{asked}` may be asked now."))
         }
         Exclusion::Blocked | Exclusion::Order => ApiError {
@@ -97,7 +97,7 @@ mod tests {
             r#"{"model_list":[{"model_name":"m","litellm_params":{"model":"openai/x"}}]}"#,
         );
         let told = |why| {
-            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, left_out: Vec::new() };
+            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, excluded: Vec::new() };
             let reply = refusal(config.as_ref().unwrap(), "m", &refusal_of, None, 1_000);
             let wait = reply.headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, value)| value.clone());
             (reply.error.status, reply.error.code.unwrap(), wait)
@@ -109,16 +109,16 @@ mod tests {
         assert_eq!(told(Exclusion::Tags), is(400, "no_deployment_with_tags", None));
         assert_eq!(told(Exclusion::Region), is(400, "no_deployment_in_region", None));
         assert_eq!(told(Exclusion::Blocked), is(503, "model_paused", None));
-        let full = Exclusion::NoRoom { what: Limit::Requests, until_ms: 3_001 };
+        let full = Exclusion::LimitReached { what: Limit::Requests, until_ms: 3_001 };
         assert_eq!(told(full), is(429, "rate_limit_exceeded", Some("3")), "2.001 s are rounded up");
         assert_eq!(told(Exclusion::OverBudget { until_ms: 61_000 }), is(429, "budget_exceeded", Some("60")));
         assert_eq!(told(Exclusion::Cooling { until_ms: 0 }), is(429, "rate_limit_exceeded", Some("1")));
         let may_retry = |why| {
-            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, left_out: Vec::new() };
+            let refusal_of = Refusal::NoneMayServe { group: 0, by: By::Name, why, excluded: Vec::new() };
             let reply = refusal(config.as_ref().unwrap(), "m", &refusal_of, None, 1_000);
             reply.headers.iter().all(|(name, _)| *name != "x-should-retry")
         };
-        assert!(may_retry(Exclusion::NoRoom { what: Limit::Requests, until_ms: 3_001 }));
+        assert!(may_retry(Exclusion::LimitReached { what: Limit::Requests, until_ms: 3_001 }));
         assert!(!may_retry(Exclusion::OverBudget { until_ms: 600_000 }), "not for ten minutes");
         assert!(!may_retry(Exclusion::Blocked) && !may_retry(Exclusion::Tags));
     }

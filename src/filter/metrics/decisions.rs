@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{Change, MetricUpdate};
 use crate::config::model::{RouterConfig, header_text};
-use crate::routing::auto::{Choice, Label};
+use crate::routing::model_router::{Decision, Label};
 
 /// What one worker has counted and not told yet.
 #[derive(Debug, Default)]
@@ -18,8 +18,8 @@ pub(in crate::filter) struct Decisions {
 
 impl Decisions {
     /// Counts a choice of the configuration in force.
-    pub(in crate::filter) fn add(&mut self, choice: &Choice) {
-        let count = self.counts.entry((choice.router, choice.label, choice.cause.as_str())).or_default();
+    pub(in crate::filter) fn add(&mut self, decision: &Decision) {
+        let count = self.counts.entry((decision.router, decision.label, decision.cause.as_str())).or_default();
         *count = count.saturating_add(1);
     }
 

@@ -19,7 +19,7 @@ use crate::dialect::request::Request;
 use crate::dialect::scan::{BodyScan, Format, Needs};
 use crate::dialect::unsupported::unsupported;
 use crate::dialect::{Encoded, provider_face};
-use crate::routing::{Exclusion, LeftOut, Plan};
+use crate::routing::{Excluded, Exclusion, Plan};
 
 /// A request, as far as it matters for which dialects can say it.
 pub struct Expressible<'a> {
@@ -80,9 +80,9 @@ impl<'a> Expressible<'a> {
 
     /// Why the first of those that cannot say the request cannot.
     #[must_use]
-    pub fn why(&self, left_out: &[LeftOut]) -> Option<ApiError> {
-        let mut left_out = left_out.iter().filter(|left| left.why == Exclusion::CannotExpress);
-        left_out.find_map(|left| self.check(left.deployment).err())
+    pub fn why(&self, excluded: &[Excluded]) -> Option<ApiError> {
+        let mut excluded = excluded.iter().filter(|left| left.why == Exclusion::CannotExpress);
+        excluded.find_map(|left| self.check(left.deployment).err())
     }
 
     /// The request for a plan's first candidate, where that speaks another dialect.

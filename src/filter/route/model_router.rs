@@ -10,8 +10,8 @@ use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, RouterKind
 use crate::dialect::body_defaults::{Filled, TokenCap, filled};
 use crate::dialect::client_face;
 use crate::dialect::scan::BodyScan;
-use crate::routing::auto::{Chosen, Given, Reads, Wish, choose};
 use crate::routing::could_serve;
+use crate::routing::model_router::{Chosen, Given, Reads, Wish, choose};
 
 use super::super::{Api, Setup};
 use super::plan::{PlanContext, requirements};
@@ -27,21 +27,21 @@ pub fn route_model<'c>(
     api: Api,
     head: &BodyScan<'_>,
     body: &[u8],
-    moment: &PlanContext<'_>,
+    context: &PlanContext<'_>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
     explain: bool,
 ) -> Option<Chosen<'c>> {
     let index = setup.router_named(&head.model)?;
-    let (router, judge) = (setup.routers.get(index)?, setup.judges.get(index)?);
+    let (router, engine) = (setup.routers.get(index)?, setup.judges.get(index)?);
     let by_tier = matches!(router.kind, RouterKind::Complexity(..));
-    let wish = if router.allows_client_tier() { Wish::read(&(moment.header)(TIER_HEADER)) } else { None };
-    let codex = by_tier && is_codex(&(moment.header)("user-agent"));
-    let conversation = match judge.reads(router, wish) {
+    let wish = if router.allows_client_tier() { Wish::read(&(context.header)(TIER_HEADER)) } else { None };
+    let codex = by_tier && is_codex(&(context.header)("user-agent"));
+    let conversation = match engine.reads(router, wish) {
         Reads::Nothing => Transcript::default(),
-        Reads::Newest => client_face(api.dialect()).transcript(head, Some(&mut |turn| judge.is_ask(turn, codex))),
+        Reads::Newest => client_face(api.dialect()).transcript(head, Some(&mut |turn| engine.is_prompt(turn, codex))),
         Reads::All => client_face(api.dialect()).transcript(head, None),
     };
-    requirements(&setup.config, api, head, body, moment, |ask| {
+    requirements(&setup.config, api, head, body, context, |ask| {
         let could_serve = |group| could_serve(&setup.config, group, &ask, may_serve);
         let given = Given {
             conversation: &conversation,
@@ -49,20 +49,20 @@ pub fn route_model<'c>(
             wish,
             prompt: &ask.prompt,
             could_serve: &could_serve,
-            views: moment.views,
-            seed: moment.seed,
+            views: context.views,
+            seed: context.seed,
             explain,
         };
-        choose(&setup.config, index, judge, &given)
+        choose(&setup.config, index, engine, &given)
     })
 }
 
 /// The body as the chosen group shall have it; `None`: as it came.
 #[must_use]
 pub fn apply_params(config: &RouterConfig, chosen: &Chosen<'_>, head: &BodyScan<'_>, body: &[u8]) -> Option<Filled> {
-    let router = config.routers.get(chosen.choice.router)?;
+    let router = config.routers.get(chosen.decision.router)?;
     let how = match &router.kind {
-        RouterKind::Complexity(settings, _) if !chosen.choice.shadow => settings.max_tokens_from_tier_model,
+        RouterKind::Complexity(settings, _) if !chosen.decision.shadow => settings.max_tokens_from_tier_model,
         _ => MaxTokens::Keep,
     };
     let ceiling = match how {

@@ -15,9 +15,9 @@ use crate::config::model::{DeploymentIndex, RouterConfig};
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
-use crate::routing::auto::{Choice, Chosen};
 use crate::routing::estimate::Prompt;
-use crate::routing::{self, Ask, Claim, Inputs, Plan, Routed, Whether};
+use crate::routing::model_router::{Chosen, Decision};
+use crate::routing::{self, Claim, LazyFlag, Plan, PlanInputs, Requirements, Routed};
 use crate::state::DeploymentView;
 
 /// What planning needs from outside.
@@ -90,10 +90,11 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<
             Err(reply) => return Err(reply),
         }
     };
-    let Planned { plan, first, choice, asked, stream, include_usage, stream_options, model_span, stripped } = planned;
-    let body_rewritten = filled.is_some() || stripped.is_some();
+    let Planned { plan, first, decision, asked, stream, include_usage, stream_options, model_span, rewritten } =
+        planned;
+    let body_rewritten = filled.is_some() || rewritten.is_some();
     let (filled, added) = filled.map(|filled| (filled.body, filled.added)).unzip();
-    body = stripped.or(filled).unwrap_or(body);
+    body = rewritten.or(filled).unwrap_or(body);
     let exchange::Times { per_try_ms, own_timeout_ms, client_timeout_ms } =
         exchange::times(&setup.config, &plan, stream, own_timeout_ms);
     let request = Request {
@@ -109,7 +110,7 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<
         per_try_ms,
         own_timeout_ms,
         client_timeout_ms,
-        choice,
+        decision,
         added: added.unwrap_or_default(),
         is_checked: body.len() > LARGE,
         prompt_tokens: context.prompt_tokens,
@@ -127,14 +128,14 @@ struct Planned {
     plan: Plan,
     /// The request for the first candidate, where that speaks another dialect.
     first: Option<Encoded>,
-    choice: Option<Choice>,
+    decision: Option<Decision>,
     asked: String,
     stream: bool,
     include_usage: bool,
     stream_options: bool,
     model_span: Range<usize>,
     /// The body without what it says to the gateway, where it says anything.
-    stripped: Option<Vec<u8>>,
+    rewritten: Option<Vec<u8>>,
 }
 
 fn planned(
@@ -146,22 +147,22 @@ fn planned(
     chosen: Option<&Chosen<'_>>,
     excluded: &mut Vec<DeploymentIndex>,
 ) -> Result<Planned, ErrorReply> {
-    let stripped = head.has_gateway_params().then(|| strip_gateway_params(body));
-    let model_span = match &stripped {
+    let rewritten = head.has_gateway_params().then(|| strip_gateway_params(body));
+    let model_span = match &rewritten {
         Some(body) => client_face(api.dialect()).scan(body)?.model_span,
         None => head.model_span.clone(),
     };
-    let choice = chosen.map(|chosen| chosen.choice);
-    let expressible = Expressible::new(config, api, head, stripped.as_deref().unwrap_or(body));
+    let decision = chosen.map(|chosen| chosen.decision);
+    let expressible = Expressible::new(config, api, head, rewritten.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
-        let decision =
+        let outcome =
             consider(config, api, head, body, context, chosen, &may_serve, |inputs| routing::plan(config, inputs));
-        let plan = decision.map_err(|why| {
-            let inexpressible = refused.take().or_else(|| expressible.why(why.left_out()));
+        let plan = outcome.map_err(|why| {
+            let inexpressible = refused.take().or_else(|| expressible.why(why.excluded()));
             let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), context.now_ms);
-            reply.headers.extend(choice.iter().flat_map(Choice::headers));
+            reply.headers.extend(decision.iter().flat_map(Decision::headers));
             reply
         })?;
         // A mock failure leads past the first, whichever that is.
@@ -176,13 +177,13 @@ fn planned(
     Ok(Planned {
         plan,
         first,
-        choice,
+        decision,
         asked: head.model.clone().into_owned(),
         stream: head.stream,
         include_usage: head.include_usage,
         stream_options: head.stream_options,
         model_span,
-        stripped,
+        rewritten,
     })
 }
 
@@ -196,24 +197,24 @@ pub fn consider<T>(
     context: &PlanContext<'_>,
     chosen: Option<&Chosen<'_>>,
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
-    decide: impl FnOnce(&mut Inputs<'_>) -> T,
+    decide: impl FnOnce(&mut PlanInputs<'_>) -> T,
 ) -> T {
     let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
     let affinity = config.signalbox.affinity.as_ref().and_then(|settings| {
         let (tools, messages) = (head.raw_tools.or(head.raw_functions), head.messages);
         prefix(context.tenant, tools.unwrap_or_default(), messages.unwrap_or_default(), settings.min_prefix_tokens)
     });
-    let considered = |ask: Ask<'_>| {
-        decide(&mut Inputs {
+    let considered = |requirements: Requirements<'_>| {
+        decide(&mut PlanInputs {
             model: &head.model,
             routed: chosen.and_then(|chosen| {
-                let router = config.routers.get(chosen.choice.router)?;
-                Some(Routed { group: chosen.target.group, stand_ins: &router.stand_ins })
+                let router = config.routers.get(chosen.decision.router)?;
+                Some(Routed { group: chosen.target.group, router_fallbacks: &router.router_fallbacks })
             }),
             num_retries: head.num_retries,
             disable_fallbacks: head.disable_fallbacks,
             fallbacks: &fallbacks,
-            ask: Ask { affinity, ..ask },
+            requirements: Requirements { affinity, ..requirements },
             may_serve,
             views: context.views,
             claim: context.claim,
@@ -231,19 +232,19 @@ pub(in crate::filter) fn requirements<T>(
     head: &BodyScan<'_>,
     body: &[u8],
     context: &PlanContext<'_>,
-    look: impl FnOnce(Ask<'_>) -> T,
+    look: impl FnOnce(Requirements<'_>) -> T,
 ) -> T {
     let in_header = context.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
     let tags: Vec<String> =
         if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
     let parts: OnceCell<Parts> = OnceCell::new();
     let parts = || *parts.get_or_init(|| head.parts());
-    look(Ask {
+    look(Requirements {
         client: api.dialect(),
         prompt: Prompt::of(body),
-        images: Whether::Ask(&|| parts().image),
-        audio: Whether::Ask(&|| parts().audio),
-        files: Whether::Ask(&|| parts().file),
+        images: LazyFlag::Lazy(&|| parts().image),
+        audio: LazyFlag::Lazy(&|| parts().audio),
+        files: LazyFlag::Lazy(&|| parts().file),
         tools: head.tools,
         json_schema: head.needs.format == Some(Format::JsonSchema),
         tags: &tags,

@@ -7,8 +7,8 @@
 
 use memchr::memmem::Finder;
 
-use super::ask::{Ask, MARKERS, is_ask, newest};
 use super::keywords::{ESCALATION, HOUSEKEEPING, PLAN_MODE, PLAN_MODE_TOOL};
+use super::prompt::{LatestPrompt, MARKERS, is_prompt, newest};
 use super::scored::{Cause, Scored, Tier};
 use super::words::Words;
 use crate::chat::{Role, Transcript, Utterance};
@@ -16,7 +16,7 @@ use crate::config::complexity::ComplexityConfig;
 
 /// A tier, and how it came about.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
+pub struct TierDecision {
     /// What was decided in the end.
     pub scored: Scored,
     /// The tier before it was raised.
@@ -75,8 +75,8 @@ impl Rules {
         self.floor.is_some()
     }
 
-    pub(super) fn is_ask(&self, turn: &Utterance<'_>, codex: bool) -> bool {
-        is_ask(turn, &self.markers(codex))
+    pub(super) fn is_prompt(&self, turn: &Utterance<'_>, codex: bool) -> bool {
+        is_prompt(turn, &self.markers(codex))
     }
 
     /// Decides with the help of a scorer, which is asked only where no rule has decided.
@@ -84,8 +84,8 @@ impl Rules {
         &self,
         conversation: &Transcript<'_>,
         codex: bool,
-        score: impl FnOnce(&Ask<'_>, &[(&str, &str)]) -> Scored,
-    ) -> Decision {
+        score: impl FnOnce(&LatestPrompt<'_>, &[(&str, &str)]) -> Scored,
+    ) -> TierDecision {
         let markers = self.markers(codex);
         let Some(ask) = newest(conversation, &markers) else {
             return decided(Tier::Medium, Cause::DefaultFallback, None);
@@ -95,7 +95,7 @@ impl Rules {
         let mut decision = match plan {
             Some((floor, sign)) if !self.configured.iter().any(|tier| *tier > floor) => {
                 let decision = decided(floor, Cause::PlanMode, Some(sign));
-                return Decision { escalation_keyword: wish.map(str::to_owned), ..decision };
+                return TierDecision { escalation_keyword: wish.map(str::to_owned), ..decision };
             }
             _ => self.classify(&ask, |ask| score(ask, &markers)),
         };
@@ -114,7 +114,7 @@ impl Rules {
         decision
     }
 
-    fn classify(&self, ask: &Ask<'_>, score: impl FnOnce(&Ask<'_>) -> Scored) -> Decision {
+    fn classify(&self, ask: &LatestPrompt<'_>, score: impl FnOnce(&LatestPrompt<'_>) -> Scored) -> TierDecision {
         if let Some((tier, keyword)) = self.keyword_tier(&ask.text) {
             return decided(tier, Cause::LiteralKeywordMatch, Some(keyword));
         }
@@ -127,7 +127,7 @@ impl Rules {
             return decision;
         }
         let scored = score(ask);
-        Decision { classified: scored.tier, scored, matched: None, escalation_keyword: None }
+        TierDecision { classified: scored.tier, scored, matched: None, escalation_keyword: None }
     }
 
     /// The hardest tier whose keywords the ask holds, and the first such keyword.
@@ -162,7 +162,7 @@ impl Rules {
     }
 }
 
-impl Decision {
+impl TierDecision {
     fn raise(&mut self, tier: Option<Tier>, signal: &str) {
         if let Some(tier) = tier {
             self.scored.tier = tier;
@@ -174,9 +174,9 @@ impl Decision {
     }
 }
 
-fn decided(tier: Tier, cause: Cause, matched: Option<&str>) -> Decision {
+fn decided(tier: Tier, cause: Cause, matched: Option<&str>) -> TierDecision {
     let scored = Scored { tier, score: 0.0, asked: false, cause, signals: Vec::new(), dimensions: Vec::new() };
-    Decision { scored, classified: tier, matched: matched.map(str::to_owned), escalation_keyword: None }
+    TierDecision { scored, classified: tier, matched: matched.map(str::to_owned), escalation_keyword: None }
 }
 
 /// Texts to look for, case and all, prepared once.

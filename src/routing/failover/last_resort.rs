@@ -6,7 +6,7 @@
 //! **Invariant:** nobody is a last resort twice, so attempts end.
 
 use super::super::{Place, Plan, Purpose, Stage};
-use super::{Another, Conduct, Group, Here, MAX_RETRIES, Next, Rules, conduct, next};
+use super::{FailurePoint, FailurePolicy, Group, InGroup, MAX_RETRIES, Next, Rules, failure_policy, next};
 use crate::chat::{Failure, FailureClass};
 
 /// As [`next`]; and where that leads nowhere because last resorts were asked meanwhile, what would have followed before them: a failure
@@ -21,7 +21,7 @@ pub fn next_or_again(
     chance: u64,
 ) -> Next {
     let next = next(plan, tried, failure, rules, chance);
-    if next != Next::GiveUp || tried.len() > MAX_RETRIES || conduct(failure, rules).another != Another::AtOnce {
+    if next != Next::GiveUp || tried.len() > MAX_RETRIES || failure_policy(failure, rules).in_group != InGroup::AtOnce {
         return next;
     }
     let rests = |place: &Place| plan.candidate(*place).is_none_or(|candidate| candidate.rests_until_ms.is_some());
@@ -30,8 +30,8 @@ pub fn next_or_again(
         return next;
     };
     let its = causes.iter().rev().find(|(of, _)| *of == place).map_or(failure, |(_, failure)| failure);
-    let here = Here { plan, tried, place, stage, failure: its, rules, chance };
-    if tried.last() != Some(&place) && here.may_retry() && conduct(its, rules).persists && here.is_short() {
+    let here = FailurePoint { plan, tried, place, stage, failure: its, rules, chance };
+    if tried.last() != Some(&place) && here.may_retry() && failure_policy(its, rules).persists && here.is_short() {
         return Next::Try(here.least_tried(), here.backoff_ms());
     }
     next
@@ -41,21 +41,21 @@ pub fn next_or_again(
 /// failure either, which may be of another class.
 pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules) {
     let Some(stage) = plan.stages.get(place.stage) else { return };
-    let another = conduct(failure, rules).another;
+    let in_group = failure_policy(failure, rules).in_group;
     let insists = stage.policy.as_ref().is_some_and(|policy| super::retries::of_class(policy, failure).is_some());
-    if another == Another::AtOnce || insists {
+    if in_group == InGroup::AtOnce || insists {
         return;
     }
-    let here = Here { plan, tried: &[], place, stage, failure, rules, chance: 0 };
+    let here = FailurePoint { plan, tried: &[], place, stage, failure, rules, chance: 0 };
     let provider = |place: Place| plan.candidate(place).and_then(|candidate| candidate.provider);
     let is_ours = failure.is_unexplained() && plan.candidate(place).is_some_and(|candidate| candidate.is_translated);
     let is_out = |other: &Place| {
-        let in_group = plan.group(*other) == Some(stage.group);
-        match another {
-            Another::Larger => !here.is_larger(*other).unwrap_or(!in_group),
+        let same_group = plan.group(*other) == Some(stage.group);
+        match in_group {
+            InGroup::Larger => !here.is_larger(*other).unwrap_or(!same_group),
             // Another provider may yet take what we made of the request for it.
-            _ if is_ours => in_group && provider(*other) == provider(place),
-            _ => in_group,
+            _ if is_ours => same_group && provider(*other) == provider(place),
+            _ => same_group,
         }
     };
     let out: Vec<Place> = plan.places().filter(is_out).collect();
@@ -64,14 +64,14 @@ pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules)
     }
 }
 
-impl Here<'_> {
+impl FailurePoint<'_> {
     /// Whoever is left before the client is told.
-    pub(super) fn last_resort(&self, conduct: &Conduct) -> Option<Place> {
-        find(self.plan, self.tried, |stage| self.retries(stage), |place| self.leads_back(place, conduct))
+    pub(super) fn last_resort(&self, failure_policy: &FailurePolicy) -> Option<Place> {
+        find(self.plan, self.tried, |stage| self.retries(stage), |place| self.leads_back(place, failure_policy))
     }
 
     /// Whether this failure leads to a place of which no stage is left before.
-    fn leads_back(&self, place: Place, conduct: &Conduct) -> bool {
+    fn leads_back(&self, place: Place, failure_policy: &FailurePolicy) -> bool {
         let Some(stage) = self.plan.stages.get(place.stage) else { return false };
         let rests = self.plan.candidate(place).is_some_and(|candidate| candidate.rests_until_ms.is_some());
         // Whoever is only slow is a better hope than who rests.
@@ -79,16 +79,16 @@ impl Here<'_> {
             return false;
         }
         if stage.group == self.stage.group && (stage.purpose, stage.from) == (self.stage.purpose, self.stage.from) {
-            return match conduct.another {
-                Another::No => self.of_policy(stage).is_some(),
-                Another::AtOnce => true,
-                Another::Larger => self.is_larger(place) == Some(true),
+            return match failure_policy.in_group {
+                InGroup::No => self.of_policy(stage).is_some(),
+                InGroup::AtOnce => true,
+                InGroup::Larger => self.is_larger(place) == Some(true),
             };
         }
         let is_before = place.stage < self.place.stage;
         let leads_on =
             self.leads_on(stage) && !(is_before && self.stage.purpose != Purpose::General && !self.is_sibling(stage));
-        match conduct.group {
+        match failure_policy.group {
             Group::No => false,
             Group::Then if self.failure.class == FailureClass::BadRequest => {
                 leads_on && stage.group != self.stage.group

@@ -3,13 +3,13 @@
 //! Whose price is not known comes last. LiteLLM takes such for 10 USD a token, which is the same among those whose price is known, and
 //! a tie that the first of the list wins where nobody's is, as with every `openai/` name; it takes a price of 0 for none.
 
-use super::{Figure, Random, Ranked, Scene, sort_by};
+use super::{Random, RankContext, RankReason, Ranked, sort_by};
 use crate::routing::facts;
 
-pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
-    let price = |it: &Ranked| scene.config.deployments.get(it.deployment).and_then(facts::price);
+pub(super) fn rank(context: &RankContext<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let price = |it: &Ranked| context.config.deployments.get(it.deployment).and_then(facts::price);
     for candidate in &mut *candidates {
-        candidate.figure = Figure::Cost(price(candidate));
+        candidate.reason = RankReason::Cost(price(candidate));
     }
     sort_by(candidates, random, |it| price(it).unwrap_or(u64::MAX));
 }

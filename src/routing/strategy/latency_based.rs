@@ -9,21 +9,21 @@
 //! LiteLLM's choice.
 
 use super::super::list::to_front;
-use super::{Figure, Random, Ranked, Scene, sort_by};
+use super::{Random, RankContext, RankReason, Ranked, sort_by};
 use crate::state::Samples;
 
 /// So many requests more in flight weigh as much as being twice as slow.
 const CROWD: f64 = 10.0;
 
-pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+pub(super) fn rank(context: &RankContext<'_>, candidates: &mut [Ranked], random: &mut Random) {
     for candidate in &mut *candidates {
-        candidate.figure = figure(scene, candidate);
+        candidate.reason = reason(context, candidate);
     }
-    let seconds = |it: &Ranked| match it.figure {
-        Figure::Latency(seconds) | Figure::FirstToken(seconds) => Some(seconds),
+    let seconds = |it: &Ranked| match it.reason {
+        RankReason::Latency(seconds) | RankReason::FirstToken(seconds) => Some(seconds),
         _ => None,
     };
-    let in_flight = |it: &Ranked| scene.inputs.view(it.deployment).in_flight;
+    let in_flight = |it: &Ranked| context.inputs.view(it.deployment).in_flight;
     let best = candidates.iter().filter_map(seconds).min_by(f64::total_cmp).unwrap_or_default();
     let idlest = candidates.iter().map(in_flight).min().unwrap_or_default();
     let expected = |it: &Ranked| {
@@ -35,30 +35,30 @@ pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Ra
     };
     sort_by(candidates, random, expected);
     let Some(lowest) = candidates.first().map(expected) else { return };
-    let circle = candidates.partition_point(|it| expected(it) <= lowest * (1.0 + scene.args.buffer));
+    let circle = candidates.partition_point(|it| expected(it) <= lowest * (1.0 + context.args.buffer));
     let (one, other) = (random.below(circle), random.below(circle));
     let busy = |index: usize| candidates.get(index).map(in_flight);
     let taken = if busy(other) < busy(one) { other } else { one };
     to_front(candidates, taken);
 }
 
-fn figure(scene: &Scene<'_>, candidate: &Ranked) -> Figure {
-    let view = scene.inputs.view(candidate.deployment);
-    let fresh = |samples: &Samples| samples.newest_ms.saturating_add(scene.args.ttl_ms) > scene.inputs.now_ms;
+fn reason(context: &RankContext<'_>, candidate: &Ranked) -> RankReason {
+    let view = context.inputs.view(candidate.deployment);
+    let fresh = |samples: &Samples| samples.newest_ms.saturating_add(context.args.ttl_ms) > context.inputs.now_ms;
     let latest = |samples: &Samples| {
         let values = if fresh(samples) { samples.values() } else { &[] };
-        let most = usize::try_from(scene.args.samples).unwrap_or(usize::MAX).max(1);
+        let most = usize::try_from(context.args.samples).unwrap_or(usize::MAX).max(1);
         values.iter().skip(values.len().saturating_sub(most)).map(|value| f64::from(*value)).collect::<Vec<f64>>()
     };
-    if scene.inputs.ask.stream
+    if context.inputs.requirements.stream
         && let samples = latest(&view.first_token)
         && !samples.is_empty()
     {
-        let percentile = scene.args.ttft_percentile.and_then(|share| percentile(samples.clone(), share));
-        return Figure::FirstToken(percentile.unwrap_or_else(|| mean(&samples)));
+        let percentile = context.args.ttft_percentile.and_then(|share| percentile(samples.clone(), share));
+        return RankReason::FirstToken(percentile.unwrap_or_else(|| mean(&samples)));
     }
     let samples = latest(&view.latency);
-    if samples.is_empty() { Figure::Unmeasured } else { Figure::Latency(mean(&samples)) }
+    if samples.is_empty() { RankReason::Unmeasured } else { RankReason::Latency(mean(&samples)) }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "there are ten at the most")]

@@ -17,13 +17,13 @@ pub use random::Random;
 pub(super) use random::mix;
 use simple_shuffle::weights;
 
-use super::Inputs;
+use super::PlanInputs;
 use crate::config::model::strategy::{RanksBy, Strategy};
 use crate::config::model::{DeploymentIndex, RouterConfig, StrategyArgs};
 
 /// What ranked a deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub enum Figure {
+pub enum RankReason {
     /// Nothing did: it is a last resort.
     #[default]
     None,
@@ -49,18 +49,18 @@ pub enum Figure {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Ranked {
     pub deployment: DeploymentIndex,
-    pub figure: Figure,
+    pub reason: RankReason,
 }
 
 /// What a strategy may look at.
-pub(super) struct Scene<'a> {
+pub(super) struct RankContext<'a> {
     pub config: &'a RouterConfig,
-    pub inputs: &'a Inputs<'a>,
+    pub inputs: &'a PlanInputs<'a>,
     pub args: StrategyArgs,
 }
 
 /// Ranks deployments of one group and one order, best first.
-pub(super) fn rank(strategy: &Strategy, scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
+pub(super) fn rank(strategy: &Strategy, context: &RankContext<'_>, candidates: &mut [Ranked], random: &mut Random) {
     let rank = match strategy.ranks_by {
         RanksBy::Weight => simple_shuffle::rank,
         RanksBy::InFlight => least_busy::rank,
@@ -68,7 +68,7 @@ pub(super) fn rank(strategy: &Strategy, scene: &Scene<'_>, candidates: &mut [Ran
         RanksBy::Price => cost_based::rank,
         RanksBy::Tokens => usage_based::rank,
     };
-    rank(scene, candidates, random);
+    rank(context, candidates, random);
 }
 
 /// What each candidate weighs where requests are shared out by other means than the strategy's figure: as it draws, else evenly.

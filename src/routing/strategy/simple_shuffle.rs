@@ -4,18 +4,18 @@
 //! left (LiteLLM: never, while another has it). Drawing again and again without putting back gives the whole ranking.
 
 use super::super::list::to_front;
-use super::{Figure, Random, Ranked, Scene};
+use super::{Random, RankContext, RankReason, Ranked};
 use crate::config::model::{Deployment, RouterConfig};
 
-pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
-    let own = weights(scene.config, candidates);
+pub(super) fn rank(context: &RankContext<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let own = weights(context.config, candidates);
     let sum: f64 = own.iter().sum();
     for (candidate, weight) in candidates.iter_mut().zip(own) {
-        candidate.figure = Figure::Share(weight / sum);
+        candidate.reason = RankReason::Share(weight / sum);
     }
     let mut left = candidates;
     while left.len() > 1 {
-        let drawn = draw(&weights(scene.config, left), random);
+        let drawn = draw(&weights(context.config, left), random);
         to_front(left, drawn);
         left = left.split_first_mut().map_or(&mut [], |(_, rest)| rest);
     }

@@ -4,12 +4,12 @@
 //! limit`); here a limit of ten is ten. The tokens of a request count when it ends, so while nothing has ended all are equal, and chance
 //! spreads them.
 
-use super::{Figure, Random, Ranked, Scene, sort_by};
+use super::{Random, RankContext, RankReason, Ranked, sort_by};
 
-pub(super) fn rank(scene: &Scene<'_>, candidates: &mut [Ranked], random: &mut Random) {
-    let tokens = |it: &Ranked| scene.inputs.tokens(it.deployment);
+pub(super) fn rank(context: &RankContext<'_>, candidates: &mut [Ranked], random: &mut Random) {
+    let tokens = |it: &Ranked| context.inputs.tokens(it.deployment);
     for candidate in &mut *candidates {
-        candidate.figure = Figure::Tokens(tokens(candidate));
+        candidate.reason = RankReason::Tokens(tokens(candidate));
     }
     sort_by(candidates, random, tokens);
 }

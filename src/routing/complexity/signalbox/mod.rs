@@ -14,7 +14,7 @@
 //!
 //! **Invariant:** the same conversation gives the same bits everywhere, and an ask of any length takes a bounded time.
 
-mod ask;
+mod prompt;
 mod reading;
 mod text;
 mod words;
@@ -185,7 +185,7 @@ fn of_text(reading: &Reading) -> [f64; OF_TEXT] {
 }
 
 fn values(ask: &str, place: Option<Place<'_>>) -> Values {
-    let mut reading = ask::newest(ask);
+    let mut reading = prompt::newest(ask);
     let mut around = [0.0; 3];
     if let Some(Place { conversation, .. }) = place {
         reading.add(Sign::Demand, if conversation.structured { 3 } else { 0 });
@@ -218,7 +218,7 @@ fn tools(conversation: &Transcript<'_>) -> f64 {
 
 /// The hardest of the asks before, in 0..1, the less the longer the newest ask is.
 fn context(place: Place<'_>, words: u32) -> f64 {
-    let asks = ask::before(place.conversation, place.turn, place.markers);
+    let asks = prompt::before(place.conversation, place.turn, place.markers);
     let hardest = asks.fold(0.0_f64, |hardest, it| hardest.max(weighed(&filled(of_text(&it).into_iter()))));
     hardest.min(1.0) * 20.0 / (20.0 + f64::from(words))
 }

@@ -1,13 +1,13 @@
 //! How much of an ask is read, and which asks before it count.
 //!
 //! What the ask is (reminder blocks cut out, a turn of reminders alone skipped) is found once for all classifiers, in
-//! `complexity::ask`. System prompts are the same for every request of an application and tell nothing about this one, and
+//! `complexity::prompt`. System prompts are the same for every request of an application and tell nothing about this one, and
 //! answers tell about the model: neither is read.
 //!
 //! A long ask states its task at the beginning or at the end, what lies between is material. So head and tail are read, and
 //! the time is bounded for any length.
 
-use super::super::ask::human;
+use super::super::prompt::human;
 use super::reading::Reading;
 use super::text::Reader;
 use crate::chat::{Role, Transcript};

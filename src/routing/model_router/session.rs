@@ -17,7 +17,7 @@ const MOST_LOOKS: usize = 256 * 1024;
 /// Calls `judge` with each earlier request of a conversation, the oldest first, until it returns false.
 pub(super) fn earlier<'a>(
     conversation: &Transcript<'a>,
-    is_ask: impl Fn(&Utterance<'a>) -> bool,
+    is_prompt: impl Fn(&Utterance<'a>) -> bool,
     mut judge: impl FnMut(&Transcript<'a>) -> bool,
 ) {
     if conversation.turns.iter().filter(|turn| turn.role == Role::User).count() < 2 {
@@ -25,7 +25,7 @@ pub(super) fn earlier<'a>(
     }
     let most = (MOST_LOOKS / conversation.turns.len().max(1)).clamp(1, MOST_ASKS);
     let turns = conversation.turns.iter().enumerate();
-    let asks: Vec<usize> = turns.filter(|(_, turn)| is_ask(turn)).map(|(at, _)| at).take(most).collect();
+    let asks: Vec<usize> = turns.filter(|(_, turn)| is_prompt(turn)).map(|(at, _)| at).take(most).collect();
     let mut so_far = Transcript {
         turns: Vec::with_capacity(conversation.turns.len()),
         tools: conversation.tools.clone(),

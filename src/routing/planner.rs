@@ -1,109 +1,113 @@
 //! How a plan is made: the stages of every group of the chain, then who comes first, and who only if all else fails.
 //!
-//! - What is cooling, full or busy is spared while anybody else may serve: each has a stage of its own at the end, the asked group's first,
+//! - What is cooling, full or busy is deferred while anybody else may serve: each has a stage of its own at the end, the asked group's first,
 //!   then those that are done soonest. Where nobody is left, the first of them is asked rather than nothing sent.
-//! - What is half-open, or counts its places, comes first only if it grants the place ([`Inputs::claim`]). A half-open one that does not
+//! - What is half-open, or counts its places, comes first only if it grants the place ([`PlanInputs::claim`]). A half-open one that does not
 //!   come first goes to the end of its stage: one request at a time finds out whether it serves again, and a request that fails anyway
 //!   may.
 //! - Where every deployment of the asked group is too small for the prompt, `context_window_fallbacks` come first.
 
 use super::chain::{Link, chain, special};
-use super::eligible::{self, Sorted, Spared};
-use super::exclusion::{Exclusion, LeftOut, Limit, telling};
+use super::eligible::{self, Deferred, Sorted};
+use super::exclusion::{Excluded, Exclusion, Limit, telling};
 use super::list::{take, to_end, to_front};
 use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
 use super::resolve::{self, By, Resolved};
-use super::strategy::{self, Figure, Random, Ranked, Scene};
-use super::{Claim, Inputs, affinity, facts};
+use super::strategy::{self, Random, RankContext, RankReason, Ranked};
+use super::{Claim, PlanInputs, affinity, facts};
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
 
 /// Plans a request.
 ///
 /// # Errors
 /// A [`Refusal`] where nothing could be sent.
-pub fn plan(config: &RouterConfig, inputs: &Inputs<'_>) -> Result<Plan, Refusal> {
+pub fn plan(config: &RouterConfig, inputs: &PlanInputs<'_>) -> Result<Plan, Refusal> {
     let asked = match inputs.routed {
         Some(routed) => Resolved::group(routed.group, By::Router),
         None => resolve::resolve(config, inputs.model).ok_or(Refusal::UnknownModel)?,
     };
-    let stand_ins = inputs.routed.map(|routed| routed.stand_ins);
+    let router_fallbacks = inputs.routed.map(|routed| routed.router_fallbacks);
     let (group, by) = (asked.group, asked.by);
     let random = Random::new(inputs.seed);
-    let mut draft = Draft { config, inputs, random, stages: Vec::new(), spared: Vec::new(), left_out: Vec::new() };
+    let mut planner =
+        Planner { config, inputs, random, stages: Vec::new(), deferred: Vec::new(), excluded: Vec::new() };
     let links = if inputs.disable_fallbacks {
         vec![Link { resolved: asked, name: inputs.model }]
     } else {
-        chain(config, asked, inputs.model, inputs.fallbacks, stand_ins)
+        chain(config, asked, inputs.model, inputs.fallbacks, router_fallbacks)
     };
     for link in &links {
-        draft.add(link, Purpose::General, group);
+        planner.add(link, Purpose::General, group);
     }
-    let mut leading = draft.stages.len();
+    let mut leading = planner.stages.len();
     if !inputs.disable_fallbacks {
-        draft.add_special(&links);
-        leading += draft.bring_larger_windows_forward(group);
+        planner.add_special(&links);
+        leading += planner.bring_larger_windows_forward(group);
     }
     let chain: Vec<GroupIndex> = links.iter().map(|link| link.resolved.group).collect();
-    if !draft.lead(leading) && !draft.ask_the_least_bad(&chain) {
-        let of_chain = draft.left_out.iter().filter(|left| chain.contains(&left.group));
+    if !planner.pick_first(leading) && !planner.use_soonest_ready(&chain) {
+        let of_chain = planner.excluded.iter().filter(|left| chain.contains(&left.group));
         // A group without deployments cannot be compiled.
         let why = telling(of_chain).unwrap_or(Exclusion::Blocked);
-        return Err(Refusal::NoneMayServe { group, by, why, left_out: draft.left_out });
+        return Err(Refusal::NoneMayServe { group, by, why, excluded: planner.excluded });
     }
-    draft.add_last_resorts(&chain);
-    draft.finish();
-    Ok(Plan { asked: group, by, stages: draft.stages, left_out: draft.left_out })
+    planner.add_last_resorts(&chain);
+    planner.finish();
+    Ok(Plan { asked: group, by, stages: planner.stages, excluded: planner.excluded })
 }
 
-struct Draft<'a> {
+struct Planner<'a> {
     config: &'a RouterConfig,
-    inputs: &'a Inputs<'a>,
+    inputs: &'a PlanInputs<'a>,
     random: Random,
     stages: Vec<Stage>,
-    spared: Vec<Rest>,
-    left_out: Vec<LeftOut>,
+    deferred: Vec<DeferredStage>,
+    excluded: Vec<Excluded>,
 }
 
-/// One that is spared.
-struct Rest {
+/// A deferred deployment.
+struct DeferredStage {
     until_ms: u64,
     /// It may come first where nobody else may.
-    may_lead: bool,
+    may_come_first: bool,
     /// The stage of it alone.
     stage: Stage,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Planner<'a> {
     /// Adds the stages of a group, one a level of `order`.
     fn add(&mut self, link: &Link<'_>, purpose: Purpose, from: GroupIndex) {
         let group = link.resolved.group;
         let of_group = || self.config.groups.get(group).map(|group| group.deployments.as_slice());
         let only = link.resolved.only.as_slice();
         let deployments = if only.is_empty() { of_group().unwrap_or_default() } else { only };
-        let mut left_out = Vec::new();
-        let Sorted { levels, spared } = eligible::sort(self.config, group, deployments, self.inputs, &mut left_out);
+        let mut excluded = Vec::new();
+        let Sorted { levels, deferred } = eligible::sort(self.config, group, deployments, self.inputs, &mut excluded);
         // A group may stand in the chain and serve a special purpose as well.
-        left_out.retain(|left| !self.left_out.contains(left));
-        self.left_out.append(&mut left_out);
+        excluded.retain(|left| !self.excluded.contains(left));
+        self.excluded.append(&mut excluded);
         for (order, level) in levels {
             let mut ranked: Vec<Ranked> =
-                level.into_iter().map(|deployment| Ranked { deployment, figure: Figure::None }).collect();
+                level.into_iter().map(|deployment| Ranked { deployment, reason: RankReason::None }).collect();
             self.rank(group, &mut ranked);
             let stage = Stage { order, ..self.stage(link, purpose, from, &ranked) };
             self.stages.push(stage);
         }
-        let may_lead = purpose == Purpose::General || (purpose == Purpose::ContextWindow && self.is_too_long(from));
-        for Spared { deployment, order, until_ms } in spared {
-            let stage = self.stage(link, purpose, from, &[Ranked { deployment, figure: Figure::None }]);
-            self.spared.push(Rest { until_ms, may_lead, stage: Stage { order, ..stage } });
+        let may_come_first =
+            purpose == Purpose::General || (purpose == Purpose::ContextWindow && self.is_too_long(from));
+        for Deferred { deployment, order, until_ms } in deferred {
+            let stage = self.stage(link, purpose, from, &[Ranked { deployment, reason: RankReason::None }]);
+            self.deferred.push(DeferredStage { until_ms, may_come_first, stage: Stage { order, ..stage } });
         }
     }
 
     fn rank(&mut self, group: GroupIndex, ranked: &mut [Ranked]) {
         let Some(of_group) = self.config.groups.get(group) else { return };
-        let scene = Scene { config: self.config, inputs: self.inputs, args: of_group.strategy_args };
-        strategy::rank(of_group.strategy, &scene, ranked, &mut self.random);
-        let (Some(prefix), Some(_)) = (self.inputs.ask.affinity, &self.config.signalbox.affinity) else { return };
+        let context = RankContext { config: self.config, inputs: self.inputs, args: of_group.strategy_args };
+        strategy::rank(of_group.strategy, &context, ranked, &mut self.random);
+        let (Some(prefix), Some(_)) = (self.inputs.requirements.affinity, &self.config.signalbox.affinity) else {
+            return;
+        };
         let weights = strategy::shares(of_group.strategy, self.config, ranked);
         let weighted = ranked.iter().map(|it| it.deployment).zip(weights);
         let home = affinity::home(self.config, weighted, prefix);
@@ -111,14 +115,14 @@ impl<'a> Draft<'a> {
         if let Some(found) = found {
             to_front(ranked, found);
             if let Some(first) = ranked.first_mut() {
-                first.figure = Figure::Affinity;
+                first.reason = RankReason::Affinity;
             }
         }
     }
 
     fn stage(&self, link: &Link<'_>, purpose: Purpose, from: GroupIndex, ranked: &[Ranked]) -> Stage {
         let Resolved { group, captures, .. } = &link.resolved;
-        let client = self.inputs.ask.client;
+        let client = self.inputs.requirements.client;
         let candidate = |it: &Ranked| {
             let deployment = self.config.deployments.get(it.deployment);
             let model = deployment.map(|deployment| deployment.model.as_str()).unwrap_or_default();
@@ -128,7 +132,7 @@ impl<'a> Draft<'a> {
                 is_translated: deployment.is_some_and(|it| it.speaks(client) != client),
                 model: resolve::upstream_model(model, captures, link.name),
                 window: deployment.and_then(facts::window),
-                figure: it.figure,
+                reason: it.reason,
                 rests_until_ms: None,
                 ruled_out: false,
             }
@@ -157,7 +161,7 @@ impl<'a> Draft<'a> {
             while let Some(&group) = from.get(next) {
                 next += 1;
                 let routed = self.inputs.routed.filter(|routed| routed.group == group);
-                for link in special(config, group, purpose, routed.map(|routed| routed.stand_ins)) {
+                for link in special(config, group, purpose, routed.map(|routed| routed.router_fallbacks)) {
                     self.add(&link, purpose, group);
                     if !from.contains(&link.resolved.group) {
                         from.push(link.resolved.group);
@@ -169,9 +173,9 @@ impl<'a> Draft<'a> {
 
     /// Whether all that keeps a group from serving is the length of the prompt.
     fn is_too_long(&self, group: GroupIndex) -> bool {
-        let too_long = |left: &LeftOut| left.group == group && matches!(left.why, Exclusion::ContextWindow { .. });
+        let too_long = |left: &Excluded| left.group == group && matches!(left.why, Exclusion::ContextWindow { .. });
         let serves = |stage: &Stage| stage.group == group && stage.purpose == Purpose::General;
-        self.left_out.iter().any(too_long) && !self.stages.iter().any(serves)
+        self.excluded.iter().any(too_long) && !self.stages.iter().any(serves)
     }
 
     /// Nobody of the asked group takes so long a prompt: who is there for that comes first. Returns how many stages that are.
@@ -187,7 +191,7 @@ impl<'a> Draft<'a> {
 
     /// Finds who comes first among the first `leading` stages, and puts behind whoever did not grant a place. Returns whether anybody
     /// does.
-    fn lead(&mut self, mut leading: usize) -> bool {
+    fn pick_first(&mut self, mut leading: usize) -> bool {
         let mut at = 0;
         while at < leading {
             let Some(stage) = self.stages.get_mut(at) else { return false };
@@ -199,11 +203,11 @@ impl<'a> Draft<'a> {
                     to_end(self.stages.get_mut(..leading).unwrap_or_default(), at);
                     return true;
                 };
-                self.left_out.push(LeftOut { group: stage.group, deployment, why });
+                self.excluded.push(Excluded { group: stage.group, deployment, why });
                 if let (true, Some(until_ms)) = (why.is_soft(), why.until_ms()) {
                     let only = stage.candidates.iter().take(1).cloned().collect();
                     let alone = Stage { candidates: only, ..stage.clone() };
-                    self.spared.push(Rest { until_ms, may_lead: true, stage: alone });
+                    self.deferred.push(DeferredStage { until_ms, may_come_first: true, stage: alone });
                     to_end(&mut stage.candidates, 1);
                 } else {
                     take(&mut stage.candidates, 0);
@@ -221,21 +225,21 @@ impl<'a> Draft<'a> {
         false
     }
 
-    /// Nobody leads: of those that are spared, the one that is done soonest comes first, of the first group of the chain that has any.
+    /// Nobody leads: of those that are deferred, the one that is done soonest comes first, of the first group of the chain that has any.
     /// Returns whether there is one.
-    fn ask_the_least_bad(&mut self, chain: &[GroupIndex]) -> bool {
-        self.spared.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
-        let least = self.spared.iter().position(|rest| rest.may_lead);
-        let least = least.and_then(|at| take(&mut self.spared, at)).map(|rest| rest.stage);
+    fn use_soonest_ready(&mut self, chain: &[GroupIndex]) -> bool {
+        self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        let least = self.deferred.iter().position(|rest| rest.may_come_first);
+        let least = least.and_then(|at| take(&mut self.deferred, at)).map(|rest| rest.stage);
         let found = least.is_some();
         self.stages.splice(..0, least);
         found
     }
 
-    /// Those that are spared come last, save whoever stands in its stage already, since it did not grant a place.
+    /// Those that are deferred come last, save whoever stands in its stage already, since it did not grant a place.
     fn add_last_resorts(&mut self, chain: &[GroupIndex]) {
-        self.spared.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
-        for Rest { until_ms, mut stage, .. } in std::mem::take(&mut self.spared) {
+        self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        for DeferredStage { until_ms, mut stage, .. } in std::mem::take(&mut self.deferred) {
             let only = stage.candidates.first().map(|it| it.deployment);
             let is_in = |other: &Stage| other.candidates.iter().any(|it| Some(it.deployment) == only);
             if self.stages.iter().any(|other| other.is_level_of(&stage) && is_in(other)) {
@@ -268,7 +272,7 @@ fn place(chain: &[GroupIndex], stage: &Stage) -> usize {
 /// Why a candidate may not come first.
 fn refused(
     config: &RouterConfig,
-    inputs: &Inputs<'_>,
+    inputs: &PlanInputs<'_>,
     group: GroupIndex,
     deployment: DeploymentIndex,
 ) -> Option<Exclusion> {
@@ -289,5 +293,5 @@ fn refused(
         Some(of) if of.rpm.is_some() => Limit::Requests,
         _ => Limit::Tokens,
     };
-    Some(Exclusion::NoRoom { what, until_ms })
+    Some(Exclusion::LimitReached { what, until_ms })
 }

@@ -24,7 +24,7 @@ pub(super) const MARKERS: &[(&str, &str)] = &[
 
 /// The newest ask of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask<'c> {
+pub struct LatestPrompt<'c> {
     /// What is asked, never empty.
     pub text: Cow<'c, str>,
     /// Its turn's place in the conversation.
@@ -34,9 +34,9 @@ pub struct Ask<'c> {
 }
 
 /// Finds the newest ask.
-pub(super) fn newest<'c>(conversation: &'c Transcript<'_>, markers: &[(&str, &str)]) -> Option<Ask<'c>> {
+pub(super) fn newest<'c>(conversation: &'c Transcript<'_>, markers: &[(&str, &str)]) -> Option<LatestPrompt<'c>> {
     let users = conversation.turns.iter().enumerate().rev().filter(|(_, turn)| turn.role == Role::User);
-    let mut asks = users.enumerate().map(|(newer, (turn, said))| Ask {
+    let mut asks = users.enumerate().map(|(newer, (turn, said))| LatestPrompt {
         text: human(&said.text, markers),
         turn,
         is_newest_turn: newer == 0,
@@ -45,7 +45,7 @@ pub(super) fn newest<'c>(conversation: &'c Transcript<'_>, markers: &[(&str, &st
 }
 
 /// Whether a turn asks something.
-pub(super) fn is_ask(turn: &Utterance<'_>, markers: &[(&str, &str)]) -> bool {
+pub(super) fn is_prompt(turn: &Utterance<'_>, markers: &[(&str, &str)]) -> bool {
     turn.role == Role::User && !human(&turn.text, markers).is_empty()
 }
 

@@ -5,13 +5,13 @@
 use crate::config::complexity::Tier;
 use crate::config::model::Target;
 use crate::config::task::Task;
-use crate::routing::complexity::{self, Decision};
+use crate::routing::complexity::{self, TierDecision};
 use crate::routing::exclusion::{Exclusion, Need};
 use crate::routing::task::Classified;
 
 /// What was chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Choice {
+pub struct Decision {
     /// The router's index.
     pub router: usize,
     /// The tier or the task.
@@ -115,7 +115,7 @@ const fn needed(why: Exclusion) -> &'static str {
     }
 }
 
-impl Choice {
+impl Decision {
     /// What the answer's headers say of it.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
@@ -140,7 +140,7 @@ impl Choice {
 #[derive(Debug)]
 pub struct Chosen<'c> {
     /// What was chosen.
-    pub choice: Choice,
+    pub decision: Decision,
     /// What serves.
     pub target: &'c Target,
     /// Why; only where somebody asked.
@@ -151,7 +151,7 @@ pub struct Chosen<'c> {
 #[derive(Debug)]
 pub enum Reasons {
     /// What the classifier found (`None`: it was not asked), and every step from its tier to the final one.
-    Tiers(Option<Decision>, Vec<(Tier, Cause)>),
+    Tiers(Option<TierDecision>, Vec<(Tier, Cause)>),
     /// What the classifier found.
     Task(Classified),
 }

@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** with `session_affinity`, the task of a conversation is that of its first ask that had one.
 
-use super::choice::{Cause, Choice, Chosen, Label, Reasons};
+use super::decision::{Cause, Chosen, Decision, Label, Reasons};
 use super::{Given, draw, serving, session};
 use crate::chat::Role;
 use crate::config::model::{Router, Target};
@@ -52,7 +52,7 @@ pub(super) fn choose<'c>(
         (targets, cause) = (able, Cause::Unable(why));
     }
     let target = draw(targets, given.seed, |target| given.is_able(target))?;
-    let choice = Choice {
+    let decision = Decision {
         router,
         label: Label::Task(task),
         score: Some(classified.confidence),
@@ -61,7 +61,7 @@ pub(super) fn choose<'c>(
         shadow: settings.shadow,
     };
     let reasons = given.explain.then_some(Reasons::Task(classified));
-    Some(Chosen { choice, target, reasons })
+    Some(Chosen { decision, target, reasons })
 }
 
 /// What could serve such a request where the task's own groups could not: those of its neighbours, the default, those of any other task.

@@ -8,11 +8,11 @@
 //!
 //! **Invariant:** a tier is reached by moving only if it has a group.
 
-use super::choice::{Cause, Choice, Chosen, Label, Reasons};
+use super::decision::{Cause, Chosen, Decision, Label, Reasons};
 use super::{Given, draw, session};
 use crate::config::complexity::{ComplexityConfig, Tier};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, Router, RouterConfig, Target};
-use crate::routing::complexity::{self, Classifier, Decision};
+use crate::routing::complexity::{self, Classifier, TierDecision};
 use crate::routing::exclusion::Exclusion;
 use crate::routing::facts;
 
@@ -42,7 +42,7 @@ impl Wish {
 }
 
 /// All that a choice among tiers looks at.
-pub(super) struct Scene<'c, 'g> {
+pub(super) struct Context<'c, 'g> {
     pub(super) config: &'c RouterConfig,
     pub(super) router: &'c Router,
     pub(super) settings: &'c ComplexityConfig,
@@ -67,18 +67,18 @@ impl Way {
     }
 }
 
-impl<'c> Scene<'c, '_> {
+impl<'c> Context<'c, '_> {
     pub(super) fn choose(&self, router: usize, classifier: &Classifier) -> Option<Chosen<'c>> {
         let given = self.given;
         let wish = given.wish;
-        let decision = match wish {
+        let by_tier = match wish {
             Some(Wish::Exactly(_)) => None,
             _ => Some(classifier.decide(given.conversation, given.codex, given.explain)),
         };
         let mut way =
             Way { tier: Tier::Medium, cause: Cause::ClientRequest, steps: Vec::new(), explain: given.explain };
         let mut nobody_asks = false;
-        if let Some(Decision { scored, .. }) = &decision {
+        if let Some(TierDecision { scored, .. }) = &by_tier {
             way.to(scored.tier, Cause::Classifier(scored.cause));
             nobody_asks = scored.cause == complexity::Cause::DefaultFallback;
             if self.settings.keeps_tier() && !nobody_asks {
@@ -110,8 +110,8 @@ impl<'c> Scene<'c, '_> {
         let able = |target: &Target| given.is_able(target);
         let best = targets.iter().any(|target| able(target) && will_do(target));
         let target = draw(targets, given.seed, |target| able(target) && (!best || will_do(target)))?;
-        let scored = decision.as_ref().map(|decision| &decision.scored);
-        let choice = Choice {
+        let scored = by_tier.as_ref().map(|decision| &decision.scored);
+        let decision = Decision {
             router,
             label: Label::Tier(way.tier),
             score: scored.and_then(complexity::Scored::figure),
@@ -119,8 +119,8 @@ impl<'c> Scene<'c, '_> {
             cause: way.cause,
             shadow: self.settings.shadow,
         };
-        let reasons = given.explain.then_some(Reasons::Tiers(decision, way.steps));
-        Some(Chosen { choice, target, reasons })
+        let reasons = given.explain.then_some(Reasons::Tiers(by_tier, way.steps));
+        Some(Chosen { decision, target, reasons })
     }
 
     /// Never below what an earlier request of the same conversation had.
@@ -130,7 +130,7 @@ impl<'c> Scene<'c, '_> {
         if hardest < top {
             session::earlier(
                 self.given.conversation,
-                |turn| classifier.is_ask(turn, codex),
+                |turn| classifier.is_prompt(turn, codex),
                 |earlier| {
                     hardest = hardest.max(classifier.decide(earlier, codex, false).scored.tier);
                     hardest < top

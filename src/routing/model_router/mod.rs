@@ -1,16 +1,16 @@
 //! Which group a router chooses for a request, and why: by how hard it is ([`tiers`]) or by what it is about ([`tasks`]).
 //!
-//! A [`Judge`] is what takes long to build, once for each router of a configuration. What a choice depends on besides is a
+//! An [`Engine`] is what takes long to build, once for each router of a configuration. What a choice depends on besides is a
 //! value ([`Given`]), so that requests and explanations choose alike. The chosen group is planned as if the client had asked for it.
 //!
 //! **Invariant:** a choice names a group of the configuration, whatever the request holds.
 
-mod choice;
+mod decision;
 mod session;
 mod tasks;
 mod tiers;
 
-pub use choice::{Cause, Choice, Chosen, Label, Reasons};
+pub use decision::{Cause, Chosen, Decision, Label, Reasons};
 pub use tiers::Wish;
 
 use super::complexity::Classifier;
@@ -24,7 +24,7 @@ use crate::state::DeploymentView;
 
 /// What chooses for one router.
 #[derive(Debug, Clone)]
-pub struct Judge(Kind);
+pub struct Engine(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
@@ -35,7 +35,7 @@ enum Kind {
 
 /// What a choice depends on besides the configuration.
 pub struct Given<'a> {
-    /// What was said, as far as [`Judge::reads`] wants it.
+    /// What was said, as far as [`Engine::reads`] wants it.
     pub conversation: &'a Transcript<'a>,
     /// The client is Codex, which has reminders of its own.
     pub codex: bool,
@@ -83,7 +83,7 @@ impl Given<'_> {
     }
 }
 
-impl Judge {
+impl Engine {
     /// Builds what a router chooses with.
     ///
     /// # Errors
@@ -109,23 +109,23 @@ impl Judge {
 
     /// Whether somebody asks something in this turn.
     #[must_use]
-    pub fn is_ask(&self, turn: &Utterance<'_>, codex: bool) -> bool {
-        matches!(&self.0, Kind::Tiers(classifier) if classifier.is_ask(turn, codex))
+    pub fn is_prompt(&self, turn: &Utterance<'_>, codex: bool) -> bool {
+        matches!(&self.0, Kind::Tiers(classifier) if classifier.is_prompt(turn, codex))
     }
 }
 
-/// Chooses. `router` is the index of the router that `judge` was built for; `None` where there is no such router.
+/// Chooses. `router` is the index of the router that `engine` was built for; `None` where there is no such router.
 #[must_use]
-pub fn choose<'c>(config: &'c RouterConfig, router: usize, judge: &Judge, given: &Given<'_>) -> Option<Chosen<'c>> {
+pub fn choose<'c>(config: &'c RouterConfig, router: usize, engine: &Engine, given: &Given<'_>) -> Option<Chosen<'c>> {
     let of = config.routers.get(router)?;
-    let mut chosen = match (&judge.0, &of.kind) {
+    let mut chosen = match (&engine.0, &of.kind) {
         (Kind::Tiers(classifier), RouterKind::Complexity(settings, ladder)) => {
-            tiers::Scene { config, router: of, settings, ladder, given }.choose(router, classifier)
+            tiers::Context { config, router: of, settings, ladder, given }.choose(router, classifier)
         }
         (Kind::Tasks, RouterKind::Task(settings, groups)) => tasks::choose(of, router, settings, groups, given),
         _ => None,
     }?;
-    if chosen.choice.shadow {
+    if chosen.decision.shadow {
         chosen.target = draw(&of.default, given.seed, |target| given.is_able(target))?;
     }
     Some(chosen)
