@@ -204,7 +204,7 @@ general_settings: {master_key: sk-SECRET}
     assert_eq!(warnings.len(), 4, "{warnings:#?}");
     assert!(
         about("`tag_regex` has no effect")
-            && about("`shoe_size` is not a key")
+            && about("unknown key `shoe_size`")
             && about("no client is asked for this key"),
         "{warnings:#?}"
     );

@@ -84,7 +84,7 @@ fn parameters_may_be_texts_and_come_from_variables_credentials_and_the_router() 
     let found = brings("model: openai/x, temperature: 0.9, top_p: 0.5", router);
     assert_eq!(Value::Object(found.members), json!({"temperature": 0.2, "top_p": 0.5}));
     assert_eq!(Value::Object(found.extra_body), json!({"top_k": 1}));
-    assert!(wrong("model: openai/x, temperature: warm").contains("is no number"));
+    assert!(wrong("model: openai/x, temperature: warm").contains("invalid number `warm`"));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn provider_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("write one of {}, or take it out", names().collect::<Vec<_>>().join(", ")),
     };
-    field.error(diagnostics, format!("there is no provider `{name}`"), remedy);
+    field.error(diagnostics, format!("unknown provider `{name}`"), remedy);
     None
 }
 
@@ -77,8 +77,8 @@ fn budget(
 /// US dollars, as billionths; never none.
 fn nanos(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<u64> {
     let fits = |dollars: f64| dollars > 0.0 && dollars <= MOST_DOLLARS;
-    let remedy = "write US dollars above 0, for example 100; `model_info.blocked: true` pauses a deployment";
-    let dollars = field.real(diagnostics, fits, remedy)?;
+    let example = "100, or pause a deployment by `model_info.blocked: true`";
+    let dollars = field.real(diagnostics, fits, "US dollars above 0", example)?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 0, and at most 1e18")]
     Some(((dollars * 1e9).round() as u64).max(1))
 }
@@ -90,8 +90,7 @@ fn duration_ms(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<u64> 
         _ => None,
     };
     if found.is_none() {
-        let remedy = "write a number and a unit (s, m, h, d, w, mo), for example `30d`";
-        field.error(diagnostics, format!("{} is no time", field.shown()), remedy);
+        field.invalid(diagnostics, "duration", "a number and a unit (s, m, h, d, w, mo)", "`30d`");
     }
     found.map(|seconds| seconds * 1000)
 }

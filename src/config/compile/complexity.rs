@@ -122,7 +122,7 @@ fn known<'a>(field: &Field<'a>, names: &[&str], diagnostics: &mut Diagnostics) -
                 || format!("its keys are {}", names.join(", ")),
                 |meant| format!("did you mean `{meant}`?"),
             );
-            field.error(diagnostics, format!("`{name}` is not a key"), remedy);
+            field.error(diagnostics, format!("unknown key `{name}`"), remedy);
         }
         known && field.node.value != Value::Null
     });
@@ -186,7 +186,7 @@ fn gaps(field: &Field<'_>, diagnostics: &mut Diagnostics) -> serde_json::Value {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write it at the deployments of the group".to_owned(),
         };
-        field.error(diagnostics, format!("`{name}` is no parameter that a tier can set"), remedy);
+        field.error(diagnostics, format!("a tier cannot set `{name}`"), remedy);
     }
     if entries.is_empty() { serde_json::Value::Null } else { field.node.to_json() }
 }
@@ -300,7 +300,7 @@ fn classifier(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Classi
                 format!("the classifier `{name}` asks or brings another model, and Signalbox calls none to route");
             field.error(diagnostics, problem, remedy);
         }
-        name => field.error(diagnostics, format!("there is no classifier `{name}`"), remedy),
+        name => field.error(diagnostics, format!("unknown classifier `{name}`"), remedy),
     }
     None
 }
@@ -312,7 +312,7 @@ fn tier(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Tier> {
         let names = Tier::ALL.map(Tier::as_str);
         let remedy = nearest(name, names)
             .map_or_else(|| format!("write one of {}", names.join(", ")), |meant| format!("did you mean `{meant}`?"));
-        field.error(diagnostics, format!("there is no tier {}", field.shown()), remedy);
+        field.error(diagnostics, format!("unknown tier {}", field.shown()), remedy);
     }
     found
 }
@@ -327,7 +327,7 @@ fn max_tokens(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<MaxTok
 fn number(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
     let number = field.number();
     if number.is_none() {
-        field.error(diagnostics, format!("{} is no number", field.shown()), "write a number, for example 0.35");
+        field.invalid(diagnostics, "number", "a number", "0.35");
     }
     number
 }
@@ -335,7 +335,7 @@ fn number(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
 fn share(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
     let share = field.number().filter(|share| *share > 0.0 && *share <= 1.0);
     if share.is_none() {
-        field.error(diagnostics, format!("{} is no share", field.shown()), "write a number above 0, up to 1");
+        field.invalid(diagnostics, "share", "a number above 0, up to 1", "0.9");
     }
     share
 }

@@ -161,7 +161,7 @@ fn member(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Optio
         return Some(field.node.to_json()).filter(|value| !value.is_null());
     }
     let Some(number) = field.number() else {
-        field.error(diagnostics, format!("{} is no number", field.shown()), "write a number");
+        field.invalid(diagnostics, "number", "a number", "0.5");
         return None;
     };
     match &field.node.value {
@@ -206,7 +206,7 @@ pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnost
         return None;
     }
     if name.is_empty() || !name.chars().all(token) {
-        field.error(diagnostics, format!("`{name}` is no header's name"), "write for example `x-team`");
+        field.error(diagnostics, format!("invalid header name `{name}`"), "write for example `x-team`");
         return None;
     }
     if OURS.contains(&name.as_str()) || name.starts_with("x-envoy-") || name.starts_with("x-signalbox-") {
@@ -232,7 +232,11 @@ pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnost
         return None;
     }
     if !text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-        field.error(diagnostics, format!("the value of `{name}` is no text for a header"), "write it in plain ASCII");
+        field.error(
+            diagnostics,
+            format!("the value of `{name}` cannot be sent in a header"),
+            "write it in plain ASCII",
+        );
         return None;
     }
     Some(ExtraHeader { name, value: HeaderValue::Text(text) })

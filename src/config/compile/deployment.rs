@@ -86,7 +86,7 @@ fn params_of<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Fie
     };
     let is_map = matches!(params.node.value, Value::Map(_));
     if !is_map {
-        let problem = format!("this is {}, not a map", params.node.kind());
+        let problem = format!("expected a map, found {}", params.node.kind());
         params.error(diagnostics, problem, "write `model: provider/name` below it");
     }
     is_map.then_some(params)
@@ -118,7 +118,7 @@ pub(super) fn drop_params(field: &Field<'_>, diagnostics: &mut Diagnostics) -> b
                 }
                 _ => "write `true` or `false`",
             };
-            field.warning(diagnostics, "this is no flag, and counts as `false`, as in LiteLLM", remedy);
+            field.warning(diagnostics, "this is neither true nor false, and counts as `false`, as in LiteLLM", remedy);
             false
         }
     }
@@ -175,12 +175,10 @@ fn known(name: &str, item: &Field<'_>, diagnostics: &mut Diagnostics) {
         return;
     }
     match nearest(name, names) {
-        Some(meant) => {
-            item.error(diagnostics, format!("there is no task `{name}`"), format!("did you mean `{meant}`?"))
-        }
+        Some(meant) => item.error(diagnostics, format!("unknown task `{name}`"), format!("did you mean `{meant}`?")),
         None => item.warning(
             diagnostics,
-            format!("there is no task `{name}`, so it has no effect"),
+            format!("unknown task `{name}`, which has no effect"),
             format!("the tasks are {}", names.join(", ")),
         ),
     }

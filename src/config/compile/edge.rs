@@ -86,8 +86,8 @@ fn host(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
     if is_address() {
         return Some(format!("[{}]", text.trim_matches(['[', ']'])));
     }
-    let remedy = "write a name without a port, for example `llm.example.com`, `*.example.com`, or `*` for any";
-    field.error(diagnostics, format!("{} is no host", field.shown()), remedy);
+    let example = "`llm.example.com`, `*.example.com`, or `*` for any";
+    field.invalid(diagnostics, "host", "a name without a port", example);
     None
 }
 
@@ -98,9 +98,8 @@ fn origin(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
     if text == "*" || text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && fits(rest)) {
         return Some(text);
     }
-    let remedy =
-        "write scheme, host and port as a browser does, for example `https://chat.example.com`, or `*` for any";
-    field.error(diagnostics, format!("{} is no origin", field.shown()), remedy);
+    let expected = "scheme, host and port as a browser sends them";
+    field.invalid(diagnostics, "origin", expected, "`https://chat.example.com`, or `*` for any");
     None
 }
 

@@ -87,7 +87,7 @@ fn is_for_others(entry: &Field<'_>, env: &Environment<'_>, diagnostics: &mut Dia
     let Some(field) = entry.at("model_info").and_then(|info| info.at("supported_environments")) else { return false };
     let names = field.texts(diagnostics);
     for name in names.iter().filter(|name| !ENVIRONMENTS.contains(&name.as_str())) {
-        let problem = format!("there is no environment `{name}`");
+        let problem = format!("unknown environment `{name}`");
         field.error(diagnostics, problem, format!("write some of {}", ENVIRONMENTS.join(", ")));
     }
     if !env.is_read {

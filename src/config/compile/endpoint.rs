@@ -75,7 +75,7 @@ fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
     if !tls && !lower.starts_with("http://") {
         return Err(("has no scheme", "write `https://` or `http://` before it"));
     }
-    let (_, rest) = url.trim().split_once("://").ok_or(("is no URL", "write `https://host/path`"))?;
+    let (_, rest) = url.trim().split_once("://").ok_or(("is not a URL", "write `https://host/path`"))?;
     if rest.contains(['?', '#']) {
         return Err(("has a query or fragment, which would stand in logs", "write the URL without it"));
     }

@@ -27,7 +27,7 @@ pub(super) fn read(
     if let Some((field, text)) = &base
         && row_of(provider, "", Some(text)).is_none()
     {
-        let problem = format!("`{text}` is no model that Signalbox knows, and has no effect");
+        let problem = format!("unknown model `{text}`, which has no effect");
         field.warning(diagnostics, problem, "write one that `signalbox models` lists");
     }
 
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(read_model("azure", "mine", "", r#""base_model": "azure/gpt-4o""#), (gpt, Vec::new()));
         assert_eq!(read_model("azure", "mine", r#""base_model": "gpt-4o""#, "").0, gpt);
         let (none, diagnostics) = read_model("azure", "mine", "", r#""base_model": "gpt-4oo""#);
-        let said = "f: warning: model_info.base_model: `gpt-4oo` is no model that Signalbox knows, and has no effect; \
+        let said = "f: warning: model_info.base_model: unknown model `gpt-4oo`, which has no effect; \
                     write one that `signalbox models` lists";
         assert_eq!((none, diagnostics), (ModelFacts::default(), vec![said.to_owned()]));
     }
@@ -147,16 +147,16 @@ mod tests {
         let info = r#""max_input_tokens": 0, "max_output_tokens": 1.5, "supports_vision": "maybe", "base_model": 4"#;
         let (facts, diagnostics) = read_gpt(params, info);
         assert_eq!(facts, crate::catalogue::facts("openai", "gpt-4o", None));
-        let dollars = "write USD for one token from 0 up, for example 0.0000025 for 2.50 a million";
-        let tokens = "write a whole number of tokens from 1 up, for example 128000";
+        let dollars = "expected USD for one token, from 0 up; write for example 0.0000025 for 2.50 a million";
+        let tokens = "expected a whole number from 1 up; write for example 128000";
         let wanted = [
-            "model_info.base_model: this is a number, not a text; put it in quotes or write a name".to_owned(),
-            format!("litellm_params.input_cost_per_token: `-1` is no price; {dollars}"),
-            format!("litellm_params.cache_read_input_token_cost: `true` is no price; {dollars}"),
-            format!("litellm_params.output_cost_per_token: `cheap` is no price; {dollars}"),
-            format!("model_info.max_input_tokens: `0` is no number of tokens; {tokens}"),
-            format!("model_info.max_output_tokens: `1.5` is no number of tokens; {tokens}"),
-            "model_info.supports_vision: `maybe` is neither true nor false; write `true` or `false`".to_owned(),
+            "model_info.base_model: expected a text, found a number; put it in quotes or write a name".to_owned(),
+            format!("litellm_params.input_cost_per_token: invalid price `-1`: {dollars}"),
+            format!("litellm_params.cache_read_input_token_cost: invalid price `true`: {dollars}"),
+            format!("litellm_params.output_cost_per_token: invalid price `cheap`: {dollars}"),
+            format!("model_info.max_input_tokens: invalid number of tokens `0`: {tokens}"),
+            format!("model_info.max_output_tokens: invalid number of tokens `1.5`: {tokens}"),
+            "model_info.supports_vision: expected true or false, found `maybe`; write `true` or `false`".to_owned(),
         ];
         assert_eq!(diagnostics, wanted.map(|line| format!("f: error: {line}")));
     }

@@ -31,7 +31,7 @@ impl<'a> Field<'a> {
         let Value::Map(entries) = &self.node.value else {
             self.error(
                 diagnostics,
-                format!("this is {}, not a map", self.node.kind()),
+                format!("expected a map, found {}", self.node.kind()),
                 "write `key: value` lines below it",
             );
             return Vec::new();
@@ -45,7 +45,11 @@ impl<'a> Field<'a> {
     /// A list's items.
     pub(super) fn items(&self, diagnostics: &mut Diagnostics) -> Vec<Self> {
         let Value::Seq(items) = &self.node.value else {
-            self.error(diagnostics, format!("this is {}, not a list", self.node.kind()), "write `- ` before each item");
+            self.error(
+                diagnostics,
+                format!("expected a list, found {}", self.node.kind()),
+                "write `- ` before each item",
+            );
             return Vec::new();
         };
         let item = |(index, node)| Self { node, path: format!("{}[{index}]", self.path) };
@@ -66,7 +70,7 @@ impl<'a> Field<'a> {
         }
         self.error(
             diagnostics,
-            format!("this is {}, not a text", self.node.kind()),
+            format!("expected a text, found {}", self.node.kind()),
             "put it in quotes or write a name",
         );
         None
@@ -80,7 +84,7 @@ impl<'a> Field<'a> {
             Value::Str(text) if text.eq_ignore_ascii_case("false") => return Some(false),
             _ => {}
         }
-        self.error(diagnostics, format!("{} is neither true nor false", self.shown()), "write `true` or `false`");
+        self.error(diagnostics, format!("expected true or false, found {}", self.shown()), "write `true` or `false`");
         None
     }
 
@@ -96,11 +100,17 @@ impl<'a> Field<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// A number that fits; `remedy` says which do.
-    pub(super) fn real(&self, diagnostics: &mut Diagnostics, fits: impl Fn(f64) -> bool, remedy: &str) -> Option<f64> {
+    /// A number that fits; `expected` says which do.
+    pub(super) fn real(
+        &self,
+        diagnostics: &mut Diagnostics,
+        fits: impl Fn(f64) -> bool,
+        expected: &str,
+        example: &str,
+    ) -> Option<f64> {
         let number = self.number().filter(|number| fits(*number));
         if number.is_none() {
-            self.error(diagnostics, format!("{} will not do here", self.shown()), remedy);
+            self.invalid(diagnostics, "number", expected, example);
         }
         number
     }
@@ -109,11 +119,7 @@ impl<'a> Field<'a> {
     pub(super) fn weight(&self, diagnostics: &mut Diagnostics) -> Option<f64> {
         let number = self.number().filter(|number| *number >= 0.0);
         if number.is_none() {
-            self.error(
-                diagnostics,
-                format!("{} is no weight", self.shown()),
-                "write a number from 0 up, for example 2",
-            );
+            self.invalid(diagnostics, "weight", "a number from 0 up", "2");
         }
         number
     }
@@ -122,8 +128,7 @@ impl<'a> Field<'a> {
     pub(super) fn price(&self, diagnostics: &mut Diagnostics) -> Option<Usd> {
         let price = self.number().and_then(Usd::from_dollars);
         if price.is_none() {
-            let remedy = "write USD for one token from 0 up, for example 0.0000025 for 2.50 a million";
-            self.error(diagnostics, format!("{} is no price", self.shown()), remedy);
+            self.invalid(diagnostics, "price", "USD for one token, from 0 up", "0.0000025 for 2.50 a million");
         }
         price
     }
@@ -132,8 +137,7 @@ impl<'a> Field<'a> {
     pub(super) fn tokens(&self, diagnostics: &mut Diagnostics) -> Option<u64> {
         let tokens = self.whole(&mut Diagnostics::default(), 1, i64::MAX).and_then(|tokens| u64::try_from(tokens).ok());
         if tokens.is_none() {
-            let remedy = "write a whole number of tokens from 1 up, for example 128000";
-            self.error(diagnostics, format!("{} is no number of tokens", self.shown()), remedy);
+            self.invalid(diagnostics, "number of tokens", "a whole number from 1 up", "128000");
         }
         tokens
     }
@@ -147,12 +151,12 @@ impl<'a> Field<'a> {
         };
         let whole = whole.filter(|whole| (least..=most).contains(whole));
         if whole.is_none() {
-            let remedy = match (least, most) {
-                (i64::MIN, _) => "write a whole number, for example 1".to_owned(),
-                (_, i64::MAX) => format!("write a whole number from {least} up"),
-                _ => format!("write a whole number from {least} to {most}"),
+            let expected = match (least, most) {
+                (i64::MIN, _) => "a whole number".to_owned(),
+                (_, i64::MAX) => format!("a whole number from {least} up"),
+                _ => format!("a whole number from {least} to {most}"),
             };
-            self.error(diagnostics, format!("{} will not do here", self.shown()), remedy);
+            self.invalid(diagnostics, "number", &expected, &least.max(1).to_string());
         }
         whole
     }
@@ -181,22 +185,32 @@ impl<'a> Field<'a> {
     pub(super) fn seconds(&self, diagnostics: &mut Diagnostics, zero: bool) -> Option<u64> {
         let fits = |s: &f64| *s < MAX_SECONDS && (*s > 0.0 || (zero && *s == 0.0));
         let Some(seconds) = self.number().filter(fits) else {
-            let remedy = if zero { "from 0 up, for example 60" } else { "above 0, for example 30 or 0.5" };
-            self.error(diagnostics, format!("{} is no time", self.shown()), format!("write seconds {remedy}"));
+            let (expected, example) = if zero { ("from 0 up", "60") } else { ("above 0", "30 or 0.5") };
+            self.invalid(diagnostics, "duration", &format!("seconds {expected}"), example);
             return None;
         };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded above, and not negative")]
         Some(((seconds * 1000.0).round() as u64).max(u64::from(seconds > 0.0)))
     }
 
-    /// Whether a variable is not set that would have said it: that was told already, and once is enough.
-    const fn is_told(&self) -> bool {
+    /// Whether a variable is not set that would have said it: that was reported already, and once is enough.
+    const fn is_reported(&self) -> bool {
         matches!(self.node.value, Value::Unset)
+    }
+
+    /// Notes that this is not what it should be: what was found, what is expected, and an example.
+    pub(super) fn invalid(&self, diagnostics: &mut Diagnostics, what: &str, expected: &str, example: &str) {
+        let found = match self.node.value {
+            Value::Null | Value::Unset | Value::Seq(_) | Value::Map(_) => format!(", this is {}", self.node.kind()),
+            _ => format!(" {}", self.shown()),
+        };
+        let problem = format!("invalid {what}{found}: expected {expected}");
+        self.error(diagnostics, problem, format!("write for example {example}"));
     }
 
     /// Notes that this cannot stay.
     pub(super) fn error(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
-        if self.is_told() {
+        if self.is_reported() {
             return;
         }
         diagnostics.error(self.node.place, &self.path, problem, remedy);
@@ -204,7 +218,7 @@ impl<'a> Field<'a> {
 
     /// Notes what may stay, but is probably not meant.
     pub(super) fn warning(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
-        if self.is_told() {
+        if self.is_reported() {
             return;
         }
         diagnostics.warning(self.node.place, &self.path, problem, remedy);

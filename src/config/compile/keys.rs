@@ -35,7 +35,7 @@ impl Section {
             let Some(inner) = field.at(name) else { continue };
             match shape {
                 Shape::One | Shape::Marked(_) => section.fitting(*shape, inner.node).check(&inner, diagnostics),
-                // What has the wrong shape is told by whoever reads it.
+                // What has the wrong shape is reported where it is read.
                 Shape::Each if matches!(inner.node.value, Value::Seq(_)) => {
                     inner.items(&mut Diagnostics::default()).iter().for_each(|item| section.check(item, diagnostics));
                 }
@@ -57,13 +57,13 @@ impl Section {
             let problem = format!("`{name}` has no effect here, in LiteLLM neither");
             diagnostics.warning(place, &path, problem, "move it to `router_settings`");
         } else if let Some(meant) = nearest(name, self.words()) {
-            diagnostics.error(place, &path, format!("`{name}` is not a key"), format!("did you mean `{meant}`?"));
+            diagnostics.error(place, &path, format!("unknown key `{name}`"), format!("did you mean `{meant}`?"));
         } else if self.others == Others::Error {
-            let problem = format!("`{name}` is not a key of `{}`", field.path);
+            let problem = format!("unknown key `{name}` of `{}`", field.path);
             let words: Vec<_> = self.words().collect();
             diagnostics.error(place, &path, problem, format!("its keys are {}", words.join(", ")));
         } else {
-            let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
+            let problem = format!("unknown key `{name}`, which has no effect");
             // LiteLLM passes it on: there it may mean something.
             let is_params = field.path.ends_with("litellm_params");
             let remedy = if is_params {

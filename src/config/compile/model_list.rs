@@ -62,7 +62,7 @@ pub(super) fn read<'a>(
 
 fn group_name<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<&'a str> {
     let Value::Map(_) = entry.node.value else {
-        let problem = format!("this is {}, not a deployment", entry.node.kind());
+        let problem = format!("expected a deployment, found {}", entry.node.kind());
         entry.error(diagnostics, problem, "write `model_name:` and `litellm_params:` below it");
         return None;
     };

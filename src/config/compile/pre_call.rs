@@ -52,5 +52,5 @@ fn unknown(item: &Field<'_>, name: &str, diagnostics: &mut Diagnostics) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("write `{ENFORCE}`, or take it out"),
     };
-    item.error(diagnostics, format!("there is no check {}", item.shown()), remedy);
+    item.error(diagnostics, format!("unknown check {}", item.shown()), remedy);
 }

@@ -73,10 +73,10 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
         let remedy = format!("use {}; or `openai/` with an `api_base` if it speaks OpenAI's API", known());
         field.error(diagnostics, problem, remedy);
     } else if let Some(meant) = nearest(name, names()) {
-        field.error(diagnostics, format!("there is no provider `{name}`"), format!("did you mean `{meant}`?"));
+        field.error(diagnostics, format!("unknown provider `{name}`"), format!("did you mean `{meant}`?"));
     } else {
         let remedy = format!("write one of {} before the `/`; `openai/` serves any compatible server", known());
-        field.error(diagnostics, format!("there is no provider `{name}`"), remedy);
+        field.error(diagnostics, format!("unknown provider `{name}`"), remedy);
     }
     None
 }

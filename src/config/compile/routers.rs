@@ -81,7 +81,7 @@ fn marked<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Found<
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("write `{COMPLEXITY}` or `{TASK}`, or take the entry out"),
             };
-            field.error(diagnostics, format!("`{other}` is no automatic router that Signalbox has"), remedy);
+            field.error(diagnostics, format!("unknown automatic router `{other}`"), remedy);
             return None;
         }
     };

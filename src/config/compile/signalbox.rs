@@ -107,7 +107,7 @@ fn stream_commit(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Str
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write `first_token` or `complete`".to_owned(),
         };
-        field.error(diagnostics, format!("{} is no moment to commit a stream", field.shown()), remedy);
+        field.error(diagnostics, format!("unknown value {}", field.shown()), remedy);
     }
     found
 }
@@ -134,7 +134,7 @@ pub(super) fn header_name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> O
     let text = field.text(diagnostics)?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if text.is_empty() || !text.chars().all(fits) {
-        field.error(diagnostics, format!("{} is no header's name", field.shown()), "write for example `x-tenant`");
+        field.error(diagnostics, format!("invalid header name {}", field.shown()), "write for example `x-tenant`");
         return None;
     }
     Some(text.to_ascii_lowercase())
@@ -159,7 +159,7 @@ fn path(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'));
     let is_ours = text.starts_with("/v1/") || text == "/models" || text.starts_with("/models/");
     if !plain || !text.starts_with('/') || is_ours || text.ends_with('/') {
-        let problem = format!("{} is no path that is free", field.shown());
+        let problem = format!("{} is not a free path that begins with `/`", field.shown());
         field.error(diagnostics, problem, "write for example `/signalbox/state`");
         return None;
     }
@@ -169,13 +169,13 @@ fn path(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
 fn address(field: &Field<'_>, loopback: bool, diagnostics: &mut Diagnostics) -> Option<String> {
     let text = field.text(diagnostics)?;
     let written = text.replace("localhost:", "127.0.0.1:");
-    let example = if loopback { "write for example `127.0.0.1:9901`" } else { "write for example `0.0.0.0:10000`" };
+    let example = if loopback { "`127.0.0.1:9901`" } else { "`0.0.0.0:10000`" };
     match written.parse::<SocketAddr>() {
-        Err(_) => field.error(diagnostics, format!("{} is no address and port", field.shown()), example),
+        Err(_) => field.invalid(diagnostics, "address", "an IP address and a port", example),
         Ok(address) if loopback && !address.ip().is_loopback() => {
             let problem =
                 format!("{} is not on loopback, and Envoy's admin interface shows and changes all", field.shown());
-            field.error(diagnostics, problem, example);
+            field.error(diagnostics, problem, format!("write for example {example}"));
         }
         Ok(_) => return Some(written),
     }

@@ -22,14 +22,14 @@ pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&
     let one_of = || format!("write one of {}", names().collect::<Vec<_>>().join(", "));
     let (problem, remedy) = match text {
         "provider-budget-routing" => (
-            format!("`{text}` is no strategy to choose: budgets hold under every one"),
+            format!("`{text}` is not a strategy: budgets hold under every one"),
             "take it out, and leave `provider_budget_config`".to_owned(),
         ),
         "lar1" => (format!("`{text}`, LiteLLM's learned router, is not supported"), one_of()),
         "priority" => (format!("`{text}` is a strategy of `routing_groups` alone"), format!("{} here", one_of())),
         _ => match nearest(text, names()) {
-            Some(meant) => (format!("there is no strategy `{text}`"), format!("did you mean `{meant}`?")),
-            None => (format!("there is no strategy {}", field.shown()), one_of()),
+            Some(meant) => (format!("unknown strategy `{text}`"), format!("did you mean `{meant}`?")),
+            None => (format!("unknown strategy {}", field.shown()), one_of()),
         },
     };
     field.error(diagnostics, problem, remedy);
@@ -49,20 +49,14 @@ pub(super) fn args(field: Option<Field<'_>>, strategy: &Strategy, diagnostics: &
     StrategyArgs {
         ttl_ms: at("ttl").and_then(|ttl| ttl.seconds(diagnostics, false)).unwrap_or(defaults.ttl_ms),
         buffer: at("lowest_latency_buffer")
-            .and_then(|buffer| {
-                buffer.real(diagnostics, |share| share >= 0.0, "write a share from 0 up, for example 0.2")
-            })
+            .and_then(|buffer| buffer.real(diagnostics, |share| share >= 0.0, "a share from 0 up", "0.2"))
             .unwrap_or(defaults.buffer),
         samples: at("max_latency_list_size")
             .and_then(|size| size.whole(diagnostics, 1, 10))
             .and_then(|size| u32::try_from(size).ok())
             .unwrap_or(defaults.samples),
         ttft_percentile: at("ttft_percentile").and_then(|percentile| {
-            percentile.real(
-                diagnostics,
-                |share| share > 0.0 && share <= 1.0,
-                "write a share above 0 up to 1, for example 0.95",
-            )
+            percentile.real(diagnostics, |share| share > 0.0 && share <= 1.0, "a share above 0, up to 1", "0.95")
         }),
     }
 }

@@ -39,7 +39,7 @@ fn read_one(config: &mut TaskRouterConfig, name: &str, field: &Field<'_>, diagno
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("its keys are {}", KEYS.join(", ")),
             };
-            field.error(diagnostics, format!("`{name}` is not a key of `task_router_config`"), remedy);
+            field.error(diagnostics, format!("unknown key `{name}` of `task_router_config`"), remedy);
         }
     }
 }
@@ -99,8 +99,7 @@ fn share(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
     };
     let share = number.filter(|number| (0.0..=1.0).contains(number));
     if share.is_none() {
-        let problem = format!("{} is no confidence", field.shown());
-        field.error(diagnostics, problem, "write a number from 0 to 1, for example 0.4");
+        field.invalid(diagnostics, "confidence", "a number from 0 to 1", "0.4");
     }
     share
 }
@@ -112,7 +111,7 @@ fn no_task(field: &Field<'_>, name: &str, diagnostics: &mut Diagnostics) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the tasks are {}", names.join(", ")),
     };
-    field.error(diagnostics, format!("there is no task `{name}`"), remedy);
+    field.error(diagnostics, format!("unknown task `{name}`"), remedy);
 }
 
 #[cfg(test)]
@@ -162,18 +161,18 @@ mod tests {
         let tasks =
             "code_generation, debugging, long_context, document_analysis, creative_writing, translation, math, general";
         let wanted = [
-            "f: error: c.tasks.debuging: there is no task `debuging`; did you mean `debugging`?",
-            &format!("f: error: c.tasks.poetry: there is no task `poetry`; the tasks are {tasks}"),
+            "f: error: c.tasks.debuging: unknown task `debuging`; did you mean `debugging`?",
+            &format!("f: error: c.tasks.poetry: unknown task `poetry`; the tasks are {tasks}"),
             "f: error: c.tasks.math: this task has no group; write a group's name, or take the task out",
             "f: error: c.tasks.general[1]: `a` stands in this list already; take it out",
-            "f: error: c.tasks.general[2]: this is a number, not a text; put it in quotes or write a name",
-            "f: error: c.tasks.translation: this is a map, not a text; put it in quotes or write a name",
+            "f: error: c.tasks.general[2]: expected a text, found a number; put it in quotes or write a name",
+            "f: error: c.tasks.translation: expected a text, found a map; put it in quotes or write a name",
             "f: error: c.default_model: this name is empty; write a group's name",
-            "f: error: c.long_context_tokens: `0` will not do here; write a whole number from 1 up",
-            "f: error: c.min_confidence: `1.5` is no confidence; write a number from 0 to 1, for example 0.4",
-            "f: error: c.shadow: `perhaps` is neither true nor false; write `true` or `false`",
-            "f: error: c.min_confidense: `min_confidense` is not a key of `task_router_config`; did you mean `min_confidence`?",
-            "f: error: c.colour: `colour` is not a key of `task_router_config`; its keys are tasks, default_model, \
+            "f: error: c.long_context_tokens: invalid number `0`: expected a whole number from 1 up; write for example 1",
+            "f: error: c.min_confidence: invalid confidence `1.5`: expected a number from 0 to 1; write for example 0.4",
+            "f: error: c.shadow: expected true or false, found `perhaps`; write `true` or `false`",
+            "f: error: c.min_confidense: unknown key `min_confidense` of `task_router_config`; did you mean `min_confidence`?",
+            "f: error: c.colour: unknown key `colour` of `task_router_config`; its keys are tasks, default_model, \
              long_context_tokens, min_confidence, shadow, session_affinity",
         ];
         assert_eq!(errors, wanted);
@@ -183,6 +182,6 @@ mod tests {
 
     #[test]
     fn what_is_no_map_is_an_error() {
-        assert_eq!(compiled("[]").1, ["f: error: c: this is a list, not a map; write `key: value` lines below it"]);
+        assert_eq!(compiled("[]").1, ["f: error: c: expected a map, found a list; write `key: value` lines below it"]);
     }
 }

@@ -166,14 +166,14 @@ mod tests {
         let mut found = Diagnostics::default();
         for entry in 0..200 {
             let path = format!("model_list[{entry}].litellm_params.model");
-            found.error(at(entry * 4 + 1), &path, "there is no provider `opnai`", "did you mean `openai`?");
+            found.error(at(entry * 4 + 1), &path, "unknown provider `opnai`", "did you mean `openai`?");
         }
         found.error(at(900), "model_list[7].model_name", "`model_name` is empty", "write one");
         let lines = found.lines("f");
         assert_eq!(
             lines,
             [
-                "f:1:3: error: model_list[0].litellm_params.model: there is no provider `opnai`; did you mean `openai`? \
+                "f:1:3: error: model_list[0].litellm_params.model: unknown provider `opnai`; did you mean `openai`? \
                  (and 199 more: lines 5, 9, 13, 17, 21, 25, 29, 33, …)",
                 "f:900:3: error: model_list[7].model_name: `model_name` is empty; write one",
             ]

@@ -95,12 +95,12 @@ pub(super) fn check(field: &Field<'_>, diagnostics: &mut Diagnostics) {
                 diagnostics.error(place, &path, format!("`{name}` is not supported here"), "take it out");
             }
         } else if let Some(meant) = nearest(name, KNOWN.iter().copied()) {
-            diagnostics.error(place, &path, format!("`{name}` is not a key"), format!("did you mean `{meant}`?"));
+            diagnostics.error(place, &path, format!("unknown key `{name}`"), format!("did you mean `{meant}`?"));
         } else if ignored {
             let problem = format!("`{name}` has no effect here, only in LiteLLM");
             diagnostics.warning(place, &path, problem, "leave it or take it out");
         } else {
-            let problem = format!("`{name}` is not a key that Signalbox knows, and has no effect");
+            let problem = format!("unknown key `{name}`, which has no effect");
             diagnostics.warning(place, &path, problem, "look for a slip, or take it out");
         }
     }
