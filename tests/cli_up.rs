@@ -9,6 +9,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 /// The program, among the golden configurations.
 fn signalbox(args: &[&str]) -> Command {
@@ -246,29 +248,33 @@ fn s12_a_directory_that_envoy_refuses_is_what_it_was() {
     assert_eq!(all(), before);
 }
 
-/// A program in Envoy's place that runs until it is told to end, started by `up`.
-fn running(
-    name: &str,
-    ports: [u16; 2],
-    more: &[&str],
-) -> (PathBuf, Child, PathBuf, BufReader<std::process::ChildStderr>) {
+/// A program in Envoy's place that runs until it is told to end, started by `up`, and the lines that `up` writes to its stderr.
+fn running(name: &str, ports: [u16; 2], more: &[&str]) -> (PathBuf, Child, PathBuf, Receiver<String>) {
     let (directory, args) = stand_in(name, "dirname $2; trap 'exit 0' TERM; while :; do sleep 0.05; done", ports);
     let args: Vec<_> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
     let mut child = signalbox(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut place = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut place).unwrap();
     let err = BufReader::new(child.stderr.take().unwrap());
-    (directory, child, PathBuf::from(place.trim()), err)
+    let (line, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || err.lines().map_while(Result::ok).try_for_each(|said| line.send(said)));
+    (directory, child, PathBuf::from(place.trim()), lines)
 }
 
 fn tell(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
-fn read_until(err: &mut impl BufRead, wanted: &str) -> String {
+/// Everything up to the line that holds what is wanted. A line that does not come within half a minute fails the test.
+fn read_until(lines: &Receiver<String>, wanted: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
     let mut said = String::new();
     while !said.contains(wanted) {
-        assert!(err.read_line(&mut said).unwrap() > 0, "{said}");
+        let left = deadline.saturating_duration_since(Instant::now());
+        match lines.recv_timeout(left) {
+            Ok(line) => said += &(line + "\n"),
+            Err(why) => panic!("no line holds `{wanted}` ({why}); the lines so far:\n{said}"),
+        }
     }
     said
 }
@@ -276,30 +282,30 @@ fn read_until(err: &mut impl BufRead, wanted: &str) -> String {
 /// S12: "in force" is what Envoy says, not what was written.
 #[test]
 fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
-    let (directory, mut child, place, mut err) = running("up-hup", [port(13), port(14)], &[]);
+    let (directory, mut child, place, err) = running("up-hup", [port(13), port(14)], &[]);
     let clusters = || std::fs::read_to_string(place.join("cds.yaml")).unwrap();
     // Nothing says that it serves, and nothing would say that it has read a file.
     one_model(&directory, "first", [port(13), port(14)]);
     tell(&child, "-HUP");
-    let said = read_until(&mut err, "the new configuration is written");
+    let said = read_until(&err, "the new configuration is written");
     assert!(clusters().contains("name: first-1") && !said.contains("in force"), "{said}");
 
     std::fs::write(directory.join("config.yaml"), "model_list: 7\n").unwrap();
     tell(&child, "-HUP");
-    read_until(&mut err, "the previous one stays in force");
+    read_until(&err, "the previous one stays in force");
     assert!(clusters().contains("name: first-1"));
 
     admin(port(14), place.clone(), "changed-1", "update_success", || {});
     one_model(&directory, "changed", [port(13), port(14)]);
     tell(&child, "-HUP");
-    read_until(&mut err, "the new configuration is in force");
+    read_until(&err, "the new configuration is in force");
     assert!(clusters().contains("name: changed-1"));
     tell(&child, "-HUP");
-    read_until(&mut err, "the configuration has not changed");
+    read_until(&err, "the configuration has not changed");
     // Envoy's address for admin is as it was when it started.
     one_model(&directory, "changed", [port(13), port(17)]);
     tell(&child, "-HUP");
-    read_until(&mut err, &format!("`signalbox.admin` stays 127.0.0.1:{}", port(14)));
+    read_until(&err, &format!("`signalbox.admin` stays 127.0.0.1:{}", port(14)));
     tell(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!place.exists());
@@ -308,13 +314,13 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
 /// S12: the clusters are taken, the listener is not, and nothing of it stays.
 #[test]
 fn s12_up_says_that_envoy_refuses_a_configuration() {
-    let (directory, mut child, place, mut err) = running("up-refused", [port(18), port(19)], &[]);
+    let (directory, mut child, place, err) = running("up-refused", [port(18), port(19)], &[]);
     let all = || ["cds.yaml", "lds.yaml"].map(|name| std::fs::read_to_string(place.join(name)).unwrap());
     let before = all();
     admin(port(19), place.clone(), "changed-1", "update_rejected", || {});
     one_model(&directory, "changed", [port(18), port(19)]);
     tell(&child, "-HUP");
-    let said = read_until(&mut err, "the previous one stays in force");
+    let said = read_until(&err, "the previous one stays in force");
     assert!(said.contains("Envoy refuses the new lds.yaml: it has no filters"), "{said}");
     assert_eq!(all(), before);
     tell(&child, "-TERM");

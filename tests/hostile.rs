@@ -3,17 +3,23 @@
 //! The way is the filter's: bytes, the top of the body, the newest turns or all, a decision.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(not(target_arch = "wasm32"))]
+#[path = "support/spent.rs"]
+mod spent;
+
 use signalbox::chat::Transcript;
 use signalbox::config::complexity::{ClassifierType, ComplexityConfig, Tier};
 use signalbox::dialect::openai_chat::client::transcript;
 use signalbox::dialect::scan::BodyScan;
 use signalbox::routing::complexity::Classifier;
 use signalbox::routing::task::{TaskRouterConfig, classify};
+#[cfg(not(target_arch = "wasm32"))]
+use spent::spent_ms;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// How long a megabyte may take, in milliseconds, without optimisation and on a busy machine. Whoever looked at every byte once for
-/// each byte would need hours.
+/// How long a megabyte may take, in milliseconds, without optimisation. A reader that looked at every byte once for each byte
+/// would need hours.
 #[cfg(not(target_arch = "wasm32"))]
 const MOST_MS: u128 = 2_000;
 
@@ -281,16 +287,6 @@ fn the_end_of_a_conversation_is_enough_where_it_says_so() {
             assert_eq!(part, whole, "{}", String::from_utf8_lossy(&body));
         }
     }
-}
-
-/// What this thread has spent of a processor so far, in milliseconds, so that a busy machine changes nothing. Where the system does
-/// not say, the time of day.
-#[cfg(not(target_arch = "wasm32"))]
-fn spent_ms() -> u128 {
-    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let spent_ns = spent.as_deref().and_then(|text| text.split(' ').next()).and_then(|ns| ns.parse::<u128>().ok());
-    let of_day = || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis());
-    spent_ns.map_or_else(of_day, |ns| ns / 1_000_000)
 }
 
 /// Time is bounded by the length: a megabyte of each piece, more of all pieces mixed and of tags that never end.

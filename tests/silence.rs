@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use signalbox::config::model::{RouterConfig, Times};
+use signalbox::config::model::{Deployment, RouterConfig, Times};
 use signalbox::config::{compile, yaml};
 use signalbox::filter::route::{self, PlanContext};
 use signalbox::filter::{Api, Attempt, Flight, HeaderChanges, RELAY, RELAY_LIMIT_HEADER, RELAY_TO_HEADER, Setup};
@@ -70,13 +70,12 @@ fn b1_what_is_written_always_wins() {
 }
 
 #[test]
-fn the_effective_times_of_a_group_can_be_asked_for() {
+fn the_effective_times_of_each_deployment_can_be_asked_for() {
     let config = config("router_settings: {stream_timeout: 3}");
-    let times: Vec<(&str, Times)> =
-        config.group_times(0).map(|(deployment, times)| (deployment.id.as_str(), times)).collect();
+    let of = |deployment: &Deployment| (deployment.id.clone(), config.times(deployment));
+    let times: Vec<(String, Times)> = config.deployments.iter().take(2).map(of).collect();
     let each = Times { answer_ms: 60_000, first_token_ms: 3_000, last_ms: 600_000 };
-    assert_eq!(times, [("a", each), ("b", each)]);
-    assert_eq!(config.group_times(99).count(), 0);
+    assert_eq!(times, [("a".to_owned(), each), ("b".to_owned(), each)]);
 }
 
 fn limit_of(headers: &HeaderChanges) -> Option<String> {

@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** a deployment that can be left is never given more time than one that cannot.
 
-use super::{Deployment, GroupIndex, RouterConfig};
+use super::{Deployment, RouterConfig};
 
 /// How long an attempt at a deployment may take, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,5 @@ impl RouterConfig {
                 .unwrap_or(last_ms),
             last_ms,
         }
-    }
-
-    /// The times of each deployment of a group, in file order.
-    pub fn group_times(&self, group: GroupIndex) -> impl Iterator<Item = (&Deployment, Times)> {
-        let of_group = self.groups.get(group).map_or(&[][..], |group| &group.deployments);
-        let deployments = of_group.iter().filter_map(|&index| self.deployments.get(index));
-        deployments.map(|deployment| (deployment, self.times(deployment)))
     }
 }
