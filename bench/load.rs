@@ -145,7 +145,7 @@ async fn once(connection: &mut Option<Connection>, target: &Target) -> Result<us
     connection.insert(open).ask(target).await
 }
 
-/// What is asked of whom.
+/// What is asked, and where.
 #[derive(Clone)]
 struct Target {
     address: SocketAddr,

@@ -31,7 +31,7 @@ DIALECTS = {"primary": "OpenAI", "secondary": "OpenAI", "claude": "Anthropic"}
 
 # --- The tour
 
-# Who served (the simulators say their names in the answer too), after how much, and how it ended: `whole`, or an error's code.
+# Which deployment served (the simulators say their names in the answer too), after how much, and how it ended: `whole`, or an error's code.
 Served = namedtuple("Served", "deployment attempts fallbacks end")
 Row = namedtuple("Row", "asked expects model stream faults rested calls")
 

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`chat`] | the neutral conversation, answer, stream event, usage and failure that every dialect meets in |
 //! | [`json`] | JSON text, walked over where it stands |
-//! | [`provider`] | who runs an API, and how it is reached: one row a provider |
+//! | [`provider`] | what runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`dialect`] | one dialect a room, bytes to `chat` and back |
 //! | [`failure`] | whose fault it is: a provider's status, headers and words to a [`chat::Failure`] |

@@ -1,4 +1,4 @@
-//! Who runs an API: what a row of [`rows`] says of a provider. All else in the house asks the row, and no other place names a provider.
+//! Providers, which run APIs: what a row of [`rows`] says of one. All other code asks the row, and no other place names a provider.
 //!
 //! **Invariant:** knows nobody; everybody may know it.
 
@@ -159,7 +159,7 @@ pub struct Provider {
     pub also: &'static [Dialect],
     /// Base URL without a trailing slash; empty: `api_base` must be given.
     pub api_base: &'static str,
-    /// Base URLs of its own by which LiteLLM knows it where a model's name does not say who runs it.
+    /// Base URLs of its own by which LiteLLM knows it where a model's name does not say the provider.
     pub known_at: &'static [&'static str],
     /// Where requests go, below the base; `None`: it has no such API.
     pub path: fn(Call<'_>) -> Option<Cow<'static, str>>,

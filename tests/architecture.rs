@@ -1,4 +1,4 @@
-//! The house's own rules, held as a test: who may know whom, and that each file says why it is there. Lints bound how long and how
+//! The house's own rules, held as a test: which room may know which, and that each file says why it is there. Lints bound how long and how
 //! tangled a function may grow (.clippy.toml).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -352,7 +352,7 @@ fn s13_an_envoy_does_not_outlive_an_up_that_is_killed() {
     let mut id = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut id).unwrap();
     let process = PathBuf::from("/proc").join(id.trim());
-    // One that has ended may still be listed, until whoever is in charge of orphans looks after it.
+    // One that has ended may still be listed, until the process in charge of orphans reaps it.
     let runs = || std::fs::read_to_string(process.join("stat")).is_ok_and(|stat| !stat.contains(") Z "));
     assert!(runs());
     child.kill().unwrap();

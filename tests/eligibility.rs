@@ -1,4 +1,4 @@
-//! Who may not serve, and what a client is told where nobody may.
+//! Which deployments may not serve, and the answer to a client where none may.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "cli")]
 
@@ -196,7 +196,7 @@ fn the_reason_that_is_told_is_the_right_one() {
     let world = World { views: &seen, ..World::default() };
     assert!(text_for(&config, "m", &world, images()).starts_with("LimitReached"), "what waiting mends comes first");
     let world = World { excluded: &["d0"], ..World::default() };
-    assert_eq!(text_for(&config, "m", &world, images()), "Lacks(Images)", "then who was nearest to serving");
+    assert_eq!(text_for(&config, "m", &world, images()), "Lacks(Images)", "then the one that was nearest to serving");
     let mut config = one_group(&["", ""]);
     config.router.pre_call_checks = true;
     at(&mut config, "d0").facts.limits.max_input_tokens = Some(10);

@@ -235,7 +235,7 @@ fn whatever_fails_the_attempts_end_and_stay_within_the_plan() {
                     let furthest = tried.iter().filter(in_turn).max_by_key(|place| place.stage);
                     let mut levels = tried.last().into_iter().chain(furthest);
                     let again = levels.any(|of| stage(&place).is_level_of(stage(of)));
-                    assert!(again || !tried.contains(&place), "never back to whom a group was left for");
+                    assert!(again || !tried.contains(&place), "never back to a group that was left");
                     assert!(wait_ms <= 8_000 + 750, "{wait_ms}");
                     tried.push(place);
                 }
@@ -310,7 +310,11 @@ fn b8_nobody_is_told_before_whoever_rests_was_asked_once() {
     }
     let with_a_fallback = resting(stages(&[2, 1], 2), &[(1, 5), (0, 9), (0, 7)]);
     assert_eq!(course(&with_a_fallback, C::Auth, None), "0.0 0.1 1.0 4.0 3.0 2.0", "the asked group's soonest first");
-    assert_eq!(course(&with_a_fallback, C::FirstToken, None), "0.0 0.1 1.0", "who is only slow is a better hope");
+    assert_eq!(
+        course(&with_a_fallback, C::FirstToken, None),
+        "0.0 0.1 1.0",
+        "one that is only slow is more likely to serve"
+    );
     assert_eq!(course(&resting(stages(&[1, 1], 0), &[(0, 9), (1, 9)]), C::Auth, None), "0.0 1.0", "no retries");
     let mut entered = resting(stages(&[1, 1], 0), &[(1, 9)]);
     entered.stages.remove(1);

@@ -38,7 +38,7 @@ impl Gateway {
         self.worker.depart(&self.store, &self.setup, asked).unwrap()
     }
 
-    /// One attempt, as the shell carries it out: who was asked, and whether another follows.
+    /// One attempt, as the shell carries it out: which deployment was asked, and whether another follows.
     fn attempt(&mut self, flight: &SharedFlight, status: impl Fn(&str) -> u16) -> (String, bool) {
         let asked = flight.borrow().next_cluster().to_owned();
         let now_ms = self.now_ms;
@@ -92,7 +92,10 @@ fn b8_of_two_that_are_down_each_is_asked_in_every_request() {
         assert_eq!(asked.len(), 3, "{asked:?}");
         assert_ne!(asked[0], asked[1], "each once before any twice");
         let last = if cooled.len() == 1 { &asked[1] } else { &asked[0] };
-        assert_eq!(last, cooled[0], "who rests comes last, and of those that rest the one that is done soonest first");
+        assert_eq!(
+            last, cooled[0],
+            "one that rests comes last, and of those that rest the one that is done soonest first"
+        );
     }
 }
 
@@ -110,7 +113,7 @@ fn b8_who_began_to_rest_after_the_plan_was_made_is_asked_before_the_client_is_to
     let planned = flight.borrow().next_cluster().to_owned();
     gateway.cool(&["c"]);
     let asked = gateway.run(&flight, |_| 401);
-    assert_eq!(asked.len(), 3, "whoever rests meanwhile: {asked:?}");
+    assert_eq!(asked.len(), 3, "whichever rests meanwhile: {asked:?}");
     assert_eq!(asked[0], planned);
 }
 
@@ -127,5 +130,5 @@ fn b8_a_fallback_that_rests_is_asked_before_the_client_is_told() {
     gateway.cool(&["a"]);
     let flight = gateway.depart("m");
     let asked = gateway.run(&flight, |_| 401);
-    assert_eq!((asked.len(), asked[2].as_str()), (3, "a"), "the fallbacks before who rests: {asked:?}");
+    assert_eq!((asked.len(), asked[2].as_str()), (3, "a"), "the fallbacks before one that rests: {asked:?}");
 }

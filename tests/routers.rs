@@ -114,7 +114,7 @@ fn the_chosen_groups_own_fallbacks_come_before_the_routers() {
         let stages = flight.cursor().plan().stages.iter();
         stages.map(|stage| format!("{:?} {}", stage.purpose, setup.groups[stage.group].name)).collect::<Vec<_>>()
     };
-    // What stands in for `spare` and `cheap` comes after them, as for anybody who asks for these.
+    // What stands in for `spare` and `cheap` comes after them, as for a request that names these.
     assert_eq!(chain(EASY), ["General cheap", "General spare", "General thinker", "ContextWindow thinker"]);
     assert_eq!(chain(HARD), ["General strong", "General cheap", "General thinker", "ContextWindow thinker"]);
 }

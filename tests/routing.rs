@@ -1,4 +1,4 @@
-//! Routing from the configuration's text: names, levels, chains, and who is asked when all are cooling.
+//! Routing from the configuration's text: names, levels, chains, and which deployment is asked when all are cooling.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg(feature = "cli")]
 

@@ -44,7 +44,7 @@ fn the_shuffle_spreads_by_weight_then_rpm_then_tpm_then_evenly() {
     for (deployment, share) in [(0, 0.75), (1, 0.25), (2, 0.0)] {
         assert!(shares.contains(&(deployment, RankReason::Share(share))), "{shares:?}");
     }
-    assert_eq!(shares[2].0, 2, "who weighs nothing comes last, and is not lost");
+    assert_eq!(shares[2].0, 2, "one that weighs nothing comes last, and is not lost");
 }
 
 #[test]

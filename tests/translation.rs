@@ -53,7 +53,7 @@ fn planned(setup: &Setup, flight: &Flight) -> Vec<String> {
     flight.cursor().plan().stages.iter().map(name).collect()
 }
 
-/// Who is asked while everybody fails like this.
+/// Which deployments are asked while all fail like this.
 fn course(flight: Flight, status: u16) -> Vec<String> {
     let flight = Rc::new(RefCell::new(flight));
     let mut asked = Vec::new();
@@ -177,7 +177,7 @@ fn a_rehearsed_failure_leads_past_whom_the_request_cannot_be_told() {
     }
 }
 
-/// A place that was taken at somebody who then could not be told the request is given back.
+/// A place is given back where it was taken at a deployment that cannot express the request.
 #[test]
 fn d3_a_place_that_is_not_used_is_given_back() {
     let config = r#"{"model_list":[

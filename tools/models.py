@@ -243,7 +243,7 @@ def names():
 
 NAMES = ROOT / "data" / "names.csv"
 NAMES_ABOUT = """\
-# Whom LiteLLM takes a name without a provider for, and what is asked of a model where it is not chat. Made from {made} by
+# The provider that LiteLLM takes for a name without one, and what is asked of a model where it is not chat. Made from {made} by
 # `python3 tools/models.py names`; names with a provider are there only for the latter.
 """
 

@@ -117,7 +117,7 @@ impl<'a> Conversation<'a> {
 /// One turn of the conversation.
 #[derive(Debug, Clone)]
 pub struct Turn<'a> {
-    /// Who speaks.
+    /// The speaker.
     pub speaker: Speaker,
     /// What is said; results of calls are the user's blocks.
     pub blocks: Vec<Block<'a>>,
@@ -129,7 +129,7 @@ pub struct Turn<'a> {
     pub place: Place,
 }
 
-/// Who speaks.
+/// The speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
     /// Instructions.

@@ -36,7 +36,7 @@ pub enum FailureClass {
     BadRequest,
 }
 
-/// Whose fault a failure is. It says who suffers from it: what is a request's fault says nothing of the deployment, and what is the
+/// Whose fault a failure is. It says what suffers from it: what is a request's fault says nothing of the deployment, and what is the
 /// account's will meet every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {

@@ -21,7 +21,7 @@ pub struct Transcript<'a> {
 /// One turn of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Utterance<'a> {
-    /// Who speaks.
+    /// The speaker.
     pub role: Role,
     /// The text, text parts joined by one space. Empty where the turn only calls tools.
     pub text: Cow<'a, str>,

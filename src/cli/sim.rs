@@ -106,7 +106,7 @@ async fn serve(args: &Args, listeners: Vec<Arc<Listener>>) -> Result<(), String>
             .map_err(|e| format!("cannot listen on {}: {e}; choose another address with --listen", place.address))?;
         sockets.push(Socket { tcp, listener, log: !args.quiet });
     }
-    // Before the lines that say that the listeners are open: who reads them may send a signal at once.
+    // Before the lines that say that the listeners are open: a program that reads them may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     for Socket { tcp, listener, .. } in &sockets {

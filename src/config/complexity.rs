@@ -1,6 +1,6 @@
 //! A complexity router's configuration, in LiteLLM's names and with its defaults.
 //!
-//! It holds what decides the tier and what is done with it. Group names stay texts here: whoever puts the router among the
+//! It holds what decides the tier and what is done with it. Group names stay texts here: the code that puts the router among the
 //! model groups resolves them.
 //!
 //! **Invariant:** every number is finite, no keyword or pattern is blank where a blank one would match every request, and all
@@ -54,7 +54,7 @@ impl Tier {
     }
 }
 
-/// Who decides the tier.
+/// The classifier that decides the tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClassifierType {
     /// LiteLLM's scorer, exactly.
@@ -145,7 +145,7 @@ pub struct KeywordTierRule {
 /// A complexity router.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComplexityConfig {
-    /// Who decides.
+    /// The classifier that decides.
     pub classifier_type: ClassifierType,
     /// The models of each configured tier, the easiest tier first. Of several one is drawn.
     pub tiers: Vec<(Tier, Vec<TierModel>)>,

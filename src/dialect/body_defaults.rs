@@ -109,7 +109,7 @@ pub struct Brought<'a> {
     pub members: &'a Map<String, Value>,
     /// Members of another kind: they take the place of OpenAI's own parameters, and yield to a client's that OpenAI does not know.
     pub extra: &'a Map<String, Value>,
-    /// What is not sent, whoever gave it.
+    /// What is not sent, whatever gave it.
     pub dropped: &'a [String],
 }
 

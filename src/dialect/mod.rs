@@ -16,7 +16,7 @@
 //! | how it is written to | a room `NAME/provider/`: a type that implements [`ProviderFace`]; `write` destructures a [`crate::chat::Conversation`] and gives each part that it cannot say to [`unsupported::DroppedFields`] |
 //! | how its streams are read | in the same room, an [`EventReader`]: frames to [`crate::chat::Event`]s; another framing than server-sent events goes into [`framing`] |
 //! | how clients speak it | a room `NAME/client/`: a type that implements [`ClientFace`]; it scans by [`scan`], whose [`scan::Wording`] has its names, reads by [`read`], so that no member vanishes, and writes events by an [`EventWriter`]; its [`Scanner`] looks through streams of its own dialect |
-//! | who runs it | one row in [`crate::provider::rows`] |
+//! | its provider | one row in [`crate::provider::rows`] |
 //! | that it works | cases in `tests/golden/CLIENT/`, a base request for `tests/nothing_vanishes.rs`, a judge in `tests/judges` |
 //!
 //! A new provider's dialect needs no line in any client's room, and the other way round.
@@ -189,7 +189,7 @@ pub trait EventWriter {
 /// What a request needs besides its content when it is written for a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// Who will be asked.
+    /// The provider that will be asked.
     pub provider: &'static provider::Provider,
     /// The model as the provider names it.
     pub model: &'a str,

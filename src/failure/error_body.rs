@@ -1,4 +1,4 @@
-//! What an error body says, whoever wrote it: an `error` object, string or list, a flat object, a list of objects, a document within a
+//! What an error body says, whatever wrote it: an `error` object, string or list, a flat object, a list of objects, a document within a
 //! string, text, XML, a web page.
 //!
 //! A document tree is built here, unlike anywhere else: errors are rare and small, and their shapes too many for types.

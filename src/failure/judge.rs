@@ -234,7 +234,7 @@ fn is_larger_than_a_minute(sentences: &[String]) -> bool {
     number("limit ").zip(number("requested ")).is_some_and(|(limit, requested)| requested > limit)
 }
 
-/// A web page: somebody in between answers, who may not know what it is about. Only a status that means one thing counts.
+/// A web page: a proxy in between answers, which may not know what the request is. Only a status that means one thing counts.
 const fn of_page(status: u16) -> FailureClass {
     match status {
         401 | 402 | 407 | 408 | 413 | 429 | 451 => by_status(status),

@@ -1,6 +1,6 @@
 //! What a provider says of its limits in an answer's headers, in every form in which providers say it.
 //!
-//! | who | headers | `reset` |
+//! | provider | headers | `reset` |
 //! |---|---|---|
 //! | OpenAI, Groq, Together, Fireworks, xAI | `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` | `6m0s`, `120ms` |
 //! | Azure | the same; mostly `remaining` only, sometimes -1 | seconds |

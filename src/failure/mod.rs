@@ -2,7 +2,7 @@
 //! error that the client gets for it.
 //!
 //! One reader serves every provider, because proxies, clouds and aggregators send each other's shapes: which provider was
-//! asked says little about who wrote the body. A class is found by what was said (codes, then wordings), and by the status
+//! asked says little about the software that wrote the body. A class is found by what was said (codes, then wordings), and by the status
 //! only where nothing was: providers put full contexts into 400, 413 and 422, and rate limits into 413 and 200.
 //!
 //! **Invariant:** any bytes give a failure; nothing that looks like a key and nothing of unbounded length gets into it.

@@ -256,7 +256,7 @@ impl Worker {
     }
 
     /// Records in the ledger what happened in a flight. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
-    /// logged of a deployment that began to cool (which, for how long, and why), whose account is at fault, or that refuses what the
+    /// logged of a deployment that began to cool (which, for how long, and why), that has an account at fault, or that refuses what the
     /// gateway added.
     pub fn record(
         &mut self,
@@ -368,7 +368,7 @@ fn with<T>(worker: &RefCell<Worker>, work: impl FnOnce(&mut Worker) -> T) -> Opt
 /// Ticks that follow more closely are one, in milliseconds.
 const HALF_TICK_MS: u64 = 25;
 
-/// A tick of the root context: what others learnt is read, what was counted is told, attempts whose time has come are woken, and cooling
+/// A tick of the root context: what others learnt is read, what was counted is written, attempts whose time has come are woken, and cooling
 /// deployments are asked.
 pub fn on_tick(worker: &RefCell<Worker>, host: &dyn Host) {
     let now_ms = host.now_ms();

@@ -1,4 +1,4 @@
-//! What Envoy itself does at the edge: whom it refuses, in which words, and how much it holds.
+//! What Envoy itself does at the edge: which requests it refuses, in which words, and how much it holds.
 //!
 //! Refusals are routes with an answer of their own, before the one that leads to deployments, and with the filter left out: they cost
 //! nothing but a match, and hold for every request whatever it brings along.

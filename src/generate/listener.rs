@@ -248,7 +248,7 @@ fn planned(config: &RouterConfig) -> Value {
     })
 }
 
-/// What an answer says of its way. (Who gave it, its cluster says: [`super::cluster`].)
+/// What an answer says of its way. (Its cluster says which deployment gave it: [`super::cluster`].)
 fn told() -> Value {
     let timing = "first-byte;dur=%RESPONSE_DURATION%, attempt;dur=%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%";
     json!([

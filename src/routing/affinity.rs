@@ -4,7 +4,7 @@
 //! away, its prefixes spread over the others and come back with it, and nobody else's move.
 //!
 //! The prefix is the first bytes of tools and messages, as they were sent, and so many that they are worth a provider's while: a
-//! conversation that grows keeps its first bytes, and with them its place. Shorter requests have no prefix. All who share a
+//! conversation that grows keeps its first bytes, and with them its place. Shorter requests have no prefix. All requests that share a
 //! long system prompt and a tenant share a deployment: that is where the cache is.
 //!
 //! **Invariant:** pure, and the same on every worker and platform. The hash keeps nobody from choosing a deployment on purpose, and

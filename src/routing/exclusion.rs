@@ -4,7 +4,7 @@
 
 use crate::config::model::{DeploymentIndex, GroupIndex};
 
-/// Why a deployment is not asked. Later ones are checked later: whoever is excluded by a later one was nearer to serving.
+/// Why a deployment is not asked. Later ones are checked later: a deployment excluded by a later one was nearer to serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusion {
     /// Its dialect cannot express the request.

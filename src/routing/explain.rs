@@ -1,4 +1,4 @@
-//! A decision as data, without sending anything: what would be tried, who was excluded and why, and what would follow on each class
+//! A decision as data, without sending anything: what would be tried, which deployments were excluded and why, and what would follow on each class
 //! of failure.
 //!
 //! It is no second implementation. The plan is [`plan()`]'s, which carries its own reasons, and what follows comes from

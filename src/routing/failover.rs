@@ -18,8 +18,8 @@
 //! [`Failure::fault`], which `state` reads too: what is the request's own fault never cools.
 //!
 //! All within `num_retries` for each group, or the `retry_policy`'s number for the class, which also retries what the table would
-//! not. Before anybody is given up, whoever the request was not sent to yet and the class leads to is asked once ([`last_resort`]). The
-//! last column is for those whom nobody stands in for: what might pass is tried again rather than given up.
+//! not. Before a request is given up, each deployment that it was not sent to yet, and to which the class leads, is asked once ([`last_resort`]). The
+//! last column is for requests without another deployment: what might pass is tried again rather than given up.
 //!
 //! **Invariant:** each attempt is at a place that was not tried, or counts against the retries of its level, so attempts end.
 

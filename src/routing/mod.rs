@@ -1,7 +1,7 @@
 //! Which deployments may serve a request, in which order, and what to try next after a failure.
 //!
 //! `resolve` (a public name becomes a group) -> `chain` (the groups that stand in for it) -> `eligible` (what may not serve is left
-//! out, with the reason) -> [`strategy`] (ranks the rest) -> `planner` (who comes first, and who last) = [`plan()`]. After a failure,
+//! out, with the reason) -> [`strategy`] (ranks the rest) -> `planner` (which deployment comes first, and which last) = [`plan()`]. After a failure,
 //! [`failover`] holds the one table that decides by its class. [`explain`] tells all of it without sending anything.
 //!
 //! [`complexity`] and [`task`] tell how hard a request is and what it is about; by that [`model_router`] chooses a group for names that

@@ -14,7 +14,7 @@ use crate::provider::Provider;
 pub struct Candidate {
     /// Which one.
     pub deployment: DeploymentIndex,
-    /// Who runs it.
+    /// Its provider.
     pub provider: Option<&'static Provider>,
     /// The client's request is translated for it, so that a refusal may be of what we made of it.
     pub is_translated: bool,
@@ -62,13 +62,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Whether another stage is of the same level of the same group, for the same purpose: who rests there has a stage of its own.
+    /// Whether another stage is of the same level of the same group, for the same purpose: one that rests there has a stage of its own.
     #[must_use]
     pub fn is_level_of(&self, other: &Self) -> bool {
         (self.group, self.purpose, self.from, self.order) == (other.group, other.purpose, other.from, other.order)
     }
 
-    /// Whether it is for those only who rest.
+    /// Whether it is only for deployments that rest.
     #[must_use]
     pub fn is_last_resort(&self) -> bool {
         self.candidates.iter().all(|candidate| candidate.rests_until_ms.is_some())
@@ -93,7 +93,7 @@ pub struct Plan {
     pub by: By,
     /// The stages, never empty.
     pub stages: Vec<Stage>,
-    /// Who is not in it, and why.
+    /// Which deployments are not in it, and why.
     pub excluded: Vec<Excluded>,
 }
 
@@ -147,7 +147,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Who may not be asked, and why.
+    /// Which deployments may not be asked, and why.
     #[must_use]
     pub fn excluded(&self) -> &[Excluded] {
         match self {

@@ -1,7 +1,7 @@
-//! How a plan is made: the stages of every group of the chain, then who comes first, and who only if all else fails.
+//! How a plan is made: the stages of every group of the chain, then which deployment comes first, and which only if all else fails.
 //!
-//! - What is cooling, full or busy is deferred while anybody else may serve: each has a stage of its own at the end, the asked group's first,
-//!   then those that are done soonest. Where nobody is left, the first of them is asked rather than nothing sent.
+//! - What is cooling, full or busy is deferred while another may serve: each has a stage of its own at the end, the asked group's first,
+//!   then those that are done soonest. Where no other is left, the first of them is asked rather than nothing sent.
 //! - What is half-open, or counts its places, comes first only if it grants the place ([`PlanInputs::claim`]). A half-open one that does not
 //!   come first goes to the end of its stage: one request at a time finds out whether it serves again, and a request that fails anyway
 //!   may.
@@ -178,7 +178,7 @@ impl<'a> Planner<'a> {
         self.excluded.iter().any(too_long) && !self.stages.iter().any(serves)
     }
 
-    /// Nobody of the asked group takes so long a prompt: who is there for that comes first. Returns how many stages that are.
+    /// No deployment of the asked group takes so long a prompt: `context_window_fallbacks` come first. Returns how many stages that are.
     fn bring_larger_windows_forward(&mut self, asked: GroupIndex) -> usize {
         if !self.is_too_long(asked) {
             return 0;
@@ -189,8 +189,8 @@ impl<'a> Planner<'a> {
         count
     }
 
-    /// Finds who comes first among the first `leading` stages, and puts behind whoever did not grant a place. Returns whether anybody
-    /// does.
+    /// Finds the deployment that comes first among the first `leading` stages, and puts behind it those that did not grant a place.
+    /// Returns whether there is one.
     fn pick_first(&mut self, mut leading: usize) -> bool {
         let mut at = 0;
         while at < leading {
@@ -225,7 +225,7 @@ impl<'a> Planner<'a> {
         false
     }
 
-    /// Nobody leads: of those that are deferred, the one that is done soonest comes first, of the first group of the chain that has any.
+    /// None comes first: of those that are deferred, the one that is ready soonest does, of the first group of the chain that has any.
     /// Returns whether there is one.
     fn use_soonest_ready(&mut self, chain: &[GroupIndex]) -> bool {
         self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
@@ -236,7 +236,7 @@ impl<'a> Planner<'a> {
         found
     }
 
-    /// Those that are deferred come last, save whoever stands in its stage already, since it did not grant a place.
+    /// Those that are deferred come last, except one that stands in its stage already, because it did not grant a place.
     fn add_last_resorts(&mut self, chain: &[GroupIndex]) {
         self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
         for DeferredStage { until_ms, mut stage, .. } in std::mem::take(&mut self.deferred) {

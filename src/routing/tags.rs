@@ -4,7 +4,7 @@
 //! (`tag_filtering_match_any`) or all. A request without tags, or with none that the group knows, goes to the deployments tagged
 //! `default`. Where nobody is tagged `default`, one without tags may go to all; one with unknown tags to nobody.
 //!
-//! **Invariant:** who is cooling does not change what the tags mean, so nobody comes past them by making a deployment fail.
+//! **Invariant:** a deployment that cools does not change what the tags mean, so no client gets past them by making a deployment fail.
 
 use crate::config::model::{DeploymentIndex, RouterConfig};
 

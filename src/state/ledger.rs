@@ -455,7 +455,11 @@ mod tests {
         assert_eq!((served, ledger.views()[0].in_flight), (0, 0));
         ledger.sync(&store, NOW_MS + 2_000);
         assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 2_050)), 2, "two looks at a tick");
-        assert_eq!(calls(&store, || ledger.sync(&store, NOW_MS + 3_050)), 3, "and each second one for who served");
+        assert_eq!(
+            calls(&store, || ledger.sync(&store, NOW_MS + 3_050)),
+            3,
+            "and each second one for a worker that served"
+        );
         let reservation = ledger.begin(&store, 0, 0, NOW_MS + 3_100);
         ledger.end(&store, reservation, &failed(FailureClass::BadRequest), NOW_MS + 3_200);
         assert!(!store.keys().iter().any(|key| key.starts_with("health")), "the request's own fault is nobody's");

@@ -1,4 +1,4 @@
-"""What requests cost, who is told, and what happens when it is spent."""
+"""What requests cost, where it is reported, and what happens when it is spent."""
 
 import re
 import time

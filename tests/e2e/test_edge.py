@@ -1,4 +1,4 @@
-"""Whom the gateway lets in at its edge, and in which words it refuses; the numbers are those of the attack that found the gaps."""
+"""Which requests the gateway lets in at its edge, and in which words it refuses; the numbers are those of the attack that found the gaps."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Who cannot serve a request is not asked."""
+"""A deployment that cannot serve a request is not asked."""
 
 import openai
 import pytest
@@ -47,7 +47,7 @@ def envoy(tmp_path_factory):
 
 
 def ask(envoy, model, messages=HELLO, **more):
-    """Who served, and how many were asked."""
+    """Which deployment served, and how many were asked."""
     envoy.upstream.requests.clear()
     got = envoy.client().chat.completions.with_raw_response.create(model=model, messages=messages, **more)
     return got.headers["x-signalbox-deployment"], len(envoy.upstream.requests)

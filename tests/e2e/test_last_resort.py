@@ -40,5 +40,5 @@ def test_b8_the_fallbacks_come_first_and_then_who_rests(provider, gateway):
     )
     assert ask(envoy) == "spare"
     assert len(sick.requests) == 1
-    assert ask(envoy) == "sick", "the fallback failed: who rests may serve"
+    assert ask(envoy) == "sick", "the fallback failed: one that rests may serve"
     assert len(spare.requests) == 2

@@ -1,4 +1,4 @@
-"""Who has no room is skipped before it is asked, and comes back when its window says so."""
+"""A deployment without room is skipped before it is asked, and comes back when its window says so."""
 
 import concurrent.futures
 import datetime

@@ -77,7 +77,7 @@ def test_a_requests_own_time_moves_it_on_and_cools_nobody(provider, gateway, is_
         got = ask(envoy, stream=is_stream, timeout=0.8)
         assert got.headers["x-signalbox-deployment"] == "second"
         assert 0.4 < time.monotonic() - began < 2
-    assert len(first.requests) == 2, "asked again: it was the caller who would not wait"
+    assert len(first.requests) == 2, "asked again: it was the caller that would not wait"
     assert "timeout" not in first.requests[0].json
 
 

@@ -21,7 +21,7 @@ def slowly(seconds, behaviour):
 
 
 def ask(envoy, times, stream=False, **more):
-    """Asks one after the other; returns who served."""
+    """Asks one after the other; returns which deployments served."""
     served = []
     with envoy.client() as client:
         for _ in range(times):

@@ -214,7 +214,7 @@ def s15(stage):
     stage.cases.append(case)
 
 
-@scenario("S16", "503 for ever: who says it answered")
+@scenario("S16", "503 for ever: which server says that it answered")
 def s16(stage):
     for pair in stage.pairs(error(503)):
         got = pair.ask()

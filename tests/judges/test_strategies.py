@@ -1,4 +1,4 @@
-"""LiteLLM's own Router as the judge of the strategies: the same deployments, the same history, and who is chosen how often.
+"""LiteLLM's own Router as the judge of the strategies: the same deployments, the same history, and how often each is chosen.
 
 Nothing is sent: both only choose. LiteLLM's history is put where its Router keeps it; ours goes through `signalbox explain --state`, and
 `--draws` counts. Where the two differ, docs/litellm.md says so and the case names what each does; a difference that no longer occurs

@@ -150,7 +150,7 @@ pub fn text(config: &RouterConfig, model: &str, world: &World<'_>) -> String {
     text_for(config, model, world, Requirements::default())
 }
 
-/// Who is excluded of a plan, or of a refusal.
+/// The deployments excluded from a plan, or from a refusal.
 pub fn excluded(config: &RouterConfig, world: &World<'_>, requirements: Requirements<'_>) -> Vec<(String, Exclusion)> {
     let left = match planned_for(config, "m", world, requirements) {
         Ok(plan) => plan.excluded,

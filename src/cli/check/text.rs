@@ -1,4 +1,4 @@
-//! What a configuration means, for people: who may come in, what it needs, what holds for all groups, and each group with what is its
+//! What a configuration means, for people: which clients may come in, what it needs, what holds for all groups, and each group with what is its
 //! own. What is as by default is not said twice.
 //!
 //! **Invariant:** no key is shown, only the variable or file that holds it.
@@ -63,14 +63,14 @@ pub fn summary(found: &Found) -> String {
     out
 }
 
-/// Who may come in, what is needed, and what holds for all groups unless they say otherwise.
+/// Which clients may come in, what is needed, and what holds for all groups unless they say otherwise.
 fn for_all(config: &RouterConfig, variables: &[Variable]) -> String {
     let settings = &config.signalbox;
     let all = effective::of_all(config);
     let who = if is_loopback(&settings.listen) {
         "loopback: every program on this machine may spend your money"
     } else {
-        "NOT loopback: everybody who reaches it may spend your money"
+        "NOT loopback: everything that reaches it may spend your money"
     };
     let mut rows = vec![("listen", format!("{}, {who}, no client is asked for a key", settings.listen))];
     if !variables.is_empty() {

@@ -211,7 +211,7 @@ impl Up<'_> {
         // Connections from before a new configuration end with their next answer. Answers may take longer than Envoy's default of ten
         // minutes; clusters outlive their configuration by an hour, which is longer.
         command.args(["--drain-strategy", "immediate", "--drain-time-s", "3000"]);
-        // A user who watches wants lines at once (Envoy's own interval is ten seconds), and no line about our own SIGTERM.
+        // A person who watches wants lines at once (Envoy's own interval is ten seconds), and no line about our own SIGTERM.
         command.args(["--file-flush-interval-msec", "100", "--component-log-level", "main:error"]);
         if let Some(workers) = self.args.concurrency {
             command.arg("--concurrency").arg(workers.to_string());

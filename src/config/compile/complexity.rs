@@ -20,7 +20,7 @@ use crate::config::tree::Value;
 const CALLERS: &[&str] =
     &["llm", "capability", "llm_v2", "custom", "heuristic_first", "hybrid", "oss_classifier", "heuristic_v2"];
 
-/// Reads the map that stands under `complexity_router_config`. `classifier_type` is who decides where it does not say.
+/// Reads the map that stands under `complexity_router_config`. `classifier_type` is the classifier where it does not say.
 pub(super) fn read(
     field: &Field<'_>,
     classifier_type: ClassifierType,

@@ -1,6 +1,6 @@
 //! What the filter compiles again: the tree as it was understood, without what it has no use for.
 //!
-//! Where a deployment is and who runs it was found with the help of much that the filter has not (the environment, credentials, keys of
+//! The host and the provider of a deployment were found with the help of much that the filter has not (the environment, credentials, keys of
 //! `litellm_settings`), so it is written out here.
 //!
 //! **Invariant:** no key, no secret and no reference to one is in it, and it compiles to the same configuration.
@@ -54,7 +54,7 @@ pub(super) fn of(tree: &Node, deployments: &[Deployment], gone: &[String]) -> No
     tree
 }
 
-/// The parameters of an entry: who runs the model, and where, in the plainest way.
+/// The parameters of an entry: the provider of the model, and its host, in the plainest form.
 fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
     let mut node = node.without(OF_KEYS).without(&["mode"]);
     let (Some(deployment), Value::Map(entries)) = (deployment, &mut node.value) else { return node };

@@ -2,7 +2,7 @@
 //! and the rest, in one note a section.
 //!
 //! A guard that is not enforced is worse than none, since the file looks as if it were. On loopback each is a warning of its own.
-//! On any other address it is an error, for whoever reaches that may spend the operator's money.
+//! On any other address it is an error, because every client that reaches it may spend the operator's money.
 //!
 //! **Invariant:** no value of these sections is shown, only names: they hold master keys and addresses of databases.
 
@@ -38,7 +38,7 @@ const GUARDS: &[Row] = &[
     (GENERAL_SETTINGS, "allowed_ips", "clients of every address are served", ADDRESSES),
     (GENERAL_SETTINGS, "enable_jwt_auth", NO_TOKEN, TOKENS),
     (GENERAL_SETTINGS, "enable_oauth2_auth", NO_TOKEN, TOKENS),
-    (GENERAL_SETTINGS, "enable_oauth2_proxy_auth", "no client is asked who it is", CHECKS),
+    (GENERAL_SETTINGS, "enable_oauth2_proxy_auth", "no client is asked for its identity", CHECKS),
     (GENERAL_SETTINGS, "custom_auth", "this check of clients does not run", CHECKS),
     (GENERAL_SETTINGS, "enforce_rbac", "roles are not looked at", CHECKS),
     (GENERAL_SETTINGS, "role_permissions", "roles are not looked at", CHECKS),

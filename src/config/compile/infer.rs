@@ -1,4 +1,4 @@
-//! What LiteLLM knows of a model by its name: who runs it where the name does not say, and what is asked of it where that is not chat.
+//! What LiteLLM knows of a model by its name: its provider where the name does not say, and what is asked of it where that is not chat.
 //!
 //! A list of LiteLLM's own (data/names.csv), and a few families for names that are newer than the list. Only the command line has the list:
 //! it writes the provider out for the filter.

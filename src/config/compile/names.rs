@@ -4,7 +4,7 @@
 
 use strsim::osa_distance;
 
-/// The name that someone who wrote `word` most likely meant: the same but for case and separators, or one slip away (two in
+/// The name that `word` most likely stands for: the same but for case and separators, or one slip away (two in
 /// longer words), where a slip is a letter too many, missing, wrong, or swapped with its neighbour.
 pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);

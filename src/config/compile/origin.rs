@@ -25,7 +25,7 @@ pub(super) struct Origins<'a> {
     pub(super) env: &'a Environment<'a>,
 }
 
-/// Who named the host.
+/// What named the host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Named {
     /// The entry, or the credential that it names.

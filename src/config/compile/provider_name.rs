@@ -1,4 +1,4 @@
-//! `model: provider/name`: who runs the model, and what they call it.
+//! `model: provider/name`: the provider that runs the model, and its name for the model.
 //!
 //! **Invariant:** where LiteLLM infers a provider, it is the same one here, or an error that names it.
 

@@ -29,7 +29,7 @@ pub(super) struct Found<'a> {
     config: Option<Field<'a>>,
     /// `litellm_params` of a `model_list` entry.
     params: Option<Field<'a>>,
-    /// Who decides where nothing says; `None`: it goes by tasks.
+    /// The classifier where none is configured; `None`: it goes by tasks.
     classifier: Option<ClassifierType>,
 }
 
@@ -89,7 +89,7 @@ fn marked<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Found<
     Some(Found { name, place, config: params.at(config), params: Some(params), classifier })
 }
 
-/// Reads what was found. Aliases and stand-ins are given by those who read them.
+/// Reads what was found. Aliases and fallbacks are added by the code that reads them.
 pub(super) fn read(found: &[Found<'_>], names: &Names<'_>, diagnostics: &mut Diagnostics) -> Vec<Router> {
     let mut routers = Vec::new();
     for (index, one) in found.iter().enumerate() {
@@ -116,7 +116,7 @@ pub(super) fn one_complexity(
     let found = find(root, &mut others);
     let mut complexity = found.iter().filter_map(|one| Some((one, one.classifier?)));
     let named = complexity.clone().find(|(one, _)| name.is_none_or(|name| one.name == name));
-    // What is wrong with other routers is no affair of whoever asks for one; without that one it may be the reason.
+    // An error in another router is no reason to refuse this one; where this one is missing, it may be the reason.
     if name.is_none() || named.is_none() {
         diagnostics.append(others);
     }

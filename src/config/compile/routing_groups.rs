@@ -46,7 +46,7 @@ pub(super) fn read(
 }
 
 impl<'a> Reader<'a> {
-    /// One routing group, also with an error in it, so that who names it is not told that there is none; `None` where it
+    /// One routing group, also with an error in it, so that a reference to it is not reported as unknown; `None` where it
     /// cannot be called.
     fn group(&mut self, item: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<ModelGroup> {
         if !item.is_map(diagnostics) {

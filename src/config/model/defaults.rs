@@ -11,7 +11,7 @@ pub struct Defaults {
     pub members: Map<String, Value>,
     /// `extra_body`: sent as it is, in place of a parameter; of what OpenAI does not know, the client's own goes first.
     pub extra_body: Map<String, Value>,
-    /// `additional_drop_params`: never sent, whoever gave it.
+    /// `additional_drop_params`: never sent, whatever gave it.
     pub dropped: Vec<String>,
     /// The paths among them, which lead into a member as the provider gets it: `tools[*].function.strict`.
     pub dropped_inside: Vec<String>,

@@ -11,7 +11,7 @@ pub struct Deployment {
     pub id: String,
     /// The group it belongs to.
     pub group: GroupIndex,
-    /// Who runs the API.
+    /// The provider that runs the API.
     pub provider: &'static Provider,
     /// What is spoken there: its provider's dialect, or the one of its model.
     pub dialect: Dialect,

@@ -1,4 +1,4 @@
-//! The edge: whom the gateway lets in, and how much of what comes in it keeps.
+//! The edge: which clients the gateway lets in, and how much of a request it keeps.
 
 /// Keys of `signalbox:` that bound what clients may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Edge {
     pub allowed_hosts: Vec<String>,
     /// `allowed_origins`: web pages of these origins may ask; `*` for any. None.
     pub allowed_origins: Vec<String>,
-    /// `xff_num_trusted_hops`: so many proxies stand before the gateway that say truly in `x-forwarded-for` who asks: 0.
+    /// `xff_num_trusted_hops`: how many trusted proxies before the gateway append the client to `x-forwarded-for`: 0.
     pub xff_num_trusted_hops: u32,
     /// `forward_headers`: what providers get of a client's headers besides the usual, lower case.
     pub forward_headers: Vec<String>,

@@ -99,7 +99,7 @@ pub struct Settings {
     pub mock_testing: bool,
     /// `state_path`: a GET of this path answers what is known of each deployment, for `signalbox explain --state`. `None`: nothing does.
     pub state_path: Option<String>,
-    /// Whom the gateway lets in, and how much of what comes in it keeps.
+    /// Which clients the gateway lets in, and how much of a request it keeps.
     pub edge: Edge,
 }
 

@@ -17,7 +17,7 @@ pub const RELAY: &str = "signalbox-relay";
 pub const RELAY_TO_HEADER: &str = "x-signalbox-relay-to";
 /// How long the relay waits for an answer's head, in milliseconds.
 pub const RELAY_LIMIT_HEADER: &str = "x-signalbox-relay-limit";
-/// Whose attempt it is that the relay sends on.
+/// The attempt that the relay sends on.
 pub(in crate::filter) const RELAY_FLIGHT_HEADER: &str = "x-signalbox-relay-flight";
 /// The relay's word for how its answer came about: Envoy's response code details.
 pub const RELAY_SAYS_HEADER: &str = "x-signalbox-relay-says";

@@ -22,7 +22,7 @@ pub enum Report {
 /// How an attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AttemptResult {
-    /// Whose attempt it was.
+    /// The deployment of the attempt.
     pub deployment: DeploymentIndex,
     /// How it ended.
     pub outcome: Outcome,

@@ -1,9 +1,9 @@
-//! Who is asked before a request is refused: whoever it was not sent to yet and may serve it, each once.
+//! Which deployments are asked before a request is refused: those that it was not sent to yet and that may serve it, each once.
 //!
-//! First those for whom `num_retries` left no attempt, then those that rest, the asked group's first, and of a group the one that is done
-//! soonest. A `num_retries` of 0 means that nobody else of a level is asked, and holds here too.
+//! First those for which `num_retries` left no attempt, then those that rest, the asked group's first, and of a group the one that is done
+//! soonest. A `num_retries` of 0 means that no other of a level is asked, and holds here too.
 //!
-//! **Invariant:** nobody is a last resort twice, so attempts end.
+//! **Invariant:** no deployment is a last resort twice, so attempts end.
 
 use super::super::{Place, Plan, Purpose, Stage};
 use super::{FailurePoint, FailurePolicy, Group, InGroup, MAX_RETRIES, Next, Rules, failure_policy, next};
@@ -37,8 +37,8 @@ pub fn next_or_again(
     next
 }
 
-/// Notes in the plan whom a failure at a place leads past for good: who would not have been asked after it is not asked after the next
-/// failure either, which may be of another class.
+/// Notes in the plan which deployments a failure at a place rules out: one that would not have been asked after it is not asked after
+/// the next failure either, which may be of another class.
 pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules) {
     let Some(stage) = plan.stages.get(place.stage) else { return };
     let in_group = failure_policy(failure, rules).in_group;
@@ -65,7 +65,7 @@ pub fn rule_out(plan: &mut Plan, place: Place, failure: &Failure, rules: &Rules)
 }
 
 impl FailurePoint<'_> {
-    /// Whoever is left before the client is told.
+    /// The deployment that is left before the client gets the failure.
     pub(super) fn last_resort(&self, failure_policy: &FailurePolicy) -> Option<Place> {
         find(self.plan, self.tried, |stage| self.retries(stage), |place| self.leads_back(place, failure_policy))
     }
@@ -74,7 +74,7 @@ impl FailurePoint<'_> {
     fn leads_back(&self, place: Place, failure_policy: &FailurePolicy) -> bool {
         let Some(stage) = self.plan.stages.get(place.stage) else { return false };
         let rests = self.plan.candidate(place).is_some_and(|candidate| candidate.rests_until_ms.is_some());
-        // Whoever is only slow is a better hope than who rests.
+        // A deployment that is only slow is more likely to serve than one that rests.
         if rests && self.failure.class == FailureClass::FirstToken {
             return false;
         }

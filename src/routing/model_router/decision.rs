@@ -18,7 +18,7 @@ pub struct Decision {
     pub label: Label,
     /// The classifier's figure; `None` where it was not asked.
     pub score: Option<f64>,
-    /// Who gave it.
+    /// The classifier that gave it.
     pub classifier: &'static str,
     /// What had the last word.
     pub cause: Cause,

@@ -38,7 +38,7 @@ pub(super) fn choose<'c>(
     {
         (task, cause) = (first, Cause::SessionAffinityPin);
     }
-    // Who wrote `tasks` said what serves what; who did not, let the deployments say, and neighbours can do each other's work.
+    // `tasks` says which group serves a task. Without it the deployments say, and neighbouring tasks stand in for each other.
     let own = [task];
     let tasks: &[Task] = if settings.tasks.is_empty() { neighbours(task) } else { &own };
     let found = serving(groups, tasks);

@@ -1,6 +1,6 @@
 //! `cost-based-routing`: the lowest price of a prompt token and a token of the answer together, equals at random.
 //!
-//! Whose price is not known comes last. LiteLLM takes such for 10 USD a token, which is the same among those whose price is known, and
+//! A deployment without a known price comes last. LiteLLM takes 10 USD a token for it, which is the same among those with a known price, and
 //! a tie that the first of the list wins where nobody's is, as with every `openai/` name; it takes a price of 0 for none.
 
 use super::{Random, RankContext, RankReason, Ranked, sort_by};

@@ -1,10 +1,10 @@
 //! `latency-based-routing`: the fastest, by the mean of its latest seconds per output token; for streams by their time to the first
-//! token (mean, or `ttft_percentile`), where there are such samples. Samples older than `ttl` are none, who has none is tried
+//! token (mean, or `ttft_percentile`), where there are such samples. Samples older than `ttl` do not count, a deployment without samples is tried
 //! first, and `lowest_latency_buffer` widens the circle of those that are as good as the best; chance decides among them.
 //!
 //! LiteLLM sends everything to one winner until its mean has risen, and everything to a new deployment until its first answer has
 //! ended. Here what is in flight counts. [`CROWD`] requests more than the idlest one has weigh as much as being twice as slow: far less
-//! than in linkerd's peak EWMA, since a provider is not one server that queues. Who has no sample yet is preferred by one request,
+//! than in linkerd's peak EWMA, since a provider is not one server that queues. A deployment without a sample is preferred by one request,
 //! then as good as the best. Of the circle, two are drawn, and the less busy one is taken. With nothing in flight, all this is
 //! LiteLLM's choice.
 

@@ -1,6 +1,6 @@
 //! `usage-based-routing-v2`: the fewest tokens in the current minute, equals at random.
 //!
-//! Who has no room for the request (`rpm`, `tpm`) was left out before. LiteLLM loses one request of each minute there (`rpm + 1 >=
+//! A deployment without room for the request (`rpm`, `tpm`) was excluded before. LiteLLM loses one request of each minute there (`rpm + 1 >=
 //! limit`); here a limit of ten is ten. The tokens of a request count when it ends, so while nothing has ended all are equal, and chance
 //! spreads them.
 

@@ -2,7 +2,7 @@
 //!
 //! A table of words with weights ([`cues`]) and a few signs of shape (code, a stack trace, a formula, a long text below the ask, an
 //! attachment) speak for the tasks; the task with the most points wins, if it wins clearly. A trained model would do better on
-//! what it was trained on; these rules say why they decided, cost microseconds, and are changed by whoever disagrees. How well
+//! what it was trained on; these rules say why they decided, cost microseconds, and can be changed. How well
 //! they do is measured on a labelled set: `docs/task-routing.md`.
 //!
 //! The newest ask of the user decides. Where it says too little by itself ("and now in C#"), the asks before it help, each less.

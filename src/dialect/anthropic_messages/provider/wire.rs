@@ -45,7 +45,7 @@ pub struct Turn<'r> {
     pub content: Vec<Block<'r>>,
 }
 
-/// Who has the turn.
+/// The speaker of a turn.
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
@@ -193,7 +193,7 @@ pub struct Format {
     pub schema: Value,
 }
 
-/// Who the end user is.
+/// The end user.
 #[derive(Serialize)]
 pub struct Metadata<'r> {
     pub user_id: &'r str,

@@ -1,6 +1,6 @@
 //! What a message says, or a piece of it: a whole answer, and the deltas of a stream.
 //!
-//! Members are read one by one and leniently, because those who call themselves compatible write them in many forms: a text may be a list of
+//! Members are read one by one and leniently, because servers that call themselves compatible write them in many forms: a text may be a list of
 //! parts, arguments an object, reasoning may have either of two names. The scan has told before that it is an answer.
 //!
 //! **Invariant:** half a pair of surrogates, which clients of this dialect read too, becomes U+FFFD instead of ending the answer.

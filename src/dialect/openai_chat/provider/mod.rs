@@ -1,7 +1,7 @@
 //! OpenAI's dialect as providers speak it: a request out, an answer or a stream in.
 //!
 //! An answer is first looked through by the same scan that serves clients of the same dialect ([`scan`], [`StreamScan`]), so that what is an
-//! answer, and what an error in disguise, does not depend on who asked.
+//! answer, and what an error in disguise, does not depend on the client.
 
 mod answer;
 mod choice;

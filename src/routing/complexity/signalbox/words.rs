@@ -30,7 +30,7 @@ pub(super) enum Sign {
 /// How many signs there are.
 pub(super) const SIGNS: usize = 13;
 
-/// Two things held against each other, and who stands how to whom.
+/// Two things held against each other, and their relation.
 const RELATION: &str = "than as same equal equals equally different difference differ differs between both together combined \
     other others another more less fewer greater higher lower larger smaller longer shorter faster slower older younger \
     heavier lighter taller cheaper better worse closer farther further earlier later greatest highest lowest largest \
