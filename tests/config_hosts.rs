@@ -103,7 +103,10 @@ fn case_07_a_host_names_the_provider_where_litellm_knows_it() {
         format!("{} {}", deployment.provider.name, deployment.model)
     };
     assert_eq!(model("model: llama-x, api_base: 'https://api.together.xyz/v1'"), "together_ai llama-x");
-    assert_eq!(model("model: meta/llama-x, api_base: 'https://api.together.ai/v1/'"), "together_ai meta/llama-x");
+    assert_eq!(
+        model("model: meta-llama/llama-x, api_base: 'https://api.together.ai/v1/'"),
+        "together_ai meta-llama/llama-x"
+    );
     assert_eq!(model("model: ds, base_url: 'https://api.deepseek.com/v1'"), "deepseek ds");
     assert_eq!(model("model: gpt-4o, api_base: 'https://api.fireworks.ai/inference/v1'"), "openai gpt-4o");
     assert_eq!(model("model: gpt-4o, api_base: 'https://api.anthropic.com'"), "openai gpt-4o");

@@ -17,7 +17,7 @@ use signalbox::dialect::{
     client_face, openai_chat, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
-use signalbox::provider::{self, PROVIDERS, Provider};
+use signalbox::provider::{self, Provider};
 
 /// Arguments of `signalbox translate`.
 #[derive(clap::Args)]
@@ -163,7 +163,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.name))
+    PossibleValuesParser::new(provider::all().map(|provider| provider.name))
 }
 
 fn named(name: &str) -> io::Result<&'static Provider> {

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
-use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Provider};
+use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure};
 
-fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
+pub(super) fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match call.api {
         Api::Chat | Api::Messages => "/chat/completions",
         Api::Completions => "/completions",
@@ -16,8 +16,26 @@ fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     }))
 }
 
-fn of_anthropic(call: Call<'_>) -> Option<Cow<'static, str>> {
+/// Of what is LiteLLM's provider for completions alone.
+fn completions(call: Call<'_>) -> Option<Cow<'static, str>> {
+    (call.api == Api::Completions).then_some(Cow::Borrowed("/completions"))
+}
+
+/// Of a provider that has nothing but embeddings.
+pub(super) fn embeddings(call: Call<'_>) -> Option<Cow<'static, str>> {
+    (call.api == Api::Embeddings).then_some(Cow::Borrowed("/embeddings"))
+}
+
+pub(super) fn of_anthropic(call: Call<'_>) -> Option<Cow<'static, str>> {
     (call.api == Api::Chat).then_some(Cow::Borrowed("/v1/messages"))
+}
+
+fn nothing_more(_: &Place<'_>) -> Option<String> {
+    None
+}
+
+pub(super) fn itself(_: &str, _: &str) -> Option<&'static Provider> {
+    None
 }
 
 fn as_written(_: Api, model: &str) -> Cow<'_, str> {
@@ -37,6 +55,10 @@ pub const fn compatible(
         also: &[],
         api_base,
         known_at: &[],
+        ends_in: "",
+        place: &[],
+        base_url: nothing_more,
+        instead: itself,
         path: of_openai,
         credential: Credential::Bearer,
         base_from,
@@ -68,8 +90,8 @@ fn of_fireworks(api: Api, model: &str) -> Cow<'_, str> {
     }
 }
 
-/// Every provider known.
-pub const PROVIDERS: &[Provider] = &[
+/// Those with something of their own: code, a dialect, an account. All others are in [`super::table`].
+pub(super) const ROWS: &[Provider] = &[
     Provider {
         account: &[
             (ORGANIZATION, &[Setting("organization"), Env("OPENAI_ORGANIZATION"), Env("OPENAI_ORG_ID")]),
@@ -90,6 +112,10 @@ pub const PROVIDERS: &[Provider] = &[
         also: &[],
         api_base: "https://api.anthropic.com",
         known_at: &[],
+        ends_in: "",
+        place: &[],
+        base_url: nothing_more,
+        instead: itself,
         path: of_anthropic,
         credential: Credential::Header("x-api-key"),
         base_from: &[Setting("api_base"), Env("ANTHROPIC_API_BASE"), Env("ANTHROPIC_BASE_URL")],
@@ -101,34 +127,17 @@ pub const PROVIDERS: &[Provider] = &[
         habits: Habits::COMMON,
     },
     Provider {
-        common_headers: true,
-        known_at: &["https://api.featherless.ai/v1"],
+        path: completions,
         ..compatible(
-            "featherless_ai",
-            "https://api.featherless.ai/v1",
-            &[Env("FEATHERLESS_AI_API_BASE"), Env("FEATHERLESS_API_BASE")],
-            &[Env("FEATHERLESS_AI_API_KEY"), Env("FEATHERLESS_API_KEY")],
+            "text-completion-openai",
+            "https://api.openai.com/v1",
+            &[Setting("api_base"), Env("OPENAI_BASE_URL"), Env("OPENAI_API_BASE")],
+            &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
         )
     },
-    Provider {
-        common_headers: true,
-        known_at: &["https://api.groq.com/openai/v1"],
-        ..compatible(
-            "groq",
-            "https://api.groq.com/openai/v1",
-            &[Env("GROQ_API_BASE")],
-            &[Env("GROQ_API_KEY"), Setting("api_key"), Setting("groq_key")],
-        )
-    },
-    Provider {
-        known_at: &["https://api.together.ai/v1", "https://api.together.xyz/v1"],
-        ..compatible(
-            "together_ai",
-            "https://api.together.ai/v1",
-            &[Env("TOGETHER_AI_API_BASE")],
-            &[Env("TOGETHER_API_KEY"), Env("TOGETHER_AI_API_KEY"), Env("TOGETHERAI_API_KEY"), Env("TOGETHER_AI_TOKEN")],
-        )
-    },
+    azure::AZURE,
+    azure::AZURE_TEXT,
+    azure::AZURE_AI,
     Provider {
         full_name: of_fireworks,
         ..compatible(
@@ -143,30 +152,6 @@ pub const PROVIDERS: &[Provider] = &[
             ],
         )
     },
-    Provider {
-        known_at: &["https://api.deepseek.com/v1"],
-        habits: Habits { takes_thinking: true, ..Habits::COMMON },
-        ..compatible(
-            "deepseek",
-            "https://api.deepseek.com/beta",
-            &[Env("DEEPSEEK_API_BASE")],
-            &[Env("DEEPSEEK_API_KEY")],
-        )
-    },
-    Provider {
-        known_at: &["https://api.x.ai/v1"],
-        ..compatible("xai", "https://api.x.ai/v1", &[Env("XAI_API_BASE")], &[Setting("xai_key"), Env("XAI_API_KEY")])
-    },
-    Provider {
-        common_headers: true,
-        ..compatible(
-            "openrouter",
-            "https://openrouter.ai/api/v1",
-            &[Setting("api_base"), Env("OPENROUTER_API_BASE")],
-            &[Setting("api_key"), Setting("openrouter_key"), Env("OPENROUTER_API_KEY"), Env("OR_API_KEY")],
-        )
-    },
-    compatible("hosted_vllm", "", &[Env("HOSTED_VLLM_API_BASE"), Setting("api_base")], &[Env("HOSTED_VLLM_API_KEY")]),
 ];
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ import httpx
 import litellm
 from litellm.types.utils import CredentialItem
 
-KEY_HEADERS = ("authorization", "x-api-key")
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 
 
 def resolved(value):

@@ -14,7 +14,7 @@ use signalbox::config::model::{
 use signalbox::generate::keys::{self, Source};
 
 use super::effective::{self, Effective};
-use super::text::{base_url, full_name, is_loopback};
+use super::text::{base_url, chat_url, full_name, is_loopback};
 use super::{Found, Variable};
 
 /// The document.
@@ -124,6 +124,8 @@ fn deployment(config: &RouterConfig, own: &Deployment, key: Option<&str>) -> Val
         "provider": own.provider.name,
         "model": own.model,
         "base_url": base_url(own),
+        "chat_url": chat_url(own),
+        "key_header": own.provider.credential.header().0,
         "key_variable": key,
         "key_in_configuration": matches!(own.key, Some(Key::Literal(_))),
         "secret_file": secret_file,

@@ -11,7 +11,7 @@ use signalbox::config::model::{
     is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
-use signalbox::provider::Api;
+use signalbox::provider::{Api, Call};
 
 use super::effective::{self, Effective};
 use super::{Found, Variable};
@@ -300,10 +300,19 @@ fn sends(deployment: &Deployment) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// Where a deployment's chat requests go; what stands for them where it has none.
+pub fn chat_url(deployment: &Deployment) -> String {
+    let Deployment { provider, endpoint, .. } = deployment;
+    let model = full_name(deployment);
+    let of = |api| (provider.path)(Call { api, dialect: deployment.dialect, model: &model, stream: false });
+    let path = [Api::Chat, Api::Completions, Api::Embeddings].into_iter().find_map(of).unwrap_or_default();
+    format!("{}://{}{}", if endpoint.tls { "https" } else { "http" }, endpoint.authority(), endpoint.target(&path))
+}
+
 /// Where a deployment's API is.
 pub fn base_url(deployment: &Deployment) -> String {
     let scheme = if deployment.endpoint.tls { "https" } else { "http" };
-    format!("{scheme}://{}{}", deployment.endpoint.authority(), deployment.endpoint.path)
+    format!("{scheme}://{}{}", deployment.endpoint.authority(), deployment.endpoint.target(""))
 }
 
 /// A routing group's deployments; with priorities, in their order.

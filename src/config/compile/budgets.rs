@@ -8,7 +8,7 @@ use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::router_settings::setting;
 use crate::config::model::Budget;
-use crate::provider::{self, PROVIDERS};
+use crate::provider;
 
 /// A billion dollars: more is a slip of the pen, and would not fit.
 const MOST_DOLLARS: f64 = 1e9;
@@ -44,10 +44,10 @@ fn provider_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -
     if let Some(provider) = provider::by_name(name) {
         return Some(provider.name);
     }
-    let names = || PROVIDERS.iter().map(|provider| provider.name);
+    let names = || provider::all().map(|provider| provider.name);
     let remedy = match nearest(name, names()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("write one of {}, or take it out", names().collect::<Vec<_>>().join(", ")),
+        None => "write one that docs/providers.md lists, or take it out".to_owned(),
     };
     field.error(diagnostics, format!("unknown provider `{name}`"), remedy);
     None

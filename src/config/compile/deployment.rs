@@ -26,27 +26,26 @@ pub(super) fn read<'a>(
         unfilled(&params, model, group_name, diagnostics);
         unserved(entry, &params, provider.name, model, diagnostics);
     }
-    let (endpoint, key, account) = match named {
-        Some((provider, _)) => origins.of(&params, provider, diagnostics),
-        None => (None, None, Vec::new()),
-    };
+    let placed = named.map(|(provider, model)| origins.of(&params, provider, model, diagnostics));
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));
     let limit = |name: &str| params.at(name).or_else(|| entry.at(name));
-    let of = named.map(|(provider, _)| provider);
+    let of = placed.as_ref().map(|placed| placed.provider);
     let mut headers = defaults::headers(&params, of, origins.common_headers(), diagnostics);
+    let (endpoint, key, account) =
+        placed.map_or((None, None, Vec::new()), |placed| (placed.endpoint, placed.key, placed.account));
     headers.extend(
         account.into_iter().filter(|one| headers.iter().all(|known| known.name != one.name)).collect::<Vec<_>>(),
     );
-    let key = key.filter(|_| !named.is_some_and(|(provider, _)| defaults::hold_key(&headers, provider)));
+    let key = key.filter(|_| !of.is_some_and(|provider| defaults::hold_key(&headers, provider)));
     let deployment = Deployment {
-        defaults: named.and_then(|(provider, _)| defaults::body(&params, provider, diagnostics)),
+        defaults: of.and_then(|provider| defaults::body(&params, provider, diagnostics)),
         headers,
         id: String::new(),
         group,
-        provider: named.map_or(crate::provider::PROVIDERS.first()?, |(provider, _)| provider),
-        dialect: named.map_or(Dialect::default(), |(provider, _)| provider.dialect),
+        provider: of.or_else(|| crate::provider::all().next())?,
+        dialect: of.map_or(Dialect::default(), |provider| provider.dialect),
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         key,

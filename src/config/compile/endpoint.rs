@@ -7,9 +7,14 @@ use super::shell;
 use crate::config::model::Endpoint;
 use crate::provider::Provider;
 
-/// The endpoint that a field names.
-pub(super) fn read(field: &Field<'_>, provider: &Provider, diagnostics: &mut Diagnostics) -> Option<Endpoint> {
-    let url = field.text(diagnostics)?;
+/// The endpoint that a field names. `url` is what the provider makes of it.
+pub(super) fn read(
+    field: &Field<'_>,
+    url: &str,
+    provider: &Provider,
+    diagnostics: &mut Diagnostics,
+) -> Option<Endpoint> {
+    field.text(diagnostics)?;
     match parse(url, provider) {
         Ok(endpoint) => Some(endpoint),
         Err((problem, remedy)) => {
@@ -44,9 +49,10 @@ pub(super) fn parsed(url: &str, provider: &Provider) -> Option<Endpoint> {
     parse(url, provider).ok()
 }
 
-/// The endpoints that are the provider's own.
-pub(super) fn owned(provider: &Provider) -> impl Iterator<Item = Endpoint> {
-    own(provider).into_iter().chain(known(provider))
+/// Whether an endpoint is at a host of the provider's own.
+pub(super) fn is_own(endpoint: &Endpoint, provider: &Provider) -> bool {
+    let mut owned = own(provider).into_iter().chain(known(provider));
+    owned.any(|own| endpoint.authority() == own.authority() && endpoint.tls == own.tls)
 }
 
 /// Those by which LiteLLM knows it.
@@ -61,7 +67,7 @@ pub(super) fn own(provider: &Provider) -> Option<Endpoint> {
 
 /// What a deployment has that lost its endpoint to an error.
 pub(super) const fn nowhere() -> Endpoint {
-    Endpoint { tls: false, host: String::new(), port: 0, path: String::new() }
+    Endpoint { tls: false, host: String::new(), port: 0, path: String::new(), query: String::new() }
 }
 
 type Wrong = (&'static str, &'static str);
@@ -76,7 +82,12 @@ fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
         return Err(("has no scheme", "write `https://` or `http://` before it"));
     }
     let (_, rest) = url.trim().split_once("://").ok_or(("is not a URL", "write `https://host/path`"))?;
-    if rest.contains(['?', '#']) {
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // The one that Azure's portal shows.
+    let is_version = query.strip_prefix("api-version=").is_some_and(|version| {
+        version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    });
+    if rest.contains('#') || !(query.is_empty() || is_version) {
         return Err(("has a query or fragment, which would stand in logs", "write the URL without it"));
     }
     let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
@@ -97,8 +108,9 @@ fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
     let path = path.strip_suffix(&*chat_path).unwrap_or(path).trim_end_matches('/');
     // Where the path of an API begins with the version, many write the version with the host.
     let path = if chat_path.starts_with("/v1/") { path.strip_suffix("/v1").unwrap_or(path) } else { path };
+    let rest = if path.ends_with(provider.ends_in) { "" } else { provider.ends_in };
     let port = port.unwrap_or(if tls { 443 } else { 80 });
-    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() })
+    Ok(Endpoint { tls, host: host.to_ascii_lowercase(), port, path: [path, rest].concat(), query: query.to_owned() })
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), Wrong> {

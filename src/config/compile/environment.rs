@@ -8,7 +8,7 @@
 
 use super::field::{Diagnostics, Field, below};
 use crate::config::tree::{Node, Value};
-use crate::provider::{self, Origin, PROVIDERS, Provider};
+use crate::provider::{self, Origin, Provider};
 
 /// What a reference starts with.
 pub(super) const PREFIX: &str = "os.environ/";
@@ -134,7 +134,7 @@ pub(super) fn told(root: &Field<'_>, diagnostics: &mut Diagnostics) {
     if !section.is_map(diagnostics) {
         return;
     }
-    let origins = || PROVIDERS.iter().flat_map(Provider::origins);
+    let origins = || provider::all().flat_map(Provider::origins);
     let is_read = |name: &str| {
         READ.contains(&name) || origins().any(|origin| matches!(origin, Origin::Env(known) if *known == name))
     };

@@ -58,7 +58,8 @@ pub(super) fn of(tree: &Node, deployments: &[Deployment], gone: &[String]) -> No
 fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
     let mut node = node.without(OF_KEYS).without(&["mode"]);
     let (Some(deployment), Value::Map(entries)) = (deployment, &mut node.value) else { return node };
-    entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider"));
+    let is_place = |name: &str| deployment.provider.place.iter().any(|(known, _)| *known == name);
+    entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider") && !is_place(&key.name));
     let text = |text: String| Node::new(Value::Str(text));
     set(entries, "model", text(format!("{}/{}", deployment.provider.name, deployment.model)));
     if endpoint::own(deployment.provider).as_ref() == Some(&deployment.endpoint) {
@@ -87,7 +88,7 @@ fn without_names(node: &Node, gone: &[String]) -> Node {
 
 fn url(endpoint: &Endpoint) -> String {
     let scheme = if endpoint.tls { "https" } else { "http" };
-    format!("{scheme}://{}{}", endpoint.authority(), endpoint.path)
+    format!("{scheme}://{}{}", endpoint.authority(), endpoint.target(""))
 }
 
 fn set(entries: &mut Vec<(Key, Node)>, name: &str, node: Node) {

@@ -16,13 +16,19 @@ use super::field::{Diagnostics, Field};
 use super::{defaults, endpoint, shell};
 use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key};
 use crate::config::tree::Value;
-use crate::provider::{ORGANIZATION, Origin, Provider};
+use crate::provider::{ORGANIZATION, Origin, Place, Provider};
 
 /// What there is besides the entries themselves.
 #[derive(Clone)]
 pub(super) struct Origins<'a> {
     pub(super) root: &'a Field<'a>,
     pub(super) env: &'a Environment<'a>,
+}
+
+/// A base URL that is written: in a field, or in the variable of this name.
+struct Base<'a> {
+    url: String,
+    at: Result<Field<'a>, &'static str>,
 }
 
 /// What named the host.
@@ -38,23 +44,60 @@ enum Named {
     Nobody,
 }
 
+/// Where a deployment is.
+pub(super) struct Placed {
+    /// Who runs it there: the row that holds for its model and place.
+    pub(super) provider: &'static Provider,
+    /// Where its requests go.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Where its key comes from.
+    pub(super) key: Option<Key>,
+    /// The headers that name its account.
+    pub(super) account: Vec<ExtraHeader>,
+}
+
 impl<'a> Origins<'a> {
-    /// Where the requests of a deployment go, where its key comes from, and the headers that name its account.
+    /// Where a deployment is, and with which key it is asked.
     pub(super) fn of(
         &self,
         params: &Field<'a>,
-        provider: &Provider,
+        provider: &'static Provider,
+        model: &str,
         diagnostics: &mut Diagnostics,
-    ) -> (Option<Endpoint>, Option<Key>, Vec<ExtraHeader>) {
+    ) -> Placed {
         let before = diagnostics.errors();
-        let (endpoint, named) = self.endpoint(params, provider, diagnostics);
+        let (written, named) = self.written_base(params, provider, diagnostics);
+        let says = |key: &str| self.says(key, params, provider);
+        let place = Place { written: written.as_ref().map(|base| &*base.url), model, says: &says };
+        let url = (provider.base_url)(&place);
+        let url = url.as_deref().or(place.written).unwrap_or(provider.api_base);
+        let provider = (provider.instead)(model, url).unwrap_or(provider);
+        let endpoint = self.endpoint(params, provider, written.as_ref(), url, diagnostics);
+        let is_own = named == Named::Entry && endpoint.as_ref().is_some_and(|one| endpoint::is_own(one, provider));
+        let named = if is_own { Named::Nobody } else { named };
         let key = match params.at("api_key").filter(says_something) {
             Some(field) => key(&field, diagnostics),
             // With the wrong host, nobody shall hear of its key as well.
             None if diagnostics.errors() > before => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
         };
-        (endpoint, key, self.account(params, provider, named, diagnostics))
+        Placed { provider, endpoint, key, account: self.account(params, provider, named, diagnostics) }
+    }
+
+    /// What an entry says of its place under a key of its provider, else what stands where LiteLLM looks.
+    fn says(&self, key: &str, params: &Field<'a>, provider: &Provider) -> Option<String> {
+        let text = |field: Field<'_>| match &field.node.value {
+            Value::Str(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            Value::Int(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let (_, origins) = provider.place.iter().find(|(known, _)| *known == key)?;
+        params.at(key).and_then(text).or_else(|| {
+            origins.iter().find_map(|origin| match origin {
+                Origin::Setting(name) => self.setting(name).and_then(text),
+                Origin::Env(name) => self.env.value(name),
+            })
+        })
     }
 
     /// The headers that name the account. As with keys, a host that the entry alone names learns nothing that the entry does not say.
@@ -103,39 +146,57 @@ impl<'a> Origins<'a> {
         self.setting("headers")
     }
 
-    fn endpoint(
+    /// The base URL that is written somewhere, and by whom.
+    fn written_base(
         &self,
         params: &Field<'a>,
         provider: &Provider,
         diagnostics: &mut Diagnostics,
-    ) -> (Option<Endpoint>, Named) {
+    ) -> (Option<Base<'a>>, Named) {
         if let Some(field) = written(params, diagnostics) {
-            let endpoint = endpoint::read(&field, provider, diagnostics);
-            let is_own = endpoint.as_ref().is_some_and(|one| {
-                endpoint::owned(provider).any(|own| one.authority() == own.authority() && one.tls == own.tls)
-            });
-            return (endpoint, if is_own { Named::Nobody } else { Named::Entry });
+            let url = match &field.node.value {
+                Value::Str(text) => text.clone(),
+                _ => String::new(),
+            };
+            return (Some(Base { url, at: Ok(field) }), Named::Entry);
         }
         for origin in provider.base_from {
             match origin {
                 Origin::Setting(name) => {
                     if let Some(field) = self.setting(name) {
-                        return (endpoint::read(&field, provider, diagnostics), Named::Setting);
+                        let url = field.text(diagnostics).unwrap_or_default().to_owned();
+                        return (Some(Base { url, at: Ok(field) }), Named::Setting);
                     }
                 }
                 Origin::Env(name) => {
                     if let Some(url) = self.env.value(name) {
-                        let endpoint = endpoint::of_variable(&url, name, params, provider, diagnostics);
-                        return (endpoint, Named::Variable);
+                        return (Some(Base { url, at: Err(name) }), Named::Variable);
                     }
                 }
             }
         }
-        if provider.api_base.is_empty() {
-            let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
-            params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+        (None, Named::Nobody)
+    }
+
+    /// The endpoint of a whole base URL, or what is wrong with it where it is written.
+    fn endpoint(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        written: Option<&Base<'a>>,
+        url: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Endpoint> {
+        match written.map(|base| &base.at) {
+            Some(Ok(field)) => endpoint::read(field, url, provider, diagnostics),
+            Some(Err(name)) => endpoint::of_variable(url, name, params, provider, diagnostics),
+            None if url.is_empty() => {
+                let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
+                params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+                None
+            }
+            None => endpoint::parsed(url, provider),
         }
-        (endpoint::own(provider), Named::Nobody)
     }
 
     /// The key of a deployment whose entry writes none.

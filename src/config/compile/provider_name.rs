@@ -6,17 +6,14 @@ use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::{endpoint, infer};
 use crate::config::tree::Value;
-use crate::provider::{self, PROVIDERS, Provider};
+use crate::provider::{self, Provider};
 
 /// LiteLLM's providers that are not in the catalogue yet, as words.
 const NOT_YET: &str = "\
-    ai21 aiml anyscale auto_router azure azure_ai baseten bedrock bedrock_converse cerebras clarifai cloudflare \
-    codestral cohere cohere_chat custom_openai dashscope databricks deepinfra empower friendliai galadriel gemini \
-    gigachat github github_copilot gradient_ai heroku huggingface hyperbolic infinity jina_ai lambda_ai \
-    litellm_proxy llamafile lm_studio maritalk meta_llama mistral moonshot morph nebius nlp_cloud novita nscale \
-    nvidia_nim oci ollama ollama_chat oobabooga openai_like perplexity petals predibase replicate sagemaker \
-    sagemaker_chat sambanova snowflake text-completion-codestral text-completion-openai triton v0 vercel_ai_gateway \
-    vertex_ai vertex_ai_beta vllm volcengine voyage watsonx watsonx_text xinference zai";
+    a2a aiohttp_openai anthropic_text auto_router bedrock bedrock_mantle bytez chatgpt clarifai cohere cohere_chat custom \
+    datarobot gdc gemini gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci ollama ollama_chat \
+    oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap snowflake \
+    text-completion-codestral text-completion-inception triton vertex_ai vertex_ai_beta vllm watsonx watsonx_text";
 
 /// The provider of a deployment, and the model as the provider names it.
 pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<(&'static Provider, &'a str)> {
@@ -59,8 +56,7 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
     if let Some(provider) = provider::by_name(name) {
         return Some(provider);
     }
-    let names = || PROVIDERS.iter().map(|provider| provider.name);
-    let known = || names().collect::<Vec<_>>().join(", ");
+    let names = || provider::all().map(|provider| provider.name);
     if name == "auto_router" {
         let remedy = "name the group that shall serve it in `model_group_alias`, or a deployment";
         field.error(
@@ -70,12 +66,12 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
         );
     } else if NOT_YET.split_ascii_whitespace().any(|known| known == name) {
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
-        let remedy = format!("use {}; or `openai/` with an `api_base` if it speaks OpenAI's API", known());
-        field.error(diagnostics, problem, remedy);
+        field.error(diagnostics, problem, "write `openai/` and an `api_base` if it speaks OpenAI's API");
     } else if let Some(meant) = nearest(name, names()) {
         field.error(diagnostics, format!("unknown provider `{name}`"), format!("did you mean `{meant}`?"));
     } else {
-        let remedy = format!("write one of {} before the `/`; `openai/` serves any compatible server", known());
+        let remedy =
+            "write one that docs/providers.md lists; `openai/` with an `api_base` serves any compatible server";
         field.error(diagnostics, format!("unknown provider `{name}`"), remedy);
     }
     None
@@ -125,7 +121,7 @@ fn inferred(
 fn of_host(params: &Field<'_>) -> Option<&'static Provider> {
     let field = params.at("base_url").or_else(|| params.at("api_base"))?;
     let Value::Str(url) = &field.node.value else { return None };
-    PROVIDERS.iter().find(|provider| {
+    provider::all().find(|provider| {
         let Some(named) = endpoint::parsed(url, provider) else { return false };
         endpoint::known(provider).any(|own| own.authority() == named.authority() && named.path.starts_with(&own.path))
     })

@@ -163,7 +163,7 @@ const MARKER: Section = Section {
 
 const PARAMS: Section = Section {
     known: "\
-        model custom_llm_provider api_key api_base base_url litellm_credential_name use_litellm_proxy mock_response mode \
+        model custom_llm_provider api_key api_base base_url api_version litellm_credential_name use_litellm_proxy mock_response mode \
         organization extra_headers headers extra_body additional_drop_params \
         temperature top_p top_k min_p repetition_penalty max_tokens max_completion_tokens stop seed n user presence_penalty \
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
@@ -174,7 +174,7 @@ const PARAMS: Section = Section {
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
-        api_version configurable_clientside_auth_params itpm \
+        configurable_clientside_auth_params itpm \
         otpm rpd tpd daily_reset_time tag_regex \
         max_retries silent_model timeout_by_service_tier stream_timeout_by_service_tier keepalive_seconds \
         allow_client_keepalive_override \
@@ -376,10 +376,11 @@ mod tests {
 
     const MANUAL: &str = include_str!("../../../docs/configuration.md");
     /// Where the manual's page leads to: prices and capabilities, tasks, the policies by class of failure.
-    const FURTHER: [&str; 3] = [
+    const FURTHER: [&str; 4] = [
         include_str!("../../../docs/models.md"),
         include_str!("../../../docs/task-routing.md"),
         include_str!("../../../docs/health.md"),
+        include_str!("../../../docs/providers.md"),
     ];
     const SECTIONS: [&Section; 16] = [
         &ROOT,

@@ -90,9 +90,23 @@ pub struct Endpoint {
     pub port: u16,
     /// Path below which the API lives, without a trailing slash; may be empty.
     pub path: String,
+    /// What stands behind the `?` of every request: a version of the API. Mostly empty.
+    pub query: String,
 }
 
 impl Endpoint {
+    /// The target of a request to a path below the base URL.
+    #[must_use]
+    pub fn target(&self, below: &str) -> String {
+        let Self { path, query, .. } = self;
+        let sign = match (query.is_empty(), below.contains('?')) {
+            (true, _) => "",
+            (false, false) => "?",
+            (false, true) => "&",
+        };
+        [path, below, sign, query].concat()
+    }
+
     /// The `host` header: the port only where it is not the scheme's own.
     #[must_use]
     pub fn authority(&self) -> String {

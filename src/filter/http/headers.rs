@@ -45,11 +45,12 @@ impl RequestHeaders {
         length: usize,
         is_direct: bool,
     ) -> HeaderChanges {
-        let Endpoint { tls, path, .. } = &deployment.endpoint;
+        let Endpoint { tls, path, query, .. } = &deployment.endpoint;
         let below = below(deployment, call);
         let mut changes = Vec::new();
-        if self.path.as_ref().and_then(|known| known.strip_prefix(path.as_str())) != Some(&*below) {
-            let path = [path.as_str(), &*below].concat();
+        let known = self.path.as_ref().filter(|_| query.is_empty());
+        if known.and_then(|known| known.strip_prefix(path.as_str())) != Some(&*below) {
+            let path = deployment.endpoint.target(&below);
             changes.push((":path", path.clone()));
             self.path = Some(path);
         }
@@ -71,13 +72,12 @@ fn below(deployment: &Deployment, call: Call<'_>) -> Cow<'static, str> {
 
 /// The headers of a question of our own.
 pub(in crate::filter) fn of_probe(deployment: &Deployment, length: usize) -> OutgoingHeaders {
-    let Endpoint { tls, path, .. } = &deployment.endpoint;
     let call = Call { api: Api::Chat, dialect: deployment.dialect, model: &deployment.model, stream: false };
-    let path = [path.as_str(), &*below(deployment, call)].concat();
+    let path = deployment.endpoint.target(&below(deployment, call));
     let fixed = |name: &'static str, value: &'static str| (name.into(), value.as_bytes().into());
     let mut headers: OutgoingHeaders = vec![
         fixed(":method", "POST"),
-        fixed(":scheme", if *tls { "https" } else { "http" }),
+        fixed(":scheme", if deployment.endpoint.tls { "https" } else { "http" }),
         (":authority".into(), deployment.endpoint.authority().into_bytes().into()),
         (":path".into(), path.into_bytes().into()),
         fixed("content-type", "application/json"),
