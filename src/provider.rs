@@ -16,6 +16,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic Messages.
     Anthropic,
+    /// OpenAI Responses.
+    Responses,
 }
 
 impl Dialect {
@@ -39,8 +41,34 @@ impl Dialect {
             "cache_control",
             "stream_options",
         ];
+        const OF_RESPONSES: &[&str] = &[
+            "temperature",
+            "top_p",
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "response_format",
+            "text",
+            "reasoning",
+            "reasoning_effort",
+            "thinking",
+            "verbosity",
+            "user",
+            "metadata",
+            "service_tier",
+            "prompt_cache_key",
+            "safety_identifier",
+            "store",
+            "truncation",
+            "include",
+            "stream_options",
+        ];
         match self {
             Self::OpenAi => true,
+            Self::Responses => OF_RESPONSES.contains(&param),
             Self::Anthropic => OF_ANTHROPIC.contains(&param),
         }
     }

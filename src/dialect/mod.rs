@@ -31,7 +31,9 @@ mod ids;
 mod names;
 pub(crate) mod no_answer;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod read;
+mod reader_scan;
 pub mod request;
 pub mod scan;
 pub mod thinking;
@@ -349,6 +351,7 @@ pub fn client_face(dialect: Dialect) -> &'static dyn ClientFace {
     match dialect {
         Dialect::OpenAi => &openai_chat::client::Client,
         Dialect::Anthropic => &anthropic_messages::client::Client,
+        Dialect::Responses => &openai_responses::client::Client,
     }
 }
 
@@ -358,6 +361,7 @@ pub fn provider_face(dialect: Dialect) -> &'static dyn ProviderFace {
     match dialect {
         Dialect::OpenAi => &openai_chat::provider::Provider,
         Dialect::Anthropic => &anthropic_messages::provider::Provider,
+        Dialect::Responses => &openai_responses::provider::Provider,
     }
 }
 

@@ -85,6 +85,11 @@ impl<'a> Object<'a> {
         found.filter(|value| value.get() != "null")
     }
 
+    /// Whether a field is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, value)| key == name && value.get() != "null")
+    }
+
     /// Takes a field out if it can be read; otherwise it stays, and is named.
     pub fn take_if<T>(&mut self, name: &str, read: impl FnOnce(&'a RawValue) -> Option<T>) -> Option<T> {
         let raw = self.take(name)?;

@@ -43,7 +43,7 @@ impl Feature {
 pub const fn unsupported(dialect: Dialect) -> &'static [Feature] {
     match dialect {
         Dialect::OpenAi => &[],
-        Dialect::Anthropic => &Feature::ALL,
+        Dialect::Anthropic | Dialect::Responses => &Feature::ALL,
     }
 }
 
@@ -67,6 +67,12 @@ impl DroppedFields {
     #[must_use]
     pub const fn new(drop_params: bool) -> Self {
         Self { drop_params, names: Vec::new() }
+    }
+
+    /// Whether semantic members are left out.
+    #[must_use]
+    pub const fn drops(&self) -> bool {
+        self.drop_params
     }
 
     /// A member without an equivalent that would change the answer.
@@ -176,6 +182,7 @@ fn class(name: &str, value: &str) -> Class {
     match (name, value) {
         ("n", "1") | ("logprobs", "false") | ("top_logprobs", "0") | ("logit_bias", "{}") => Class::AsksNothing,
         ("function_call", "\"auto\"" | "\"none\"") => Class::AsksNothing,
+        ("include", list) if list.contains("logprobs\"") => Class::Semantic,
         ("modalities", list) if !list.contains("audio") => Class::AsksNothing,
         ("tools" | "functions", list) if list.starts_with('[') && list.trim_matches(['[', ' ', ']']).is_empty() => {
             Class::AsksNothing

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::framing::sse::{Cutter, Frame};
 use super::{AnswerStream, ClientFace, Passed, StreamFacts};
-use crate::chat::{Failure, FailureClass};
+use crate::chat::{ApiError, Failure, FailureClass};
 use crate::failure::{self, api_error};
 
 /// Looks through the frames of one stream.
@@ -28,6 +28,10 @@ pub trait Scanner {
     /// How many bytes it keeps.
     fn kept(&self) -> usize {
         0
+    }
+    /// The event that ends the stream with an error, where it depends on what came before.
+    fn failed(&self, _: &ApiError) -> Option<Vec<u8>> {
+        None
     }
     /// A push begins: what moved the answer on is told anew.
     fn begin_push(&mut self);
@@ -132,7 +136,8 @@ fn take(scanner: &mut dyn Scanner, client: &dyn ClientFace, frame: &Frame<'_>, w
 
 /// Ends the stream with an error event.
 fn fail(scanner: &mut dyn Scanner, client: &dyn ClientFace, failure: Failure, out: &mut Vec<u8>) {
-    out.extend_from_slice(&client.error_event(&api_error(&failure)));
+    let error = api_error(&failure);
+    out.extend_from_slice(&scanner.failed(&error).unwrap_or_else(|| client.error_event(&error)));
     scanner.facts_mut().failure = Some(failure);
 }
 

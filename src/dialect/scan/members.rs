@@ -18,6 +18,10 @@ pub struct Members<'a> {
     /// Anthropic's.
     pub system: Option<&'a [u8]>,
     pub messages: Option<&'a [u8]>,
+    /// Responses'.
+    pub input: Option<&'a [u8]>,
+    /// Responses'.
+    pub instructions: Option<&'a [u8]>,
     pub stream: Option<&'a [u8]>,
     pub stream_options: Option<&'a [u8]>,
     /// It is there, `null` included.
@@ -33,6 +37,20 @@ pub struct Members<'a> {
     pub response_format: Option<&'a [u8]>,
     /// Anthropic's.
     pub output_config: Option<&'a [u8]>,
+    /// Responses'.
+    pub text: Option<&'a [u8]>,
+    /// Responses'.
+    pub include: Option<&'a [u8]>,
+    /// Responses'.
+    pub max_output_tokens: Option<&'a [u8]>,
+    /// Responses'.
+    pub previous_response_id: Option<&'a [u8]>,
+    /// Responses'.
+    pub conversation: Option<&'a [u8]>,
+    /// Responses'.
+    pub background: Option<&'a [u8]>,
+    /// Responses', and of completions.
+    pub prompt: Option<&'a [u8]>,
     pub max_tokens: Option<&'a [u8]>,
     pub max_completion_tokens: Option<&'a [u8]>,
     pub num_retries: Option<&'a [u8]>,
@@ -96,6 +114,8 @@ impl<'a> Members<'a> {
             }
             b"system" => &mut self.system,
             b"messages" => &mut self.messages,
+            b"input" => &mut self.input,
+            b"instructions" => &mut self.instructions,
             b"stream" => &mut self.stream,
             b"stream_options" => {
                 self.has_stream_options = true;
@@ -111,6 +131,13 @@ impl<'a> Members<'a> {
             b"audio" => &mut self.audio,
             b"response_format" => &mut self.response_format,
             b"output_config" => &mut self.output_config,
+            b"text" => &mut self.text,
+            b"include" => &mut self.include,
+            b"max_output_tokens" => &mut self.max_output_tokens,
+            b"previous_response_id" => &mut self.previous_response_id,
+            b"conversation" => &mut self.conversation,
+            b"background" => &mut self.background,
+            b"prompt" => &mut self.prompt,
             b"max_tokens" => &mut self.max_tokens,
             b"max_completion_tokens" => &mut self.max_completion_tokens,
             b"num_retries" => &mut self.num_retries,

@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::body_defaults::object;
 use crate::chat::ApiError;
+use crate::dialect::read::loose_object;
 use crate::dialect::unsupported::Feature;
 use crate::json::unescaped;
 pub use gateway_params::{MockFailure, strip_gateway_params};
@@ -38,9 +39,9 @@ pub struct BodyScan<'a> {
     pub include_usage: bool,
     /// Whether there are `stream_options` at all, be they `null`.
     pub stream_options: bool,
-    /// The instructions that stand outside of the conversation (`system`), raw.
+    /// The instructions that stand outside of the conversation (`system`, `instructions`), raw.
     pub system: Option<&'a [u8]>,
-    /// The conversation, raw; none for other endpoints than chat.
+    /// The conversation (`messages`, `input`), raw; none for other endpoints than chat.
     pub messages: Option<&'a [u8]>,
     /// Whether any tools (or the older `functions`) are given.
     pub tools: bool,
@@ -71,6 +72,16 @@ pub struct BodyScan<'a> {
     tags: Option<&'a [u8]>,
     metadata: Option<&'a [u8]>,
     wording: Wording,
+    reference: Option<Reference<'a>>,
+}
+
+/// What a request refers to that its provider alone has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference<'a> {
+    /// The member that refers to it.
+    pub member: &'static str,
+    /// The id of the response or of the conversation, where there is one.
+    pub id: Option<Cow<'a, str>>,
 }
 
 /// How a client's dialect calls what is looked for.
@@ -80,6 +91,8 @@ pub enum Wording {
     OpenAi,
     /// Anthropic's Messages.
     Messages,
+    /// OpenAI's Responses.
+    Responses,
 }
 
 impl Wording {
@@ -88,6 +101,15 @@ impl Wording {
         match self {
             Self::OpenAi => ["\"image_url\"", "\"input_audio\"", "\"file\""],
             Self::Messages => ["\"image\"", "\"audio\"", "\"document\""],
+            Self::Responses => ["\"input_image\"", "\"input_audio\"", "\"input_file\""],
+        }
+    }
+
+    /// What the conversation is called.
+    const fn conversation(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::Messages => "messages",
+            Self::Responses => "input",
         }
     }
 }
@@ -153,16 +175,17 @@ impl<'a> BodyScan<'a> {
             return Err(client_side(body));
         }
         let model = members.model.ok_or_else(no_model)?;
+        let is_responses = wording == Wording::Responses;
         let start = (model.as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
         Ok(Self {
             model: string(model).filter(|name| !name.is_empty()).ok_or_else(no_model)?,
             model_span: start..start + model.len(),
             stream: is_true(members.stream),
-            include_usage: wording == Wording::Messages
+            include_usage: wording != Wording::OpenAi
                 || inside::<StreamOptions>(members.stream_options).is_some_and(|it| it.include_usage),
             stream_options: members.has_stream_options,
-            system: members.system,
-            messages: members.messages,
+            system: if is_responses { members.instructions } else { members.system },
+            messages: if is_responses { members.input } else { members.messages },
             tools: is_filled(members.tools) || is_filled(members.functions),
             raw_tools: members.tools,
             raw_functions: members.functions,
@@ -179,21 +202,39 @@ impl<'a> BodyScan<'a> {
             tags: members.tags,
             metadata: members.metadata.filter(|raw| memmem::find(raw, b"\"tags\"").is_some()),
             wording,
+            reference: if is_responses { Reference::of(&members) } else { None },
         })
     }
 
-    /// Refuses a chat request without messages.
+    /// Refuses a chat request without a conversation.
     ///
     /// # Errors
-    /// An [`ApiError`] of status 400 that names `messages`.
+    /// An [`ApiError`] of status 400 that names `messages`, or `input`.
     pub fn require_messages(&self) -> Result<(), ApiError> {
+        let name = self.wording.conversation();
+        let is_responses = self.wording == Wording::Responses;
         match self.messages {
-            Some(raw) if raw.starts_with(b"[") => Ok(()),
-            Some(_) => Err(invalid("'messages' must be an array", "messages", Some("invalid_type"))),
+            Some(raw) if raw.starts_with(b"[") || (is_responses && raw.starts_with(b"\"")) => Ok(()),
+            Some(_) => Err(invalid(&format!("'{name}' must be an array"), name, Some("invalid_type"))),
+            // What it refers to is a conversation.
+            None if self.reference.is_some() => Ok(()),
             None => {
-                Err(invalid("Missing required parameter: 'messages'.", "messages", Some("missing_required_parameter")))
+                let message = format!("Missing required parameter: '{name}'.");
+                Err(invalid(&message, name, Some("missing_required_parameter")))
             }
         }
+    }
+
+    /// What the request refers to that its provider alone has (Responses): no other one can serve it. The conversation is looked through for the
+    /// types of such items, as for [`Self::parts`].
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference<'a>> {
+        const ITEMS: [&[u8]; 3] = [b"\"item_reference\"", b"\"compaction\"", b"\"compaction_trigger\""];
+        self.reference.clone().or_else(|| {
+            let items = self.messages.filter(|_| self.wording == Wording::Responses)?;
+            let found = ITEMS.iter().any(|name| memmem::find(items, name).is_some());
+            found.then_some(Reference { member: "input", id: None })
+        })
     }
 
     /// Which kinds of parts the messages may hold. Looks for the names alone: quotes within a text are escaped, so that text
@@ -220,9 +261,14 @@ impl Needs {
     }
 
     fn of(members: &Members<'_>, wording: Wording) -> Self {
-        if wording == Wording::Messages {
-            // Of what not every dialect can express, this one has no more.
-            return Self { format: members.format(), ..Self::default() };
+        // Of what not every dialect can express, these have no more.
+        match wording {
+            Wording::OpenAi => {}
+            Wording::Messages => return Self { format: members.format(), ..Self::default() },
+            Wording::Responses => {
+                let logprobs = members.include.is_some_and(|raw| memmem::find(raw, b"logprobs\"").is_some());
+                return Self { format: members.format(), logprobs, ..Self::default() };
+            }
         }
         let modalities = members.modalities.unwrap_or_default();
         Self {
@@ -248,7 +294,9 @@ fn format(raw: Option<&[u8]>) -> Option<Format> {
 impl Members<'_> {
     /// Upper bound of the answer, in tokens.
     pub(crate) fn max_tokens(&self) -> Option<u64> {
-        inside(self.max_completion_tokens).or_else(|| inside(self.max_tokens))
+        inside(self.max_completion_tokens)
+            .or_else(|| inside(self.max_tokens))
+            .or_else(|| inside(self.max_output_tokens))
     }
 
     /// Whether the answer must be JSON.
@@ -256,12 +304,37 @@ impl Members<'_> {
         matches!(self.format(), Some(Format::JsonObject | Format::JsonSchema))
     }
 
-    /// The shape that the answer must have, by either dialect's name.
+    /// The shape that the answer must have, by any dialect's name.
     fn format(&self) -> Option<Format> {
         format(self.response_format).or_else(|| {
-            let config: OutputConfig<'_> = inside(self.output_config)?;
+            let config: OutputConfig<'_> = inside(self.output_config.or(self.text))?;
             format(config.format.map(|raw| raw.get().as_bytes()))
         })
+    }
+}
+
+impl<'a> Reference<'a> {
+    /// The refusal of a request that no provider of another dialect can serve. `place`: where it refers to what that one lacks.
+    #[must_use]
+    pub fn refusal(place: &str) -> ApiError {
+        let message = format!(
+            "'{place}' refers to what only the provider has which made it, and none that has it can serve this request; \
+             send the whole conversation in 'input' instead."
+        );
+        invalid(&message, place, Some("unsupported_parameter"))
+    }
+
+    fn of(members: &Members<'a>) -> Option<Self> {
+        let named = |member, raw: Option<&'a [u8]>| {
+            raw.map(|raw| {
+                let id = string(raw).or_else(|| string(loose_object(raw)?.take("id")?.get().as_bytes()));
+                Self { member, id }
+            })
+        };
+        named("previous_response_id", members.previous_response_id)
+            .or_else(|| named("conversation", members.conversation))
+            .or_else(|| named("prompt", members.prompt).map(|it| Self { id: None, ..it }))
+            .or_else(|| is_true(members.background).then_some(Self { member: "background", id: None }))
     }
 }
 
@@ -270,7 +343,7 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// Anthropic's.
+/// Anthropic's, and the `text` of Responses.
 #[derive(Deserialize)]
 struct OutputConfig<'a> {
     #[serde(borrow, default)]

@@ -60,7 +60,7 @@ impl ClientFace for Client {
     }
 
     fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner> {
-        Box::new(provider::StreamScan::new(context))
+        provider::scanner(context)
     }
 
     fn id_prefix(&self) -> &'static str {

@@ -20,6 +20,7 @@ use super::usage::{Counts, stop_reason};
 use crate::chat::{Begun, Delta, Event, Usage};
 use crate::dialect::framing::sse::Frame;
 use crate::dialect::no_answer::{is_breakdown, no_answer, not_text, truncated, unreadable};
+use crate::dialect::reader_scan::KnowingReader;
 use crate::dialect::{AnswerContext, EventReader};
 use crate::failure;
 
@@ -84,7 +85,7 @@ impl Reader {
     }
 
     /// Reads one event. Whether it is one of the dialect's.
-    pub fn read(&mut self, frame: &Frame<'_>, each: Each<'_>) -> bool {
+    fn event(&mut self, frame: &Frame<'_>, each: Each<'_>) -> bool {
         let Some(data) = frame.data.as_deref() else {
             if frame.is_comment() {
                 self.tell(Event::Ping, each);
@@ -340,9 +341,15 @@ impl Reader {
     }
 }
 
+impl KnowingReader for Reader {
+    fn read(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>)) -> bool {
+        self.event(frame, each)
+    }
+}
+
 impl EventReader for Reader {
     fn frame(&mut self, frame: &Frame<'_>, each: &mut dyn FnMut(Event<'_>)) {
-        self.read(frame, each);
+        self.event(frame, each);
     }
 
     fn end(&mut self, each: &mut dyn FnMut(Event<'_>)) {

@@ -13,18 +13,18 @@ mod frame;
 mod media;
 mod sampling;
 mod schema;
-mod stream_scan;
 mod tools;
 mod turns;
 mod usage;
 mod wire;
 mod write;
 
-pub use stream_scan::StreamScan;
 use tools::JSON_TOOL;
 
 use crate::chat::{Answer, ApiError, Conversation, Failure, Usage};
 use crate::dialect::no_answer::not_text;
+use crate::dialect::reader_scan::ReaderScan;
+use crate::dialect::verbatim::Scanner;
 use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
 
 /// Anthropic's dialect at the provider.
@@ -46,6 +46,11 @@ impl ProviderFace for Provider {
     fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {
         Box::new(events::Reader::new(context))
     }
+}
+
+/// Starts looking through a stream, for a client that speaks it too.
+pub fn scanner(context: &AnswerContext) -> Box<dyn Scanner> {
+    Box::new(ReaderScan::new(events::Reader::new(context)))
 }
 
 /// Looks through a whole answer with a 2xx status for its usage.

@@ -16,11 +16,11 @@ use crate::dialect::unsupported::DroppedFields;
 use crate::provider::Habits;
 
 /// What stands for a result that the client does not have.
-const NO_RESULT: &str = "There is no result: the call was interrupted.";
+pub const NO_RESULT: &str = "There is no result: the call was interrupted.";
 /// What stands before the result of a call that failed.
-const FAILED: &str = "Error: ";
+pub const FAILED: &str = "Error: ";
 /// The name of a file that has none.
-const FILE: &str = "document.pdf";
+pub const FILE: &str = "document.pdf";
 
 /// Writes the messages.
 ///

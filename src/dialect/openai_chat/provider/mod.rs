@@ -6,13 +6,13 @@
 mod answer;
 mod choice;
 mod events;
-mod messages;
-mod reasoning;
+pub(in crate::dialect) mod messages;
+pub(in crate::dialect) mod reasoning;
 mod scan;
 mod stream_scan;
-mod usage;
-mod wire;
-mod write;
+pub(in crate::dialect) mod usage;
+pub(in crate::dialect) mod wire;
+pub(in crate::dialect) mod write;
 
 pub use reasoning::suited;
 pub use stream_scan::StreamScan;

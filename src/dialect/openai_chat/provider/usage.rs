@@ -1,4 +1,4 @@
-//! Tokens, as OpenAI and those compatible with it count them.
+//! Tokens, as OpenAI and those compatible with it count them, in chat completions and in Responses.
 //!
 //! **Invariant:** a usage that cannot be read is no usage, never an error: it is for accounting, not for the client.
 
@@ -13,6 +13,9 @@ struct Counts {
     total_tokens: Option<u64>,
     prompt_tokens_details: Details,
     completion_tokens_details: Details,
+    /// Responses, and gateways that write both.
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
     /// DeepSeek.
     prompt_cache_hit_tokens: Option<u64>,
     /// Mistral.
@@ -32,12 +35,14 @@ impl Counts {
             b"prompt_tokens" => &mut self.prompt_tokens,
             b"completion_tokens" => &mut self.completion_tokens,
             b"total_tokens" => &mut self.total_tokens,
+            b"input_tokens" => &mut self.input_tokens,
+            b"output_tokens" => &mut self.output_tokens,
             b"prompt_cache_hit_tokens" => &mut self.prompt_cache_hit_tokens,
             b"num_cached_tokens" => &mut self.num_cached_tokens,
-            b"prompt_tokens_details" => {
+            b"prompt_tokens_details" | b"input_tokens_details" => {
                 return scan.any_object(|scan, name| self.prompt_tokens_details.member(scan, name));
             }
-            b"completion_tokens_details" => {
+            b"completion_tokens_details" | b"output_tokens_details" => {
                 return scan.any_object(|scan, name| self.completion_tokens_details.member(scan, name));
             }
             _ => return scan.skip(),
@@ -64,10 +69,12 @@ impl Details {
 pub fn read(raw: &[u8]) -> Option<Usage> {
     let mut counts = Counts::default();
     Scan::new(raw).object(|scan, name| counts.member(scan, name))?;
-    if counts.prompt_tokens.is_none() && counts.completion_tokens.is_none() {
+    let (prompt, completion) =
+        (counts.prompt_tokens.or(counts.input_tokens), counts.completion_tokens.or(counts.output_tokens));
+    if prompt.is_none() && completion.is_none() {
         return None;
     }
-    let (prompt, completion) = (counts.prompt_tokens.unwrap_or(0), counts.completion_tokens.unwrap_or(0));
+    let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
     let prompt_details = counts.prompt_tokens_details;
     let reasoning = counts.completion_tokens_details.reasoning_tokens.unwrap_or(0);
     // xAI counts reasoning beside the completion; its total tells.

@@ -18,11 +18,11 @@ use crate::dialect::{Echo, Encoded, Target};
 use crate::provider::Habits;
 
 /// The longest `user`, in bytes.
-const LONGEST_USER: usize = 64;
+pub const LONGEST_USER: usize = 64;
 /// The most texts that may end an answer.
 const MOST_STOPS: usize = 4;
 /// The name of a schema that has none.
-const SCHEMA: &str = "answer";
+pub const SCHEMA: &str = "answer";
 
 /// Members that no neutral form holds and that this dialect has.
 const OWN: &[&str] = &[
@@ -195,7 +195,7 @@ fn format<'r>(output: &'r OutputFormat<'_>) -> Format<'r> {
 
 /// Whether a schema can bind as OpenAI wants it: each object in it names all its members as required, and allows no others. One that binds
 /// elsewhere without that is followed as well as the model can.
-fn is_closed(schema: &RawValue) -> bool {
+pub fn is_closed(schema: &RawValue) -> bool {
     fn check(schema: &Value) -> bool {
         let Value::Object(members) = schema else {
             return schema.as_array().is_none_or(|items| items.iter().all(check));
@@ -220,7 +220,7 @@ fn is_closed(schema: &RawValue) -> bool {
 }
 
 /// How much the model is told to think. Of OpenAI's own models those that do not think refuse to be told.
-fn thought(
+pub fn thought(
     effort: Option<Effort>,
     thinking: Option<Thinking>,
     target: Target<'_>,

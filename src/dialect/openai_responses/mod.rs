@@ -1,0 +1,4 @@
+//! OpenAI's Responses.
+
+pub mod client;
+pub mod provider;
