@@ -131,6 +131,7 @@ fn every_file_says_why_it_is_there() {
 const NAMED_IN: &[(&str, &[&str])] = &[
     ("Dialect::OpenAi", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Dialect::Anthropic", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Dialect::Responses", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/", "cli/translate"]),
     ("Credential::", &["provider", "provider/"]),
     ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
 ];

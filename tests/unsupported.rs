@@ -6,7 +6,7 @@ use signalbox::dialect::unsupported::{Feature, unsupported};
 use signalbox::dialect::{Target, client_face, provider_face};
 use signalbox::provider::{Dialect, by_name};
 
-const DIALECTS: [Dialect; 2] = [Dialect::OpenAi, Dialect::Anthropic];
+const DIALECTS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses];
 
 /// Members that ask for a feature.
 const fn members(feature: Feature) -> &'static [&'static str] {

@@ -14,10 +14,13 @@ use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
     AnswerContext, AnswerStream, Awaited, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, Vectors, bridge,
-    client_face, openai_chat, provider_face,
+    client_face, openai_chat,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Provider};
+
+/// How LiteLLM begins a model's name that is asked for in Responses.
+const RESPONSES: &str = "responses/";
 
 /// Arguments of `signalbox translate`.
 #[derive(clap::Args)]
@@ -43,6 +46,8 @@ enum Client {
     Openai,
     /// Anthropic Messages
     Anthropic,
+    /// OpenAI Responses
+    Responses,
 }
 
 impl From<Client> for Dialect {
@@ -50,6 +55,7 @@ impl From<Client> for Dialect {
         match client {
             Client::Openai => Self::OpenAi,
             Client::Anthropic => Self::Anthropic,
+            Client::Responses => Self::Responses,
         }
     }
 }
@@ -98,6 +104,9 @@ struct RequestArgs {
     /// The provider's name of the model [default: the request's, without the provider's name in front]
     #[arg(long)]
     model: Option<String>,
+    /// The provider's dialect, where it speaks several [default: the client's, if it speaks that; `responses` for a model `responses/...`]
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<Client>,
     /// What is asked for [default: by the request's members]
     #[arg(long, value_name = "API")]
     api: Option<Api>,
@@ -114,6 +123,9 @@ struct AnswerArgs {
     /// The client's dialect
     #[arg(long, value_name = "DIALECT", default_value = "openai")]
     to: Client,
+    /// The provider's dialect, where it speaks several [default: the client's, if it speaks that; `responses` for a model `responses/...`]
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<Client>,
     /// The model to name if the provider names none
     #[arg(long, default_value = "")]
     model: String,
@@ -170,6 +182,17 @@ fn named(name: &str) -> io::Result<&'static Provider> {
     provider::by_name(name).ok_or_else(|| io::Error::other(format!("unknown provider '{name}'")))
 }
 
+/// How a client's dialect and a provider's meet, as for a deployment of the model in Envoy, and the model without what names the dialect.
+fn meet<'m>(client: Client, provider: &Provider, asked: Option<Client>, model: &'m str) -> (Bridge, &'m str) {
+    let client = client.into();
+    let (own, model) = match model.strip_prefix(RESPONSES) {
+        Some(model) if provider.also.contains(&Dialect::Responses) => (Dialect::Responses, model),
+        _ if provider.also.contains(&client) => (client, model),
+        _ => (provider.dialect, model),
+    };
+    (bridge(client, asked.map_or(own, Dialect::from)), model)
+}
+
 fn request(args: &RequestArgs) -> io::Result<ExitCode> {
     let body = input()?;
     match encode(args, named(&args.to)?, &body) {
@@ -191,13 +214,14 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
     let face = client_face(args.from.into());
     let scan = face.scan(body)?;
     let own = scan.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
-    let model = args.model.as_deref().unwrap_or(own);
+    let (bridge, model) = meet(args.from, provider, args.dialect, args.model.as_deref().unwrap_or(own));
     let by_body = || if matches!(args.from, Client::Openai) { Api::of(body) } else { Api::Chat };
     let awaited = args.api.unwrap_or_else(by_body).into();
-    match bridge(args.from.into(), provider.dialect) {
+    match bridge {
         Bridge::Verbatim(_) => {
             // As in Envoy: the client's own bytes, the model's name replaced.
-            let is_openai = provider.habits.is_openai && awaited == Awaited::Chat;
+            let is_chat = awaited == Awaited::Chat && matches!(args.from, Client::Openai);
+            let is_openai = provider.habits.is_openai && is_chat;
             let suited = is_openai.then(|| openai_chat::provider::suited(body, model, args.drop_params)).flatten();
             let (suited, dropped) = suited.unzip();
             let (body, span) = match &suited {
@@ -208,11 +232,11 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
             spliced.extend_from_slice(body.get(end..).unwrap_or_default());
             Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() })
         }
-        Bridge::Translated(client, _) => {
+        Bridge::Translated(client, face) => {
             let request = Request::read(client, awaited, body)?;
             let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
             let drop_params = args.drop_params;
-            request.write(provider_face(provider.dialect), Target { provider, model, drop_params, max_output_tokens })
+            request.write(face, Target { provider, model, drop_params, max_output_tokens })
         }
     }
 }
@@ -220,7 +244,7 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     let body = input()?;
     let provider = named(&args.answer.from)?;
-    let bridge = bridge(args.answer.to.into(), provider.dialect);
+    let (bridge, _) = meet(args.answer.to, provider, args.answer.dialect, &args.answer.model);
     let answer = if args.status < 400 {
         bridge.answer(&body, &context(&args.answer))
     } else {
@@ -242,7 +266,7 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
 fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
     let (include_usage, thinking_blocks) = (!args.no_usage, args.thinking_blocks);
     let context = AnswerContext { include_usage, thinking_blocks, ..context(&args.answer) };
-    let bridge = bridge(args.answer.to.into(), named(&args.answer.from)?.dialect);
+    let (bridge, _) = meet(args.answer.to, named(&args.answer.from)?, args.answer.dialect, &args.answer.model);
     let mut stream: Box<dyn AnswerStream> = bridge.stream(context);
     let (mut bytes, mut out) = (vec![0; 8192], Vec::new());
     let mut stdin = io::stdin().lock();

@@ -10,6 +10,7 @@ use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place,
 
 pub(super) fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match call.api {
+        Api::Chat if call.dialect == Dialect::Responses => "/responses",
         Api::Chat | Api::Messages => "/chat/completions",
         Api::Completions => "/completions",
         Api::Embeddings => "/embeddings",
@@ -98,6 +99,7 @@ pub(super) const ROWS: &[Provider] = &[
             ("openai-project", &[Env("OPENAI_PROJECT_ID")]),
         ],
         common_headers: true,
+        also: &[Dialect::Responses],
         habits: Habits { is_openai: true, ..Habits::COMMON },
         ..compatible(
             "openai",

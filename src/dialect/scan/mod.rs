@@ -318,8 +318,8 @@ impl<'a> Reference<'a> {
     #[must_use]
     pub fn refusal(place: &str) -> ApiError {
         let message = format!(
-            "'{place}' refers to what only the provider has which made it, and none that has it can serve this request; \
-             send the whole conversation in 'input' instead."
+            "'{place}' needs a provider that keeps responses, and none that can serve this request does: send the whole \
+             conversation in 'input'."
         );
         invalid(&message, place, Some("unsupported_parameter"))
     }

@@ -122,9 +122,9 @@ impl ResponseWriter {
         }
     }
 
-    /// An event that tells all of the response.
+    /// An event that tells of the response without its items.
     fn whole(&mut self, name: &'static str, out: &mut Vec<u8>) {
-        let document = response(&self.ids, &self.model, IN_PROGRESS, &self.items, &self.context);
+        let document = response(&self.ids, &self.model, IN_PROGRESS, &[], &self.context);
         tell(&mut self.events, Told { r#type: name, response: Some(document), ..Told::default() }, out);
     }
 
@@ -360,9 +360,8 @@ impl ResponseWriter {
 
 /// The end of a provider's own stream that failed. `begun`: the id and the model of the response that has begun, and the number of the event.
 #[must_use]
-pub fn failed(error: &ApiError, begun: Option<(&str, &str, u64)>, fallback_id: &str) -> Vec<u8> {
-    let mut writer =
-        ResponseWriter::new(AnswerContext { fallback_id: fallback_id.to_owned(), ..AnswerContext::default() });
+pub fn failed(error: &ApiError, begun: Option<(&str, &str, u64)>, context: AnswerContext) -> Vec<u8> {
+    let mut writer = ResponseWriter::new(context);
     if let Some((id, model, event)) = begun {
         (writer.started, writer.events) = (true, event);
         id.clone_into(&mut writer.ids.response);

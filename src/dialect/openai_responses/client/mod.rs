@@ -54,7 +54,7 @@ impl ClientFace for Client {
     }
 
     fn error_event(&self, error: &ApiError) -> Vec<u8> {
-        events::failed(error, None, "")
+        events::failed(error, None, AnswerContext::default())
     }
 
     fn ping(&self) -> &'static [u8] {
@@ -71,9 +71,5 @@ impl ClientFace for Client {
 
     fn id_prefix(&self) -> &'static str {
         "resp_"
-    }
-
-    fn request_id_header(&self) -> &'static str {
-        "x-request-id"
     }
 }

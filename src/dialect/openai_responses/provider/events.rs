@@ -32,8 +32,7 @@ type At = (u64, u64);
 #[derive(Default)]
 pub struct Reader {
     provider: &'static str,
-    /// The id of a response that has none.
-    fallback_id: String,
+    context: AnswerContext,
     /// The id and the model of the response, once it has begun.
     response: Option<(String, String)>,
     /// The number of the last event.
@@ -67,7 +66,7 @@ struct Open {
 impl Reader {
     /// Starts reading.
     pub fn new(context: &AnswerContext) -> Self {
-        Self { provider: context.provider, fallback_id: context.fallback_id.clone(), ..Self::default() }
+        Self { provider: context.provider, context: context.clone(), ..Self::default() }
     }
 
     /// Something of an answer, or its end.
@@ -116,6 +115,12 @@ impl Reader {
         let Some(kind) = kind.strip_prefix("response.") else {
             return self.other(&kind, data, each);
         };
+        self.of_response(kind, event, each);
+        true
+    }
+
+    /// An event of the response, by its name.
+    fn of_response(&mut self, kind: &str, mut event: Object<'_>, each: Each<'_>) {
         let index = |event: &mut Object<'_>, name: &str| {
             event.take(name).and_then(|raw| count_of(raw.get().as_bytes())).unwrap_or_default()
         };
@@ -169,7 +174,6 @@ impl Reader {
             _ if kind.ends_with(".done") || kind.ends_with(".added") => {}
             _ => self.tell(Event::Opaque, each),
         }
-        true
     }
 
     /// An event that is no response's.
@@ -372,7 +376,7 @@ impl KnowingReader for Reader {
     fn failed(&self, error: &ApiError) -> Option<Vec<u8>> {
         let begun =
             self.response.as_ref().map(|(id, model)| (id.as_str(), model.as_str(), self.event.saturating_add(1)));
-        Some(failed(error, begun, &self.fallback_id))
+        Some(failed(error, begun, self.context.clone()))
     }
 }
 
