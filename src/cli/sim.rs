@@ -26,7 +26,7 @@ pub struct Args {
     /// A fault such as `status=503,times=1`, for every listener or, as NAME:SPEC, for one
     ///
     /// In place of an answer: status=503, retry_after=3, body=context_length|content_policy|quota|html|cut_json,
-    /// reset, silent=20s, refuse_prefill (refuse a conversation that ends with an assistant's turn).
+    /// reset, silent=20s, refusal, refuse_prefill (refuse a conversation that ends with an assistant's turn).
     /// Late: delay_headers=20s, delay_first_token=20s (role_first), token_delay=100ms, stall_after=5 (stall=30s).
     /// Broken: cut_after=5, reset_after=5, bad_event=2, no_done, error_event=overloaded|rate_limit|server (error_after=5).
     /// When: times=1, for=10s, every=3. The answer's length: tokens=200. A running simulator takes the same by POST /sim/fault.

@@ -9,6 +9,7 @@ use super::request::{Call, Request, excerpt};
 pub const DEFAULT_TOKENS: u32 = 12;
 
 const FILLER: &str = "The signal is green and the line is clear, so the train keeps rolling along to the next station.";
+const REFUSAL: &str = "I cannot help with that.";
 const THOUGHT: &str = "A simple question; a short answer will do.";
 
 /// One answer, without a dialect.
@@ -24,10 +25,14 @@ pub struct Answer {
     pub thoughts: Vec<String>,
     /// The text, a token an item; empty when a tool is called.
     pub words: Vec<String>,
-    /// The tool called.
-    pub call: Option<Call>,
+    /// The tools called, in one turn.
+    pub calls: Vec<Call>,
     /// Whether `max_tokens` cut the text.
     pub short: bool,
+    /// The stop sequence that cut the text.
+    pub stopped: Option<String>,
+    /// Whether the text refuses to answer.
+    pub refused: bool,
     /// How many choices.
     pub n: u32,
     /// All prompt tokens, the cached ones among them.
@@ -42,17 +47,23 @@ impl Answer {
     /// The simulator `name`'s answer of `tokens` tokens to `asked`, as the model `model`.
     pub fn to(request: &Request, name: &str, model: &str, tokens: u32, number: u64, created: u64) -> Answer {
         let thoughts = if request.reasoning { split(THOUGHT) } else { Vec::new() };
-        let mut words = match (&request.call, &request.json) {
-            (Some(_), _) => Vec::new(),
-            (None, Some(json)) => split(json),
-            (None, None) => words(name, &request.text, tokens as usize),
+        let mut words = match &request.json {
+            _ if !request.calls.is_empty() => Vec::new(),
+            Some(json) => split(json),
+            None => words(name, request, tokens as usize),
         };
+        let whole = words.concat();
+        let found = request.stops.iter().filter_map(|stop| Some((whole.find(&**stop)?, stop))).min();
+        let stopped = found.and_then(|(place, stop)| {
+            words = split(whole.get(..place)?);
+            Some(stop.clone())
+        });
         let short = request.max_tokens.is_some_and(|most| (words.len() as u64) > most);
         if let Some(most) = request.max_tokens {
             words.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         }
         let prompt_tokens = request.chars as u64 / 4 + 8;
-        let call_tokens = request.call.as_ref().map_or(0, |call| 8 + call.arguments.len() as u64 / 4);
+        let call_tokens: u64 = request.calls.iter().map(|call| 8 + call.arguments.len() as u64 / 4).sum();
         Answer {
             number,
             created,
@@ -60,25 +71,33 @@ impl Answer {
             completion_tokens: (words.len() + thoughts.len()) as u64 * u64::from(request.n) + call_tokens,
             thoughts,
             words,
-            call: request.call.clone(),
+            calls: request.calls.clone(),
             short,
+            stopped,
+            refused: false,
             n: request.n,
             prompt_tokens,
             cached_tokens: prompt_tokens / 4,
         }
     }
 
+    /// The same answer, which refuses.
+    pub fn refusing(self) -> Answer {
+        Answer { words: split(REFUSAL), calls: Vec::new(), short: false, stopped: None, refused: true, ..self }
+    }
+
     /// The whole text.
     pub fn text(&self) -> String {
         self.words.concat()
     }
+}
 
-    /// The arguments of the call in two pieces, as streams send them.
-    pub fn argument_pieces(&self) -> Vec<&str> {
-        let Some(call) = &self.call else { return Vec::new() };
-        let middle = call.arguments.find(':').map_or(1, |colon| colon + 1);
-        let (head, tail) = call.arguments.split_at_checked(middle).unwrap_or((&call.arguments, ""));
-        [head, tail].into_iter().filter(|piece| !piece.is_empty()).collect()
+impl Call {
+    /// The arguments in two pieces, as streams send them.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        let middle = self.arguments.find(':').map_or(1, |colon| colon + 1);
+        let (head, tail) = self.arguments.split_at_checked(middle).unwrap_or((&self.arguments, ""));
+        [head, tail].into_iter().filter(|piece| !piece.is_empty())
     }
 }
 
@@ -91,9 +110,10 @@ fn split(text: &str) -> Vec<String> {
     pieces
 }
 
-fn words(name: &str, text: &str, tokens: usize) -> Vec<String> {
-    let said = excerpt(text);
-    let opening = format!("[{name}] You said: {}.", if said.is_empty() { "nothing" } else { &said });
+fn words(name: &str, request: &Request, tokens: usize) -> Vec<String> {
+    let said = excerpt(&request.text);
+    let shown = if request.images > 0 { format!(", with images: {}", request.images) } else { String::new() };
+    let opening = format!("[{name}] You said: {}{shown}.", if said.is_empty() { "nothing" } else { &said });
     let mut words = split(&opening);
     words.extend(FILLER.split(' ').cycle().take(tokens.saturating_sub(words.len())).map(|word| format!(" {word}")));
     words.truncate(tokens);
@@ -129,5 +149,13 @@ mod tests {
     fn obeys_max_tokens() {
         let answer = Answer::to(&Request { max_tokens: Some(5), ..request("Hi") }, "primary", "m", 12, 1, 0);
         assert_eq!((answer.words.len(), answer.short), (5, true));
+    }
+
+    #[test]
+    fn stops_where_it_is_told_to_and_says_how_many_images_it_saw() {
+        let request = Request { stops: vec!["line".into(), "The".into()], images: 2, ..request("Hi") };
+        let answer = Answer::to(&request, "primary", "m", 12, 1, 0);
+        assert_eq!(answer.text(), "[primary] You said: Hi, with images: 2. ");
+        assert_eq!(answer.stopped.as_deref(), Some("The"));
     }
 }

@@ -18,16 +18,17 @@ pub fn complete(answer: &Answer) -> Value {
     if !answer.thoughts.is_empty() {
         content.push(json!({"type": "thinking", "thinking": answer.thoughts.concat(), "signature": SIGNATURE}));
     }
-    match &answer.call {
-        Some(call) => {
-            let input: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-            content.push(json!({"type": "tool_use", "id": call_id(answer), "name": call.name, "input": input}));
-        }
-        None => content.push(json!({"type": "text", "text": answer.text()})),
+    if answer.calls.is_empty() {
+        content.push(json!({"type": "text", "text": answer.text()}));
+    }
+    for (place, call) in answer.calls.iter().enumerate() {
+        let input: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
+        content.push(json!({"type": "tool_use", "id": call_id(answer, place), "name": call.name, "input": input}));
     }
     json!({
         "id": id(answer), "type": "message", "role": "assistant", "model": answer.model, "content": content,
-        "stop_reason": stop_reason(answer), "stop_sequence": null, "usage": usage(answer, answer.completion_tokens),
+        "stop_reason": stop_reason(answer), "stop_sequence": answer.stopped,
+        "usage": usage(answer, answer.completion_tokens),
     })
 }
 
@@ -47,20 +48,19 @@ pub fn stream(answer: &Answer) -> Vec<Event> {
         push_block(&mut events, index, &block, &deltas);
         index += 1;
     }
-    match &answer.call {
-        Some(call) => {
-            let block = json!({"type": "tool_use", "id": call_id(answer), "name": call.name, "input": {}});
-            let mut deltas = vec![delta("input_json", "")];
-            deltas.extend(answer.argument_pieces().into_iter().map(|piece| delta("input_json", piece)));
-            push_block(&mut events, index, &block, &deltas);
-        }
-        None => {
-            let deltas: Vec<String> = answer.words.iter().map(|word| delta("text", word)).collect();
-            push_block(&mut events, index, &json!({"type": "text", "text": ""}), &deltas);
-        }
+    if answer.calls.is_empty() {
+        let deltas: Vec<String> = answer.words.iter().map(|word| delta("text", word)).collect();
+        push_block(&mut events, index, &json!({"type": "text", "text": ""}), &deltas);
+    }
+    for (place, call) in answer.calls.iter().enumerate() {
+        let block = json!({"type": "tool_use", "id": call_id(answer, place), "name": call.name, "input": {}});
+        let mut deltas = vec![delta("input_json", "")];
+        deltas.extend(call.pieces().map(|piece| delta("input_json", piece)));
+        push_block(&mut events, index, &block, &deltas);
+        index += 1;
     }
     let usage = usage(answer, answer.completion_tokens);
-    let end = json!({"stop_reason": stop_reason(answer), "stop_sequence": null});
+    let end = json!({"stop_reason": stop_reason(answer), "stop_sequence": answer.stopped});
     events.push(event(Kind::Closing, "message_delta", &format!(r#""delta":{end},"usage":{usage}"#)));
     events.push(Event::named(Kind::End, "message_stop", r#"{"type":"message_stop"}"#));
     events
@@ -91,15 +91,17 @@ fn id(answer: &Answer) -> String {
     format!("msg_sim{:021}", answer.number)
 }
 
-fn call_id(answer: &Answer) -> String {
-    format!("toolu_sim{:019}", answer.number)
+fn call_id(answer: &Answer, place: usize) -> String {
+    format!("toolu_sim{:017}{place:02}", answer.number)
 }
 
 fn stop_reason(answer: &Answer) -> &'static str {
-    match (&answer.call, answer.short) {
-        (Some(_), _) => "tool_use",
-        (None, true) => "max_tokens",
-        (None, false) => "end_turn",
+    match (answer.refused, answer.short, &answer.stopped) {
+        _ if !answer.calls.is_empty() => "tool_use",
+        (true, ..) => "refusal",
+        (_, true, _) => "max_tokens",
+        (.., Some(_)) => "stop_sequence",
+        _ => "end_turn",
     }
 }
 

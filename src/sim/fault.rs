@@ -72,6 +72,8 @@ pub struct Fault {
     pub error_event: Option<Inband>,
     /// With `error_event`: after this many tokens instead of at once.
     pub error_after: Option<u32>,
+    /// Answer by a refusal: words that decline, and the stop reason that goes with them.
+    pub refusal: bool,
     /// Refuse, with 400, a conversation that ends with an assistant's turn.
     pub refuse_prefill: bool,
     /// Only this many times.
@@ -116,6 +118,7 @@ impl Fault {
             "no_done" => self.no_done = flag(key, value)?,
             "error_event" => self.error_event = Some(one_of(key, value, INBAND)?),
             "error_after" => self.error_after = Some(number(key, value, 0, u32::MAX)?),
+            "refusal" => self.refusal = flag(key, value)?,
             "refuse_prefill" => self.refuse_prefill = flag(key, value)?,
             "times" => self.times = Some(number(key, value, 1, u32::MAX)?.into()),
             "for" => self.lasts = Some(duration(key, value)?),
@@ -156,7 +159,7 @@ impl FromStr for Fault {
 
 const KEYS: &str = "status, retry_after, body, delay_headers, delay_first_token, role_first, token_delay, tokens, cut_after, \
                     reset_after, stall_after, stall, reset, silent, bad_event, no_done, error_event, error_after, \
-                    refuse_prefill, times, for, every";
+                    refusal, refuse_prefill, times, for, every";
 
 const PRESETS: &[(&str, Preset)] = &[
     ("context_length", Preset::ContextLength),

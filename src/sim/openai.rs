@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::Answer,
     fault::{Inband, Preset},
-    request::{Request, Surface},
+    request::{Call, Request, Surface},
     script::{Event, Kind},
 };
 
@@ -32,19 +32,23 @@ pub fn complete(answer: &Answer, surface: Surface) -> Value {
 }
 
 fn message(answer: &Answer) -> Value {
-    let content = if answer.call.is_some() { Value::Null } else { answer.text().into() };
+    let text = if answer.calls.is_empty() { answer.text().into() } else { Value::Null };
+    let (content, refusal) = if answer.refused { (Value::Null, text) } else { (text, Value::Null) };
     let mut message = Map::new();
     let mut put = |key: &str, value: Value| message.insert(key.to_owned(), value);
     put("role", "assistant".into());
     put("content", content);
-    put("refusal", Value::Null);
+    put("refusal", refusal);
     put("annotations", json!([]));
     if !answer.thoughts.is_empty() {
         put("reasoning_content", answer.thoughts.concat().into());
     }
-    if let Some(call) = &answer.call {
-        let function = json!({"name": call.name, "arguments": call.arguments});
-        put("tool_calls", json!([{"id": call_id(answer), "type": "function", "function": function}]));
+    if !answer.calls.is_empty() {
+        let call = |(place, call): (usize, &Call)| {
+            let function = json!({"name": call.name, "arguments": call.arguments});
+            json!({"id": call_id(answer, place), "type": "function", "function": function})
+        };
+        put("tool_calls", answer.calls.iter().enumerate().map(call).collect());
     }
     message.into()
 }
@@ -63,17 +67,18 @@ pub fn stream(answer: &Answer, surface: Surface, include_usage: bool) -> Vec<Eve
         for thought in &answer.thoughts {
             events.push(chunks.delta(Kind::Token, index, &format!(r#"{{"reasoning_content":{}}}"#, json!(thought))));
         }
+        let member = if answer.refused { "refusal" } else { "content" };
         for word in &answer.words {
-            events.push(chunks.delta(Kind::Token, index, &format!(r#"{{"content":{}}}"#, json!(word))));
+            events.push(chunks.delta(Kind::Token, index, &format!(r#"{{"{member}":{}}}"#, json!(word))));
         }
-        if let Some(call) = &answer.call {
-            let start = json!({"tool_calls": [{"index": 0, "id": call_id(answer), "type": "function",
+        for (place, call) in answer.calls.iter().enumerate() {
+            let start = json!({"tool_calls": [{"index": place, "id": call_id(answer, place), "type": "function",
                 "function": {"name": call.name, "arguments": ""}}]});
             events.push(chunks.delta(Kind::Token, index, &start.to_string()));
-        }
-        for piece in answer.argument_pieces() {
-            let piece = json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]});
-            events.push(chunks.delta(Kind::Token, index, &piece.to_string()));
+            for piece in call.pieces() {
+                let piece = json!({"tool_calls": [{"index": place, "function": {"arguments": piece}}]});
+                events.push(chunks.delta(Kind::Token, index, &piece.to_string()));
+            }
         }
         events.push(chunks.finished(index, finish(answer)));
     }
@@ -129,15 +134,15 @@ fn id(answer: &Answer, surface: Surface) -> String {
     format!("{kind}-sim{:08}", answer.number)
 }
 
-fn call_id(answer: &Answer) -> String {
-    format!("call_sim{:021}", answer.number)
+fn call_id(answer: &Answer, place: usize) -> String {
+    format!("call_sim{:019}{place:02}", answer.number)
 }
 
 fn finish(answer: &Answer) -> &'static str {
-    match (&answer.call, answer.short) {
-        (Some(_), _) => "tool_calls",
-        (None, true) => "length",
-        (None, false) => "stop",
+    match answer.short {
+        _ if !answer.calls.is_empty() => "tool_calls",
+        true => "length",
+        false => "stop",
     }
 }
 

@@ -98,6 +98,7 @@ pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Ve
         let tokens = fault.tokens.unwrap_or(DEFAULT_TOKENS);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let answer = Answer::to(&request, &listener.name, plain, tokens, number, now);
+        let answer = if fault.refusal { answer.refusing() } else { answer };
         played(&answer, &request, surface, &fault)
     });
     let seconds = fault.retry_after.map(|seconds| ("retry-after", seconds.to_string()));

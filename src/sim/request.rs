@@ -56,8 +56,12 @@ pub struct Request {
     pub text: String,
     /// Size of all text, in characters.
     pub chars: usize,
-    /// The tool to call, if any.
-    pub call: Option<Call>,
+    /// The tools to call, in one turn.
+    pub calls: Vec<Call>,
+    /// How many images the conversation holds.
+    pub images: usize,
+    /// The texts at which the answer must stop.
+    pub stops: Vec<String>,
     /// Whether reasoning is shown.
     pub reasoning: bool,
     /// The most tokens the answer may have.
@@ -102,6 +106,10 @@ struct Raw {
     max_completion_tokens: Option<u64>,
     #[serde(default)]
     n: Option<u32>,
+    #[serde(default)]
+    stop: Value,
+    #[serde(default)]
+    stop_sequences: Value,
     #[serde(default)]
     response_format: Value,
     #[serde(default)]
@@ -171,13 +179,21 @@ impl Request {
             return Err("max_tokens: Field required".to_owned());
         }
         self.chars = messages.iter().map(|message| size(&message.content)).sum::<usize>() + size(&raw.system);
-        let of_user = messages.iter().rev().find(|message| message.role == "user");
+        let of_user =
+            messages.iter().rev().find(|message| message.role == "user" && !text(&message.content).is_empty());
         self.text = of_user.map(|message| text(&message.content)).unwrap_or_default();
+        self.images = messages.iter().map(|message| images(&message.content)).sum();
+        self.stops = [&raw.stop, &raw.stop_sequences].into_iter().flat_map(inputs).collect();
         self.prefilled = newest.role == "assistant";
         self.reasoning = raw.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
             || at(&raw.thinking, "/type").as_str().is_some_and(|kind| kind != "disabled");
         let answered = newest.role == "tool" || has_tool_result(&newest.content);
-        self.call = call(raw.tools.as_deref().unwrap_or_default(), &raw.tool_choice, &self.text, answered);
+        let turns = messages.iter().map(|message| (&*message.role, text(&message.content)));
+        let tools = raw.tools.as_deref().unwrap_or_default();
+        self.calls = match scripted(turns) {
+            Some(calls) => calls,
+            None => call(tools, &raw.tool_choice, &self.text, answered).into_iter().collect(),
+        };
         self.json = match at(&raw.response_format, "/type").as_str() {
             Some("json_object") => Some(json!({ "you_said": excerpt(&self.text) }).to_string()),
             Some("json_schema") => Some(sample(at(&raw.response_format, "/json_schema/schema")).to_string()),
@@ -218,6 +234,11 @@ fn size(content: &Value) -> usize {
     }
 }
 
+fn images(content: &Value) -> usize {
+    let kind = |part: &&Value| matches!(at(part, "/type").as_str(), Some("image_url" | "image" | "input_image"));
+    content.as_array().map_or(0, |parts| parts.iter().filter(kind).count())
+}
+
 fn has_tool_result(content: &Value) -> bool {
     content.as_array().is_some_and(|blocks| blocks.iter().any(|block| at(block, "/type") == "tool_result"))
 }
@@ -232,6 +253,38 @@ fn inputs(value: &Value) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The calls that a user wrote down for the model, for loops of tools: each line `call NAME {"arguments": ...}` of the newest text that has
+/// any is one turn of the model, in their order, and `and call NAME {...}` in the same line is called beside it. `turns`: the role and
+/// the text of each. `None`: no text has any; no calls: all were made.
+pub fn scripted<'a>(turns: impl DoubleEndedIterator<Item = (&'a str, String)>) -> Option<Vec<Call>> {
+    let mut made = 0;
+    let mut was_models = false;
+    for (role, text) in turns.rev() {
+        let is_models = matches!(role, "assistant" | "model" | "function_call");
+        made += usize::from(is_models && !was_models);
+        was_models = is_models;
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("call ")).collect();
+        if role == "user" && !lines.is_empty() {
+            return Some(lines.get(made).map(|line| written(line)).unwrap_or_default());
+        }
+    }
+    None
+}
+
+/// The calls of one line.
+fn written(line: &str) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut rest = line;
+    while let Some((name, after)) = rest.strip_prefix("call ").and_then(|rest| rest.trim_start().split_once(' ')) {
+        let mut documents = serde_json::Deserializer::from_str(after).into_iter::<Value>();
+        let Some(Ok(arguments)) = documents.next() else { break };
+        calls.push(Call { name: name.to_owned(), arguments: arguments.to_string() });
+        rest = after.get(documents.byte_offset()..).unwrap_or_default().trim_start();
+        rest = rest.strip_prefix("and ").unwrap_or(rest);
+    }
+    calls
 }
 
 /// Chooses the tool to call: the required one, or, if the text is about the weather, the one that fits.
@@ -294,7 +347,7 @@ mod tests {
             {"type": "object", "properties": {"city": {"type": "string"}, "unit": {"enum": ["c", "f"]}}}}});
         let ask = |text: &str, choice: Value| {
             let user = json!({"role": "user", "content": text});
-            chat(json!({"model": "m", "messages": [user], "tools": [tool], "tool_choice": choice})).call
+            chat(json!({"model": "m", "messages": [user], "tools": [tool], "tool_choice": choice})).calls.pop()
         };
         let wanted = Some(Call { name: "get_weather".into(), arguments: r#"{"city":"Rome","unit":"c"}"#.into() });
         assert_eq!(ask("Weather?", json!("auto")), wanted);
@@ -309,7 +362,25 @@ mod tests {
         let request = chat(json!({"model": "m", "messages": [
             {"role": "user", "content": "Weather?"}, {"role": "tool", "tool_call_id": "c", "content": "21"}],
             "tools": [{"type": "function", "function": {"name": "get_weather"}}]}));
-        assert_eq!((request.call, request.text.as_str()), (None, "Weather?"));
+        assert_eq!((request.calls, request.text.as_str()), (Vec::new(), "Weather?"));
+    }
+
+    #[test]
+    fn plays_the_calls_that_a_user_wrote_down() {
+        let said = "Do this:\ncall ls {\"path\": \".\"}\ncall cat {\"path\": \"a\"} and call cat {\"path\": \"b\"}";
+        let call = |name: &str, path: &str| Call { name: name.into(), arguments: json!({ "path": path }).to_string() };
+        let at = |rest: &[&str]| {
+            let turns = [("system", ""), ("user", said)].into_iter().chain(rest.iter().map(|role| (*role, "")));
+            scripted(turns.map(|(role, text)| (role, text.to_owned())).collect::<Vec<_>>().into_iter())
+        };
+        assert_eq!(at(&[]), Some(vec![call("ls", ".")]));
+        assert_eq!(at(&["assistant", "tool"]), Some(vec![call("cat", "a"), call("cat", "b")]));
+        assert_eq!(at(&["assistant", "tool", "function_call", "function_call", "tool", "tool"]), Some(Vec::new()));
+        assert_eq!(
+            scripted([("user", "call me".to_owned()), ("user", "Hello".to_owned())].into_iter()),
+            Some(Vec::new())
+        );
+        assert_eq!(scripted([("user", "Hello".to_owned())].into_iter()), None);
     }
 
     #[test]
