@@ -75,9 +75,10 @@ impl Dialect {
 }
 
 /// An API whose requests are routed by model. A client's path names one, and with it the dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Api {
     /// `/v1/chat/completions`.
+    #[default]
     Chat,
     /// `/v1/messages`.
     Messages,
@@ -215,8 +216,12 @@ pub struct Provider {
     pub base_from: &'static [Origin],
     /// What holds the key where no `api_key` is given, in LiteLLM's order.
     pub key_from: &'static [Origin],
-    /// Headers every request carries.
+    /// Headers every request carries. One that is heard of clients as well is what it is told where a client says nothing.
     pub headers: &'static [(&'static str, &'static str)],
+    /// What of a client's headers reaches it, besides those that reach all.
+    pub hears: &'static [&'static str],
+    /// Whether the query of a client's path reaches it where their dialects are the same.
+    pub takes_query: bool,
     /// Headers that name the account, and what holds their values where an entry says nothing, in LiteLLM's order.
     pub account: &'static [(&'static str, &'static [Origin])],
     /// Whether it gets `litellm_settings.headers`: LiteLLM sends them to some providers only.
@@ -271,6 +276,12 @@ pub fn by_name(name: &str) -> Option<&'static Provider> {
 }
 
 impl Provider {
+    /// What a request of a client's dialect is sent in, unless a deployment's model has a dialect of its own.
+    #[must_use]
+    pub fn speaks(&self, client: Dialect) -> Dialect {
+        if self.also.contains(&client) { client } else { self.dialect }
+    }
+
     /// Where a request goes, below the base: a completion to the chats, where it has no API of its own for it.
     #[must_use]
     pub fn path_of(&self, call: Call<'_>) -> Option<Cow<'static, str>> {

@@ -17,7 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("state", &["chat", "config", "catalogue"]),
     ("routing", &["chat", "provider", "catalogue", "config", "state"]),
     ("filter", &["chat", "provider", "catalogue", "dialect", "failure", "config", "state", "routing"]),
-    ("generate", &["config", "provider", "catalogue"]),
+    ("generate", &["chat", "provider", "catalogue", "dialect", "config"]),
     ("wasm", &["state", "filter"]),
     ("sim", &[]),
 ];

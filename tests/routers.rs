@@ -341,7 +341,7 @@ fn a_conversation_keeps_its_first_task_where_that_is_wished() {
 #[test]
 fn routers_and_their_aliases_are_listed() {
     let config: RouterConfig = planning::config(include_str!("golden/config/routers.yaml"));
-    let listed = admit(&config, HttpHead { method: "GET", path: "/v1/models", ends: true });
+    let listed = admit(&config, HttpHead { method: "GET", path: "/v1/models", ends: true, ..HttpHead::default() });
     let text = format!("{listed:?}");
     let signalbox::filter::route::Admission::Reply(reply) = listed else { panic!("{text}") };
     let body: Value = serde_json::from_slice(&reply.body).unwrap();

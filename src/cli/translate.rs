@@ -14,7 +14,7 @@ use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
     AnswerContext, AnswerStream, Awaited, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, Vectors, bridge,
-    client_face, openai_chat,
+    client_face, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Provider};
@@ -217,12 +217,13 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
     let (bridge, model) = meet(args.from, provider, args.dialect, args.model.as_deref().unwrap_or(own));
     let by_body = || if matches!(args.from, Client::Openai) { Api::of(body) } else { Api::Chat };
     let awaited = args.api.unwrap_or_else(by_body).into();
+    let drop_params = args.drop_params;
     match bridge {
         Bridge::Verbatim(_) => {
             // As in Envoy: the client's own bytes, the model's name replaced.
-            let is_chat = awaited == Awaited::Chat && matches!(args.from, Client::Openai);
-            let is_openai = provider.habits.is_openai && is_chat;
-            let suited = is_openai.then(|| openai_chat::provider::suited(body, model, args.drop_params)).flatten();
+            let own = (awaited == Awaited::Chat).then(|| provider_face(args.from.into()));
+            let target = Target { provider, model, drop_params, max_output_tokens: None };
+            let suited = own.and_then(|own| own.suited(body, target));
             let (suited, dropped) = suited.unzip();
             let (body, span) = match &suited {
                 Some(suited) => (suited.as_slice(), face.scan(suited)?.model_span),
@@ -235,7 +236,6 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
         Bridge::Translated(client, face) => {
             let request = Request::read(client, awaited, body)?;
             let max_output_tokens = signalbox::catalogue::facts(provider.name, model, None).limits.max_output_tokens;
-            let drop_params = args.drop_params;
             request.write(face, Target { provider, model, drop_params, max_output_tokens })
         }
     }

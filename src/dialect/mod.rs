@@ -44,6 +44,8 @@ pub mod verbatim;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::chat::{
     self, ApiError, Conversation, Embeddings, EmbeddingsRequest, Event, Failure, FailureClass, ToolForm, Transcript,
     Usage, Utterance,
@@ -104,11 +106,26 @@ pub trait ClientFace: Sync {
     /// Starts looking through a streamed answer of a provider of the same dialect.
     fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner>;
 
+    /// One of the models that may be asked, and who runs it.
+    fn model(&self, id: &str, owner: &str) -> Value {
+        openai_chat::client::models::one(id, owner)
+    }
+
+    /// All of them.
+    fn models(&self, models: &[(&str, &str)]) -> Value {
+        openai_chat::client::models::list(models)
+    }
+
+    /// A model's name without what the dialect's clients append to it for themselves.
+    fn bare_model<'n>(&self, asked: &'n str) -> &'n str {
+        asked
+    }
+
     /// What stands in front of the id of an answer for which the provider gave none.
     fn id_prefix(&self) -> &'static str;
 
-    /// The response header that says the same request's id as the body of an error, where the dialect has one there.
-    fn error_id_header(&self) -> Option<&'static str> {
+    /// The response header by which clients know a request, where the body of an error says the same.
+    fn id_header(&self) -> Option<&'static str> {
         None
     }
 }
@@ -120,6 +137,13 @@ pub trait ProviderFace: Sync {
     /// # Errors
     /// An [`ApiError`] of status 400 that names the member which the dialect cannot say.
     fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError>;
+
+    /// A request of a client of the same dialect without what this provider refuses, and the names of what was left out; `None`: nothing
+    /// is.
+    fn suited(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        let _ = (body, target);
+        None
+    }
 
     /// Whether a request can be written.
     ///

@@ -3,7 +3,8 @@
 //! Refusals are routes with an answer of their own, before the one that leads to deployments, and with the filter left out: they cost
 //! nothing but a match, and hold for every request whatever it brings along.
 //!
-//! **Invariant:** whatever Envoy answers by itself is an error in OpenAI's shape, so that no client has to read anything else.
+//! **Invariant:** whatever Envoy answers by itself is an error in the shape of the dialect whose path was asked, so that no client has to read
+//! anything else.
 
 use std::net::SocketAddr;
 
@@ -11,14 +12,22 @@ use serde_json::{Value, json};
 
 use super::envoy::{WASM, duration};
 use super::listener::NO_CLUSTER;
+use crate::chat::ApiError;
 use crate::config::model::RouterConfig;
+use crate::dialect::client_face;
+use crate::provider::Api;
 
 /// The names by which loopback is reached. (`signalbox` is what HTTP/1.0 gets that names none.)
 const LOOPBACK_NAMES: &[&str] = &["localhost", "*.localhost", "[::1]", "signalbox"];
 /// And its addresses: no name of a host consists of digits.
 const LOOPBACK_ADDRESSES: &str = "127[.][0-9.]+(:[0-9]+)?";
-/// The paths that take a POST: all their spellings, as the filter knows them.
-const POST_PATHS: &str = "/+(v1/+)?(chat/+completions|completions|embeddings)/*";
+/// The paths that take a POST, and an API that stands for their dialect: all their spellings, as the filter knows them.
+const POST_PATHS: &[(Api, &str)] = &[
+    (Api::Chat, "/+(v1/+)?(chat/+completions|completions|embeddings)/*"),
+    (Api::Messages, "/+(v1/+)?messages(/+count_tokens)?/*"),
+];
+/// What agents ask to have a connection before they need it.
+const HELLO_PATHS: &str = "/(api/hello)?";
 
 /// The refusals, as routes. The first that matches holds.
 pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
@@ -26,7 +35,8 @@ pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
     routes.extend(foreign_host(config));
     routes.extend(foreign_pages(config));
     routes.extend((!config.signalbox.edge.allowed_origins.is_empty()).then(preflight));
-    routes.push(wrong_method());
+    routes.extend(POST_PATHS.iter().map(wrong_method));
+    routes.push(hello());
     routes
 }
 
@@ -45,7 +55,7 @@ fn foreign_host(config: &RouterConfig) -> Option<Value> {
     let message = "This gateway does not answer to this host name: name it in `signalbox.allowed_hosts`.";
     Some(refusal(
         json!({"prefix": "/", "headers": none_of}),
-        &Refusal { status: 403, code: "host_not_allowed", message, headers: &[] },
+        &Refusal { api: Api::Chat, status: 403, code: "host_not_allowed", message, headers: &[] },
     ))
 }
 
@@ -72,7 +82,7 @@ fn foreign_pages(config: &RouterConfig) -> Vec<Value> {
     let refused = |headers: Vec<Value>| {
         refusal(
             json!({"prefix": "/", "headers": headers}),
-            &Refusal { status: 403, code: "origin_not_allowed", message, headers: &[] },
+            &Refusal { api: Api::Chat, status: 403, code: "origin_not_allowed", message, headers: &[] },
         )
     };
     let (with_origin, without) = (with_origin.into_iter(), without.into_iter());
@@ -96,16 +106,27 @@ fn without_the_filter() -> Value {
     json!({WASM: disabled})
 }
 
-fn wrong_method() -> Value {
+/// The answer to who only wants to know whether anybody is there.
+fn hello() -> Value {
+    let head = json!([{"name": ":method", "string_match": {"exact": "HEAD"}}]);
+    json!({
+        "match": {"safe_regex": {"regex": HELLO_PATHS}, "headers": head},
+        "direct_response": {"status": 200},
+        "typed_per_filter_config": without_the_filter(),
+    })
+}
+
+fn wrong_method((api, paths): &(Api, &str)) -> Value {
     let methods = json!([{"name": ":method", "string_match": {"exact": "POST"}, "invert_match": true}]);
     let message = "This method is not allowed here: use POST.";
     refusal(
-        json!({"safe_regex": {"regex": POST_PATHS}, "headers": methods}),
-        &Refusal { status: 405, code: "method_not_allowed", message, headers: &[("allow", "POST")] },
+        json!({"safe_regex": {"regex": paths}, "headers": methods}),
+        &Refusal { api: *api, status: 405, code: "method_not_allowed", message, headers: &[("allow", "POST")] },
     )
 }
 
 struct Refusal<'a> {
+    api: Api,
     status: u16,
     code: &'a str,
     message: &'a str,
@@ -114,21 +135,23 @@ struct Refusal<'a> {
 
 /// A route that answers by itself.
 fn refusal(matching: Value, refusal: &Refusal<'_>) -> Value {
-    let Refusal { status, code, message, headers } = *refusal;
+    let Refusal { api, status, code, message, headers } = *refusal;
     let says = |(name, value): &(&str, &str)| json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
     let all = [("x-signalbox-error", code), ("x-should-retry", "false")];
     json!({
         "match": matching,
-        "direct_response": {"status": status, "body": {"inline_string": error(status, code, message)}},
+        "direct_response": {"status": status, "body": {"inline_string": error(api, status, code, message)}},
         "response_headers_to_add": all.iter().chain(headers).map(says).collect::<Vec<_>>(),
         "typed_per_filter_config": without_the_filter(),
     })
 }
 
-/// An error in OpenAI's shape.
-fn error(status: u16, code: &str, message: &str) -> String {
+/// An error in the shape of an API's dialect.
+fn error(api: Api, status: u16, code: &str, message: &str) -> String {
     let kind = if status < 500 { "invalid_request_error" } else { "server_error" };
-    json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
+    let (code, message) = (Some(code.to_owned()), message.to_owned());
+    let error = ApiError { status, kind, code, param: None, message };
+    String::from_utf8_lossy(&client_face(api.dialect()).error(&error, None)).into_owned()
 }
 
 /// The filter that answers browsers' questions on behalf of the pages that may ask, and what it is told. Nothing where none may.
@@ -150,7 +173,7 @@ pub(super) fn cors(config: &RouterConfig) -> Option<(Value, Value)> {
     (!allowed.is_empty()).then_some((filter, policy))
 }
 
-/// Envoy's own answers. Those that the filter or a refusal gave are in OpenAI's shape already, and no word of Envoy's is in their details.
+/// Envoy's own answers. Those that the filter or a refusal gave are in their client's shape already, and no word of Envoy's is in their details.
 pub(super) fn local_replies(config: &RouterConfig) -> Value {
     let ours = json!({"extension_filter": {
         "name": "envoy.access_loggers.extension_filters.cel",
@@ -163,27 +186,39 @@ pub(super) fn local_replies(config: &RouterConfig) -> Value {
         "The request body is larger than {} bytes, the limit of this gateway.",
         config.signalbox.max_request_bytes
     );
-    let reply = |op: &str, status: u16, code: &str, message: &str| {
+    let reply = |api: Api, path: Option<&str>, (op, status, code, message): (&str, u16, &str, &str)| {
         let comparison = json!({"op": op, "value": {"default_value": status, "runtime_key": "signalbox.none"}});
+        let mut filter = json!({"status_code_filter": {"comparison": comparison}});
+        if let Some(path) = path {
+            let regex = format!("{path}([?].*)?");
+            let header = json!({"name": ":path", "string_match": {"safe_regex": {"regex": regex}}});
+            filter = json!({"and_filter": {"filters": [filter, {"header_filter": {"header": header}}]}});
+        }
         let says = |name: &str, value: &str| json!({"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
         let mut headers = vec![says("x-signalbox-error", code)];
         headers.push(if status == 503 { says("retry-after", "1") } else { says("x-should-retry", "false") });
         json!({
-            "filter": {"status_code_filter": {"comparison": comparison}},
-            "body": {"inline_string": error(status, code, message)},
+            "filter": filter,
+            "body": {"inline_string": error(api, status, code, message)},
             "headers_to_add": headers,
         })
     };
+    let replies = [
+        ("EQ", 408, "request_timeout", "The request did not come to its end in time."),
+        ("EQ", 413, "request_too_large", &*too_large),
+        ("EQ", 431, "headers_too_large", "The request's headers are larger than this gateway takes."),
+        ("EQ", 503, "not_ready", "The gateway cannot serve this request now. Try again in a moment."),
+        ("GE", 500, "gateway_error", "The gateway could not serve this request."),
+        ("GE", 400, "bad_request", "The request is not one that this gateway reads: its HTTP is malformed."),
+    ];
+    // The first that matches holds: those of one path before those of all.
+    let others = POST_PATHS.iter().filter(|(api, _)| api.dialect() != Api::Chat.dialect());
+    let doors = others.map(|(api, path)| (*api, Some(*path))).chain([(Api::Chat, None)]);
+    let mappers = doors.flat_map(|(api, path)| replies.iter().map(move |told| (api, path, *told)));
+    let mappers = mappers.map(|(api, path, told)| reply(api, path, told));
+    let mappers: Vec<Value> = [json!({"filter": ours})].into_iter().chain(mappers).collect();
     json!({
-        "mappers": [
-            {"filter": ours},
-            reply("EQ", 408, "request_timeout", "The request did not come to its end in time."),
-            reply("EQ", 413, "request_too_large", &too_large),
-            reply("EQ", 431, "headers_too_large", "The request's headers are larger than this gateway takes."),
-            reply("EQ", 503, "not_ready", "The gateway cannot serve this request now. Try again in a moment."),
-            reply("GE", 500, "gateway_error", "The gateway could not serve this request."),
-            reply("GE", 400, "bad_request", "The request is not one that this gateway reads: its HTTP is malformed."),
-        ],
+        "mappers": mappers,
         "body_format": {
             "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
             "content_type": "application/json",

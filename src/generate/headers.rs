@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 
 use crate::config::model::Deployment;
 
-/// What a client may say to a provider, beside what `signalbox.forward_headers` names.
-const TO_PROVIDER: &[&str] =
-    &["content-length", "user-agent", "accept", "traceparent", "tracestate", "openai-beta", "anthropic-beta"];
+/// What a client may say to each provider, beside what that provider hears and what `signalbox.forward_headers` names.
+const TO_PROVIDER: &[&str] = &["content-length", "user-agent", "accept", "traceparent", "tracestate"];
 /// What is said to each provider, whatever its client says.
 const SAID: &[(&str, &str)] = &[("content-type", "application/json"), ("accept-encoding", "identity")];
 /// Whole names that reach a client.
@@ -46,8 +45,12 @@ pub(super) fn runtime() -> Value {
 
 /// What becomes of a request's headers on their way to a deployment.
 pub(super) fn to_provider(deployment: &Deployment, forwarded: &[String]) -> Vec<Value> {
-    let names: Vec<&str> = TO_PROVIDER.iter().copied().chain(forwarded.iter().map(String::as_str)).collect();
-    let said = SAID.iter().chain(deployment.provider.headers).map(|(name, value)| overwrite(name, value));
+    let provider = deployment.provider;
+    let heard = TO_PROVIDER.iter().chain(provider.hears).copied();
+    let names: Vec<&str> = heard.chain(forwarded.iter().map(String::as_str)).collect();
+    let said = SAID.iter().chain(provider.headers).map(|(name, value)| {
+        if provider.hears.contains(name) { unless_said(name, value) } else { overwrite(name, value) }
+    });
     [remove(&all_but(&names, &[]))].into_iter().chain(said).collect()
 }
 
@@ -64,9 +67,18 @@ pub(super) fn remove_all() -> Value {
 
 /// Sets a header, in place of one of the same name.
 pub(super) fn overwrite(key: &str, value: &str) -> Value {
+    set(key, value, "OVERWRITE_IF_EXISTS_OR_ADD")
+}
+
+/// Sets a header where there is none of the same name.
+fn unless_said(key: &str, value: &str) -> Value {
+    set(key, value, "ADD_IF_ABSENT")
+}
+
+fn set(key: &str, value: &str, action: &str) -> Value {
     // A percent sign begins a command of Envoy's formatter.
     let value = value.replace('%', "%%");
-    json!({"append": {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}})
+    json!({"append": {"header": {"key": key, "value": value}, "append_action": action}})
 }
 
 fn remove(regex: &str) -> Value {

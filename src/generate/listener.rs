@@ -15,7 +15,7 @@ use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
 /// A line a request, for people: the filter says in headers what it did. What a router chose stands before the time.
-const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH):60% \
+const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METHOD)% %FILTER_STATE(signalbox.path:PLAIN):60% \
     %RESP(X-SIGNALBOX-MODEL-GROUP)% -> %RESP(X-SIGNALBOX-DEPLOYMENT)% \
     (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
     attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
@@ -66,7 +66,8 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let (cors_filter, cors_policy) = edge::cors(config).unzip();
     let arriving = edge::refusals(config).into_iter().chain([chat_arriving(), arriving()]);
     let routes: Vec<Value> = [planned(config)].into_iter().chain(arriving).collect();
-    let filters: Vec<Value> = cors_filter.into_iter().chain(filters(compiled, wasm)).collect();
+    let asked_path = config.signalbox.access_log.then(asked_path);
+    let filters: Vec<Value> = cors_filter.into_iter().chain(asked_path).chain(filters(compiled, wasm)).collect();
     let mut host = json!({
         "name": "signalbox",
         "domains": ["*"],
@@ -191,6 +192,23 @@ fn access_log(config: &RouterConfig) -> Value {
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
             "log_format": {"text_format_source": {"inline_string": line}},
+        },
+    })
+}
+
+/// Notes the path that the client asks for the log: by the time that is written, it is the last attempt's.
+fn asked_path() -> Value {
+    let path = json!({"text_format_source": {"inline_string": "%REQ(:PATH)%"}});
+    json!({
+        "name": "envoy.filters.http.set_filter_state",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "on_request_headers": [{
+                "object_key": "signalbox.path",
+                "factory_key": "envoy.string",
+                "format_string": path,
+                "skip_if_empty": true,
+            }],
         },
     })
 }

@@ -68,8 +68,7 @@ impl Deployment {
     /// What a request of a client's dialect is sent in: in that, where it is spoken there too; else it is translated.
     #[must_use]
     pub fn speaks(&self, client: Dialect) -> Dialect {
-        let is_usual = self.dialect == self.provider.dialect;
-        if is_usual && self.provider.also.contains(&client) { client } else { self.dialect }
+        if self.dialect == self.provider.dialect { self.provider.speaks(client) } else { self.dialect }
     }
 
     /// The Envoy cluster by which the gateway asks on its own account (`signalbox.health_check`); no id has a slash.

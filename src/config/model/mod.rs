@@ -51,6 +51,13 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
+    /// Whether a group, alias or router has this very name.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
+        let mut names = self.groups.iter().map(|group| &group.name).chain(self.aliases.iter().map(|alias| &alias.name));
+        names.any(|known| known == name) || self.router_named(name).is_some()
+    }
+
     /// The router of a name. No group, deployment or alias has the same.
     #[must_use]
     pub fn router_named(&self, name: &str) -> Option<usize> {

@@ -5,13 +5,12 @@
 use super::super::defaults;
 use super::super::exchange::USAGE;
 use super::super::foreign::translate;
-use super::super::{Api, ErrorReply, Flight};
+use super::super::{ErrorReply, Flight};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{with_usage_asked, without};
-use crate::dialect::openai_chat;
 use crate::dialect::verbatim::splice;
-use crate::dialect::{Echo, Encoded};
+use crate::dialect::{Echo, Encoded, Target, provider_face};
 
 /// What is said of a body beside it.
 #[derive(Default)]
@@ -40,7 +39,7 @@ pub(super) fn encode(
         let reduced = if withheld.is_empty() { None } else { without(flight.body(), &withheld) };
         let given = reduced.as_deref().unwrap_or(flight.body());
         let suited = suited(flight, given, deployment, model);
-        if model == flight.asked && !flight.body_rewritten && !ask_usage && suited.is_none() && reduced.is_none() {
+        if flight.names(model) && !flight.body_rewritten && !ask_usage && suited.is_none() && reduced.is_none() {
             return Ok((Edit::Keep, flight.body().len(), Apart::default()));
         }
         // The wish stands beside the model, unless there is a place for it already.
@@ -71,10 +70,11 @@ pub(super) fn encode(
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
 }
 
-/// The body as a reasoning model takes it, and the names of what was left out. LiteLLM knows these rules for OpenAI's own chat alone.
+/// A chat without what the provider refuses, and the names of what was left out.
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
-    let is_own = deployment.provider.habits.is_openai && flight.api == Api::Chat;
-    is_own.then(|| openai_chat::provider::suited(body, model, deployment.drop_params)).flatten()
+    let face = flight.api.is_chat().then(|| provider_face(flight.api.dialect()))?;
+    let (provider, drop_params) = (deployment.provider, deployment.drop_params);
+    face.suited(body, Target { provider, model, drop_params, max_output_tokens: None })
 }
 
 /// A body of the provider's own dialect, with what its deployment brings.

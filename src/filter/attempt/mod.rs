@@ -17,7 +17,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
-use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply};
+use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, request_id};
 use super::kept::Kept;
 use super::route::not_ready;
 use super::{Flight, Link};
@@ -344,6 +344,9 @@ impl Attempt {
         let Some(mut flight) = self.changed() else { return Verdict::CutOff };
         flight.commit();
         let mut set = flight.answer_headers();
+        if let Bridge::Translated(client, _) = self.bridge {
+            set.extend(request_id(client, flight.cursor().chance()));
+        }
         let mut remove: &[&str] = &[];
         if flight.stream {
             remove = OF_REPLACED_BODY;

@@ -120,6 +120,12 @@ impl Flight {
         self.body.bytes()
     }
 
+    /// Whether the body names the model like this.
+    pub(super) fn names(&self, model: &str) -> bool {
+        let named = self.body().get(self.model_span.clone());
+        named.and_then(|raw| raw.strip_prefix(b"\"")?.strip_suffix(b"\"")) == Some(model.as_bytes())
+    }
+
     /// The candidate at a place, and its deployment.
     pub(super) fn deployment(&self, place: Place) -> Option<(&Candidate, &Deployment)> {
         self.cursor.deployment(&self.request, place)
@@ -245,7 +251,8 @@ impl Flight {
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
         let (api, dialect) = (api.neutral(), deployment.speaks(api.dialect()));
         let call = Call { api, dialect, model: &(deployment.provider.full_name)(api, model), stream };
-        self.headers.changes(deployment, call, length, way == Way::Direct)
+        let is_verbatim = dialect == self.request.api.dialect();
+        self.headers.changes(deployment, call, length, is_verbatim, way == Way::Direct)
     }
 
     /// The next attempt begins at this place. Returns its number.

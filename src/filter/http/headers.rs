@@ -30,6 +30,8 @@ pub(in crate::filter) const OF_FAILURE: &[&str] =
 pub struct RequestHeaders {
     /// `:path`.
     pub path: Option<String>,
+    /// What follows on the `?` of the client's.
+    query: Option<String>,
     /// `content-length`.
     pub length: Option<usize>,
     /// Whether `:scheme` is `https`. Envoy sets that of the first attempt.
@@ -37,20 +39,33 @@ pub struct RequestHeaders {
 }
 
 impl RequestHeaders {
-    /// What the next attempt changes. `is_direct`: it goes straight to its deployment, not by the relay.
+    /// Of a client's path nothing else is known.
+    pub(in crate::filter) fn of(path: String) -> Self {
+        let query = path.split_once('?').map(|(_, query)| query.to_owned()).filter(|query| !query.is_empty());
+        Self { path: Some(path), query, ..Self::default() }
+    }
+
+    /// What the next attempt changes. `is_verbatim`: it asks as the client did. `is_direct`: it goes straight to its deployment, not by the
+    /// relay.
     pub(in crate::filter) fn changes(
         &mut self,
         deployment: &Deployment,
         call: Call<'_>,
         length: usize,
+        is_verbatim: bool,
         is_direct: bool,
     ) -> HeaderChanges {
         let Endpoint { tls, path, query, .. } = &deployment.endpoint;
         let below = below(deployment, call);
+        let own = self.query.as_ref().filter(|_| is_verbatim && deployment.provider.takes_query);
         let mut changes = Vec::new();
-        let known = self.path.as_ref().filter(|_| query.is_empty());
+        let known = self.path.as_ref().filter(|_| query.is_empty() && own.is_none());
         if known.and_then(|known| known.strip_prefix(path.as_str())) != Some(&*below) {
-            let path = deployment.endpoint.target(&below);
+            let mut path = deployment.endpoint.target(&below);
+            if let Some(own) = own {
+                path.push(if path.contains('?') { '&' } else { '?' });
+                path.push_str(own);
+            }
             changes.push((":path", path.clone()));
             self.path = Some(path);
         }
@@ -107,22 +122,48 @@ mod tests {
             length: Some(7),
             ..RequestHeaders::default()
         };
-        assert_eq!(headers.changes(plain, of(Api::Chat), 7, true), []);
-        assert_eq!(headers.changes(plain, of(Api::Chat), 8, true), [("content-length", "8".to_owned())]);
+        assert_eq!(headers.changes(plain, of(Api::Chat), 7, true, true), []);
+        assert_eq!(headers.changes(plain, of(Api::Chat), 8, true, true), [("content-length", "8".to_owned())]);
         let all = [
             (":path", "/openai/chat/completions".to_owned()),
             ("content-length", "9".to_owned()),
             (":scheme", "https".to_owned()),
         ];
-        assert_eq!(headers.changes(other, of(Api::Chat), 9, true), all);
-        assert_eq!(headers.changes(other, of(Api::Chat), 9, false), [(":scheme", "http".to_owned())], "to the relay");
-        assert_eq!(headers.changes(other, of(Api::Chat), 9, false), []);
-        assert_eq!(headers.changes(other, of(Api::Embeddings), 9, false), [(":path", "/openai/embeddings".to_owned())]);
-        let claude = RequestHeaders::default().changes(claude, of(Api::Chat), 9, true);
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, true, true), all);
+        assert_eq!(
+            headers.changes(other, of(Api::Chat), 9, true, false),
+            [(":scheme", "http".to_owned())],
+            "to the relay"
+        );
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, true, false), []);
+        assert_eq!(
+            headers.changes(other, of(Api::Embeddings), 9, true, false),
+            [(":path", "/openai/embeddings".to_owned())]
+        );
+        let claude = RequestHeaders::default().changes(claude, of(Api::Chat), 9, true, true);
         assert_eq!(
             claude,
             [(":path", "/v1/messages".to_owned()), ("content-length", "9".to_owned())],
             "nothing is known"
         );
+    }
+
+    /// P4.
+    #[test]
+    fn p4_a_query_goes_where_the_request_goes_as_it_came() {
+        let config = r#"{"model_list": [
+            {"model_name": "m", "litellm_params": {"model": "anthropic/a"}},
+            {"model_name": "m", "litellm_params": {"model": "openai/b"}}]}"#;
+        let config = compile_json(config).unwrap();
+        let [claude, other] = config.deployments.as_slice() else { panic!() };
+        let path = |deployment, is_verbatim| {
+            let mut headers = RequestHeaders::of("/v1/messages?beta=true".to_owned());
+            let call = Call { api: Api::Chat, dialect: Api::Messages.dialect(), model: "x", stream: false };
+            headers.changes(deployment, call, 0, is_verbatim, true);
+            headers.path.unwrap()
+        };
+        assert_eq!(path(claude, true), "/v1/messages?beta=true");
+        assert_eq!(path(claude, false), "/v1/messages");
+        assert_eq!(path(other, false), "/v1/chat/completions");
     }
 }

@@ -11,5 +11,5 @@ pub use paths::Api;
 pub(super) use paths::{Asked, asked};
 pub(super) use refusal::LONG_WAIT_MS;
 pub use refusal::refusal;
-pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model};
+pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model, request_id};
 pub use reply::{ErrorReply, Reply};

@@ -2,14 +2,12 @@
 //!
 //! Where an error is found nobody has to know in which words its client reads it: it is an [`ErrorReply`] until it goes out.
 
-use serde_json::json;
-
 use super::headers::OutgoingHeaders;
 use super::paths::decoded;
 use crate::chat::ApiError;
 use crate::config::model::{RouterConfig, is_pattern};
 use crate::dialect::{ClientFace, client_face};
-use crate::provider::Dialect;
+use crate::provider::{Api, Dialect};
 
 /// What went wrong: the class of a provider's failure, or the code of a refusal of our own.
 pub(in crate::filter) const ERROR_HEADER: &str = "x-signalbox-error";
@@ -76,11 +74,16 @@ impl ErrorReply {
         let Self { error, headers: told } = self;
         let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(told);
-        let id = client.error_id_header().map(|name| (name, format!("req_{id:016x}")));
+        let id = request_id(client, id);
         let body = client.error(&error, id.as_ref().map(|(_, id)| id.as_str()));
         headers.extend(id);
         Reply { status: error.status, headers, body }
     }
+}
+
+/// What a client may ask about a request by, and the header that says it, where its dialect has one.
+pub(in crate::filter) fn request_id(client: &dyn ClientFace, id: u64) -> Option<(&'static str, String)> {
+    client.id_header().map(|name| (name, format!("req_{id:016x}")))
 }
 
 impl Reply {
@@ -113,21 +116,23 @@ pub(in crate::filter) fn invalid(status: u16, code: &str, param: Option<&str>, m
     }
 }
 
-/// `/v1/models`: every group that is no pattern, every router, and every alias that is not hidden.
-pub(in crate::filter) fn models(config: &RouterConfig) -> Reply {
-    let data: Vec<_> = listed(config).map(|(id, owner)| model(id, owner)).collect();
-    Reply::json(&json!({"object": "list", "data": data}))
+/// `/v1/models`: every group that is no pattern, every router, and every alias that is not hidden. `by`: an API of the client that asks.
+pub(in crate::filter) fn models(config: &RouterConfig, by: Api) -> Reply {
+    let models: Vec<_> = listed(config).collect();
+    Reply::json(&client_face(by.dialect()).models(&models))
 }
 
 /// `/v1/models/ID`, the name as it stands in the path: SDKs encode it, people do not, and a name may itself look encoded.
 ///
 /// # Errors
 /// Nothing of that name is listed.
-pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str) -> Result<Reply, ApiError> {
+pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str, by: Api) -> Result<Reply, ApiError> {
     let name = decoded(part);
     let named = |name: &str| listed(config).find(|(id, _)| *id == name);
     let found = named(&name).or_else(|| named(part));
-    found.map(|(id, owner)| Reply::json(&model(id, owner))).ok_or_else(|| unknown_model(config, &name))
+    found
+        .map(|(id, owner)| Reply::json(&client_face(by.dialect()).model(id, owner)))
+        .ok_or_else(|| unknown_model(config, &name))
 }
 
 /// The refusal of a model that is not known, with the names that are.
@@ -151,9 +156,4 @@ fn listed(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
         std::iter::once(router.name.as_str()).chain(shown).map(|name| (name, "signalbox"))
     });
     groups.chain(aliases.map(move |alias| (alias.name.as_str(), owner(alias.group)))).chain(routers)
-}
-
-/// LiteLLM's `created`, so that the answer never changes.
-fn model(id: &str, owner: &str) -> serde_json::Value {
-    json!({"id": id, "object": "model", "created": 1_677_610_602, "owned_by": owner})
 }

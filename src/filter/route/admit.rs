@@ -13,6 +13,8 @@ pub struct HttpHead<'a> {
     pub path: &'a str,
     /// No body follows.
     pub ends: bool,
+    /// An API whose clients say what its headers say: the dialect where the path does not tell.
+    pub by: Api,
 }
 
 /// What becomes of a request after its head.
@@ -32,17 +34,17 @@ pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
     // Envoy sends the head alone where that is all that was asked for.
     let reads = matches!(head.method, "GET" | "HEAD");
     let api = match asked(head.path) {
-        Asked::Models if reads => return Admission::Reply(models(config)),
+        Asked::Models if reads => return Admission::Reply(models(config, head.by)),
         Asked::Model(id) if reads => {
-            return match one_model(config, id) {
+            return match one_model(config, id, head.by) {
                 Ok(reply) => Admission::Reply(reply),
-                Err(unknown) => Admission::Refuse(unknown.into(), Api::Chat),
+                Err(unknown) => Admission::Refuse(unknown.into(), head.by),
             };
         }
         Asked::Api(api) if head.method == "POST" => api,
-        Asked::Nothing => return refuse(Api::Chat, 404, "not_found", unknown_path(head.path)),
+        Asked::Nothing => return refuse(head.by, 404, "not_found", unknown_path(head.path)),
         Asked::Api(api) => return not_allowed(api, head.method, "POST"),
-        Asked::Models | Asked::Model(_) => return not_allowed(Api::Chat, head.method, "GET, HEAD"),
+        Asked::Models | Asked::Model(_) => return not_allowed(head.by, head.method, "GET, HEAD"),
     };
     if head.ends {
         return refuse(api, 400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
@@ -65,7 +67,7 @@ fn not_allowed(api: Api, method: &str, allowed: &str) -> Admission {
 fn unknown_path(path: &str) -> String {
     let path: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
     format!(
-        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/completions and /v1/embeddings, and GET /v1/models."
+        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/messages, /v1/completions and /v1/embeddings, and GET /v1/models."
     )
 }
 

@@ -66,12 +66,14 @@ impl RouteFilter {
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = self.known_path.as_ref().map_or_else(|| header(":path"), ToString::to_string);
-        match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends }) {
+        // Only Anthropic's clients say a version. Without a body nothing is planned, and one call more costs nothing.
+        let by = if ends && !header("anthropic-version").is_empty() { Api::Messages } else { Api::Chat };
+        match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends, by }) {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Refuse(error, api) => refuse(error, api, worker),
             Admission::Await(api) => {
                 self.pending = Some((api, 0));
-                self.headers.path = Some(path);
+                self.headers = RequestHeaders::of(path);
                 Effects { flow: Flow::Pause, ..Effects::none() }
             }
         }

@@ -63,7 +63,11 @@ impl Default for PlanContext<'_> {
 /// The refusal.
 pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
-    let head = client.scan(&body)?;
+    let mut head = client.scan(&body)?;
+    let bare = client.bare_model(&head.model);
+    if bare.len() < head.model.len() && !setup.config.has_name(&head.model) {
+        head.model = bare.to_owned().into();
+    }
     if api.is_chat() {
         head.require_messages()?;
     }

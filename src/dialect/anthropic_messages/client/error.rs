@@ -45,6 +45,9 @@ const fn kind(status: u16) -> &'static str {
 fn message(error: &ApiError) -> String {
     const TOO_LONG: &str = "prompt is too long";
     if error.code.as_deref() == Some("context_length_exceeded") {
+        if let Some(message) = of_limit(&error.message) {
+            return message;
+        }
         let is_said = error.message.to_ascii_lowercase().starts_with(TOO_LONG);
         return if is_said { error.message.clone() } else { format!("{TOO_LONG}: {}", error.message) };
     }
@@ -52,6 +55,33 @@ fn message(error: &ApiError) -> String {
     // `tools[0].name` is `tools.0.name` here.
     let place = param.replace('[', ".").replace(']', "");
     if error.message.starts_with(&place) { error.message.clone() } else { format!("{place}: {}", error.message) }
+}
+
+/// What agents lower `max_tokens` by, where the prompt alone would fit: a provider's message names the window, the prompt and the limit of
+/// the answer, in an order of its own.
+fn of_limit(message: &str) -> Option<String> {
+    let mut rest = message;
+    let (mut window, mut prompt, mut others) = (None, None, Vec::new());
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at_checked(start)?;
+        let length = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at_checked(length)?;
+        let number: u64 = digits.parse().ok()?;
+        let follows = after.get(..18).unwrap_or(after);
+        let is_prompt = ["input", "messages", "prompt"].iter().any(|word| follows.contains(word));
+        if before.trim_end().ends_with("context length is") {
+            window = window.or(Some(number));
+        } else if is_prompt {
+            prompt = prompt.or(Some(number));
+        } else {
+            others.push(number);
+        }
+        rest = after;
+    }
+    let (window, prompt) = (window?, prompt?);
+    let fits = |answer: &&u64| prompt < window && **answer < window && prompt + **answer > window;
+    let answer = others.iter().find(fits)?;
+    Some(format!("input length and `max_tokens` exceed context limit: {prompt} + {answer} > {window}"))
 }
 
 /// The body of an error answer.
@@ -115,5 +145,15 @@ mod tests {
         );
         assert!(said(400, long, None, "Prompt is too long: 3 > 2").contains(r#""Prompt is too long: 3 > 2""#));
         assert!(said(400, None, Some("tools[0].name"), "No.").contains(r#""tools.0.name: No.""#));
+        for message in [
+            "This model's maximum context length is 262144 tokens. However, you requested 262462 tokens (230462 in the messages, 32000 in the completion). Please reduce the length.",
+            "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 262144 tokens and your request has 230462 input tokens (32000 > 262144 - 230462).",
+            "This model's maximum context length is 262144 tokens. However, you requested 32000 output tokens and your prompt contains at least 230462 input tokens",
+        ] {
+            let wanted = r#""input length and `max_tokens` exceed context limit: 230462 + 32000 > 262144""#;
+            assert!(said(400, long, None, message).contains(wanted), "{message}");
+        }
+        let alone = "This model's maximum context length is 8192 tokens. However, you requested 9100 tokens (9000 in the messages, 100 in the completion).";
+        assert!(said(400, long, None, alone).contains(r#""prompt is too long: This model's"#));
     }
 }

@@ -6,8 +6,11 @@
 mod answer;
 pub mod error;
 mod events;
+mod models;
 mod read;
 mod transcript;
+
+use serde_json::Value;
 
 use super::provider;
 use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Usage, Utterance};
@@ -63,11 +66,23 @@ impl ClientFace for Client {
         provider::scanner(context)
     }
 
+    fn model(&self, id: &str, _: &str) -> Value {
+        models::one(id)
+    }
+
+    fn models(&self, models: &[(&str, &str)]) -> Value {
+        models::list(models)
+    }
+
+    fn bare_model<'n>(&self, asked: &'n str) -> &'n str {
+        models::bare(asked)
+    }
+
     fn id_prefix(&self) -> &'static str {
         "msg_"
     }
 
-    fn error_id_header(&self) -> Option<&'static str> {
+    fn id_header(&self) -> Option<&'static str> {
         Some("request-id")
     }
 }

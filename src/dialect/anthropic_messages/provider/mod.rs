@@ -15,6 +15,7 @@ mod sampling;
 mod schema;
 mod tools;
 mod turns;
+mod unsigned;
 mod usage;
 mod wire;
 mod write;
@@ -33,6 +34,10 @@ pub struct Provider;
 impl ProviderFace for Provider {
     fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
         write::write(conversation, target)
+    }
+
+    fn suited(&self, body: &[u8], _: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        unsigned::without(body)
     }
 
     fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {

@@ -8,6 +8,7 @@ pub mod chunk;
 pub mod completions;
 pub mod embeddings;
 pub mod error;
+pub mod models;
 pub mod read;
 mod tools;
 pub mod transcript;

@@ -14,7 +14,6 @@ pub(in crate::dialect) mod usage;
 pub(in crate::dialect) mod wire;
 pub(in crate::dialect) mod write;
 
-pub use reasoning::suited;
 pub use stream_scan::StreamScan;
 
 use serde::Deserialize;
@@ -32,6 +31,12 @@ pub struct Provider;
 impl ProviderFace for Provider {
     fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
         write::write(conversation, target)
+    }
+
+    fn suited(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        // LiteLLM knows these rules for OpenAI's own chat alone.
+        let is_own = target.provider.habits.is_openai;
+        is_own.then(|| reasoning::suited(body, target.model, target.drop_params)).flatten()
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
