@@ -18,6 +18,8 @@ pub enum Dialect {
     Anthropic,
     /// OpenAI Responses.
     Responses,
+    /// AWS Bedrock's Converse.
+    Bedrock,
 }
 
 impl Dialect {
@@ -66,10 +68,22 @@ impl Dialect {
             "include",
             "stream_options",
         ];
+        const OF_BEDROCK: &[&str] = &[
+            "guardrailConfig",
+            "performanceConfig",
+            "requestMetadata",
+            "metadata",
+            "service_tier",
+            "serviceTier",
+            "additionalModelRequestFields",
+            "dimensions",
+            "encoding_format",
+        ];
         match self {
             Self::OpenAi => true,
             Self::Responses => OF_RESPONSES.contains(&param),
             Self::Anthropic => OF_ANTHROPIC.contains(&param),
+            Self::Bedrock => OF_ANTHROPIC.contains(&param) || OF_BEDROCK.contains(&param),
         }
     }
 }

@@ -132,6 +132,7 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("Dialect::OpenAi", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Dialect::Anthropic", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Dialect::Responses", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/", "cli/translate"]),
+    ("Dialect::Bedrock", &["provider", "provider/", "dialect/mod", "dialect/unsupported"]),
     ("Credential::", &["provider", "provider/"]),
     ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
 ];

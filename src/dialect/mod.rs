@@ -24,6 +24,7 @@
 //! **Invariant:** what a client sent, at any depth, is in the provider's request, or refused, or named in [`Encoded::dropped`].
 
 pub mod anthropic_messages;
+pub mod bedrock_converse;
 pub mod body_defaults;
 pub(crate) mod count;
 pub mod framing;
@@ -373,7 +374,8 @@ pub trait AnswerStream {
 #[must_use]
 pub fn client_face(dialect: Dialect) -> &'static dyn ClientFace {
     match dialect {
-        Dialect::OpenAi => &openai_chat::client::Client,
+        // No client speaks the latter.
+        Dialect::OpenAi | Dialect::Bedrock => &openai_chat::client::Client,
         Dialect::Anthropic => &anthropic_messages::client::Client,
         Dialect::Responses => &openai_responses::client::Client,
     }
@@ -386,6 +388,7 @@ pub fn provider_face(dialect: Dialect) -> &'static dyn ProviderFace {
         Dialect::OpenAi => &openai_chat::provider::Provider,
         Dialect::Anthropic => &anthropic_messages::provider::Provider,
         Dialect::Responses => &openai_responses::provider::Provider,
+        Dialect::Bedrock => &bedrock_converse::provider::Provider,
     }
 }
 

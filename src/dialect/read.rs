@@ -111,7 +111,7 @@ impl<'a> Object<'a> {
     }
 
     /// What was not taken, without nulls.
-    fn rest(mut self) -> Vec<Field<'a>> {
+    pub fn into_members(mut self) -> Vec<Field<'a>> {
         self.0.retain(|(_, value)| value.get() != "null");
         self.0
     }
@@ -154,7 +154,7 @@ impl Unread {
 
     /// Keeps what was not taken of an object, but for what says nothing.
     fn rest(&mut self, fields: Object<'_>, path: Path<'_>) {
-        for (name, value) in fields.rest() {
+        for (name, value) in fields.into_members() {
             if !matches!(value.get(), "[]" | "{}" | "\"\"") {
                 self.name(path.field(&name));
             }
@@ -193,7 +193,7 @@ pub fn body<'a, T>(
         message: format!("We could not parse the JSON body of your request: {error}."),
     })?;
     let value = read(&mut fields)?;
-    Ok((value, fields.rest()))
+    Ok((value, fields.into_members()))
 }
 
 /// Takes the cache mark out of an object (`cache_control`). What is no object is none.

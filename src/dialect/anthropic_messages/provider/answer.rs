@@ -140,7 +140,7 @@ pub(super) fn refusal<'a>(reason: &str, details: &'a RawValue) -> Option<Cow<'a,
         .filter(|why| !why.is_empty())
 }
 
-pub(super) fn gave_up() -> Failure {
+pub(in crate::dialect) fn gave_up() -> Failure {
     failure::own(FailureClass::Upstream, "provider_error", "the provider gave up within its answer")
 }
 

@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Something of an answer, or its end.
-    fn tell(&mut self, event: Event<'_>, each: Each<'_>) {
+    pub(in crate::dialect) fn tell(&mut self, event: Event<'_>, each: Each<'_>) {
         if !self.over {
             self.over = matches!(event, Event::Failed(_) | Event::End);
             each(event);
@@ -116,18 +116,21 @@ impl Reader {
         match event.r#type.as_ref() {
             "message_start" => self.start(event.message, each),
             "content_block_start" => {
-                let block = self.piece(event.content_block, each);
-                self.block(index, block, each);
+                if let Some(block) = self.piece(event.content_block, each) {
+                    self.block(index, block, each);
+                }
             }
             "content_block_delta" => {
-                let delta = self.piece(event.delta, each);
-                self.delta(index, delta, each);
+                if let Some(delta) = self.piece(event.delta, each) {
+                    self.delta(index, delta, each);
+                }
             }
             "content_block_stop" => self.stop(index, each),
             "message_delta" => {
                 self.count(event.usage, each);
-                let delta = self.piece(event.delta, each);
-                self.ends(delta, each);
+                if let Some(delta) = self.piece(event.delta, each) {
+                    self.ends(delta, each);
+                }
             }
             "message_stop" => self.finish(each),
             "ping" => self.tell(Event::Ping, each),
@@ -140,8 +143,8 @@ impl Reader {
     }
 
     /// Why the message ended, which alone is an answer too, of one that began.
-    fn ends(&mut self, delta: Option<Piece<'_>>, each: Each<'_>) {
-        let Some(Piece { stop_reason: Some(reason), stop_details, .. }) = delta else { return };
+    pub(in crate::dialect) fn ends(&mut self, delta: Piece<'_>, each: Each<'_>) {
+        let Piece { stop_reason: Some(reason), stop_details, .. } = delta else { return };
         if self.started.is_none() && !self.said {
             return;
         }
@@ -158,7 +161,7 @@ impl Reader {
     }
 
     /// The message is over. Nothing follows.
-    fn finish(&mut self, each: Each<'_>) {
+    pub(in crate::dialect) fn finish(&mut self, each: Each<'_>) {
         if !self.said {
             let failure = no_answer(self.provider, &self.odd, "the stream ended without an answer");
             return self.fail(failure, each);
@@ -196,14 +199,23 @@ impl Reader {
 
     fn start(&mut self, message: Option<&RawValue>, each: Each<'_>) {
         let Start { id, model, usage } = parsed(message).unwrap_or_default();
-        let id = id.unwrap_or_default();
+        self.begins(id.unwrap_or_default(), model.unwrap_or_default(), each);
+        self.count(usage, each);
+    }
+
+    /// The message begins, under the provider's id and its name of the model.
+    pub(in crate::dialect) fn begins(&mut self, id: Cow<'_, str>, model: Cow<'_, str>, each: Each<'_>) {
         // A message that begins within another: what follows is not the answer that the client has the beginning of.
         if self.said || self.started.as_ref().is_some_and(|started| *started != id) {
             return self.fail(unreadable("another message began within the answer"), each);
         }
         self.started = Some(id.clone().into_owned());
-        self.tell(Event::Start { id, model: model.unwrap_or_default() }, each);
-        self.count(usage, each);
+        self.tell(Event::Start { id, model }, each);
+    }
+
+    /// Whether something of the answer has come.
+    pub(in crate::dialect) const fn has_said(&self) -> bool {
+        self.said
     }
 
     fn count(&mut self, usage: Option<&RawValue>, each: Each<'_>) {
@@ -225,8 +237,8 @@ impl Reader {
         self.open.insert(index, Open { block, kind });
     }
 
-    fn block(&mut self, index: u64, block: Option<Piece<'_>>, each: Each<'_>) {
-        let Some(block) = block else { return };
+    /// A block begins.
+    pub(in crate::dialect) fn block(&mut self, index: u64, block: Piece<'_>, each: Each<'_>) {
         // A block that was not said to be over ends where another one takes its number.
         self.stop(index, each);
         match block.r#type.as_ref() {
@@ -259,8 +271,8 @@ impl Reader {
         }
     }
 
-    fn delta(&mut self, index: u64, delta: Option<Piece<'_>>, each: Each<'_>) {
-        let Some(delta) = delta else { return };
+    /// A piece of a block came.
+    pub(in crate::dialect) fn delta(&mut self, index: u64, delta: Piece<'_>, each: Each<'_>) {
         match delta.r#type.as_ref() {
             "text_delta" => self.text(index, delta.text, each),
             "thinking_delta" | "signature_delta" => self.thought(index, delta, each),
@@ -327,7 +339,8 @@ impl Reader {
         }
     }
 
-    fn stop(&mut self, index: u64, each: Each<'_>) {
+    /// A block is over.
+    pub(in crate::dialect) fn stop(&mut self, index: u64, each: Each<'_>) {
         let Some(Open { block, kind }) = self.open.remove(&index) else { return };
         if let Of::Call { is_answer, whole, said: false } = kind {
             match whole {

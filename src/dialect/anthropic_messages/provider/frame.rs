@@ -53,7 +53,7 @@ pub fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'d
 }
 
 /// A block that begins, a piece of one, or the end of the message.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub struct Piece<'a> {
     #[serde(borrow, default, deserialize_with = "text_or_none")]
     pub r#type: Cow<'a, str>,

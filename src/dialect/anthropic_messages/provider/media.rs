@@ -14,17 +14,41 @@ pub enum Unusable {
     Foreign,
 }
 
+/// What an API reads: media types in lower case, and its own words for them.
+pub struct Media {
+    /// Whether it fetches what stands at an http(s) URL.
+    pub by_url: bool,
+    /// Images.
+    pub images: &'static [(&'static str, &'static str)],
+    /// Documents.
+    pub documents: &'static [(&'static str, &'static str)],
+}
+
+/// What Anthropic reads.
+pub const MEDIA: Media = Media {
+    by_url: true,
+    images: &[
+        ("image/jpeg", "image/jpeg"),
+        ("image/jpg", "image/jpeg"),
+        ("image/png", "image/png"),
+        ("image/gif", "image/gif"),
+        ("image/webp", "image/webp"),
+    ],
+    documents: &[("application/pdf", "application/pdf")],
+};
+
 /// The block of an image.
-pub fn image<'r>(source: &'r chat::Source<'_>) -> Result<Block<'r>, Unusable> {
+pub fn image<'r>(source: &'r chat::Source<'_>, media: &Media) -> Result<Block<'r>, Unusable> {
     let url = match source {
         chat::Source::Uri(uri) => uri.as_ref(),
-        chat::Source::Base64 { media_type, data } => return known(media_type, data, None).and_then(only_image),
+        chat::Source::Base64 { media_type, data } => return known(media_type, data, None, media).and_then(only_image),
         chat::Source::Text(_) => return Err(Unusable::Foreign),
     };
-    if starts_with(url, "https://") || starts_with(url, "http://") {
-        return Ok(Block::Image { source: Source::Url { url }, cache_control: None });
+    if is_web(url) {
+        let block = Block::Image { source: Source::Url { url }, cache_control: None };
+        return media.by_url.then_some(block).ok_or(Unusable::Foreign);
     }
-    block(url, None).and_then(only_image)
+    block(url, None, media).and_then(only_image)
 }
 
 fn only_image(block: Block<'_>) -> Result<Block<'_>, Unusable> {
@@ -32,17 +56,20 @@ fn only_image(block: Block<'_>) -> Result<Block<'_>, Unusable> {
 }
 
 /// The block of a file: an image becomes an image, anything else that is read a document.
-pub fn file<'r>(source: &'r chat::Source<'_>, name: Option<&'r str>) -> Result<Block<'r>, Unusable> {
+pub fn file<'r>(source: &'r chat::Source<'_>, name: Option<&'r str>, media: &Media) -> Result<Block<'r>, Unusable> {
     let uri = match source {
         chat::Source::Uri(uri) => uri.as_ref(),
-        chat::Source::Base64 { media_type, data } => return known(media_type, data, name),
+        chat::Source::Base64 { media_type, data } => return known(media_type, data, name, media),
         chat::Source::Text(data) => {
             let source = Source::Text { media_type: "text/plain", data };
             return Ok(Block::Document { source, title: name, cache_control: None });
         }
     };
-    if !starts_with(uri, "https://") && !starts_with(uri, "http://") {
-        return block(uri, name);
+    if !is_web(uri) {
+        return block(uri, name, media);
+    }
+    if !media.by_url {
+        return Err(Unusable::Foreign);
     }
     let path = uri.split(['?', '#']).next().unwrap_or(uri);
     let is_image = path.rsplit_once('.').is_some_and(|(_, end)| {
@@ -55,25 +82,25 @@ pub fn file<'r>(source: &'r chat::Source<'_>, name: Option<&'r str>) -> Result<B
     })
 }
 
-fn block<'r>(uri: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
-    let (kind, data) = data_uri(uri).ok_or(Unusable::Broken)?;
-    known(kind, data, title)
+fn is_web(uri: &str) -> bool {
+    starts_with(uri, "https://") || starts_with(uri, "http://")
 }
 
-/// The block of a media type that Anthropic reads.
-fn known<'r>(kind: &str, data: &'r str, title: Option<&'r str>) -> Result<Block<'r>, Unusable> {
-    let media_type = match kind.to_ascii_lowercase().as_str() {
-        "image/jpeg" | "image/jpg" => "image/jpeg",
-        "image/png" => "image/png",
-        "image/gif" => "image/gif",
-        "image/webp" => "image/webp",
-        "application/pdf" => {
-            let source = Source::Base64 { media_type: "application/pdf", data };
-            return Ok(Block::Document { source, title, cache_control: None });
-        }
-        _ => return Err(Unusable::Foreign),
+fn block<'r>(uri: &'r str, title: Option<&'r str>, media: &Media) -> Result<Block<'r>, Unusable> {
+    let (kind, data) = data_uri(uri).ok_or(Unusable::Broken)?;
+    known(kind, data, title, media)
+}
+
+/// The block of a media type that is read.
+fn known<'r>(kind: &str, data: &'r str, title: Option<&'r str>, media: &Media) -> Result<Block<'r>, Unusable> {
+    let find = |known: &[(&'static str, &'static str)]| {
+        known.iter().find(|(name, _)| kind.eq_ignore_ascii_case(name)).map(|(_, media_type)| *media_type)
     };
-    Ok(Block::Image { source: Source::Base64 { media_type, data }, cache_control: None })
+    if let Some(media_type) = find(media.images) {
+        return Ok(Block::Image { source: Source::Base64 { media_type, data }, cache_control: None });
+    }
+    let media_type = find(media.documents).ok_or(Unusable::Foreign)?;
+    Ok(Block::Document { source: Source::Base64 { media_type, data }, title, cache_control: None })
 }
 
 /// The media type and the base64 of `data:TYPE;base64,DATA`.
@@ -125,9 +152,9 @@ mod tests {
     #[test]
     fn other_media_are_foreign_not_broken() {
         let uri = |uri: &'static str| chat::Source::Uri(uri.into());
-        assert_eq!(image(&uri("data:image/bmp;base64,AAAA")).err(), Some(Unusable::Foreign));
-        assert_eq!(image(&uri("data:application/pdf;base64,AAAA")).err(), Some(Unusable::Foreign));
-        assert_eq!(file(&uri("data:text/csv;base64,AAAA"), None).err(), Some(Unusable::Foreign));
-        assert!(matches!(image(&uri("HTTPS://x/y.png")), Ok(Block::Image { source: Source::Url { .. }, .. })));
+        assert_eq!(image(&uri("data:image/bmp;base64,AAAA"), &MEDIA).err(), Some(Unusable::Foreign));
+        assert_eq!(image(&uri("data:application/pdf;base64,AAAA"), &MEDIA).err(), Some(Unusable::Foreign));
+        assert_eq!(file(&uri("data:text/csv;base64,AAAA"), None, &MEDIA).err(), Some(Unusable::Foreign));
+        assert!(matches!(image(&uri("HTTPS://x/y.png"), &MEDIA), Ok(Block::Image { source: Source::Url { .. }, .. })));
     }
 }

@@ -8,19 +8,24 @@
 
 mod answer;
 mod events;
-mod family;
+pub(in crate::dialect) mod family;
 mod frame;
-mod media;
-mod sampling;
-mod schema;
-mod tools;
-mod turns;
+pub(in crate::dialect) mod media;
+pub(in crate::dialect) mod sampling;
+pub(in crate::dialect) mod schema;
+pub(in crate::dialect) mod tools;
+pub(in crate::dialect) mod turns;
 mod unsigned;
 mod usage;
-mod wire;
+pub(in crate::dialect) mod wire;
 mod write;
 
-use tools::JSON_TOOL;
+pub(in crate::dialect) use answer::gave_up;
+pub(in crate::dialect) use events::Reader;
+pub(in crate::dialect) use frame::Piece;
+pub(in crate::dialect) use tools::{JSON_TOOL, UNUSED_TOOL};
+pub(in crate::dialect) use usage::stop_reason;
+pub(in crate::dialect) use write::{JSON_ONLY, too_deep};
 
 use crate::chat::{Answer, ApiError, Conversation, Failure, Usage};
 use crate::dialect::no_answer::not_text;

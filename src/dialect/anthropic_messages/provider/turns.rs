@@ -7,7 +7,7 @@
 
 use serde_json::value::RawValue;
 
-use super::media::{self, Unusable};
+use super::media::{self, Media, Unusable};
 use super::wire::{Block, Object, ResultContent, Speaker, Turn};
 use crate::chat::{self, ApiError, Content, Place};
 use crate::dialect::ids::Ids;
@@ -41,7 +41,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Writes a conversation. `prefill`: the model takes a last turn of the assistant.
+/// Writes a conversation. `prefill`: the model takes a last turn of the assistant. `media`: what it reads.
 ///
 /// # Errors
 /// An [`ApiError`] of status 400 for a block that Anthropic cannot read.
@@ -49,11 +49,19 @@ pub fn write<'r>(
     conversation: &'r chat::Conversation<'_>,
     names: &'r Names<'_>,
     prefill: bool,
+    media: &'static Media,
     dropped: &mut DroppedFields,
 ) -> Result<Conversation<'r>, ApiError> {
     let (instructions, rest) = conversation.instructions();
-    let mut gathering =
-        Gathering { dropped, names, ids: Ids::default(), turns: Vec::new(), results: Vec::new(), rest: Vec::new() };
+    let mut gathering = Gathering {
+        dropped,
+        names,
+        media,
+        ids: Ids::default(),
+        turns: Vec::new(),
+        results: Vec::new(),
+        rest: Vec::new(),
+    };
     let mut system = Vec::new();
     for turn in instructions {
         gathering.named(turn);
@@ -72,6 +80,7 @@ pub fn write<'r>(
 struct Gathering<'r, 'l> {
     dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
+    media: &'static Media,
     ids: Ids<'r>,
     turns: Vec<Turn<'r>>,
     /// Results of calls in the user turn that is being gathered.
@@ -205,13 +214,15 @@ impl<'r> Gathering<'r, '_> {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
                     self.dropped.hint(&place.name("image_url.detail"));
                 }
-                media::image(source)
+                media::image(source, self.media)
             }
-            Content::Document { source, name } if media => media::file(source, name.as_deref()).inspect(|block| {
-                if name.is_some() && matches!(block, Block::Image { .. }) {
-                    self.dropped.hint(&place.name("file.filename"));
-                }
-            }),
+            Content::Document { source, name } if media => {
+                media::file(source, name.as_deref(), self.media).inspect(|block| {
+                    if name.is_some() && matches!(block, Block::Image { .. }) {
+                        self.dropped.hint(&place.name("file.filename"));
+                    }
+                })
+            }
             Content::Image { .. }
             | Content::Document { .. }
             | Content::Audio { .. }

@@ -4,7 +4,7 @@
 
 use super::tools::{JSON_TOOL, UNUSED_TOOL};
 use super::wire::{Block, Body, Format, Metadata, OutputConfig};
-use super::{family, sampling, schema, tools, turns};
+use super::{family, media, sampling, schema, tools, turns};
 use crate::chat::{ApiError, Conversation, OutputFormat};
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
@@ -15,7 +15,8 @@ const USER_ID_LIMIT: usize = 256;
 /// OpenAI's newer name of the end user.
 const SAFETY_IDENTIFIER: &str = "safety_identifier";
 /// How to say `json_object`, which Anthropic has no field for.
-const JSON_ONLY: &str = "Answer with one valid JSON object and nothing else: no other text, no code fence.";
+pub(in crate::dialect) const JSON_ONLY: &str =
+    "Answer with one valid JSON object and nothing else: no other text, no code fence.";
 
 /// Writes a request.
 ///
@@ -73,7 +74,7 @@ fn written<T>(
     let safety = identifier(conversation);
     dropped.foreign(conversation, if safety.is_some() { &[SAFETY_IDENTIFIER] } else { &[] })?;
     let names = Names::of(conversation, &[JSON_TOOL, UNUSED_TOOL]);
-    let mut talk = turns::write(conversation, &names, family.prefill, &mut dropped)?;
+    let mut talk = turns::write(conversation, &names, family.prefill, &media::MEDIA, &mut dropped)?;
     let mut format = None;
     match output {
         Some(OutputFormat::JsonSchema { name: _, description, schema, strict: _ }) => {
@@ -136,7 +137,7 @@ fn identifier(conversation: &Conversation<'_>) -> Option<String> {
     serde_json::from_str(raw.get()).ok().filter(|user: &String| is_opaque(user))
 }
 
-fn too_deep() -> ApiError {
+pub(in crate::dialect) fn too_deep() -> ApiError {
     ApiError {
         status: 400,
         kind: "invalid_request_error",

@@ -1,0 +1,245 @@
+//! Turns in Anthropic's shape to Converse's messages, by what the model's family accepts.
+//!
+//! **Invariant:** no text that is sent is blank; roles alternate, the user first; what a family refuses is named.
+
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+
+use super::answer::{object, text_of};
+use super::family::{Caches, Family};
+use super::wire::{Block, CachePoint, Message, Reasoning, Source};
+use crate::chat::{self, Content, Conversation};
+use crate::dialect::anthropic_messages::provider::media::Media;
+use crate::dialect::anthropic_messages::provider::wire::{self as messages, ResultContent, Speaker, Turn};
+use crate::dialect::unsupported::DroppedFields;
+
+/// What stands where Converse wants a text and the client has none.
+const FILLER: &str = ".";
+/// What says that a call failed, to families that cannot be told otherwise.
+const FAILED: &str = "The call failed.";
+
+/// What Converse reads, by media type and by its own word for it.
+pub const MEDIA: Media = Media {
+    by_url: false,
+    images: &[
+        ("image/jpeg", "jpeg"),
+        ("image/jpg", "jpeg"),
+        ("image/png", "png"),
+        ("image/gif", "gif"),
+        ("image/webp", "webp"),
+    ],
+    documents: &[
+        ("application/pdf", "pdf"),
+        ("text/plain", "txt"),
+        ("text/markdown", "md"),
+        ("text/html", "html"),
+        ("text/csv", "csv"),
+        ("application/msword", "doc"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
+        ("application/vnd.ms-excel", "xls"),
+        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    ],
+};
+
+/// Puts turns into Converse's shapes.
+pub struct Writer<'c, 'r, 'd> {
+    pub conversation: &'c Conversation<'r>,
+    pub family: Family,
+    pub dropped: &'d mut DroppedFields,
+    /// The names of documents so far: no two may be alike.
+    pub names: BTreeSet<String>,
+}
+
+impl<'r> Writer<'_, '_, '_> {
+    /// The instructions.
+    pub fn system(&mut self, blocks: Vec<messages::Block<'r>>) -> Vec<Block<'r>> {
+        let mut system = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            self.block(block, &mut system);
+        }
+        system
+    }
+
+    /// The turns.
+    pub fn turns(&mut self, turns: Vec<Turn<'r>>) -> Vec<Message<'r>> {
+        let mut all: Vec<Message<'r>> = Vec::with_capacity(turns.len());
+        for turn in turns {
+            match turn.role {
+                Speaker::Assistant => {
+                    let content = self.assistant(turn.content);
+                    push(&mut all, "assistant", content);
+                }
+                Speaker::User => self.user(turn.content, &mut all),
+            }
+        }
+        all
+    }
+
+    fn assistant(&mut self, blocks: Vec<messages::Block<'r>>) -> Vec<Block<'r>> {
+        let calls = blocks.iter().any(|block| matches!(block, messages::Block::ToolUse { .. }));
+        let mut content = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            match &block {
+                messages::Block::Text { text, .. } if calls && !self.family.mixes => self.name(text),
+                messages::Block::Thinking { thinking, signature } if !self.family.thoughts => {
+                    self.name(if thinking.is_empty() { signature } else { thinking });
+                }
+                messages::Block::RedactedThinking { data } if !self.family.thoughts => self.name(data),
+                _ => self.block(block, &mut content),
+            }
+        }
+        content
+    }
+
+    fn user(&mut self, blocks: Vec<messages::Block<'r>>, all: &mut Vec<Message<'r>>) {
+        let is_result = |block: &messages::Block<'_>| matches!(block, messages::Block::ToolResult { .. });
+        let (mut results, mut rest) = (Vec::new(), Vec::new());
+        for block in blocks {
+            let into = if is_result(&block) { &mut results } else { &mut rest };
+            self.block(block, into);
+        }
+        let is_text = |block: &Block<'_>| matches!(block, Block::Text(_));
+        // A document wants a text beside it.
+        if rest.iter().any(|block| matches!(block, Block::Document { .. })) && !rest.iter().any(is_text) {
+            rest.push(Block::Text(FILLER));
+        }
+        if !self.family.mixes && !results.is_empty() && !rest.is_empty() {
+            push(all, "user", std::mem::take(&mut results));
+            push(all, "assistant", vec![Block::Text(FILLER)]);
+        }
+        results.append(&mut rest);
+        push(all, "user", results);
+    }
+
+    /// Writes a block, and a cache point behind it where it has a mark.
+    fn block(&mut self, block: messages::Block<'r>, content: &mut Vec<Block<'r>>) {
+        let (written, mark) = match block {
+            messages::Block::Text { text, cache_control } => (Block::Text(text), cache_control),
+            messages::Block::Image { source, cache_control } => match bytes(source) {
+                Some((format, source)) => (Block::Image { format, source }, cache_control),
+                None => return,
+            },
+            messages::Block::Document { source, title, cache_control } => match bytes(source) {
+                Some((format, source)) => {
+                    let name = self.document_name(title.unwrap_or_default(), format);
+                    (Block::Document { format, name, source }, cache_control)
+                }
+                None => return,
+            },
+            messages::Block::Thinking { thinking: text, signature } => {
+                (Block::ReasoningContent(Reasoning::ReasoningText { text, signature }), None)
+            }
+            messages::Block::RedactedThinking { data } => {
+                (Block::ReasoningContent(Reasoning::RedactedContent(data)), None)
+            }
+            messages::Block::ToolUse { id: tool_use_id, name, input, cache_control } => {
+                (Block::ToolUse { tool_use_id, name, input }, cache_control)
+            }
+            messages::Block::ToolResult { tool_use_id, content, is_error, cache_control } => {
+                let (content, inner) = self.result(content, is_error == Some(true));
+                let status = (is_error == Some(true) && self.family.status).then_some("error");
+                (Block::ToolResult { tool_use_id, content, status }, cache_control.or(inner))
+            }
+        };
+        content.push(written);
+        if self.family.caches > Caches::Nowhere {
+            content.extend(mark.map(|mark| Block::CachePoint(self.cache_point(mark))));
+        }
+    }
+
+    /// What a call gave, and the last mark in it: a cache point stands behind the result.
+    fn result(&mut self, content: ResultContent<'r>, failed: bool) -> (Vec<Block<'r>>, Option<&'r RawValue>) {
+        let mut written = Vec::new();
+        let mut mark = None;
+        if failed && !self.family.status {
+            written.push(Block::Text(FAILED));
+        }
+        match content {
+            ResultContent::Text(text) if text.trim().is_empty() => {}
+            ResultContent::Text(text) => written.push(Block::Text(text)),
+            ResultContent::Blocks(blocks) => {
+                for mut block in blocks {
+                    mark = block.mark().and_then(Option::take).or(mark);
+                    self.block(block, &mut written);
+                }
+            }
+        }
+        (written, mark)
+    }
+
+    /// A cache point for a mark.
+    pub fn cache_point(&mut self, mark: &RawValue) -> CachePoint {
+        let ttl = object(mark.get()).map(|mut mark| text_of(&mut mark, "ttl").into_owned()).unwrap_or_default();
+        let known = ["5m", "1h"].into_iter().find(|known| *known == ttl);
+        if known.is_none() && !ttl.is_empty() {
+            self.dropped.hint("cache_control.ttl");
+        }
+        CachePoint { r#type: "default", ttl: known }
+    }
+
+    /// A name that Converse takes (letters, digits, brackets, single spaces), and that no other document has.
+    fn document_name(&mut self, title: &str, format: &str) -> String {
+        let title = title.strip_suffix(format).and_then(|stem| stem.strip_suffix('.')).unwrap_or(title);
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || matches!(c, ' ' | '(' | ')' | '[' | ']' | '-') { c } else { '-' }
+        };
+        let plain: String = title.chars().map(plain).collect();
+        let words: Vec<&str> = plain.split_ascii_whitespace().collect();
+        let stem: String = if words.is_empty() { "document".to_owned() } else { words.join(" ") };
+        let stem: String = stem.chars().take(190).collect();
+        let stem = stem.trim_end().to_owned();
+        let mut name = stem.clone();
+        let mut number = 2_u32;
+        while !self.names.insert(name.clone()) {
+            name = format!("{stem} {number}");
+            number = number.saturating_add(1);
+        }
+        name
+    }
+
+    /// Names the block that a text of the client's stands in.
+    fn name(&mut self, text: &str) {
+        let is_it = |block: &&chat::Block<'_>| match &block.content {
+            Content::Text(own) | Content::Refusal(own) | Content::RedactedThinking(own) => is_same(own, text),
+            Content::Thinking { text: own, signature } => {
+                is_same(own, text) || signature.as_deref().is_some_and(|own| is_same(own, text))
+            }
+            _ => false,
+        };
+        let found = self.conversation.turns.iter().flat_map(|turn| &turn.blocks).find(is_it);
+        let place = found.map_or_else(|| "messages".to_owned(), |block| block.place.to_string());
+        self.dropped.hint(&place);
+    }
+}
+
+/// Whether it is the same text in the same place; a last text may have lost the white space at its end.
+fn is_same(own: &str, text: &str) -> bool {
+    !text.is_empty() && std::ptr::eq(own.as_ptr(), text.as_ptr())
+}
+
+/// Adds a message, or its blocks to the last one where that has its role.
+fn push<'r>(all: &mut Vec<Message<'r>>, role: &'static str, mut content: Vec<Block<'r>>) {
+    if content.is_empty() {
+        return;
+    }
+    match all.last_mut() {
+        Some(last) if last.role == role => last.content.append(&mut content),
+        None if role == "assistant" => {
+            all.push(Message { role: "user", content: vec![Block::Text(FILLER)] });
+            all.push(Message { role, content });
+        }
+        _ => all.push(Message { role, content }),
+    }
+}
+
+/// The format and the bytes of an image or a document.
+fn bytes(source: messages::Source<'_>) -> Option<(&'static str, Source<'_>)> {
+    match source {
+        messages::Source::Base64 { media_type, data } => Some((media_type, Source::Bytes(data))),
+        messages::Source::Text { data, .. } if data.trim().is_empty() => None,
+        messages::Source::Text { data, .. } => Some(("txt", Source::Text(data))),
+        // It is not among what is read.
+        messages::Source::Url { .. } => None,
+    }
+}
