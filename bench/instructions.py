@@ -68,11 +68,11 @@ def arguments():
     parser.add_argument("--check", action="store_true", help="exit 1 when a figure is above its bound")
     path = {"type": lambda text: pathlib.Path(text).resolve()}
     parser.add_argument("--signalbox", default=ROOT / "dist" / "signalbox", help="the command line", **path)
+    parser.add_argument("--wasm", default=ROOT / "dist" / "signalbox.wasm", help="the filter", **path)
     parser.add_argument("--load", default=ROOT / "target" / "cli" / "examples" / "load", help="the load generator", **path)
     args = parser.parse_args()
     version = (ROOT / "envoy" / "VERSION").read_text().strip()
     args.envoy = ROOT / ".envoy" / version / "envoy"
-    args.wasm = ROOT / "dist" / "signalbox.wasm"
     missing = [program for program in ("qemu-x86_64", "cc") if not shutil.which(program)]
     missing += [file for file in (args.envoy, args.signalbox, args.wasm, args.load) if not file.exists()]
     if missing:

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`chat`] | the neutral conversation, answer, stream event, usage and failure that every dialect meets in |
 //! | [`json`] | JSON text, walked over where it stands |
+//! | `sort` | the one sort |
 //! | [`provider`] | what runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`dialect`] | one dialect a room, bytes to `chat` and back |
@@ -47,6 +48,7 @@ pub mod provider;
 pub mod routing;
 #[cfg(feature = "cli")]
 pub mod sim;
+mod sort;
 pub mod state;
 #[cfg(target_os = "wasi")]
 mod wasm;

@@ -98,7 +98,7 @@ impl Diagnostics {
 
     /// Brings them into the order of the text.
     pub fn sort(&mut self) {
-        self.0.sort_by_key(|diagnostic| diagnostic.place);
+        crate::sort::by_key(&mut self.0, |diagnostic| diagnostic.place);
     }
 
     /// Those of one severity.

@@ -308,7 +308,7 @@ impl Open {
 
     /// The list or map as it is at its end.
     fn close(mut self) -> Part {
-        self.shadows.sort_unstable();
+        crate::sort::by(&mut self.shadows, Ord::cmp);
         if let (Value::Map(entries), false) = (&mut self.part.node.value, self.shadows.is_empty()) {
             let mut number = 0..;
             let shadows = &self.shadows;

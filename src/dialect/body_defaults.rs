@@ -16,7 +16,9 @@ pub type Object<'a> = BTreeMap<Cow<'a, str>, Cow<'a, RawValue>>;
 #[must_use]
 pub fn object(json: &[u8]) -> Option<Object<'_>> {
     let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(json).ok()?;
-    Some(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect())
+    let mut object = Object::new();
+    object.extend(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))));
+    Some(object)
 }
 
 /// The two names of one thing; the newer one first.

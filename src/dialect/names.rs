@@ -24,7 +24,8 @@ impl<'r> Names<'r> {
             _ => None,
         };
         let offered = conversation.tools.iter().map(|tool| tool.name.as_ref());
-        let mut taken: BTreeSet<String> = own.iter().map(ToString::to_string).collect();
+        let mut taken = BTreeSet::new();
+        taken.extend(own.iter().map(ToString::to_string));
         let fits = |name: &str| fits(name) && !own.contains(&name);
         let mut odd: Vec<&'r str> = Vec::new();
         for name in offered.chain(chosen).chain(conversation.called()) {
@@ -60,7 +61,9 @@ impl<'r> Names<'r> {
 
     /// The client's names by ours.
     pub fn back(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(theirs, ours)| (ours.clone(), (*theirs).to_owned())).collect()
+        let mut back = BTreeMap::new();
+        back.extend(self.0.iter().map(|(theirs, ours)| (ours.clone(), (*theirs).to_owned())));
+        back
     }
 }
 

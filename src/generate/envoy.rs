@@ -9,6 +9,7 @@ use super::keys::{self, Source};
 use super::{cluster, edge, headers, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
+use crate::sort;
 
 /// The attempts that may be silent before the last one.
 const MOST_ATTEMPTS: u64 = 10;
@@ -71,7 +72,7 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
 pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
     let mut names: Vec<String> = keys::names(config).into_iter().flatten().collect();
     names.extend(keys::in_headers(config).map(|(_, name)| name.to_owned()));
-    names.sort();
+    sort::by(&mut names, String::cmp);
     names.dedup();
     let secret = |name: String| {
         let place = match keys::source(config, &name) {

@@ -10,6 +10,7 @@ use super::exclusion::{Excluded, Exclusion, Limit, telling};
 use super::tags::Tags;
 use super::{PlanInputs, Requirements, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
+use crate::sort;
 use crate::state::{DeploymentView, Health};
 
 /// A place in flight is free again about as soon as a client may ask again, in milliseconds.
@@ -72,7 +73,7 @@ pub(super) fn sort(
             }
             order.is_some()
         });
-        eligible.sort_by_key(|(order, _)| *order);
+        sort::by_key(&mut eligible, |(order, _)| *order);
         sorted.deferred.retain(|deferred| deferred.order.is_some());
     }
     let levels = eligible.chunk_by(|(one, _), (other, _)| one == other);

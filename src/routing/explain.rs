@@ -8,6 +8,7 @@ use super::failover::{self, Next, Rules};
 use super::{Place, Plan, PlanInputs, Refusal, plan};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::sort;
 
 /// A decision, and what would follow.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +87,6 @@ pub fn firsts(config: &RouterConfig, inputs: &mut PlanInputs<'_>, draws: u64) ->
         inputs.seed = inputs.seed.wrapping_add(1);
     }
     let mut firsts: Vec<_> = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
-    firsts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    sort::by_key(&mut firsts, |(_, count)| std::cmp::Reverse(*count));
     firsts
 }

@@ -16,6 +16,7 @@ use super::resolve::{self, By, Resolved};
 use super::strategy::{self, Random, RankContext, RankReason, Ranked};
 use super::{Claim, PlanInputs, affinity, facts};
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
+use crate::sort;
 
 /// Plans a request.
 ///
@@ -185,7 +186,7 @@ impl<'a> Planner<'a> {
         }
         let leads = |stage: &Stage| stage.purpose == Purpose::ContextWindow && stage.from == asked;
         let count = self.stages.iter().filter(|stage| leads(stage)).count();
-        self.stages.sort_by_key(|stage| !leads(stage));
+        sort::by_key(&mut self.stages, |stage| !leads(stage));
         count
     }
 
@@ -228,7 +229,7 @@ impl<'a> Planner<'a> {
     /// None comes first: of those that are deferred, the one that is ready soonest does, of the first group of the chain that has any.
     /// Returns whether there is one.
     fn use_soonest_ready(&mut self, chain: &[GroupIndex]) -> bool {
-        self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        sort::by_key(&mut self.deferred, |rest| (place(chain, &rest.stage), rest.until_ms));
         let least = self.deferred.iter().position(|rest| rest.may_come_first);
         let least = least.and_then(|at| take(&mut self.deferred, at)).map(|rest| rest.stage);
         let found = least.is_some();
@@ -238,7 +239,7 @@ impl<'a> Planner<'a> {
 
     /// Those that are deferred come last, except one that stands in its stage already, because it did not grant a place.
     fn add_last_resorts(&mut self, chain: &[GroupIndex]) {
-        self.deferred.sort_by_key(|rest| (place(chain, &rest.stage), rest.until_ms));
+        sort::by_key(&mut self.deferred, |rest| (place(chain, &rest.stage), rest.until_ms));
         for DeferredStage { until_ms, mut stage, .. } in std::mem::take(&mut self.deferred) {
             let only = stage.candidates.first().map(|it| it.deployment);
             let is_in = |other: &Stage| other.candidates.iter().any(|it| Some(it.deployment) == only);
@@ -255,7 +256,7 @@ impl<'a> Planner<'a> {
         let mut is_first = true;
         for stage in &mut self.stages {
             let behind = stage.candidates.get_mut(usize::from(is_first)..).unwrap_or_default();
-            behind.sort_by_key(|candidate| eligible::is_half_open(self.inputs, candidate.deployment));
+            sort::by_key(behind, |candidate| eligible::is_half_open(self.inputs, candidate.deployment));
             is_first = false;
             let first = stage.candidates.first().and_then(|first| self.config.deployments.get(first.deployment));
             let own = first.and_then(|deployment| deployment.num_retries);

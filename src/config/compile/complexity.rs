@@ -155,7 +155,7 @@ fn tiers(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<(Tier, Vec<Tie
         }
         tiers.push((tier, models));
     }
-    tiers.sort_by_key(|(tier, _)| *tier);
+    crate::sort::by_key(&mut tiers, |(tier, _)| *tier);
     tiers
 }
 

@@ -109,7 +109,7 @@ fn gather<'a>(groups: impl Iterator<Item = Group<'a>>, mut key: impl FnMut(&Diag
             None => found.push(group),
         }
     }
-    found.iter_mut().for_each(|group| group.others.sort_by_key(|other| other.place));
+    found.iter_mut().for_each(|group| crate::sort::by_key(&mut group.others, |other| other.place));
     found
 }
 

@@ -11,6 +11,7 @@
 //!
 //! **Invariant:** a scan takes about one step per byte, whatever the text, and makes one call per pattern and place.
 
+use crate::sort;
 use std::collections::VecDeque;
 
 /// A state's number.
@@ -86,7 +87,7 @@ impl Automaton {
     /// Numbers the states so that those that end a pattern come last: the scan then asks one comparison per byte.
     fn pack(column: [u8; 256], row_bits: u32, next: &[usize], ends: &[Vec<u32>]) -> Self {
         let mut order: Vec<usize> = (0..ends.len()).collect();
-        order.sort_by_key(|state| ends.get(*state).is_some_and(|ends| !ends.is_empty()));
+        sort::by_key(&mut order, |state| ends.get(*state).is_some_and(|ends| !ends.is_empty()));
         let mut number = vec![ROOT; ends.len()];
         for (new, old) in order.iter().enumerate() {
             if let (Some(slot), Ok(new)) = (number.get_mut(*old), State::try_from(new)) {

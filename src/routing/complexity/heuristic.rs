@@ -154,7 +154,8 @@ impl Heuristic {
 /// place of the first.
 fn append(keywords: &mut Vec<String>, start: usize, more: &[String]) {
     let lowered = |keyword: &String| keyword.to_lowercase();
-    let known: BTreeSet<String> = keywords.iter().skip(start).map(lowered).collect();
+    let mut known = BTreeSet::new();
+    known.extend(keywords.iter().skip(start).map(lowered));
     let mut added: BTreeMap<String, usize> = BTreeMap::new();
     for keyword in more.iter().filter(|keyword| !known.contains(&lowered(keyword))) {
         let place = *added.entry(lowered(keyword)).or_insert(keywords.len());

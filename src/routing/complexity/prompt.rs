@@ -11,6 +11,7 @@ use memchr::memchr2_iter;
 
 use super::unicode::strip;
 use crate::chat::{Role, Transcript, Utterance};
+use crate::sort;
 
 /// Pairs of marks, in lower case, around what is no ask. The first is for everyone, the others for Codex.
 pub(super) const MARKERS: &[(&str, &str)] = &[
@@ -63,7 +64,7 @@ pub(super) fn human<'t>(text: &'t str, markers: &[(&str, &str)]) -> Cow<'t, str>
     if blocks.is_empty() {
         return Cow::Borrowed(strip(text));
     }
-    blocks.sort_unstable();
+    sort::by_key(&mut blocks, |block| *block);
     let mut kept: Vec<&str> = Vec::new();
     let mut from = 0;
     for (start, end) in blocks.into_iter().chain([(text.len(), text.len())]) {

@@ -10,6 +10,7 @@
 
 use super::super::list::to_front;
 use super::{Random, RankContext, RankReason, Ranked, sort_by};
+use crate::sort;
 use crate::state::Samples;
 
 /// So many requests more in flight weigh as much as being twice as slow.
@@ -74,7 +75,7 @@ fn mean(samples: &[f64]) -> f64 {
     reason = "ten at the most"
 )]
 fn percentile(mut samples: Vec<f64>, share: f64) -> Option<f64> {
-    samples.sort_by(f64::total_cmp);
+    sort::by(&mut samples, f64::total_cmp);
     let rank = (share.clamp(0.0, 1.0) * samples.len() as f64).ceil() as usize;
     samples.get(rank.saturating_sub(1)).copied()
 }

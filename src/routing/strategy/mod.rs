@@ -20,6 +20,7 @@ use simple_shuffle::weights;
 use super::PlanInputs;
 use crate::config::model::strategy::{RanksBy, Strategy};
 use crate::config::model::{DeploymentIndex, RouterConfig, StrategyArgs};
+use crate::sort;
 
 /// What ranked a deployment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -79,5 +80,5 @@ pub(super) fn shares(strategy: &Strategy, config: &RouterConfig, candidates: &[R
 /// Sorts by a key, lowest first, equals at random.
 fn sort_by<K: PartialOrd>(candidates: &mut [Ranked], random: &mut Random, key: impl Fn(&Ranked) -> K) {
     random.shuffle(candidates);
-    candidates.sort_by(|one, other| key(one).partial_cmp(&key(other)).unwrap_or(std::cmp::Ordering::Equal));
+    sort::by(candidates, |one, other| key(one).partial_cmp(&key(other)).unwrap_or(std::cmp::Ordering::Equal));
 }

@@ -20,6 +20,7 @@ mod shape;
 
 use crate::chat::{Role, Transcript, Utterance};
 pub use crate::config::task::{Task, TaskRouterConfig};
+use crate::sort;
 use cues::{ATTACHED, CODE_BEFORE, CODING_TOOLS};
 use reader::Reader;
 use shape::{head_and_tail, without_reminders};
@@ -99,7 +100,7 @@ pub fn classify(conversation: &Transcript<'_>, config: &TaskRouterConfig) -> Cla
         }
         (share, end) = (next, at);
     }
-    found.sort_by(|a, b| b.points.total_cmp(&a.points));
+    sort::by(&mut found, |a, b| b.points.total_cmp(&a.points));
     let (task, confidence) = best(&found);
     let task = if confidence < config.min_confidence { Task::General } else { task };
     Classified { task, confidence, cues: found }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use super::cues::ROWS;
 use super::fold::wide;
+use crate::sort;
 
 /// A phrase of the table.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +48,7 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
             phrases.push(Phrase { row, text, open, first: first_eight(text), mask });
         }
     }
-    phrases.sort_by_key(|phrase| bucket(phrase.first));
+    sort::by_key(&mut phrases, |phrase| bucket(phrase.first));
     let start = |bucket_at: usize| phrases.partition_point(|phrase| bucket(phrase.first) < bucket_at);
     let starts = (0..=BUCKETS).map(|at| u16::try_from(start(at)).unwrap_or(u16::MAX)).collect();
     Table { phrases, starts }

@@ -22,6 +22,7 @@ mod words;
 use super::{Cause, Dimension, Scored};
 use crate::chat::Transcript;
 use crate::config::complexity::{ComplexityConfig, TierBoundaries};
+use crate::sort;
 use reading::{Opening, Reading};
 use words::Sign;
 
@@ -236,6 +237,6 @@ fn dimensions(values: &Values, bend: f64) -> Vec<Dimension> {
 fn signals(dimensions: &[Dimension]) -> Vec<String> {
     let counts = |it: &&Dimension| it.contribution.abs() >= 0.005 && !matches!(it.name, "base" | "bend");
     let mut counted: Vec<&Dimension> = dimensions.iter().filter(counts).collect();
-    counted.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+    sort::by(&mut counted, |a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
     counted.iter().map(|it| format!("{} {:+.2}", it.name, it.contribution)).collect()
 }
