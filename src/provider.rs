@@ -3,6 +3,7 @@
 //! **Invariant:** knows nobody; everybody may know it.
 
 mod azure;
+mod google;
 pub mod rows;
 mod table;
 
@@ -20,6 +21,8 @@ pub enum Dialect {
     Responses,
     /// AWS Bedrock's Converse.
     Bedrock,
+    /// Google's `generateContent`.
+    Gemini,
 }
 
 impl Dialect {
@@ -79,11 +82,33 @@ impl Dialect {
             "dimensions",
             "encoding_format",
         ];
+        const OF_GEMINI: &[&str] = &[
+            "temperature",
+            "top_p",
+            "top_k",
+            "max_tokens",
+            "max_completion_tokens",
+            "stop",
+            "seed",
+            "presence_penalty",
+            "frequency_penalty",
+            "logprobs",
+            "top_logprobs",
+            "tools",
+            "tool_choice",
+            "response_format",
+            "reasoning_effort",
+            "thinking",
+            "stream_options",
+            "safety_settings",
+            "labels",
+        ];
         match self {
             Self::OpenAi => true,
             Self::Responses => OF_RESPONSES.contains(&param),
             Self::Anthropic => OF_ANTHROPIC.contains(&param),
             Self::Bedrock => OF_ANTHROPIC.contains(&param) || OF_BEDROCK.contains(&param),
+            Self::Gemini => OF_GEMINI.contains(&param),
         }
     }
 }

@@ -133,6 +133,7 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("Dialect::Anthropic", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Dialect::Responses", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/", "cli/translate"]),
     ("Dialect::Bedrock", &["provider", "provider/", "dialect/mod", "dialect/unsupported"]),
+    ("Dialect::Gemini", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Credential::", &["provider", "provider/"]),
     ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
 ];

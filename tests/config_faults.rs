@@ -167,7 +167,7 @@ fn invalid_deployments_are_left_out_where_the_file_asks_for_it() {
     let list = "model_list:
 - {model_name: a, litellm_params: {model: openai/x}}
 - {model_name: a, litellm_params: {model: azure/x, rmp: 3}}
-- {model_name: b, litellm_params: {model: gemini/y}}
+- {model_name: b, litellm_params: {model: replicate/y}}
 - {model_name: c, litellm_params: {model: openai/z, api_base: os.environ/GONE}}
 ";
     let settings = "router_settings: {ignore_invalid_deployments: true, fallbacks: [{a: [b]}, {b: [a]}]}\n";

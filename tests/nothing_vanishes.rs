@@ -239,10 +239,14 @@ fn check(body: &Value, sent: &str, encoded: &Encoded) {
 
 #[test]
 fn what_a_client_sends_is_sent_refused_or_named() {
-    let targets: [(Dialect, Dialect, &'static str, &str); 8] = [
+    let targets: [(Dialect, Dialect, &'static str, &str); 12] = [
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-3-haiku"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-opus-4-7"),
+        (Dialect::OpenAi, Dialect::Gemini, "gemini", "gemini-2.0-flash"),
+        (Dialect::OpenAi, Dialect::Gemini, "gemini", "gemini-3.6-flash"),
+        (Dialect::Anthropic, Dialect::Gemini, "gemini", "gemini-2.5-pro"),
+        (Dialect::Anthropic, Dialect::Gemini, "gemini", "gemini-3-pro-preview"),
         (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-4o"),
         (Dialect::Anthropic, Dialect::OpenAi, "openai", "o3"),
         (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-5.1"),

@@ -6,7 +6,7 @@ use signalbox::dialect::unsupported::{Feature, unsupported};
 use signalbox::dialect::{Target, client_face, provider_face};
 use signalbox::provider::{Dialect, by_name};
 
-const DIALECTS: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses];
+const DIALECTS: [Dialect; 4] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Responses, Dialect::Gemini];
 
 /// Members that ask for a feature.
 const fn members(feature: Feature) -> &'static [&'static str] {

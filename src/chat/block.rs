@@ -128,6 +128,7 @@ pub enum Member {
     ToolCalls,
     FunctionCall,
     Prompt,
+    ExtraContent,
 }
 
 impl Member {
@@ -150,6 +151,7 @@ impl Member {
             Self::ToolCalls => "tool_calls",
             Self::FunctionCall => "function_call",
             Self::Prompt => "prompt",
+            Self::ExtraContent => "extra_content",
         }
     }
 }

@@ -5,11 +5,45 @@
 //!
 //! **Invariant:** two calls never get one id, and a result gets the id of the call it answers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The longest id, in characters, and how much of a longer one stays: there is room for the hash, and for a number behind it.
 const LONGEST: usize = 64;
 const KEPT: usize = 40;
+
+/// How an id begins that is made here.
+const MADE: &str = "call_made_";
+/// What stands before a signature of Google's in ids as LiteLLM and others make them.
+const SIGNED: &str = "__thought__";
+
+/// The id of a call for which its provider gives none: the same for the same parts.
+pub fn make(parts: &[&str]) -> String {
+    format!("{MADE}{:016x}", hash(&parts.join("\n")))
+}
+
+/// Whether an id was made here, so that its provider does not know it.
+pub fn is_made(id: &str) -> bool {
+    id.starts_with(MADE)
+}
+
+/// An id without the signature that other gateways put behind it, and that signature.
+pub fn split(id: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
+    match id {
+        Cow::Borrowed(id) => match id.split_once(SIGNED) {
+            Some((id, signature)) => (Cow::Borrowed(id), Some(Cow::Borrowed(signature))),
+            None => (Cow::Borrowed(id), None),
+        },
+        Cow::Owned(id) => match id.split_once(SIGNED) {
+            Some((id, signature)) => (Cow::Owned(id.to_owned()), Some(Cow::Owned(signature.to_owned()))),
+            None => (Cow::Owned(id), None),
+        },
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
 
 /// The ids that were given out.
 #[derive(Default)]
@@ -77,11 +111,8 @@ fn fitted(id: &str) -> String {
     if length <= LONGEST {
         return id.chars().map(plain).collect();
     }
-    let hash = id
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mut short: String = id.chars().take(KEPT).map(plain).collect();
-    short.push_str(&format!("_{hash:016x}"));
+    short.push_str(&format!("_{:016x}", hash(id)));
     short
 }
 

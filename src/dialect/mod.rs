@@ -27,7 +27,10 @@ pub mod anthropic_messages;
 pub mod bedrock_converse;
 pub mod body_defaults;
 pub(crate) mod count;
+mod data_uri;
 pub mod framing;
+mod gathered;
+pub mod gemini;
 mod ids;
 mod names;
 pub(crate) mod no_answer;
@@ -374,8 +377,8 @@ pub trait AnswerStream {
 #[must_use]
 pub fn client_face(dialect: Dialect) -> &'static dyn ClientFace {
     match dialect {
-        // No client speaks the latter.
-        Dialect::OpenAi | Dialect::Bedrock => &openai_chat::client::Client,
+        // No client speaks the others.
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Gemini => &openai_chat::client::Client,
         Dialect::Anthropic => &anthropic_messages::client::Client,
         Dialect::Responses => &openai_responses::client::Client,
     }
@@ -389,6 +392,7 @@ pub fn provider_face(dialect: Dialect) -> &'static dyn ProviderFace {
         Dialect::Anthropic => &anthropic_messages::provider::Provider,
         Dialect::Responses => &openai_responses::provider::Provider,
         Dialect::Bedrock => &bedrock_converse::provider::Provider,
+        Dialect::Gemini => &gemini::provider::Provider,
     }
 }
 

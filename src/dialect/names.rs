@@ -19,6 +19,17 @@ pub struct Names<'r>(BTreeMap<&'r str, String>);
 impl<'r> Names<'r> {
     /// Names all functions of a request: on offer, chosen, and called before. `own`: names that tools of the provider's dialect have.
     pub fn of(conversation: &'r Conversation<'_>, own: &[&str]) -> Self {
+        Self::build(conversation, own, "")
+    }
+
+    /// The same, where a name must begin with a letter or `_`.
+    pub fn of_letters(conversation: &'r Conversation<'_>) -> Self {
+        Self::build(conversation, &[], "_")
+    }
+
+    /// `first`: what stands before a name that begins otherwise than with a letter.
+    fn build(conversation: &'r Conversation<'_>, own: &[&str], first: &str) -> Self {
+        let begins = |name: &str| first.is_empty() || name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let chosen = match &conversation.tool_choice {
             Some(ToolChoice::Named(name)) => Some(name.as_ref()),
             _ => None,
@@ -26,7 +37,7 @@ impl<'r> Names<'r> {
         let offered = conversation.tools.iter().map(|tool| tool.name.as_ref());
         let mut taken = BTreeSet::new();
         taken.extend(own.iter().map(ToString::to_string));
-        let fits = |name: &str| fits(name) && !own.contains(&name);
+        let fits = |name: &str| fits(name) && begins(name) && !own.contains(&name);
         let mut odd: Vec<&'r str> = Vec::new();
         for name in offered.chain(chosen).chain(conversation.called()) {
             if fits(name) {
@@ -41,7 +52,10 @@ impl<'r> Names<'r> {
             if names.contains_key(name) {
                 continue;
             }
-            let plain = fitted(name, LONGEST);
+            let mut plain = fitted(name, LONGEST);
+            if !begins(&plain) {
+                plain = fitted(&[first, &plain].concat(), LONGEST);
+            }
             let mut ours = plain.clone();
             while !taken.insert(ours.clone()) {
                 let count = again.entry(plain.clone()).or_insert(1);

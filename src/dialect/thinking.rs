@@ -63,6 +63,45 @@ pub fn read(raw: &RawValue, unread: &mut Unread) -> Option<Thinking> {
     known.ok()
 }
 
+/// What a signature of Google's signs: the part of an answer that it came with, and must go back on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// The call that follows.
+    Call,
+    /// The text before.
+    Text,
+    /// The thinking itself.
+    Thought,
+}
+
+impl Signs {
+    const ALL: [Self; 3] = [Self::Call, Self::Text, Self::Thought];
+
+    /// Who made it, and what of the answer it signs.
+    const fn maker(self) -> &'static str {
+        match self {
+            Self::Call => "gemini-call",
+            Self::Text => "gemini-text",
+            Self::Thought => "gemini-thought",
+        }
+    }
+}
+
+/// A signature of Google's, as text that a client carries.
+pub fn google(signs: Signs, signature: &str) -> String {
+    carry(signs.maker(), signature)
+}
+
+/// What such a text holds; `None`: another made it.
+pub fn of_google(text: &str) -> Option<(Signs, &str)> {
+    Signs::ALL.into_iter().find_map(|signs| Some((signs, carried(text, signs.maker())?)))
+}
+
+/// A block that carries what Google signed beside it, which clients of other dialects keep in a place of their own.
+pub fn of_signature<'a>(signs: Signs, signature: &str) -> Content<'a> {
+    Content::Thinking { text: Cow::Borrowed(""), signature: Some(Cow::Owned(google(signs, signature))) }
+}
+
 fn optional_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

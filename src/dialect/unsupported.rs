@@ -44,6 +44,7 @@ pub const fn unsupported(dialect: Dialect) -> &'static [Feature] {
     match dialect {
         Dialect::OpenAi => &[],
         Dialect::Anthropic | Dialect::Responses | Dialect::Bedrock => &Feature::ALL,
+        Dialect::Gemini => &[Feature::SeveralChoices, Feature::LogitBias, Feature::SpokenAnswer],
     }
 }
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
-use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure};
+use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure, google};
 
 pub(super) fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match call.api {
@@ -144,6 +144,7 @@ pub(super) const ROWS: &[Provider] = &[
     azure::AZURE,
     azure::AZURE_TEXT,
     azure::AZURE_AI,
+    google::GEMINI,
     Provider {
         full_name: of_fireworks,
         ..compatible(

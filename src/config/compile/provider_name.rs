@@ -11,7 +11,7 @@ use crate::provider::{self, Provider};
 /// LiteLLM's providers that are not in the catalogue yet, as words.
 const NOT_YET: &str = "\
     a2a aiohttp_openai anthropic_text auto_router bedrock bedrock_mantle bytez chatgpt clarifai cohere cohere_chat custom \
-    datarobot gdc gemini gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci ollama ollama_chat \
+    datarobot gdc gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci ollama ollama_chat \
     oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap snowflake \
     text-completion-codestral text-completion-inception triton vertex_ai vertex_ai_beta vllm watsonx watsonx_text";
 

@@ -15,6 +15,7 @@ use crate::chat::{
     ToolChoice, Turn, Words,
 };
 use crate::dialect::count::count;
+use crate::dialect::ids::split;
 use crate::dialect::read::{
     Object, Path, Unread, array, body, boolean, compact, content, loose_text, mark, messages, number, object, optional,
     raw_object, required, text, whole, wrong_value,
@@ -141,13 +142,13 @@ fn block<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Blo
             },
             "redacted_thinking" => Content::RedactedThinking(required(fields, path, "data", text)?),
             "tool_use" => Content::ToolCall {
-                id: required(fields, path, "id", text)?,
+                id: split(required(fields, path, "id", text)?).0,
                 name: required(fields, path, "name", text)?,
                 arguments: compact(optional(fields, path, "input", raw_object)?.map_or("{}", RawValue::get)),
             },
             // Only in a turn of its own: nothing else holds a result.
             "tool_result" if !place.is_deep() => Content::ToolResult {
-                id: required(fields, path, "tool_use_id", text)?,
+                id: split(required(fields, path, "tool_use_id", text)?).0,
                 blocks: optional(fields, path, "content", |raw, _| content(raw, place, unread, block))?
                     .unwrap_or_default(),
                 is_error: optional(fields, path, "is_error", boolean)?,

@@ -4,6 +4,7 @@
 
 use super::wire::{Block, Source};
 use crate::chat;
+use crate::dialect::data_uri::{data_uri, starts_with};
 
 /// Why a URL or `data:` URI is no block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,51 +104,9 @@ fn known<'r>(kind: &str, data: &'r str, title: Option<&'r str>, media: &Media) -
     Ok(Block::Document { source: Source::Base64 { media_type, data }, title, cache_control: None })
 }
 
-/// The media type and the base64 of `data:TYPE;base64,DATA`.
-fn data_uri(uri: &str) -> Option<(&str, &str)> {
-    if !starts_with(uri, "data:") {
-        return None;
-    }
-    let (head, data) = uri.get(5..)?.split_once(',')?;
-    let (kind, encoding) = head.rsplit_once(';')?;
-    let kind = kind.split(';').next().unwrap_or(kind).trim();
-    let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let letters = data.trim_end_matches('=');
-    let sound = !letters.is_empty()
-        && data.len() - letters.len() <= 2
-        && letters.len() % 4 != 1
-        && letters.as_bytes().iter().all(encoded);
-    (sound && encoding.trim().eq_ignore_ascii_case("base64")).then_some((kind, data))
-}
-
-fn starts_with(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn data_uris_are_taken_apart() {
-        assert_eq!(data_uri("data:image/png;base64,iVBORw0KGgo="), Some(("image/png", "iVBORw0KGgo=")));
-        assert_eq!(data_uri("DATA:image/png;charset=x;BASE64,AAAA"), Some(("image/png", "AAAA")));
-        for broken in [
-            "",
-            "data:",
-            "data:image/png,AAAA",
-            "data:image/png;base64,",
-            "data:image/png;base64,A",
-            "data:image/png;base64,A*AA",
-            "data:image/png;base64,AAAA===",
-            "iVBORw0KGgo=",
-            "file:///etc/passwd",
-            "gs://x/y",
-            "é",
-        ] {
-            assert_eq!(data_uri(broken), None, "{broken}");
-        }
-    }
 
     #[test]
     fn other_media_are_foreign_not_broken() {

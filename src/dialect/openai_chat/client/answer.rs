@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::chat::{Answer, Content, StopReason, Usage};
 use crate::dialect::AnswerContext;
+use crate::dialect::thinking::{Signs, of_google};
 
 #[derive(Serialize)]
 struct Completion<'a> {
@@ -43,6 +44,25 @@ struct Said<'a> {
     tool_calls: Vec<CallBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<FunctionBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
+}
+
+/// What Google signed, in the place that its own clients know.
+#[derive(Serialize)]
+pub(super) struct Extra<'a> {
+    google: Signed<'a>,
+}
+
+#[derive(Serialize)]
+struct Signed<'a> {
+    thought_signature: &'a str,
+}
+
+impl<'a> From<&'a str> for Extra<'a> {
+    fn from(thought_signature: &'a str) -> Self {
+        Self { google: Signed { thought_signature } }
+    }
 }
 
 /// A thinking block under LiteLLM's name, in Anthropic's shape, which clients hand back as it is.
@@ -58,6 +78,8 @@ struct CallBody<'a> {
     id: &'a str,
     r#type: &'static str,
     function: FunctionBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
 }
 
 #[derive(Serialize)]
@@ -120,12 +142,24 @@ impl From<Usage> for UsageBody {
 pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
     let (mut content, mut reasoning, mut refusal) = (None, None, None);
     let (mut thinking_blocks, mut calls) = (Vec::new(), Vec::new());
+    let (mut of_call, mut of_text) = (None, None);
     for block in &answer.blocks {
         match &block.content {
             Content::Text(text) => append(&mut content, text),
             Content::Thinking { text, signature } => {
                 append(&mut reasoning, text);
                 let signature = signature.as_deref();
+                match signature.and_then(of_google) {
+                    Some((Signs::Call, signature)) => {
+                        of_call = Some(signature);
+                        continue;
+                    }
+                    Some((Signs::Text, signature)) => {
+                        of_text = Some(signature);
+                        continue;
+                    }
+                    _ => {}
+                }
                 thinking_blocks.extend(signature.map(|signature| ThinkingBody::Thinking { thinking: text, signature }));
             }
             Content::RedactedThinking(data) => thinking_blocks.push(ThinkingBody::RedactedThinking { data }),
@@ -134,7 +168,12 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
                 // A call without arguments must end as JSON all the same.
                 let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
                 let function = FunctionBody { name: context.function_name(name), arguments };
-                calls.push(CallBody { id, r#type: "function", function });
+                calls.push(CallBody {
+                    id,
+                    r#type: "function",
+                    function,
+                    extra_content: of_call.take().map(Extra::from),
+                });
             }
             // No provider answers with these; what it does with others is its own affair.
             Content::Image { .. }
@@ -146,7 +185,7 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
     }
     let finish_reason = finish_reason(answer.stop, !calls.is_empty(), context);
     // OpenAI's clients expect a string unless something else was said.
-    let silent = calls.is_empty() && refusal.is_none();
+    let silent = calls.is_empty() && refusal.is_none() && finish_reason != "content_filter";
     let mut function_call = None;
     if context.echo.function_call {
         function_call = std::mem::take(&mut calls).into_iter().next().map(|call| call.function);
@@ -159,6 +198,7 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
         thinking_blocks,
         tool_calls: calls,
         function_call,
+        extra_content: of_text.map(Extra::from),
     };
     let completion = Completion {
         id: given(&answer.id, &context.fallback_id),

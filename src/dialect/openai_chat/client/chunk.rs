@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::answer::{ThinkingBody, UsageBody, finish_reason, given};
+use super::answer::{Extra, ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
 use crate::chat::{Begun, Delta as Piece, Event, StopReason, Usage};
+use crate::dialect::thinking::{Signs, of_google};
 use crate::dialect::{AnswerContext, EventWriter};
 use crate::failure;
 
@@ -31,6 +32,8 @@ pub struct ChunkWriter {
     calls: usize,
     /// How many thinking blocks were told.
     thoughts: usize,
+    /// What Google signed with the call that follows.
+    signature: Option<String>,
     stop: Option<StopReason>,
     usage: Option<Usage>,
     closed: bool,
@@ -89,6 +92,8 @@ struct Delta<'a> {
     tool_calls: Option<[Call<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<Function<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
 }
 
 /// A thinking block with its number: OpenAI's SDK puts the lists of a stream together by the `index` of their elements, and fails
@@ -108,6 +113,8 @@ struct Call<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<&'static str>,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +136,7 @@ impl ChunkWriter {
             open: BTreeMap::new(),
             calls: 0,
             thoughts: 0,
+            signature: None,
             stop: None,
             usage: None,
             closed: false,
@@ -146,7 +154,12 @@ impl ChunkWriter {
                 let function = Function { name: Some(&name), arguments: "" };
                 let number = self.calls;
                 self.calls = self.calls.saturating_add(1);
-                self.call(Call { index: number, id: Some(&id), r#type: Some("function"), function }, out);
+                let signature = self.signature.take();
+                let extra_content = signature.as_deref().map(Extra::from);
+                self.call(
+                    Call { index: number, id: Some(&id), r#type: Some("function"), function, extra_content },
+                    out,
+                );
                 Open::Call { number, said: false }
             }
         };
@@ -158,6 +171,16 @@ impl ChunkWriter {
             return;
         }
         let keeps = self.context.thinking_blocks;
+        if let Piece::Signature(text) = piece {
+            match of_google(text) {
+                Some((Signs::Call, signature)) => return self.signature = Some(signature.to_owned()),
+                Some((Signs::Text, signature)) => {
+                    let extra_content = Some(Extra::from(signature));
+                    return self.said(Delta { extra_content, ..Delta::default() }, out);
+                }
+                _ => {}
+            }
+        }
         match (self.open.get_mut(&block), piece) {
             (Some(Open::Text), Piece::Text(text)) => {
                 self.said(Delta { content: Some(text), ..Delta::default() }, out);
@@ -215,7 +238,7 @@ impl ChunkWriter {
 
     fn arguments(&mut self, index: usize, part: &str, out: &mut Vec<u8>) {
         let function = Function { name: None, arguments: part };
-        self.call(Call { index, id: None, r#type: None, function }, out);
+        self.call(Call { index, id: None, r#type: None, function, extra_content: None }, out);
     }
 
     /// Something of a call. The deprecated form knows the first one only.

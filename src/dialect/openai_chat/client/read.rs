@@ -11,11 +11,12 @@ use serde_json::value::RawValue;
 
 use crate::chat::{ApiError, Block, Content, Conversation, Effort, Member, OutputFormat, Place, Source, Speaker, Turn};
 use crate::dialect::count::count;
+use crate::dialect::ids::split;
 use crate::dialect::read::{
     Object, Path, Unread, array, body, boolean, content, mark, messages, missing, number, object, optional, raw_object,
     required, text, unsupported, whole, wrong_value,
 };
-use crate::dialect::thinking;
+use crate::dialect::thinking::{self, Signs};
 
 use super::tools::{functions, offered, tool_choice};
 
@@ -110,6 +111,9 @@ fn message<'a>(raw: &'a RawValue, index: usize, unread: &mut Unread) -> Result<T
                 unread.name(path.field("refusal"));
             }
         }
+        if let Some(signature) = google_signature(fields, path, unread) {
+            blocks.push(google(Signs::Text, &signature, place));
+        }
         optional(fields, path, "tool_call_id", text)?.inspect(|_| unread.name(path.field("tool_call_id")));
         blocks.append(&mut calls(fields, place, unread)?);
         Ok(Turn { speaker, blocks, name, cache_control, place })
@@ -124,7 +128,7 @@ fn result<'a>(
     blocks: Vec<Block<'a>>,
 ) -> Result<Content<'a>, ApiError> {
     let id = optional(fields, path, "tool_call_id", text)?.or(name);
-    let id = id.ok_or_else(|| missing(path.field("tool_call_id")))?;
+    let (id, _) = split(id.ok_or_else(|| missing(path.field("tool_call_id")))?);
     let is_error = optional(fields, path, "is_error", boolean)?;
     Ok(Content::ToolResult { id, blocks, is_error })
 }
@@ -231,7 +235,7 @@ fn calls<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> Resu
     let mut blocks = Vec::new();
     if let Some(raw) = fields.take("tool_calls") {
         for (index, raw) in array(raw, message.field("tool_calls"))?.into_iter().enumerate() {
-            blocks.push(call(raw, place.at(Member::ToolCalls, index), unread)?);
+            blocks.extend(call(raw, place.at(Member::ToolCalls, index), unread)?.into_iter().flatten());
         }
     }
     if let Some(raw) = fields.take("function_call") {
@@ -242,19 +246,47 @@ fn calls<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> Resu
     Ok(blocks)
 }
 
-fn call<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Block<'a>, ApiError> {
+/// A call, and before it what Google signed with it.
+fn call<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<[Option<Block<'a>>; 2], ApiError> {
     let path = Path::from(place);
     object(raw, path, unread, |fields, unread| {
         if optional(fields, path, "type", text)?.is_some_and(|kind| kind != "function") {
             return Err(unsupported(path.field("type")));
         }
-        let id = required(fields, path, "id", text)?;
+        let (id, beside) = split(required(fields, path, "id", text)?);
+        let signature = google_signature(fields, path, unread).or(beside);
+        let signature = signature.map(|it| google(Signs::Call, &it, place));
         let (name, arguments) = required(fields, path, "function", |raw, path| called(raw, path, unread))?;
         let cache_control = mark(fields, path, unread);
         // A number that clients keep from a stream; the order says it.
         fields.take("index");
-        Ok(Block { content: Content::ToolCall { id, name, arguments }, cache_control, place })
+        Ok([signature, Some(Block { content: Content::ToolCall { id, name, arguments }, cache_control, place })])
     })
+}
+
+/// The block that carries what Google signed.
+fn google<'a>(signs: Signs, signature: &str, place: Place) -> Block<'a> {
+    Block::unmarked(thinking::of_signature(signs, signature), place.below(Member::ExtraContent))
+}
+
+/// What Google signed with a call or a message, where its own clients keep it (`extra_content`), or LiteLLM's (`provider_specific_fields`).
+fn google_signature<'a>(fields: &mut Object<'a>, path: Path<'_>, unread: &mut Unread) -> Option<Cow<'a, str>> {
+    let own = path.field("extra_content");
+    let of_google = fields.take_if("extra_content", |raw| {
+        let google = |fields: &mut Object<'a>, unread: &mut Unread| {
+            Ok(fields.take("google").and_then(|raw| signature_in(raw, own.field("google"), unread)))
+        };
+        object(raw, own, unread, google).ok()
+    });
+    let litellms = path.field("provider_specific_fields");
+    let of_litellm = fields.take_if("provider_specific_fields", |raw| Some(signature_in(raw, litellms, unread)));
+    of_google.flatten().or_else(|| of_litellm.flatten())
+}
+
+fn signature_in<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Option<Cow<'a, str>> {
+    let read =
+        |fields: &mut Object<'a>, _: &mut Unread| Ok(fields.take_if("thought_signature", |raw| text(raw, path).ok()));
+    object(raw, path, unread, read).ok().flatten()
 }
 
 type Called<'a> = (Cow<'a, str>, Cow<'a, str>);

@@ -1,0 +1,223 @@
+//! A conversation in Gemini's dialect: the body of `generateContent`.
+//!
+//! **Invariant:** the body is built from [`super::wire`]'s allow-list; each part of a conversation is in it, or refused, or named as dropped.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::wire::{Body, Calling, Config, Function, ToolConfig, Tools};
+use super::{family, schema, thinking, turns};
+use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice};
+use crate::dialect::names::Names;
+use crate::dialect::unsupported::DroppedFields;
+use crate::dialect::{Echo, Encoded, Target};
+
+/// The most texts that may end an answer.
+const MOST_STOPS: usize = 5;
+
+/// Members that no neutral form holds and that this dialect has; some are Google's own, by its name or by LiteLLM's.
+const OWN: &[&str] = &[
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "safety_settings",
+    "safetySettings",
+    "cached_content",
+    "cachedContent",
+    "labels",
+];
+
+/// Writes a request.
+///
+/// # Errors
+/// An [`ApiError`] of status 400 that names the member which Gemini cannot express, or which is broken.
+pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+    // Each part by its name: one that is added to a conversation must be thought of here.
+    let Conversation {
+        turns: _,
+        tools,
+        foreign_tools: _,
+        tool_choice,
+        parallel_tool_calls,
+        output,
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        stop,
+        effort,
+        thinking,
+        verbosity,
+        user,
+        cache_control,
+        stream: _,
+        include_usage: _,
+        deprecated_functions: _,
+        tool_forms: _,
+        other: _,
+        unread: _,
+        words,
+    } = conversation;
+    let family = family::of(target.model);
+    let mut dropped = DroppedFields::new(target.drop_params);
+    dropped.foreign(conversation, OWN)?;
+    let names = Names::of_letters(conversation);
+    let turns::Talk { system, contents, resolution } = turns::write(conversation, &names, family, &mut dropped)?;
+    let (tools, tool_config) = offered(tools, tool_choice.as_ref(), &names, &mut dropped);
+    if *parallel_tool_calls == Some(false) && !tools.is_empty() {
+        dropped.hint(words.parallel_tool_calls);
+    }
+    let has_user = user.as_ref().is_some_and(|user| !user.is_empty());
+    let unsaid =
+        [(has_user, words.user), (cache_control.is_some(), "cache_control"), (verbosity.is_some(), words.verbosity)];
+    for (_, name) in unsaid.iter().filter(|(is_there, _)| *is_there) {
+        dropped.hint(name);
+    }
+    let own = |names: &[&str]| {
+        conversation.other.iter().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, raw)| *raw)
+    };
+    let mut penalty = |name: &'static str| {
+        let raw = own(&[name]);
+        if raw.is_some() && !family.penalties {
+            dropped.hint(name);
+        }
+        raw.filter(|_| family.penalties)
+    };
+    let (presence_penalty, frequency_penalty) = (penalty("presence_penalty"), penalty("frequency_penalty"));
+    let response_logprobs = own(&["logprobs"]).is_some_and(|raw| raw.get() == "true");
+    let mut config = Config {
+        temperature: *temperature,
+        top_p: *top_p,
+        top_k: *top_k,
+        max_output_tokens: *max_tokens,
+        stop_sequences: stops(stop, words.stop, &mut dropped),
+        seed: own(&["seed"]),
+        presence_penalty,
+        frequency_penalty,
+        response_logprobs,
+        logprobs: own(&["top_logprobs"]).filter(|raw| response_logprobs && raw.get() != "0"),
+        media_resolution: resolution,
+        thinking_config: thinking::write(*effort, *thinking, family, words.effort, &mut dropped),
+        ..Config::default()
+    };
+    let wants_json = matches!(output, Some(OutputFormat::JsonObject | OutputFormat::JsonSchema { .. }));
+    if wants_json && !family.format_with_tools && !tools.is_empty() {
+        dropped.semantic(words.output)?;
+    } else if let Some(output) = output {
+        format(output, words.output, &mut config, &mut dropped)?;
+    }
+    config.says = says(&config);
+    let body = Body {
+        contents,
+        system_instruction: system,
+        tools: (!tools.is_empty()).then_some([Tools { function_declarations: tools }]),
+        tool_config,
+        generation_config: config,
+        safety_settings: own(&["safety_settings", "safetySettings"]),
+        cached_content: own(&["cached_content", "cachedContent"]),
+        labels: own(&["labels"]),
+    };
+    // Strings, numbers and raw JSON always serialize.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    Ok(Encoded { body, dropped: dropped.into_names(conversation), echo: Echo::of(conversation, &names) })
+}
+
+const fn says(config: &Config<'_>) -> bool {
+    config.temperature.is_some()
+        || config.top_p.is_some()
+        || config.top_k.is_some()
+        || config.max_output_tokens.is_some()
+        || !config.stop_sequences.is_empty()
+        || config.seed.is_some()
+        || config.presence_penalty.is_some()
+        || config.frequency_penalty.is_some()
+        || config.response_logprobs
+        || config.response_mime_type.is_some()
+        || config.media_resolution.is_some()
+        || config.thinking_config.is_some()
+}
+
+/// The texts that end the answer: not blank, and no more than are taken.
+fn stops<'r>(stop: &'r [Cow<'_, str>], name: &str, dropped: &mut DroppedFields) -> Vec<&'r str> {
+    let kept: Vec<&str> =
+        stop.iter().map(AsRef::as_ref).filter(|text: &&str| !text.is_empty()).take(MOST_STOPS).collect();
+    if kept.len() < stop.len() {
+        dropped.hint(name);
+    }
+    kept
+}
+
+/// The shape of the answer.
+fn format<'r>(
+    output: &OutputFormat<'r>,
+    name: &str,
+    config: &mut Config<'r>,
+    dropped: &mut DroppedFields,
+) -> Result<(), ApiError> {
+    match output {
+        OutputFormat::Text => return Ok(()),
+        OutputFormat::JsonObject => {}
+        OutputFormat::JsonSchema { name: _, description, schema, strict: _ } => {
+            if description.is_some() {
+                dropped.hint(&format!("{name}.json_schema.description"));
+            }
+            let fitted = |raw: &&RawValue| schema::of_answer(raw).ok_or_else(|| too_deep(name));
+            config.response_json_schema = schema.as_ref().map(fitted).transpose()?;
+        }
+    }
+    config.response_mime_type = Some("application/json");
+    Ok(())
+}
+
+/// The functions, and the choice among them.
+fn offered<'r>(
+    tools: &'r [Tool<'_>],
+    choice: Option<&'r ToolChoice<'_>>,
+    names: &'r Names<'_>,
+    dropped: &mut DroppedFields,
+) -> (Vec<Function<'r>>, Option<ToolConfig<'r>>) {
+    let mut offered = Vec::new();
+    for tool in tools {
+        let Tool { name, description, parameters, strict, cache_control, place } = tool;
+        if cache_control.is_some() {
+            // It stands beside the function, where there is such.
+            let tool = place.to_string();
+            dropped.hint(&format!("{}.cache_control", tool.strip_suffix(".function").unwrap_or(&tool)));
+        }
+        if *strict == Some(true) {
+            dropped.hint(&place.name("strict"));
+        }
+        // A choice among some that may also be none can only be said by not telling of the others.
+        if !matches!(choice, Some(ToolChoice::Allowed { names, .. }) if !names.contains(name)) {
+            let description = description.as_deref();
+            offered.push(Function { name: names.ours(name), description, parameters_json_schema: *parameters });
+        }
+    }
+    let (mode, allowed_function_names) = match choice {
+        None => return (offered, None),
+        Some(choice) if offered.is_empty() => {
+            if !matches!(choice, ToolChoice::Auto | ToolChoice::None | ToolChoice::Allowed { required: false, .. }) {
+                dropped.hint("tool_choice");
+            }
+            return (offered, None);
+        }
+        Some(ToolChoice::Auto | ToolChoice::Allowed { required: false, .. }) => ("AUTO", Vec::new()),
+        Some(ToolChoice::None) => ("NONE", Vec::new()),
+        Some(ToolChoice::Required | ToolChoice::Allowed { .. }) => ("ANY", Vec::new()),
+        Some(ToolChoice::Named(name)) => ("ANY", vec![names.ours(name)]),
+    };
+    (offered, Some(ToolConfig { function_calling_config: Calling { mode, allowed_function_names } }))
+}
+
+fn too_deep(name: &str) -> ApiError {
+    ApiError {
+        status: 400,
+        kind: "invalid_request_error",
+        code: Some("invalid_value".to_owned()),
+        param: Some(name.to_owned()),
+        message: "The schema is nested too deeply.".to_owned(),
+    }
+}
