@@ -6,8 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::family::{self, Family};
 use super::wire::{Body, Calling, Config, Function, ToolConfig, Tools};
-use super::{family, schema, thinking, turns};
+use super::{schema, thinking, turns};
 use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice};
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
@@ -43,13 +44,13 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         tool_choice,
         parallel_tool_calls,
         output,
-        max_tokens,
-        temperature,
-        top_p,
-        top_k,
-        stop,
-        effort,
-        thinking,
+        max_tokens: _,
+        temperature: _,
+        top_p: _,
+        top_k: _,
+        stop: _,
+        effort: _,
+        thinking: _,
         verbosity,
         user,
         cache_control,
@@ -76,33 +77,8 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     for (_, name) in unsaid.iter().filter(|(is_there, _)| *is_there) {
         dropped.hint(name);
     }
-    let own = |names: &[&str]| {
-        conversation.other.iter().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, raw)| *raw)
-    };
-    let mut penalty = |name: &'static str| {
-        let raw = own(&[name]);
-        if raw.is_some() && !family.penalties {
-            dropped.hint(name);
-        }
-        raw.filter(|_| family.penalties)
-    };
-    let (presence_penalty, frequency_penalty) = (penalty("presence_penalty"), penalty("frequency_penalty"));
-    let response_logprobs = own(&["logprobs"]).is_some_and(|raw| raw.get() == "true");
-    let mut config = Config {
-        temperature: *temperature,
-        top_p: *top_p,
-        top_k: *top_k,
-        max_output_tokens: *max_tokens,
-        stop_sequences: stops(stop, words.stop, &mut dropped),
-        seed: own(&["seed"]),
-        presence_penalty,
-        frequency_penalty,
-        response_logprobs,
-        logprobs: own(&["top_logprobs"]).filter(|raw| response_logprobs && raw.get() != "0"),
-        media_resolution: resolution,
-        thinking_config: thinking::write(*effort, *thinking, family, words.effort, &mut dropped),
-        ..Config::default()
-    };
+    let mut config = config(conversation, family, &mut dropped);
+    config.media_resolution = resolution;
     let wants_json = matches!(output, Some(OutputFormat::JsonObject | OutputFormat::JsonSchema { .. }));
     if wants_json && !family.format_with_tools && !tools.is_empty() {
         dropped.semantic(words.output)?;
@@ -116,13 +92,46 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         tools: (!tools.is_empty()).then_some([Tools { function_declarations: tools }]),
         tool_config,
         generation_config: config,
-        safety_settings: own(&["safety_settings", "safetySettings"]),
-        cached_content: own(&["cached_content", "cachedContent"]),
-        labels: own(&["labels"]),
+        safety_settings: own(conversation, &["safety_settings", "safetySettings"]),
+        cached_content: own(conversation, &["cached_content", "cachedContent"]),
+        labels: own(conversation, &["labels"]),
     };
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();
     Ok(Encoded { body, dropped: dropped.into_names(conversation), echo: Echo::of(conversation, &names) })
+}
+
+/// A member that no neutral form holds, by one of its names.
+fn own<'r>(conversation: &Conversation<'r>, names: &[&str]) -> Option<&'r RawValue> {
+    conversation.other.iter().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, raw)| *raw)
+}
+
+/// Sampling, limits and thinking.
+fn config<'r>(conversation: &'r Conversation<'_>, family: Family, dropped: &mut DroppedFields) -> Config<'r> {
+    let mut penalty = |name: &'static str| {
+        let raw = own(conversation, &[name]);
+        if raw.is_some() && !family.penalties {
+            dropped.hint(name);
+        }
+        raw.filter(|_| family.penalties)
+    };
+    let (presence_penalty, frequency_penalty) = (penalty("presence_penalty"), penalty("frequency_penalty"));
+    let response_logprobs = own(conversation, &["logprobs"]).is_some_and(|raw| raw.get() == "true");
+    let words = conversation.words;
+    Config {
+        temperature: conversation.temperature,
+        top_p: conversation.top_p,
+        top_k: conversation.top_k,
+        max_output_tokens: conversation.max_tokens,
+        stop_sequences: stops(&conversation.stop, words.stop, dropped),
+        seed: own(conversation, &["seed"]),
+        presence_penalty,
+        frequency_penalty,
+        response_logprobs,
+        logprobs: own(conversation, &["top_logprobs"]).filter(|raw| response_logprobs && raw.get() != "0"),
+        thinking_config: thinking::write(conversation.effort, conversation.thinking, family, words.effort, dropped),
+        ..Config::default()
+    }
 }
 
 const fn says(config: &Config<'_>) -> bool {
