@@ -82,33 +82,12 @@ impl Dialect {
             "dimensions",
             "encoding_format",
         ];
-        const OF_GEMINI: &[&str] = &[
-            "temperature",
-            "top_p",
-            "top_k",
-            "max_tokens",
-            "max_completion_tokens",
-            "stop",
-            "seed",
-            "presence_penalty",
-            "frequency_penalty",
-            "logprobs",
-            "top_logprobs",
-            "tools",
-            "tool_choice",
-            "response_format",
-            "reasoning_effort",
-            "thinking",
-            "stream_options",
-            "safety_settings",
-            "labels",
-        ];
         match self {
             Self::OpenAi => true,
             Self::Responses => OF_RESPONSES.contains(&param),
             Self::Anthropic => OF_ANTHROPIC.contains(&param),
             Self::Bedrock => OF_ANTHROPIC.contains(&param) || OF_BEDROCK.contains(&param),
-            Self::Gemini => OF_GEMINI.contains(&param),
+            Self::Gemini => google::PARAMETERS.contains(&param),
         }
     }
 }

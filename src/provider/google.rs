@@ -6,6 +6,29 @@ use super::Origin::{Env, Setting};
 use super::rows::compatible;
 use super::{Api, Call, Credential, Dialect, Provider};
 
+/// Parameters that a deployment may bring.
+pub(super) const PARAMETERS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "reasoning_effort",
+    "thinking",
+    "stream_options",
+    "safety_settings",
+    "labels",
+];
+
 /// Google AI Studio.
 pub(super) const GEMINI: Provider = Provider {
     dialect: Dialect::Gemini,
