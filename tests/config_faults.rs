@@ -110,7 +110,15 @@ fn case_10_what_litellm_passes_over_is_accepted() {
     assert!(warnings(&with("context_window_fallbacks: [{old-name: [m]}]"))[0].contains("never serves"));
     assert!(errors(&with("fallbacks: [{old-name: [nobody]}]"))[0].contains("no `model_name` is `nobody`"));
     let wild = "model_list:\n- {model_name: openai/*, litellm_params: {model: openai/*}}\n- {model_name: b, litellm_params: {model: openai/x}}\nrouter_settings: {fallbacks: [{openai/gpt-4o: [b]}]}";
-    assert_eq!(errors(wild).len(), 1, "LiteLLM would fall back here");
+    let config = accepted(wild).config;
+    let group = |index: usize| config.groups[index].name.as_str();
+    let chains: Vec<_> = config.fallbacks.iter().map(|(from, to)| (group(*from), group(to[0]))).collect();
+    assert_eq!(
+        chains,
+        [("openai/gpt-4o", "b")],
+        "a model that only a wildcard serves has fallbacks too, as in LiteLLM"
+    );
+    assert_eq!(config.deployments[2].model, "gpt-4o");
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub struct Diagnostic {
     pub problem: String,
     /// What to write instead.
     pub remedy: String,
+    /// Whether this error concerns a deployment that cannot be asked, so that the others can be used without it.
+    pub is_apart: bool,
 }
 
 impl Diagnostic {
@@ -73,7 +75,15 @@ impl Diagnostics {
         remedy: impl Into<String>,
     ) {
         let (path, problem, remedy) = (path.to_owned(), problem.into(), remedy.into());
-        self.0.push(Diagnostic { severity, place, path, problem, remedy });
+        self.0.push(Diagnostic { severity, place, path, problem, remedy, is_apart: false });
+    }
+
+    /// Adds what makes one deployment unusable, and no other.
+    pub fn apart(&mut self, place: Option<Place>, path: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.error(place, path, problem, remedy);
+        if let Some(last) = self.0.last_mut() {
+            last.is_apart = true;
+        }
     }
 
     /// Adds what makes the configuration unusable.

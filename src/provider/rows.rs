@@ -93,6 +93,16 @@ fn of_fireworks(api: Api, model: &str) -> Cow<'_, str> {
     }
 }
 
+/// Hugging Face's router takes who serves a model behind its name, where LiteLLM writes it before; where nobody is named, LiteLLM asks
+/// Hugging Face itself.
+fn of_huggingface(_: Api, model: &str) -> Cow<'_, str> {
+    match model.split_once('/') {
+        Some((by, name)) if name.contains('/') => Cow::Owned(format!("{name}:{by}")),
+        Some(_) if !model.contains(':') => Cow::Owned(format!("{model}:hf-inference")),
+        _ => Cow::Borrowed(model),
+    }
+}
+
 /// Those with something of their own: code, a dialect, an account. All others are in [`super::table`].
 pub(super) const ROWS: &[Provider] = &[
     Provider {
@@ -139,6 +149,16 @@ pub(super) const ROWS: &[Provider] = &[
             "https://api.openai.com/v1",
             &[Setting("api_base"), Env("OPENAI_BASE_URL"), Env("OPENAI_API_BASE")],
             &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
+        )
+    },
+    Provider {
+        full_name: of_huggingface,
+        ends_in: "/v1",
+        ..compatible(
+            "huggingface",
+            "https://router.huggingface.co/v1",
+            &[],
+            &[Setting("huggingface_key"), Env("HF_TOKEN"), Env("HUGGINGFACE_API_KEY"), Setting("api_key")],
         )
     },
     azure::AZURE,

@@ -47,7 +47,6 @@ pub(super) const ROWS: &[Provider] = &[
     Provider { known_at: &["https://ai-gateway.helicone.ai"], ..compatible("helicone", "https://ai-gateway.helicone.ai", &[], &[Env("HELICONE_API_KEY")]) },
     Provider { ends_in: "/v1", ..compatible("heroku", "", &[Env("HEROKU_API_BASE")], &[Env("HEROKU_API_KEY")]) },
     compatible("hosted_vllm", "", &[Env("HOSTED_VLLM_API_BASE"), Setting("api_base")], &[Env("HOSTED_VLLM_API_KEY")]),
-    Provider { ends_in: "/v1", ..compatible("huggingface", "", &[], &[Setting("huggingface_key"), Env("HF_TOKEN"), Env("HUGGINGFACE_API_KEY"), Setting("api_key")]) },
     Provider { known_at: &["https://api.hyperbolic.xyz/v1"], ..compatible("hyperbolic", "https://api.hyperbolic.xyz/v1", &[Env("HYPERBOLIC_API_BASE")], &[Env("HYPERBOLIC_API_KEY")]) },
     Provider { known_at: &["https://api.inceptionlabs.ai/v1"], ..compatible("inception", "https://api.inceptionlabs.ai/v1", &[Env("INCEPTION_API_BASE")], &[Setting("inception_key"), Env("INCEPTION_API_KEY")]) },
     Provider { path: embeddings, ..compatible("infinity", "", &[], &[Env("INFINITY_API_KEY")]) },

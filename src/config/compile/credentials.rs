@@ -57,7 +57,15 @@ fn named(params: &Field<'_>, credentials: &[Credential], diagnostics: &mut Diagn
         }
         None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
     };
-    field.error(diagnostics, format!("no credential is named `{name}`"), remedy);
+    let problem = format!("no credential is named `{name}`");
+    let is_host = |key: &str| params.at(key).is_some_and(|field| matches!(field.node.value, Value::Str(_)));
+    match nearest(name, names()) {
+        None if is_host("api_base") || is_host("base_url") => {
+            field.warning(diagnostics, format!("{problem}, so that no key is sent"), remedy);
+        }
+        None => field.apart(diagnostics, problem, remedy),
+        Some(_) => field.error(diagnostics, problem, remedy),
+    }
     Vec::new()
 }
 

@@ -102,7 +102,9 @@ impl Names<'_> {
                 // Nobody can ask for that name.
                 let (problem, remedy) = unknown(from, self.groups);
                 targets.warning(diagnostics, format!("{problem}, so that this fallback never serves"), remedy);
-                self.targets(&targets, None, diagnostics);
+                if matches!(targets.node.value, Value::Seq(_)) {
+                    self.targets(&targets, None, diagnostics);
+                }
                 continue;
             };
             let known = if router.is_some() { &mut list.by_router } else { &mut list.by_group };

@@ -216,6 +216,14 @@ impl<'a> Field<'a> {
         diagnostics.error(self.node.place, &self.path, problem, remedy);
     }
 
+    /// Notes that a deployment cannot be asked, which is then left out where there are others.
+    pub(super) fn apart(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
+        if self.is_reported() {
+            return;
+        }
+        diagnostics.apart(self.node.place, &self.path, problem, remedy);
+    }
+
     /// Notes what may stay, but is probably not meant.
     pub(super) fn warning(&self, diagnostics: &mut Diagnostics, problem: impl Into<String>, remedy: impl Into<String>) {
         if self.is_reported() {

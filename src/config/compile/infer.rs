@@ -6,7 +6,7 @@
 //! **Invariant:** a name that LiteLLM knows has the provider that LiteLLM takes it for.
 
 /// Families of names, for what the list does not have.
-const FAMILIES: &[(&str, &str)] = &[
+pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("gpt-", "openai"),
     ("chatgpt-", "openai"),
     ("o1", "openai"),

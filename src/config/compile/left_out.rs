@@ -1,5 +1,6 @@
-//! `ignore_invalid_deployments`: entries with errors are left out, each with what is wrong as a warning. LiteLLM's proxy always does so, and
-//! says it in its log; here it is done where the file asks for it.
+//! Entries that are left out, each with what is wrong as a warning: those that nobody here could ask (no provider of that name, a
+//! credential that is not in the file), while others can be; and with `ignore_invalid_deployments` all that have errors. LiteLLM's proxy
+//! leaves out every entry that it cannot use, and says it in its log.
 //!
 //! **Invariant:** an entry is left out whole, and what stands elsewhere is never ignored.
 
@@ -7,11 +8,18 @@ use super::field::Field;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::tree::{Node, Value};
 
-/// The tree without the entries that have errors, and these errors as warnings; `None`: there are none, or the file does not ask for it.
+/// Whether the file asks for it.
+pub(super) fn is_asked_for(written: &Node) -> bool {
+    let wanted = written.entry("router_settings").and_then(|settings| settings.entry("ignore_invalid_deployments"));
+    wanted.and_then(|wanted| Field::root(wanted).flag(&mut Diagnostics::default())).unwrap_or(false)
+}
+
+/// The tree without the entries that have errors, and these errors as warnings; `None`: there are none, or there are errors of another
+/// kind.
 pub(super) fn without_invalid(written: &Node, found: &Diagnostics) -> Option<(Node, Diagnostics)> {
-    let wanted = written.entry("router_settings")?.entry("ignore_invalid_deployments")?;
-    let silent = &mut Diagnostics::default();
-    Field::root(wanted).flag(silent).filter(|wanted| *wanted)?;
+    if !is_asked_for(written) && found.of(Severity::Error).any(|error| !error.is_apart) {
+        return None;
+    }
     let mut told = Diagnostics::default();
     let mut indices = Vec::new();
     for error in found.of(Severity::Error) {

@@ -38,6 +38,7 @@ mod signalbox;
 mod strategy;
 mod task;
 mod twice;
+mod wildcards;
 
 use super::complexity::ComplexityConfig;
 use super::diagnostic::{Diagnostics, Severity};
@@ -112,7 +113,7 @@ pub fn without_environment(written: &Node) -> Result<Compiled, Diagnostics> {
     compile_with(written, &|_| None, false)
 }
 
-/// Compiles a tree, and where the file asks for it a second time without the entries that have errors.
+/// Compiles a tree, and a second time without the entries that are left out for their errors.
 fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: bool) -> Result<Compiled, Diagnostics> {
     let found = match compile_all(written, written, env, is_read) {
         Ok(compiled) => return Ok(compiled),
@@ -126,6 +127,7 @@ fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: b
     };
     match compile_all(&tree, written, env, is_read) {
         Ok(compiled) => Ok(Compiled { diagnostics: with(compiled.diagnostics), ..compiled }),
+        Err(_) if !left_out::is_asked_for(written) => Err(found),
         Err(found) => Err(with(found)),
     }
 }
@@ -144,6 +146,7 @@ fn prepared(written: &Node, env: &environment::Environment<'_>, diagnostics: &mu
     elsewhere::leave_out(&mut tree, env, diagnostics);
     credentials::put_in(&mut tree, diagnostics);
     defaults::put_in(&mut tree, diagnostics);
+    wildcards::write_out(&mut tree, env, diagnostics);
     (tree, variables)
 }
 

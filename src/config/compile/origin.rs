@@ -76,7 +76,7 @@ impl<'a> Origins<'a> {
         let is_own = named == Named::Entry && endpoint.as_ref().is_some_and(|one| endpoint::is_own(one, provider));
         let named = if is_own { Named::Nobody } else { named };
         let key = match params.at("api_key").filter(says_something) {
-            Some(field) => key(&field, diagnostics),
+            Some(field) => self.key(&field, diagnostics),
             // With the wrong host, nobody shall hear of its key as well.
             None if diagnostics.errors() > before => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
@@ -247,7 +247,7 @@ impl<'a> Origins<'a> {
 
     fn key_from(&self, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<Key> {
         match origin {
-            Origin::Setting(name) => key(&self.setting(name)?, diagnostics),
+            Origin::Setting(name) => self.key(&self.setting(name)?, diagnostics),
             Origin::Env(name) => match self.env.held(name)? {
                 Held::Outside => Some(Key::Env((*name).to_owned())),
                 Held::Reference(other) => Some(Key::Env(other)),
@@ -255,10 +255,24 @@ impl<'a> Origins<'a> {
                     let written = self.root.at("environment_variables").and_then(|section| section.at(name));
                     // A number is a key too, and was made a text.
                     let is_text = |field: &Field<'_>| matches!(field.node.value, Value::Str(_));
-                    written.filter(is_text).map_or(Some(Key::Literal(text)), |field| key(&field, diagnostics))
+                    written.filter(is_text).map_or(Some(Key::Literal(text)), |field| self.key(&field, diagnostics))
                 }
             },
         }
+    }
+
+    /// A key that is written somewhere: the name of a variable, or itself. A variable that is set is read also where it is named as in a
+    /// shell, which LiteLLM takes for the key itself.
+    fn key(&self, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
+        let variable = match &field.node.value {
+            Value::Str(text) => shell::variable(text),
+            _ => None,
+        };
+        let is_set = |name: &str| !self.env.is_read || (self.env.read)(name).is_some();
+        let Some(name) = variable.filter(|name| is_set(name)) else { return key(field, diagnostics) };
+        let problem = format!("the variable `{name}` is read here, where LiteLLM sends this text itself as the key");
+        field.warning(diagnostics, problem, format!("write `{PREFIX}{name}`"));
+        Some(Key::Env(name.to_owned()))
     }
 
     fn setting(&self, name: &str) -> Option<Field<'a>> {

@@ -12,7 +12,7 @@ use crate::provider::{self, Provider};
 const NOT_YET: &str = "\
     a2a aiohttp_openai anthropic_text auto_router bedrock bedrock_mantle bytez chatgpt clarifai cohere cohere_chat custom \
     datarobot gdc gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci ollama ollama_chat \
-    oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap snowflake \
+    oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap \
     text-completion-codestral text-completion-inception triton vertex_ai vertex_ai_beta vllm watsonx watsonx_text";
 
 /// The provider of a deployment, and the model as the provider names it.
@@ -37,7 +37,7 @@ pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Opt
         },
     };
     if name.is_empty() {
-        field.error(
+        field.apart(
             diagnostics,
             format!("`{model}` names no model"),
             format!("write `{}/` and the model's name", provider.name),
@@ -59,20 +59,20 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
     let names = || provider::all().map(|provider| provider.name);
     if name == "auto_router" {
         let remedy = "name the group that shall serve it in `model_group_alias`, or a deployment";
-        field.error(
+        field.apart(
             diagnostics,
             format!("{}: LiteLLM's automatic routers are not supported yet", field.shown()),
             remedy,
         );
     } else if NOT_YET.split_ascii_whitespace().any(|known| known == name) {
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
-        field.error(diagnostics, problem, "write `openai/` and an `api_base` if it speaks OpenAI's API");
-    } else if let Some(meant) = nearest(name, names()) {
+        field.apart(diagnostics, problem, "write `openai/` and an `api_base` if it speaks OpenAI's API");
+    } else if let Some(meant) = nearest(name, names()).filter(|meant| !name.starts_with(meant)) {
         field.error(diagnostics, format!("unknown provider `{name}`"), format!("did you mean `{meant}`?"));
     } else {
         let remedy =
             "write one that docs/providers.md lists; `openai/` with an `api_base` serves any compatible server";
-        field.error(diagnostics, format!("unknown provider `{name}`"), remedy);
+        field.apart(diagnostics, format!("unknown provider `{name}`"), remedy);
     }
     None
 }
@@ -105,13 +105,13 @@ fn inferred(
             let problem = format!("LiteLLM takes `{model}` for {name}, a provider that Signalbox does not support yet");
             let elsewhere = "take it out, or ask another provider for it, for example";
             let remedy = if has_host { compatible } else { format!("{elsewhere} `openrouter/…`") };
-            field.error(diagnostics, problem, remedy);
+            field.apart(diagnostics, problem, remedy);
         }
         None => {
             let problem =
                 format!("`{model}` does not say which provider runs it, and LiteLLM knows no model of that name");
             let remedy = format!("write `provider/{model}`, for example `hosted_vllm/{model}` with an `api_base`");
-            field.error(diagnostics, problem, if has_host { compatible } else { remedy });
+            field.apart(diagnostics, problem, if has_host { compatible } else { remedy });
         }
     }
     None

@@ -77,11 +77,14 @@ fn marked<'a>(entry: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Found<
         COMPLEXITY => ("complexity_router_config", Some(ClassifierType::Heuristic)),
         TASK => ("task_router_config", None),
         other => {
-            let remedy = match nearest(other, [COMPLEXITY, TASK]) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("write `{COMPLEXITY}` or `{TASK}`, or take the entry out"),
-            };
-            field.error(diagnostics, format!("unknown automatic router `{other}`"), remedy);
+            let problem = format!("unknown automatic router `{other}`");
+            match nearest(other, [COMPLEXITY, TASK]) {
+                Some(meant) => field.error(diagnostics, problem, format!("did you mean `{meant}`?")),
+                None => {
+                    let remedy = format!("write `{COMPLEXITY}` or `{TASK}`, or take the entry out");
+                    field.apart(diagnostics, problem, remedy);
+                }
+            }
             return None;
         }
     };

@@ -10,6 +10,15 @@ pub(super) fn remedy(text: &str) -> Option<String> {
     Some(format!("write `os.environ/{name}`"))
 }
 
+/// The variable that a text is nothing but, as a shell writes it: `$NAME` or `${NAME}`.
+pub(super) fn variable(text: &str) -> Option<&str> {
+    let rest = text.trim().strip_prefix('$')?;
+    let name = rest.strip_prefix('{').map_or(Some(rest), |rest| rest.strip_suffix('}'))?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
+    (is_name && self::name(text) == Some(name)).then_some(name)
+}
+
 /// The variable that a text names in another way than LiteLLM's; empty where it cannot be told.
 fn name(text: &str) -> Option<&str> {
     let text = text.trim();

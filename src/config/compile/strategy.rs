@@ -18,6 +18,11 @@ pub(super) fn name(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<&
         field.warning(diagnostics, problem, format!("write `{}`", strategy.name));
         return Some(strategy);
     }
+    if let Some(strategy) = STRATEGIES.into_iter().find(|strategy| strategy.name == text.replace('_', "-")) {
+        let problem = format!("`{text}` is taken for `{}`, and refused by LiteLLM", strategy.name);
+        field.warning(diagnostics, problem, format!("write `{}`", strategy.name));
+        return Some(strategy);
+    }
     let names = || STRATEGIES.iter().map(|strategy| strategy.name);
     let one_of = || format!("write one of {}", names().collect::<Vec<_>>().join(", "));
     let (problem, remedy) = match text {
