@@ -306,6 +306,8 @@ fn s12_up_takes_a_new_configuration_over_when_it_is_told_to() {
     one_model(&directory, "changed", [port(13), port(17)]);
     tell(&child, "-HUP");
     read_until(&err, &format!("`signalbox.admin` stays 127.0.0.1:{}", port(14)));
+    // Until it says so, it still looks at its directory.
+    read_until(&err, "the configuration has not changed");
     tell(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!place.exists());
