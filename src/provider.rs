@@ -307,6 +307,20 @@ impl Provider {
         (self.path)(call).or_else(|| (self.path)(chat()?))
     }
 
+    /// What is spoken of a model of LiteLLM's `mode`, and its name without the prefix that says so: those that are for Responses alone are
+    /// asked for in that.
+    #[must_use]
+    pub fn spoken<'m>(&self, model: &'m str, mode: &str) -> (Dialect, &'m str) {
+        if !self.also.contains(&Dialect::Responses) {
+            return (self.dialect, model);
+        }
+        match model.strip_prefix("responses/") {
+            Some(model) => (Dialect::Responses, model),
+            None if mode == "responses" => (Dialect::Responses, model),
+            None => (self.dialect, model),
+        }
+    }
+
     /// Where chat requests go, whatever the model; what stands for them where it has none.
     #[must_use]
     pub fn chat_path(&self) -> Cow<'static, str> {

@@ -130,8 +130,7 @@ fn case_11_a_second_document_is_an_error() {
 #[test]
 fn case_12_what_no_path_serves_is_told() {
     for (params, what) in [
-        ("model: openai/responses/o3-deep-research", "the Responses API"),
-        ("model: o3-deep-research", "the Responses API"),
+        ("model: azure/responses/o3-deep-research, api_base: https://x.openai.azure.com", "the Responses API"),
         ("model: openai/whisper-1", "audio transcription"),
         ("model: groq/whisper-large-v3", "audio transcription"),
         ("model: gpt-image-1", "image generation"),
@@ -144,7 +143,13 @@ fn case_12_what_no_path_serves_is_told() {
             "{params}: {found:?}"
         );
     }
-    for params in ["model: gpt-4o", "model: openai/text-embedding-3-small", "model: openai/whisper-1, mode: chat"] {
+    for params in [
+        "model: openai/responses/o3-deep-research",
+        "model: o3-deep-research",
+        "model: gpt-4o",
+        "model: openai/text-embedding-3-small",
+        "model: openai/whisper-1, mode: chat",
+    ] {
         assert_eq!(warnings(&entry(params)), Vec::<String>::new(), "{params}");
     }
 }

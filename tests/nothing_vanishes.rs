@@ -13,7 +13,7 @@ use signalbox::provider::by_name;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const ROUNDS: usize = 6_000;
+const ROUNDS: usize = 9_000;
 
 /// Members whose words are the dialect's own: what they say, the provider's dialect says in its way.
 const WORDS: &[&str] = &[
@@ -22,6 +22,8 @@ const WORDS: &[&str] = &[
     "id",
     "tool_call_id",
     "tool_use_id",
+    "call_id",
+    "status",
     "media_type",
     "mode",
     "effort",
@@ -29,8 +31,13 @@ const WORDS: &[&str] = &[
     "display",
 ];
 /// Members that say nothing more than another one, or a name that only the client's dialect needs.
-const LABELS: &[&str] =
-    &["response_format.json_schema.name", "model", "messages[4].name", "messages[2].reasoning_content"];
+const LABELS: &[&str] = &[
+    "response_format.json_schema.name",
+    "text.format.name",
+    "model",
+    "messages[4].name",
+    "messages[2].reasoning_content",
+];
 /// Members whose value is carried as it is.
 const RAW: &[&str] = &["parameters", "input_schema", "schema", "input", "cache_control"];
 
@@ -104,6 +111,43 @@ fn messages() -> Value {
     })
 }
 
+fn responses() -> Value {
+    let text = r#"{
+        "model": "m", "max_output_tokens": 9000, "temperature": 0.37, "top_p": 0.41, "stream": true, "user": "v-user",
+        "instructions": "v-instructions", "parallel_tool_calls": false, "store": true, "metadata": {"k": "v-meta"},
+        "service_tier": "v-tier", "truncation": "v-truncation", "prompt_cache_key": "v-cache-key", "include": ["v-include"],
+        "safety_identifier": "v-safety", "max_tool_calls": 53, "top_logprobs": 3, "client_metadata": {"turn": "v-turn"},
+        "reasoning": {"effort": "low", "summary": "v-summary"},
+        "text": {"verbosity": "v-verbosity", "format": {"type": "json_schema", "name": "v-name", "description": "v-schema-text",
+            "strict": true, "schema": {"type": "object", "properties": {"y": {"type": "string", "description": "v-schema"}}}}},
+        "input": [
+            {"role": "developer", "content": "v-developer"},
+            {"type": "message", "role": "user", "content": [
+                {"type": "input_text", "text": "v-text", "prompt_cache_breakpoint": {"mode": "v-mode"}},
+                {"type": "input_image", "image_url": "https://h/v-image.png", "detail": "v-detail"},
+                {"type": "input_file", "file_data": "data:application/pdf;base64,dmZpbGU=", "filename": "v-file.pdf"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "v-thought"}], "encrypted_content": "v-sealed"},
+            {"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "phase": "v-phase", "content": [
+                {"type": "output_text", "text": "v-said", "annotations": [{"type": "url_citation", "url": "v-citation"}], "logprobs": []}]},
+            {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "v-query"}},
+            {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "f", "arguments": "{\"x\":\"v-argument\"}", "status": "completed"},
+            {"type": "custom_tool_call", "id": "ctc_1", "call_id": "b", "name": "v-custom", "input": "v-patch"},
+            {"type": "function_call_output", "call_id": "a", "output": [{"type": "input_text", "text": "v-result"},
+                {"type": "input_image", "image_url": "https://h/v-shot.png"}]},
+            {"type": "custom_tool_call_output", "call_id": "b", "output": "v-patched"},
+            {"role": "user", "content": "v-again"}],
+        "tools": [{"type": "function", "name": "f", "description": "v-description", "strict": true, "defer_loading": true,
+                "parameters": {"type": "object", "properties": {"x": {"type": "string", "description": "v-parameter"}}}},
+            {"type": "custom", "name": "v-custom", "description": "v-custom-text",
+                "format": {"type": "grammar", "syntax": "v-syntax", "definition": "v-grammar"}},
+            {"type": "namespace", "name": "v-space", "description": "v-space-text", "tools": [
+                {"type": "function", "name": "v-inner", "description": "v-inner-text", "parameters": {"type": "object"}}]},
+            {"type": "web_search", "user_location": {"city": "v-city"}}],
+        "tool_choice": {"type": "function", "name": "f"}
+    }"#;
+    serde_json::from_str(text).unwrap()
+}
+
 /// A repeatable stream of numbers.
 fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |below| {
@@ -139,6 +183,13 @@ impl Generated {
             Value::Object(members) => {
                 let must = [
                     "messages",
+                    "input",
+                    "output",
+                    "arguments",
+                    "call_id",
+                    "syntax",
+                    "definition",
+                    "tools",
                     "model",
                     "role",
                     "type",
@@ -190,7 +241,9 @@ fn leaves(value: &Value, path: &str, raw: bool, found: &mut BTreeMap<String, (St
         Value::Object(members) => {
             for (name, value) in members {
                 if raw || !WORDS.contains(&name.as_str()) {
-                    leaves(value, &below(name), raw || RAW.contains(&name.as_str()), found);
+                    // Of Responses, `input` is the conversation.
+                    let is_raw = RAW.contains(&name.as_str()) && !value.is_array();
+                    leaves(value, &below(name), raw || is_raw, found);
                 }
             }
         }
@@ -212,9 +265,13 @@ fn leaves(value: &Value, path: &str, raw: bool, found: &mut BTreeMap<String, (St
 
 /// Whether a path, or what stands above it, is among the names.
 fn is_named(path: &str, names: &[String]) -> bool {
-    names.iter().any(|name| {
-        path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    })
+    // The mark of a tool of chat may stand beside the function or in it; it is named where the function is.
+    let path = &path.replace("tools[0].cache_control", "tools[0].function.cache_control");
+    let is_mark = path.contains(".function.cache_control") && names.iter().any(|name| name == "tools[0].cache_control");
+    is_mark
+        || names.iter().any(|name| {
+            path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
 }
 
 fn check(body: &Value, sent: &str, encoded: &Encoded) {
@@ -224,7 +281,9 @@ fn check(body: &Value, sent: &str, encoded: &Encoded) {
     for (path, (text, _)) in found {
         let is_label = LABELS.contains(&path.as_str());
         // Bounds and budgets are told as the provider counts them.
-        let is_counted = path == "max_tokens" || path.ends_with("budget_tokens") || path.ends_with(".index");
+        let is_counted = path.starts_with("max_") && path.ends_with("_tokens")
+            || path.ends_with("budget_tokens")
+            || path.ends_with(".index");
         // A data URI's media type is told apart from its bytes.
         let said = if text.starts_with("data:") { text.rsplit(',').next().unwrap() } else { &text };
         if is_label || is_counted || told.contains(said) || is_named(&path, &encoded.dropped) {
@@ -239,7 +298,7 @@ fn check(body: &Value, sent: &str, encoded: &Encoded) {
 
 #[test]
 fn what_a_client_sends_is_sent_refused_or_named() {
-    let targets: [(Dialect, Dialect, &'static str, &str); 12] = [
+    let targets: [(Dialect, Dialect, &'static str, &str); 22] = [
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-3-haiku"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-opus-4-7"),
@@ -252,13 +311,27 @@ fn what_a_client_sends_is_sent_refused_or_named() {
         (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-5.1"),
         (Dialect::Anthropic, Dialect::OpenAi, "deepseek", "deepseek-chat"),
         (Dialect::Anthropic, Dialect::OpenAi, "groq", "llama-3.3-70b-versatile"),
+        (Dialect::Responses, Dialect::OpenAi, "openai", "gpt-4o"),
+        (Dialect::Responses, Dialect::OpenAi, "deepseek", "deepseek-chat"),
+        (Dialect::Responses, Dialect::OpenAi, "groq", "llama-3.3-70b-versatile"),
+        (Dialect::Responses, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
+        (Dialect::Responses, Dialect::Gemini, "gemini", "gemini-2.0-flash"),
+        (Dialect::Responses, Dialect::Gemini, "gemini", "gemini-3-pro-preview"),
+        (Dialect::OpenAi, Dialect::Responses, "openai", "gpt-4o"),
+        (Dialect::OpenAi, Dialect::Responses, "openai", "gpt-5.1"),
+        (Dialect::Anthropic, Dialect::Responses, "openai", "gpt-4o"),
+        (Dialect::Anthropic, Dialect::Responses, "openai", "gpt-5.1"),
     ];
-    let (openai, messages) = (openai(), messages());
+    let (openai, messages, responses) = (openai(), messages(), responses());
     let mut draw = draws(0x2545_F491_4F6C_DD1D);
     let (mut served, mut named) = (0, 0);
     for round in 0..ROUNDS {
         let (client, provider, name, model) = targets[round % targets.len()];
-        let base = if client == Dialect::OpenAi { &openai } else { &messages };
+        let base = match client {
+            Dialect::OpenAi => &openai,
+            Dialect::Responses => &responses,
+            _ => &messages,
+        };
         let generated = Generated::of(base, &mut draw);
         let sent = generated.body.to_string();
         let Ok(conversation) = client_face(client).read(sent.as_bytes()) else { continue };

@@ -81,6 +81,14 @@ pub struct Words {
     pub parallel_tool_calls: &'static str,
     /// [`Conversation::verbosity`].
     pub verbosity: &'static str,
+    /// What a provider wants back of its thinking, in a block.
+    pub signature: &'static str,
+    /// How closely an image is looked at, in its block.
+    pub detail: &'static str,
+    /// A file's name, in its block.
+    pub file_name: &'static str,
+    /// What a schema is for, in [`Conversation::output`].
+    pub schema_description: &'static str,
 }
 
 impl Default for Words {
@@ -93,6 +101,10 @@ impl Default for Words {
             user: "user",
             parallel_tool_calls: "parallel_tool_calls",
             verbosity: "verbosity",
+            signature: "signature",
+            detail: "image_url.detail",
+            file_name: "file.filename",
+            schema_description: "json_schema.description",
         }
     }
 }

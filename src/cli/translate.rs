@@ -19,9 +19,6 @@ use signalbox::dialect::{
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Provider};
 
-/// How LiteLLM begins a model's name that is asked for in Responses.
-const RESPONSES: &str = "responses/";
-
 /// Arguments of `signalbox translate`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -185,12 +182,9 @@ fn named(name: &str) -> io::Result<&'static Provider> {
 /// How a client's dialect and a provider's meet, as for a deployment of the model in Envoy, and the model without what names the dialect.
 fn meet<'m>(client: Client, provider: &Provider, asked: Option<Client>, model: &'m str) -> (Bridge, &'m str) {
     let client = client.into();
-    let (own, model) = match model.strip_prefix(RESPONSES) {
-        Some(model) if provider.also.contains(&Dialect::Responses) => (Dialect::Responses, model),
-        _ if provider.also.contains(&client) => (client, model),
-        _ => (provider.dialect, model),
-    };
-    (bridge(client, asked.map_or(own, Dialect::from)), model)
+    let (own, model) = provider.spoken(model, "");
+    let is_usual = own == provider.dialect && provider.also.contains(&client);
+    (bridge(client, asked.map_or(if is_usual { client } else { own }, Dialect::from)), model)
 }
 
 fn request(args: &RequestArgs) -> io::Result<ExitCode> {

@@ -10,7 +10,6 @@ use super::{budgets, defaults, endpoint, infer, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
-use crate::provider::Dialect;
 
 /// Reads an entry; its id is given by the caller. `None` where it lacks what it cannot do without.
 pub(super) fn read<'a>(
@@ -21,10 +20,17 @@ pub(super) fn read<'a>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Deployment> {
     let params = params_of(entry, diagnostics)?;
-    let named = provider_name::read(&params, diagnostics);
-    if let Some((provider, model)) = named {
+    let mut named = provider_name::read(&params, diagnostics);
+    let mut of_model = None;
+    if let Some((provider, model)) = &mut named {
         unfilled(&params, model, group_name, diagnostics);
-        unserved(entry, &params, provider.name, model, diagnostics);
+        let mode = mode(entry, &params, provider.name, model);
+        let (spoken, name) = provider.spoken(model, mode);
+        *model = name;
+        of_model = Some(spoken).filter(|spoken| *spoken != provider.dialect);
+        if of_model.is_none() {
+            unserved(&params, name, mode, diagnostics);
+        }
     }
     let placed = named.map(|(provider, model)| origins.of(&params, provider, model, diagnostics));
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
@@ -45,7 +51,7 @@ pub(super) fn read<'a>(
         id: String::new(),
         group,
         provider: of.or_else(|| crate::provider::all().next())?,
-        dialect: of.map_or(Dialect::default(), |provider| provider.dialect),
+        dialect: of_model.or(of.map(|provider| provider.dialect)).unwrap_or_default(),
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         key,
@@ -123,15 +129,19 @@ pub(super) fn drop_params(field: &Field<'_>, diagnostics: &mut Diagnostics) -> b
     }
 }
 
-/// Warns of a model that no path here serves.
-fn unserved(entry: &Field<'_>, params: &Field<'_>, provider: &str, model: &str, diagnostics: &mut Diagnostics) {
+/// What a model is for, in LiteLLM's words.
+fn mode<'a>(entry: &Field<'a>, params: &Field<'a>, provider: &str, model: &str) -> &'a str {
     let info = entry.at("model_info");
     let written = info.and_then(|info| info.at("mode")).or_else(|| params.at("mode"));
-    let mode = match written.as_ref().map(|field| &field.node.value) {
+    match written.as_ref().map(|field| &field.node.value) {
         Some(Value::Str(mode)) => mode.as_str(),
         _ if model.starts_with("responses/") => "responses",
         _ => infer::mode(provider, model),
-    };
+    }
+}
+
+/// Warns of a model that no path here serves.
+fn unserved(params: &Field<'_>, model: &str, mode: &str, diagnostics: &mut Diagnostics) {
     if infer::is_served(mode) && !model.starts_with("responses/") {
         return;
     }

@@ -32,6 +32,10 @@ const WORDS: Words = Words {
     user: "metadata.user_id",
     parallel_tool_calls: "tool_choice.disable_parallel_tool_use",
     verbosity: "verbosity",
+    signature: "signature",
+    detail: "detail",
+    file_name: "title",
+    schema_description: "description",
 };
 
 /// Reads the body of `POST /v1/messages`.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::media::{self, Media, Unusable};
 use super::wire::{Block, Object, ResultContent, Speaker, Turn};
-use crate::chat::{self, ApiError, Content, Place};
+use crate::chat::{self, ApiError, Content, Place, Words};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
 use crate::dialect::thinking::is_carried;
@@ -55,6 +55,7 @@ pub fn write<'r>(
     let (instructions, rest) = conversation.instructions();
     let mut gathering = Gathering {
         dropped,
+        words: conversation.words,
         names,
         media,
         ids: Ids::default(),
@@ -79,6 +80,7 @@ pub fn write<'r>(
 
 struct Gathering<'r, 'l> {
     dropped: &'l mut DroppedFields,
+    words: Words,
     names: &'r Names<'r>,
     media: &'static Media,
     ids: Ids<'r>,
@@ -212,14 +214,14 @@ impl<'r> Gathering<'r, '_> {
             }
             Content::Image { source, detail } if media => {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                    self.dropped.hint(&place.name("image_url.detail"));
+                    self.dropped.hint(&place.name(self.words.detail));
                 }
                 media::image(source, self.media)
             }
             Content::Document { source, name } if media => {
                 media::file(source, name.as_deref(), self.media).inspect(|block| {
                     if name.is_some() && matches!(block, Block::Image { .. }) {
-                        self.dropped.hint(&place.name("file.filename"));
+                        self.dropped.hint(&place.name(self.words.file_name));
                     }
                 })
             }

@@ -83,7 +83,7 @@ fn written<T>(
                 format = Some(Format { r#type: "json_schema", schema });
             }
             if description.is_some() {
-                dropped.hint(&format!("{}.json_schema.description", words.output));
+                dropped.hint(&format!("{}.{}", words.output, words.schema_description));
             }
         }
         Some(OutputFormat::JsonObject) => talk.system.push(Block::Text { text: JSON_ONLY, cache_control: None }),

@@ -138,7 +138,7 @@ fn format<'r>(
             return Ok(Some(Output { text_format: Format { r#type: "json_schema", structure } }));
         }
         Some(OutputFormat::JsonSchema { description: Some(_), .. }) => {
-            dropped.hint(&format!("{}.json_schema.description", conversation.words.output));
+            dropped.hint(&format!("{}.{}", conversation.words.output, conversation.words.schema_description));
         }
         Some(OutputFormat::JsonObject) => {
             talk.system.push(messages::Block::Text { text: JSON_ONLY, cache_control: None });

@@ -51,6 +51,7 @@ pub fn write<'r>(
         dropped,
         names,
         family,
+        detail: conversation.words.detail,
         contents: Vec::new(),
         open: Vec::new(),
         media: Vec::new(),
@@ -89,6 +90,8 @@ struct Writer<'r, 'l> {
     dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
     family: Family,
+    /// The client's word for how closely an image is looked at.
+    detail: &'static str,
     contents: Vec<Content<'r>>,
     open: Vec<Open<'r>>,
     /// What results hold besides text, for models that do not take it there.
@@ -156,7 +159,7 @@ impl<'r> Writer<'r, '_> {
                     None | Some("auto") => {}
                     Some("high") => self.high = true,
                     Some("low") => self.low.push(block.place),
-                    Some(_) => self.dropped.hint(&block.place.name("image_url.detail")),
+                    Some(_) => self.dropped.hint(&block.place.name(self.detail)),
                 }
                 media::part(source)
             }
@@ -335,7 +338,7 @@ impl<'r> Writer<'r, '_> {
     fn resolution(&mut self) -> Option<&'static str> {
         if self.high || self.low.len() < self.images {
             for place in std::mem::take(&mut self.low) {
-                self.dropped.hint(&place.name("image_url.detail"));
+                self.dropped.hint(&place.name(self.detail));
             }
         }
         match (self.high, self.low.is_empty()) {

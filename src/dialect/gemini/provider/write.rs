@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::family::{self, Family};
 use super::wire::{Body, Calling, Config, Function, ToolConfig, Tools};
 use super::{schema, thinking, turns};
-use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice};
+use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice, Words};
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
@@ -83,7 +83,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     if wants_json && !family.format_with_tools && !tools.is_empty() {
         dropped.semantic(words.output)?;
     } else if let Some(output) = output {
-        format(output, words.output, &mut config, &mut dropped)?;
+        format(output, words, &mut config, &mut dropped)?;
     }
     config.says = says(&config);
     let body = Body {
@@ -162,16 +162,17 @@ fn stops<'r>(stop: &'r [Cow<'_, str>], name: &str, dropped: &mut DroppedFields) 
 /// The shape of the answer.
 fn format<'r>(
     output: &OutputFormat<'r>,
-    name: &str,
+    words: &Words,
     config: &mut Config<'r>,
     dropped: &mut DroppedFields,
 ) -> Result<(), ApiError> {
+    let name = words.output;
     match output {
         OutputFormat::Text => return Ok(()),
         OutputFormat::JsonObject => {}
         OutputFormat::JsonSchema { name: _, description, schema, strict: _ } => {
             if description.is_some() {
-                dropped.hint(&format!("{name}.json_schema.description"));
+                dropped.hint(&format!("{name}.{}", words.schema_description));
             }
             let fitted = |raw: &&RawValue| schema::of_answer(raw).ok_or_else(|| too_deep(name));
             config.response_json_schema = schema.as_ref().map(fitted).transpose()?;

@@ -37,6 +37,7 @@ pub fn write<'r>(
         dropped,
         names,
         habits,
+        signature: conversation.words.signature,
         ids: Ids::default(),
         messages: Vec::with_capacity(conversation.turns.len() + 1),
         open: Vec::new(),
@@ -66,6 +67,8 @@ struct Writer<'r, 'l> {
     dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
     habits: Habits,
+    /// The client's word for the signature of thinking.
+    signature: &'static str,
     ids: Ids<'r>,
     messages: Vec<Message<'r>>,
     /// The calls of the last turn of the model that have no result yet.
@@ -240,7 +243,7 @@ impl<'r> Writer<'r, '_> {
                         self.dropped.hint(&block.place.to_string());
                     }
                     if told && signature.as_ref().is_some_and(|it| !it.is_empty()) {
-                        self.dropped.hint(&block.place.name("signature"));
+                        self.dropped.hint(&block.place.name(self.signature));
                     }
                 }
                 // What ran at the provider is told by the text that followed it.

@@ -37,6 +37,9 @@ const OWN: &[&str] = &[
     "frequency_penalty",
 ];
 
+/// The same, which OpenAI alone takes.
+const OPENAIS_OWN: &[&str] = &["prompt_cache_key", "safety_identifier"];
+
 /// Writes a request.
 ///
 /// # Errors
@@ -70,16 +73,16 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     } = conversation;
     let habits = target.provider.habits;
     let mut dropped = DroppedFields::new(target.drop_params);
-    dropped.foreign(conversation, OWN)?;
+    let own = [OWN, if habits.is_openai { OPENAIS_OWN } else { &[] }].concat();
+    dropped.foreign(conversation, &own)?;
     let names = Names::of(conversation, &[]);
     let messages = messages::write(conversation, &names, habits, &mut dropped)?;
     let (tools, choice) = offered(tools, tool_choice.as_ref(), &names, habits, &mut dropped)?;
     let has_tools = !tools.is_empty();
-    if top_k.is_some() {
-        dropped.hint("top_k");
-    }
-    if cache_control.is_some() {
-        dropped.hint("cache_control");
+    for (name, is_some) in [("top_k", top_k.is_some()), ("cache_control", cache_control.is_some())] {
+        if is_some {
+            dropped.hint(name);
+        }
     }
     let user = user.as_deref().filter(|user| !user.is_empty());
     if user.is_some_and(|user| user.len() > LONGEST_USER) {
@@ -109,7 +112,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         user: user.filter(|user| user.len() <= LONGEST_USER),
         stream: *stream,
         stream_options: (*stream && *include_usage).then_some(StreamOptions { include_usage: true }),
-        own: Own(other.iter().map(|(name, raw)| (name.as_ref(), *raw)).filter(|it| OWN.contains(&it.0)).collect()),
+        own: Own(other.iter().map(|(name, raw)| (name.as_ref(), *raw)).filter(|it| own.contains(&it.0)).collect()),
     };
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();

@@ -27,6 +27,10 @@ const WORDS: Words = Words {
     user: "user",
     parallel_tool_calls: "parallel_tool_calls",
     verbosity: "text.verbosity",
+    signature: "encrypted_content",
+    detail: "detail",
+    file_name: "filename",
+    schema_description: "description",
 };
 
 /// Reads the body of `POST /v1/responses`.

@@ -34,6 +34,7 @@ pub fn write<'r>(
         dropped,
         names,
         provider,
+        file_name: conversation.words.file_name,
         ids: Ids::default(),
         items: Vec::with_capacity(conversation.turns.len()),
         open: Vec::new(),
@@ -65,6 +66,8 @@ struct Writer<'r, 'l> {
     dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
     provider: &'static str,
+    /// The client's word for a file's name.
+    file_name: &'static str,
     ids: Ids<'r>,
     items: Vec<Item<'r>>,
     /// The calls of the model's last turn that have no result yet.
@@ -160,7 +163,7 @@ impl<'r> Writer<'r, '_> {
                 },
                 false => {
                     if name.is_some() {
-                        self.dropped.hint(&block.place.name("filename"));
+                        self.dropped.hint(&block.place.name(self.file_name));
                     }
                     Part::InputFile { filename: None, file_data: None, file_url: Some(uri) }
                 }
