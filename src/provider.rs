@@ -23,7 +23,59 @@ pub enum Dialect {
     Bedrock,
     /// Google's `generateContent`.
     Gemini,
+    /// Cohere's chats, version 2.
+    Cohere,
+    /// Ollama's own chats.
+    Ollama,
 }
+
+/// What Ollama calls a model's options, of those that have no name of OpenAI's.
+pub const OLLAMA_OPTIONS: &[&str] = &[
+    "num_ctx",
+    "num_keep",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "use_mlock",
+    "low_vram",
+    "f16_kv",
+    "vocab_only",
+    "numa",
+    "min_p",
+    "tfs_z",
+    "typical_p",
+    "repeat_last_n",
+    "repeat_penalty",
+    "mirostat",
+    "mirostat_eta",
+    "mirostat_tau",
+    "penalize_newline",
+];
+
+/// What Cohere and Ollama both have; `tool_choice` and `parallel_tool_calls` only as far as they can.
+const OF_BOTH: &[&str] = &[
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_completion_tokens",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "reasoning_effort",
+    "thinking",
+    "stream_options",
+    "dimensions",
+    "encoding_format",
+    "truncate",
+];
+const OF_COHERE: &[&str] = &["input_type", "safety_mode", "citation_options", "documents", "priority"];
 
 impl Dialect {
     /// Whether a parameter that a deployment brings can be said in it.
@@ -84,6 +136,8 @@ impl Dialect {
         ];
         match self {
             Self::OpenAi => true,
+            Self::Cohere => OF_BOTH.contains(&param) || OF_COHERE.contains(&param),
+            Self::Ollama => OF_BOTH.contains(&param) || OLLAMA_OPTIONS.contains(&param) || param == "keep_alive",
             Self::Responses => OF_RESPONSES.contains(&param),
             Self::Anthropic => OF_ANTHROPIC.contains(&param),
             Self::Bedrock => OF_ANTHROPIC.contains(&param) || OF_BEDROCK.contains(&param),
@@ -175,23 +229,6 @@ impl Credential {
     }
 }
 
-/// Who gives out the tokens that stand for a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tokens {
-    /// Google's metadata server, to what runs on its machines.
-    Google,
-}
-
-impl Tokens {
-    /// The keys of an entry that name credentials of another kind, and what holds them where an entry says nothing. What these name cannot be
-    /// turned into tokens here.
-    pub const CREDENTIALS: &[&str] = google::CREDENTIALS;
-    /// The variable, or secret file, that holds a token which somebody else renews.
-    pub const VARIABLE: &str = google::TOKEN;
-    /// The variable that names another metadata server, as in Google's own libraries.
-    pub const METADATA_HOST: &str = "GCE_METADATA_HOST";
-}
-
 /// What a provider does otherwise than others of its dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Habits {
@@ -199,13 +236,11 @@ pub struct Habits {
     pub is_openai: bool,
     /// It wants the model's thinking back (`reasoning_content`).
     pub takes_thinking: bool,
-    /// The model stands in the path alone, and the body names this version of the dialect in its place.
-    pub version_in_body: Option<&'static str>,
 }
 
 impl Habits {
     /// Those of most.
-    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false, version_in_body: None };
+    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false };
 }
 
 /// Where LiteLLM looks for what a deployment does not say.
@@ -267,8 +302,6 @@ pub struct Provider {
     pub full_name: fn(Api, &str) -> Cow<'_, str>,
     /// What it does otherwise than others of its dialect.
     pub habits: Habits,
-    /// Tokens that Envoy fetches for requests without a key; `None`: such requests go without.
-    pub tokens: Option<Tokens>,
 }
 
 /// There is one row a name, and those that hold in its place.
@@ -311,7 +344,6 @@ pub fn is_setting(name: &str) -> bool {
 /// The provider of that name, if it is in the catalogue.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Provider> {
-    let name = google::ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
     all().find(|provider| provider.name == name)
 }
 

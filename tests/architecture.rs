@@ -134,12 +134,22 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("Dialect::Responses", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/", "cli/translate"]),
     ("Dialect::Bedrock", &["provider", "provider/", "dialect/mod", "dialect/unsupported"]),
     ("Dialect::Gemini", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Dialect::Cohere", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
+    ("Dialect::Ollama", &["provider", "provider/", "dialect/mod", "dialect/unsupported", "sim/"]),
     ("Credential::", &["provider", "provider/"]),
     ("RanksBy::", &["config/model/strategy", "routing/strategy/mod"]),
 ];
 /// The same for names as texts: prices and names of models, and numbers that mean something at one provider, are data of their own.
-const TEXTS_IN: &[&str] =
-    &["provider/", "catalogue/", "config/compile/infer", "failure/vendor", "generate/yaml", "sim/", "cli/translate"];
+const TEXTS_IN: &[&str] = &[
+    "provider/",
+    "catalogue/",
+    "config/compile/infer",
+    "failure/vendor",
+    "dialect/cohere/embeddings",
+    "generate/yaml",
+    "sim/",
+    "cli/translate",
+];
 
 #[test]
 fn nothing_asks_which_provider_dialect_or_strategy_it_is() {

@@ -298,7 +298,7 @@ fn check(body: &Value, sent: &str, encoded: &Encoded) {
 
 #[test]
 fn what_a_client_sends_is_sent_refused_or_named() {
-    let targets: [(Dialect, Dialect, &'static str, &str); 22] = [
+    let targets: [(Dialect, Dialect, &'static str, &str); 29] = [
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-3-haiku"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-opus-4-7"),
@@ -321,6 +321,13 @@ fn what_a_client_sends_is_sent_refused_or_named() {
         (Dialect::OpenAi, Dialect::Responses, "openai", "gpt-5.1"),
         (Dialect::Anthropic, Dialect::Responses, "openai", "gpt-4o"),
         (Dialect::Anthropic, Dialect::Responses, "openai", "gpt-5.1"),
+        (Dialect::OpenAi, Dialect::Cohere, "cohere", "command-a-03-2025"),
+        (Dialect::OpenAi, Dialect::Cohere, "cohere", "command-a-reasoning-08-2025"),
+        (Dialect::Anthropic, Dialect::Cohere, "cohere", "command-a-reasoning-08-2025"),
+        (Dialect::OpenAi, Dialect::Ollama, "ollama", "qwen3:8b"),
+        (Dialect::OpenAi, Dialect::Ollama, "ollama", "llama3.1"),
+        (Dialect::Anthropic, Dialect::Ollama, "ollama", "gpt-oss:20b"),
+        (Dialect::Anthropic, Dialect::Ollama, "ollama", "llama3.1"),
     ];
     let (openai, messages, responses) = (openai(), messages(), responses());
     let mut draw = draws(0x2545_F491_4F6C_DD1D);

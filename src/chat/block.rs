@@ -194,6 +194,16 @@ impl Place {
         self.0.iter().flatten().last().is_some_and(|(_, index)| index.is_some())
     }
 
+    /// The item of a list that it is, or that holds it.
+    #[must_use]
+    pub fn of_item(mut self) -> Self {
+        while !self.is_item() {
+            let Some(last) = self.0.iter_mut().rev().find(|step| step.is_some()) else { break };
+            *last = None;
+        }
+        self
+    }
+
     /// Whether it is below an item of an item, as a block of a result is.
     #[must_use]
     pub fn is_deep(self) -> bool {

@@ -25,7 +25,9 @@
 
 pub mod anthropic_messages;
 pub mod bedrock_converse;
+mod blocks;
 pub mod body_defaults;
+pub mod cohere;
 pub(crate) mod count;
 mod data_uri;
 pub mod framing;
@@ -34,6 +36,7 @@ pub mod gemini;
 mod ids;
 mod names;
 pub(crate) mod no_answer;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod read;
@@ -183,6 +186,11 @@ pub trait ProviderFace: Sync {
     /// What its streams are cut by.
     fn framing(&self) -> Box<dyn Framing> {
         Box::new(Cutter::default())
+    }
+
+    /// Whether a stream begins as a document does, so that its first byte tells nothing.
+    fn streams_documents(&self) -> bool {
+        false
     }
 
     /// Starts reading a streamed answer.
@@ -378,7 +386,9 @@ pub trait AnswerStream {
 pub fn client_face(dialect: Dialect) -> &'static dyn ClientFace {
     match dialect {
         // No client speaks the others.
-        Dialect::OpenAi | Dialect::Bedrock | Dialect::Gemini => &openai_chat::client::Client,
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Gemini | Dialect::Cohere | Dialect::Ollama => {
+            &openai_chat::client::Client
+        }
         Dialect::Anthropic => &anthropic_messages::client::Client,
         Dialect::Responses => &openai_responses::client::Client,
     }
@@ -393,6 +403,8 @@ pub fn provider_face(dialect: Dialect) -> &'static dyn ProviderFace {
         Dialect::Responses => &openai_responses::provider::Provider,
         Dialect::Bedrock => &bedrock_converse::provider::Provider,
         Dialect::Gemini => &gemini::provider::Provider,
+        Dialect::Cohere => &cohere::Provider,
+        Dialect::Ollama => &ollama::Provider,
     }
 }
 
@@ -438,6 +450,12 @@ impl Bridge {
             Self::Verbatim(client) => Box::new(verbatim::Stream::new(client.scanner(&context), *client)),
             Self::Translated(client, provider) => Box::new(translate::Stream::new(*client, *provider, context)),
         }
+    }
+
+    /// Whether a stream begins as a document does, so that its first byte tells nothing.
+    #[must_use]
+    pub fn streams_documents(&self) -> bool {
+        matches!(self, Self::Translated(_, provider) if provider.streams_documents())
     }
 
     /// The client's side.

@@ -352,6 +352,11 @@ pub fn loose_list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     if raw.starts_with('[') { serde_json::from_str(raw).ok() } else { None }
 }
 
+/// Vectors, as providers write them; none where it is no list of such.
+pub fn vectors(raw: &RawValue) -> Option<Vec<Vec<f32>>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
 /// A string, borrowed where it has no escapes; half of a surrogate pair becomes U+FFFD. None where it is no string.
 pub fn loose_string(raw: &[u8]) -> Option<Cow<'_, str>> {
     let lossy =

@@ -43,7 +43,7 @@ impl Feature {
 pub const fn unsupported(dialect: Dialect) -> &'static [Feature] {
     match dialect {
         Dialect::OpenAi => &[],
-        Dialect::Anthropic | Dialect::Responses | Dialect::Bedrock => &Feature::ALL,
+        Dialect::Anthropic | Dialect::Responses | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => &Feature::ALL,
         Dialect::Gemini => &[Feature::SeveralChoices, Feature::LogitBias, Feature::SpokenAnswer],
     }
 }

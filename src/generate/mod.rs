@@ -12,7 +12,6 @@ pub mod yaml;
 mod cluster;
 mod edge;
 mod headers;
-mod hop;
 mod listener;
 mod relay;
 mod stats;

@@ -31,6 +31,57 @@ pub(super) fn of_anthropic(call: Call<'_>) -> Option<Cow<'static, str>> {
     (call.api == Api::Chat).then_some(Cow::Borrowed("/v1/messages"))
 }
 
+/// Of a base that ends in the version.
+fn of_cohere(call: Call<'_>) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match call.api {
+        Api::Chat => "/chat",
+        Api::Embeddings => "/embed",
+        _ => return None,
+    }))
+}
+
+fn of_ollama(call: Call<'_>) -> Option<Cow<'static, str>> {
+    Some(Cow::Borrowed(match call.api {
+        Api::Chat => "/api/chat",
+        Api::Embeddings => "/api/embed",
+        _ => return None,
+    }))
+}
+
+/// LiteLLM's names say which version of the API is meant. The older one is no more.
+fn of_cohere_version(_: Api, model: &str) -> Cow<'_, str> {
+    Cow::Borrowed(model.strip_prefix("v2/").or_else(|| model.strip_prefix("v1/")).unwrap_or(model))
+}
+
+const fn cohere(name: &'static str) -> Provider {
+    Provider {
+        dialect: Dialect::Cohere,
+        path: of_cohere,
+        hears: &[],
+        full_name: of_cohere_version,
+        ..compatible(
+            name,
+            "https://api.cohere.com/v2",
+            &[Setting("api_base"), Env("COHERE_API_BASE")],
+            &[Setting("cohere_key"), Env("COHERE_API_KEY"), Env("CO_API_KEY"), Setting("api_key")],
+        )
+    }
+}
+
+const fn ollama(name: &'static str) -> Provider {
+    Provider {
+        dialect: Dialect::Ollama,
+        path: of_ollama,
+        hears: &[],
+        ..compatible(
+            name,
+            "http://localhost:11434",
+            &[Setting("api_base"), Env("OLLAMA_API_BASE")],
+            &[Setting("ollama_key"), Env("OLLAMA_API_KEY"), Setting("api_key")],
+        )
+    }
+}
+
 fn nothing_more(_: &Place<'_>) -> Option<String> {
     None
 }
@@ -71,7 +122,6 @@ pub const fn compatible(
         common_headers: false,
         full_name: as_written,
         habits: Habits::COMMON,
-        tokens: None,
     }
 }
 
@@ -142,7 +192,6 @@ pub(super) const ROWS: &[Provider] = &[
         common_headers: false,
         full_name: as_written,
         habits: Habits::COMMON,
-        tokens: None,
     },
     Provider {
         path: completions,
@@ -163,11 +212,14 @@ pub(super) const ROWS: &[Provider] = &[
             &[Setting("huggingface_key"), Env("HF_TOKEN"), Env("HUGGINGFACE_API_KEY"), Setting("api_key")],
         )
     },
+    cohere("cohere"),
+    cohere("cohere_chat"),
+    ollama("ollama"),
+    ollama("ollama_chat"),
     azure::AZURE,
     azure::AZURE_TEXT,
     azure::AZURE_AI,
     google::GEMINI,
-    google::VERTEX,
     Provider {
         full_name: of_fireworks,
         ..compatible(

@@ -31,6 +31,15 @@ const NUMBERS: &[&str] = &[
     "top_logprobs",
     "dimensions",
     "num_ctx",
+    "num_gpu",
+    "num_thread",
+    "num_keep",
+    "num_batch",
+    "repeat_penalty",
+    "repeat_last_n",
+    "mirostat",
+    "mirostat_eta",
+    "mirostat_tau",
 ];
 /// Headers that are a matter of the connection or of the gateway.
 const OURS: &[&str] = &[

@@ -146,6 +146,17 @@ pub(super) const DEFAULTS: &[&str] = &[
     "encoding_format",
     "chat_template_kwargs",
     "num_ctx",
+    "keep_alive",
+    "num_gpu",
+    "num_thread",
+    "num_keep",
+    "num_batch",
+    "repeat_penalty",
+    "repeat_last_n",
+    "mirostat",
+    "mirostat_eta",
+    "mirostat_tau",
+    "input_type",
     "cache_control",
     "stream_options",
 ];
@@ -169,9 +180,9 @@ const PARAMS: Section = Section {
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
         parallel_tool_calls tools tool_choice modalities audio prediction web_search_options store safety_identifier \
         prompt_cache_key prompt_cache_retention dimensions encoding_format chat_template_kwargs num_ctx \
+        keep_alive num_gpu num_thread num_keep num_batch repeat_penalty repeat_last_n mirostat mirostat_eta mirostat_tau input_type \
         cache_control stream_options weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
-        vertex_project vertex_ai_project vertex_location vertex_ai_location vertex_credentials vertex_ai_credentials \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
@@ -304,15 +315,7 @@ const AFFINITY: Section =
 const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
 
 /// Keys of `litellm_settings` and of entries that hold keys, or say where the rest is to be found.
-pub(super) const OF_KEYS: &[&str] = &[
-    "api_key",
-    "litellm_credential_name",
-    "organization",
-    "extra_headers",
-    "headers",
-    "vertex_credentials",
-    "vertex_ai_credentials",
-];
+pub(super) const OF_KEYS: &[&str] = &["api_key", "litellm_credential_name", "organization", "extra_headers", "headers"];
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &[

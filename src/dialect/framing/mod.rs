@@ -3,6 +3,7 @@
 //! **Invariant:** any cut of the same bytes gives the same frames.
 
 pub mod aws_event_stream;
+pub mod ndjson;
 pub mod sse;
 
 use sse::{Cutter, Frame, Overlong};

@@ -53,7 +53,7 @@ impl Attempt {
         let is_all = held.is_empty();
         let begun: Cow<'_, [u8]> = if is_all { bytes.into() } else { [&held, bytes].concat().into() };
         let may_grow = !ends && begun.len() < MAX_ERROR_BYTES;
-        let is_document = is_document(&begun);
+        let is_document = if self.bridge.streams_documents() { Some(false) } else { is_document(&begun) };
         if may_grow && is_document.is_none_or(|is_one| is_one && is_begun_json(&begun)) {
             self.phase = Phase::Held(None, begun.into_owned());
             return Verdict::Hold;

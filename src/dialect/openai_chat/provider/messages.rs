@@ -8,8 +8,9 @@
 
 use std::borrow::Cow;
 
-use super::wire::{Audio, Call, Called, File, Image, Message, Part, Said};
+use super::wire::{Arguments, Audio, Call, Called, File, Image, Message, Part, Said};
 use crate::chat::{ApiError, Block, Content, Conversation, Source, Speaker, Turn};
+use crate::dialect::data_uri::data_uri;
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
@@ -22,6 +23,39 @@ pub const FAILED: &str = "Error: ";
 /// The name of a file that has none.
 pub const FILE: &str = "document.pdf";
 
+/// What messages of a dialect hold.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// What the model thought, under this name; `None`: it is left out.
+    pub thinking: Option<ThinkingAs>,
+    /// The names of those that speak, and refusals.
+    pub labels: bool,
+    /// Files and sound.
+    pub files: bool,
+    /// Images by URL; else only by their bytes.
+    pub links: bool,
+}
+
+impl Form {
+    /// Texts, and images by their bytes.
+    pub const PLAIN: Self = Self { thinking: None, labels: false, files: false, links: false };
+
+    /// OpenAI's, as a provider has it.
+    pub fn of(habits: Habits) -> Self {
+        let thinking = habits.takes_thinking.then_some(ThinkingAs::ReasoningContent);
+        Self { thinking, labels: true, files: true, links: true }
+    }
+}
+
+/// The name under which thinking goes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ThinkingAs {
+    /// `reasoning_content`.
+    ReasoningContent,
+    /// `thinking`.
+    Thinking,
+}
+
 /// Writes the messages.
 ///
 /// # Errors
@@ -29,14 +63,14 @@ pub const FILE: &str = "document.pdf";
 pub fn write<'r>(
     conversation: &'r Conversation<'_>,
     names: &'r Names<'_>,
-    habits: Habits,
+    form: Form,
     dropped: &mut DroppedFields,
 ) -> Result<Vec<Message<'r>>, ApiError> {
     let (instructions, rest) = conversation.instructions();
     let mut writer = Writer {
         dropped,
         names,
-        habits,
+        form,
         signature: conversation.words.signature,
         ids: Ids::default(),
         messages: Vec::with_capacity(conversation.turns.len() + 1),
@@ -66,7 +100,7 @@ pub fn write<'r>(
 struct Writer<'r, 'l> {
     dropped: &'l mut DroppedFields,
     names: &'r Names<'r>,
-    habits: Habits,
+    form: Form,
     /// The client's word for the signature of thinking.
     signature: &'static str,
     ids: Ids<'r>,
@@ -82,7 +116,18 @@ struct Writer<'r, 'l> {
 }
 
 const fn message<'r>(role: &'static str, content: Said<'r>) -> Message<'r> {
-    Message { role, content, reasoning_content: None, tool_calls: Vec::new(), tool_call_id: None, name: None }
+    Message {
+        role,
+        content,
+        reasoning_content: None,
+        thinking: None,
+        images: Vec::new(),
+        tool_plan: None,
+        tool_calls: Vec::new(),
+        tool_call_id: None,
+        tool_name: None,
+        name: None,
+    }
 }
 
 fn joined<'r>(texts: Vec<&'r str>, between: &str) -> Option<Cow<'r, str>> {
@@ -102,7 +147,10 @@ impl<'r> Writer<'r, '_> {
         for block in &turn.blocks {
             self.mark(block);
         }
-        turn.name.as_deref()
+        if turn.name.is_some() && !self.form.labels {
+            self.dropped.hint(&turn.place.name("name"));
+        }
+        turn.name.as_deref().filter(|_| self.form.labels)
     }
 
     fn mark(&mut self, block: &Block<'_>) {
@@ -201,16 +249,22 @@ impl<'r> Writer<'r, '_> {
         Ok(Some(match content {
             Content::Text(text) => Part::Text { text: Cow::Borrowed(text) },
             Content::Image { source, detail } => {
-                let Some(url) = uri(source) else { return self.lost(block).map(|()| None) };
+                let is_fit = |url: &Cow<'_, str>| self.form.links || data_uri(url).is_some();
+                let Some(url) = uri(source).filter(is_fit) else { return self.lost(block).map(|()| None) };
+                if detail.is_some() && !self.form.links {
+                    self.dropped.hint(&format!("{place}.image_url.detail"));
+                }
                 Part::ImageUrl { image_url: Image { url, detail: detail.as_deref() } }
             }
-            Content::Audio { data, format } => Part::InputAudio { input_audio: Audio { data, format } },
+            Content::Audio { data, format } if self.form.files => {
+                Part::InputAudio { input_audio: Audio { data, format } }
+            }
             Content::Document { source: Source::Text(text), name: None } => Part::Text { text: Cow::Borrowed(text) },
             Content::Document { source: Source::Text(text), name: Some(name) } => {
                 Part::Text { text: Cow::Owned(format!("{name}:\n\n{text}")) }
             }
             Content::Document { source, name } => match uri(source) {
-                Some(file_data) if file_data.starts_with("data:") => {
+                Some(file_data) if self.form.files && file_data.starts_with("data:") => {
                     Part::File { file: File { filename: Some(name.as_deref().unwrap_or(FILE)), file_data } }
                 }
                 _ => return self.lost(block).map(|()| None),
@@ -220,7 +274,7 @@ impl<'r> Writer<'r, '_> {
                 self.dropped.hint(&place.to_string());
                 return Ok(None);
             }
-            Content::ToolCall { .. } | Content::ToolResult { .. } | Content::Opaque(_) => {
+            Content::Audio { .. } | Content::ToolCall { .. } | Content::ToolResult { .. } | Content::Opaque(_) => {
                 return self.lost(block).map(|()| None);
             }
         }))
@@ -231,12 +285,13 @@ impl<'r> Writer<'r, '_> {
         for block in &turn.blocks {
             match &block.content {
                 Content::Text(text) => parts.push(Part::Text { text: Cow::Borrowed(text) }),
-                Content::Refusal(refusal) => parts.push(Part::Refusal { refusal }),
+                Content::Refusal(refusal) if self.form.labels => parts.push(Part::Refusal { refusal }),
+                Content::Refusal(text) => parts.push(Part::Text { text: Cow::Borrowed(text) }),
                 Content::ToolCall { id, name, arguments } => {
                     calls.push((id.as_ref(), name.as_ref(), arguments.as_ref()))
                 }
                 Content::Thinking { text, signature } => {
-                    let told = self.habits.takes_thinking && !text.is_empty();
+                    let told = self.form.thinking.is_some() && !text.is_empty();
                     if told {
                         thoughts.push(text.as_ref());
                     } else if !text.is_empty() || signature.as_ref().is_some_and(|it| !it.is_empty()) {
@@ -264,13 +319,18 @@ impl<'r> Writer<'r, '_> {
             calls.into_iter().map(|(id, name, arguments)| self.call(id, name, arguments)).collect();
         self.open = tool_calls.iter().map(|call| call.id.clone()).collect();
         let content = if parts.is_empty() { Said::Nothing(None) } else { spoken(parts) };
-        let reasoning_content = joined(thoughts, "\n");
-        self.messages.push(Message { reasoning_content, tool_calls, name, ..message("assistant", content) });
+        let mut message = Message { tool_calls, name, ..message("assistant", content) };
+        let thinking = match self.form.thinking {
+            Some(ThinkingAs::Thinking) => &mut message.thinking,
+            Some(ThinkingAs::ReasoningContent) | None => &mut message.reasoning_content,
+        };
+        *thinking = joined(thoughts, "\n");
+        self.messages.push(message);
         Ok(())
     }
 
     fn call(&mut self, id: &'r str, name: &'r str, arguments: &'r str) -> Call<'r> {
-        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+        let arguments = Arguments::Text(if arguments.trim().is_empty() { "{}" } else { arguments });
         Call { id: self.ids.call(id), r#type: "function", function: Called { name: self.names.ours(name), arguments } }
     }
 
@@ -291,12 +351,9 @@ impl<'r> Writer<'r, '_> {
             match said.peek().map(|first| first.role) {
                 Some("user") => {
                     let Some(first) = said.next() else { return };
-                    parts.extend(match first.content {
-                        Said::Text(text) => vec![Part::Text { text }],
-                        Said::Parts(parts) => parts,
-                        Said::Nothing(_) => Vec::new(),
-                    });
-                    self.messages.push(Message { content: Said::Parts(parts), ..first });
+                    let Message { content, name, .. } = first;
+                    parts.extend(content.into_parts());
+                    self.messages.push(Message { name, ..message("user", Said::Parts(parts)) });
                 }
                 _ => self.messages.push(message("user", Said::Parts(parts))),
             }

@@ -1,4 +1,5 @@
-//! The shapes of a chat completions request, as OpenAI's SDK types them.
+//! The shapes of a chat completions request, as OpenAI's SDK types them, and what messages have besides in the dialects that take after it
+//! (Cohere's, Ollama's).
 //!
 //! **Invariant:** this is the allow-list: what has no field here is never sent. Nothing is copied but what a text escapes.
 
@@ -47,6 +48,24 @@ pub struct Body<'r> {
 /// Members that no neutral form holds and that this dialect has, raw.
 pub struct Own<'r>(pub Vec<(&'r str, &'r RawValue)>);
 
+impl<'r> Own<'r> {
+    /// Those of a request's other members that the dialect has.
+    pub fn of(other: &'r [(Cow<'_, str>, &'r RawValue)], names: &[&str]) -> Self {
+        let members = other.iter().map(|(name, raw)| (name.as_ref(), *raw));
+        Self(members.filter(|(name, _)| names.contains(name)).collect())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this one is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| *known == name)
+    }
+}
+
 impl Serialize for Own<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
@@ -62,13 +81,26 @@ pub struct StreamOptions {
 #[derive(Serialize)]
 pub struct Message<'r> {
     pub role: &'static str,
+    #[serde(skip_serializing_if = "Said::is_absent")]
     pub content: Said<'r>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<Cow<'r, str>>,
+    /// Ollama's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Cow<'r, str>>,
+    /// Ollama's: base64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Cow<'r, str>>,
+    /// Cohere's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_plan: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<Call<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<String>,
+    /// Ollama's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'r str>,
 }
@@ -80,17 +112,57 @@ pub enum Said<'r> {
     Nothing(Option<()>),
     Text(Cow<'r, str>),
     Parts(Vec<Part<'r>>),
+    /// Not even `null`.
+    Absent,
+}
+
+impl<'r> Said<'r> {
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The same as parts.
+    pub fn into_parts(self) -> Vec<Part<'r>> {
+        match self {
+            Self::Nothing(_) | Self::Absent => Vec::new(),
+            Self::Text(text) => vec![Part::Text { text }],
+            Self::Parts(parts) => parts,
+        }
+    }
+
+    /// Its texts as one.
+    pub fn into_text(self) -> Option<Cow<'r, str>> {
+        let texts = self.into_parts().into_iter().filter_map(|part| match part {
+            Part::Text { text } => Some(text),
+            _ => None,
+        });
+        texts.reduce(|before, text| Cow::Owned([before, text].join("\n")))
+    }
 }
 
 /// One part of it.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part<'r> {
-    Text { text: Cow<'r, str> },
-    ImageUrl { image_url: Image<'r> },
-    InputAudio { input_audio: Audio<'r> },
-    File { file: File<'r> },
-    Refusal { refusal: &'r str },
+    Text {
+        text: Cow<'r, str>,
+    },
+    ImageUrl {
+        image_url: Image<'r>,
+    },
+    InputAudio {
+        input_audio: Audio<'r>,
+    },
+    File {
+        file: File<'r>,
+    },
+    Refusal {
+        refusal: &'r str,
+    },
+    /// Cohere's.
+    Thinking {
+        thinking: Cow<'r, str>,
+    },
 }
 
 #[derive(Serialize)]
@@ -117,6 +189,7 @@ pub struct File<'r> {
 #[derive(Serialize)]
 pub struct Call<'r> {
     pub id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub r#type: &'static str,
     pub function: Called<'r>,
 }
@@ -124,7 +197,34 @@ pub struct Call<'r> {
 #[derive(Serialize)]
 pub struct Called<'r> {
     pub name: &'r str,
-    pub arguments: &'r str,
+    pub arguments: Arguments<'r>,
+}
+
+/// Arguments, as a text or as the object that the text should hold.
+pub enum Arguments<'r> {
+    Text(&'r str),
+    Object(&'r RawValue),
+}
+
+impl Arguments<'_> {
+    /// Makes them an object. What is none cannot be sent as one, and says nothing then.
+    pub fn as_object(&mut self) {
+        if let Self::Text(text) = self {
+            let read = serde_json::from_str::<&RawValue>(text).ok().filter(|raw| raw.get().starts_with('{'));
+            if let Some(raw) = read.or_else(|| serde_json::from_str("{}").ok()) {
+                *self = Self::Object(raw);
+            }
+        }
+    }
+}
+
+impl Serialize for Arguments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Object(raw) => raw.serialize(serializer),
+        }
+    }
 }
 
 /// A function the model may call.

@@ -8,7 +8,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::messages;
+use super::messages::{self, Form};
 use super::reasoning::{self, suited};
 use super::wire::{Allowed, Body, Choice, Format, Function, Name, Named, Own, Schema, StreamOptions, Tool as ToolBody};
 use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, ToolChoice};
@@ -76,7 +76,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let own = [OWN, if habits.is_openai { OPENAIS_OWN } else { &[] }].concat();
     dropped.foreign(conversation, &own)?;
     let names = Names::of(conversation, &[]);
-    let messages = messages::write(conversation, &names, habits, &mut dropped)?;
+    let messages = messages::write(conversation, &names, Form::of(habits), &mut dropped)?;
     let (tools, choice) = offered(tools, tool_choice.as_ref(), &names, habits, &mut dropped)?;
     let has_tools = !tools.is_empty();
     for (name, is_some) in [("top_k", top_k.is_some()), ("cache_control", cache_control.is_some())] {
@@ -112,7 +112,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         user: user.filter(|user| user.len() <= LONGEST_USER),
         stream: *stream,
         stream_options: (*stream && *include_usage).then_some(StreamOptions { include_usage: true }),
-        own: Own(other.iter().map(|(name, raw)| (name.as_ref(), *raw)).filter(|it| own.contains(&it.0)).collect()),
+        own: Own::of(other, &own),
     };
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -130,7 +130,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
 }
 
 /// The tools, and the choice among them.
-fn offered<'r>(
+pub fn offered<'r>(
     tools: &'r [Tool<'_>],
     choice: Option<&'r ToolChoice<'_>>,
     names: &'r Names<'_>,
@@ -141,7 +141,7 @@ fn offered<'r>(
     for tool in tools {
         let Tool { name, description, parameters, strict, cache_control, place } = tool;
         if cache_control.is_some() {
-            dropped.hint(&place.name("cache_control"));
+            dropped.hint(&place.of_item().name("cache_control"));
         }
         // Elsewhere than at OpenAI those that are not allowed are not told of.
         let is_allowed = match choice {
