@@ -158,6 +158,16 @@ pub enum Api {
     Completions,
     /// `/v1/embeddings`.
     Embeddings,
+    /// `/v1/responses`.
+    Responses,
+    /// `/v1/responses/compact`.
+    Compact,
+    /// `/v1/responses/ID` and what is below it: one that a provider keeps.
+    Kept,
+    /// `/v1/messages/count_tokens`.
+    CountTokens,
+    /// What goes to providers of OpenAI's dialect alone, and as it came: its path below `/v1`.
+    Passed(&'static str),
 }
 
 impl Api {
@@ -165,8 +175,9 @@ impl Api {
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings => Dialect::OpenAi,
-            Self::Messages => Dialect::Anthropic,
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Passed(_) => Dialect::OpenAi,
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Responses | Self::Compact | Self::Kept => Dialect::Responses,
         }
     }
 
@@ -174,9 +185,15 @@ impl Api {
     #[must_use]
     pub const fn neutral(self) -> Self {
         match self {
-            Self::Chat | Self::Messages => Self::Chat,
-            Self::Completions | Self::Embeddings => self,
+            Self::Chat | Self::Messages | Self::Responses => Self::Chat,
+            _ => self,
         }
+    }
+
+    /// Whether its answers pass, whatever they are.
+    #[must_use]
+    pub const fn is_passed(self) -> bool {
+        matches!(self, Self::Compact | Self::Kept | Self::CountTokens | Self::Passed(_))
     }
 
     /// Whether it is a conversation, which can be said in each dialect.

@@ -97,6 +97,7 @@ impl Case {
             include_usage: !self.is("no_usage"),
             hide_usage: false,
             awaited: signalbox::dialect::Awaited::Chat,
+            mark: None,
             thinking_blocks: self.is("thinking_blocks"),
             echo: self.echo(),
         }

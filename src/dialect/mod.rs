@@ -39,6 +39,7 @@ pub(crate) mod no_answer;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod passed;
 pub mod read;
 mod reader_scan;
 pub mod request;
@@ -315,6 +316,8 @@ pub struct AnswerContext {
     /// Whether a stream hands back signed thinking blocks (`thinking_blocks`), which a client needs that asked for thinking and
     /// goes on with calls. A whole answer always does.
     pub thinking_blocks: bool,
+    /// What stands behind the id of an answer that passes: its provider keeps it, and the gateway must know whose it is.
+    pub mark: Option<String>,
     /// What it echoes of the request.
     pub echo: Echo,
 }
@@ -438,7 +441,10 @@ impl Bridge {
         }
         let body = without_mark(body);
         match self {
-            Self::Verbatim(client) => Ok(Answer { body: None, usage: client.look_through(body, context)? }),
+            Self::Verbatim(client) => {
+                let usage = client.look_through(body, context)?;
+                Ok(Answer { body: context.mark.as_ref().and_then(|mark| passed::marked(body, mark)), usage })
+            }
             Self::Translated(client, provider) => translate::answer(*client, *provider, body, context),
         }
     }
@@ -447,7 +453,9 @@ impl Bridge {
     #[must_use]
     pub fn stream(&self, context: AnswerContext) -> Box<dyn AnswerStream> {
         match self {
-            Self::Verbatim(client) => Box::new(verbatim::Stream::new(client.scanner(&context), *client)),
+            Self::Verbatim(client) => {
+                Box::new(verbatim::Stream::new(client.scanner(&context), *client).with_mark(context.mark))
+            }
             Self::Translated(client, provider) => Box::new(translate::Stream::new(*client, *provider, context)),
         }
     }

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::framing::sse::{Cutter, Frame};
-use super::{AnswerStream, ClientFace, Passed, StreamFacts};
+use super::{AnswerStream, ClientFace, Passed, StreamFacts, passed};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::failure::{self, api_error};
 
@@ -66,13 +66,23 @@ pub struct Stream {
     client: &'static dyn ClientFace,
     /// A failure of ours moved it on.
     failed: bool,
+    /// What stands behind the id of its response.
+    mark: Option<String>,
 }
 
 impl Stream {
     /// Starts reading.
     #[must_use]
     pub fn new(scanner: Box<dyn Scanner>, client: &'static dyn ClientFace) -> Self {
-        Self { cutter: Cutter::default(), scanner, client, failed: false }
+        Self { cutter: Cutter::default(), scanner, client, failed: false, mark: None }
+    }
+}
+
+impl Stream {
+    /// Puts a mark behind the id of its response.
+    #[must_use]
+    pub fn with_mark(self, mark: Option<String>) -> Self {
+        Self { mark, ..self }
     }
 }
 
@@ -114,11 +124,23 @@ impl Way<'_> {
 }
 
 /// Lets a frame pass, leaves it out, or ends the stream with it. Whether it passed.
-fn take(scanner: &mut dyn Scanner, client: &dyn ClientFace, frame: &Frame<'_>, way: &mut Way<'_>) -> bool {
+fn take(
+    scanner: &mut dyn Scanner,
+    client: &dyn ClientFace,
+    mark: Option<&str>,
+    frame: &Frame<'_>,
+    way: &mut Way<'_>,
+) -> bool {
     let fate = if scanner.facts().failure.is_some() { Fate::LeaveOut } else { scanner.frame(frame) };
     match fate {
         Fate::Pass => {
-            way.pass(frame.raw);
+            match mark.and_then(|mark| passed::marked_frame(frame, mark)) {
+                Some(marked) => {
+                    way.rewrite();
+                    way.out.extend_from_slice(&marked);
+                }
+                None => way.pass(frame.raw),
+            }
             return true;
         }
         Fate::LeaveOut => way.rewrite(),
@@ -143,7 +165,7 @@ fn fail(scanner: &mut dyn Scanner, client: &dyn ClientFace, failure: Failure, ou
 
 impl AnswerStream for Stream {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Passed {
-        let Self { cutter, scanner, client, failed } = self;
+        let Self { cutter, scanner, client, failed, mark } = self;
         let scanner = scanner.as_mut();
         scanner.begin_push();
         *failed = false;
@@ -151,7 +173,7 @@ impl AnswerStream for Stream {
             return Passed::Rewritten;
         }
         let mut way = Way { bytes, passed: 0, rewriting: !cutter.is_empty(), out };
-        let cut = cutter.push(bytes, |frame| _ = take(scanner, *client, &frame, &mut way));
+        let cut = cutter.push(bytes, |frame| _ = take(scanner, *client, mark.as_deref(), &frame, &mut way));
         if cut.is_err() && scanner.facts().failure.is_none() {
             way.rewrite();
             let message = "the provider sent an event that is too long to be read";
@@ -162,14 +184,14 @@ impl AnswerStream for Stream {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        let Self { cutter, scanner, client, failed } = self;
+        let Self { cutter, scanner, client, failed, mark } = self;
         let scanner = scanner.as_mut();
         let was_failed = scanner.facts().failure.is_some();
         scanner.begin_push();
         cutter.end(|frame| {
             let mut way = Way { bytes: &[], passed: 0, rewriting: true, out };
             if frame.data.is_some() {
-                if take(scanner, *client, &frame, &mut way) {
+                if take(scanner, *client, mark.as_deref(), &frame, &mut way) {
                     // Its blank line may be missing.
                     out.extend_from_slice(b"\n\n");
                 }

@@ -66,6 +66,7 @@ mod probe;
 mod properties;
 pub mod route;
 mod setup;
+mod stamp;
 mod timers;
 mod worker;
 

@@ -174,7 +174,10 @@ impl Worker {
             prompt_tokens: tokens,
             header,
         };
-        let planned = route::decide(setup, api, body, &context);
+        let planned = match api {
+            Api::Kept => route::decide_kept(setup, body, &context),
+            _ => route::decide(setup, api, body, &context),
+        };
         // A mock failure may lead elsewhere than the place that was taken is, and so may a dialect that cannot say the request.
         let is_for_first = |of| planned.as_ref().is_ok_and(|flight| flight.begins_with(of));
         let reservation = claims.reservation().and_then(|(of, reservation)| {

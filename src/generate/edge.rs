@@ -23,7 +23,10 @@ const LOOPBACK_NAMES: &[&str] = &["localhost", "*.localhost", "[::1]", "signalbo
 const LOOPBACK_ADDRESSES: &str = "127[.][0-9.]+(:[0-9]+)?";
 /// The paths that take a POST, and an API that stands for their dialect: all their spellings, as the filter knows them.
 const POST_PATHS: &[(Api, &str)] = &[
-    (Api::Chat, "/+(v1/+)?(chat/+completions|completions|embeddings)/*"),
+    (
+        Api::Chat,
+        "/+(v1/+)?(chat/+completions|completions|embeddings|responses(/+compact)?|moderations|rerank|images/+[a-z]+|audio/+[a-z]+)/*",
+    ),
     (Api::Messages, "/+(v1/+)?messages(/+count_tokens)?/*"),
 ];
 /// What agents ask to have a connection before they need it.

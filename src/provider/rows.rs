@@ -9,11 +9,16 @@ use super::Origin::{Env, Setting};
 use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure, google};
 
 pub(super) fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let keeps = call.dialect == Dialect::Responses;
     Some(Cow::Borrowed(match call.api {
-        Api::Chat if call.dialect == Dialect::Responses => "/responses",
-        Api::Chat | Api::Messages => "/chat/completions",
-        Api::Completions => "/completions",
+        Api::Chat | Api::Kept if keeps => "/responses",
+        Api::Compact if keeps => "/responses/compact",
         Api::Embeddings => "/embeddings",
+        _ if keeps => return None,
+        Api::Chat => "/chat/completions",
+        Api::Completions => "/completions",
+        Api::Passed(path) => path,
+        _ => return None,
     }))
 }
 
@@ -28,7 +33,11 @@ pub(super) fn embeddings(call: Call<'_>) -> Option<Cow<'static, str>> {
 }
 
 pub(super) fn of_anthropic(call: Call<'_>) -> Option<Cow<'static, str>> {
-    (call.api == Api::Chat).then_some(Cow::Borrowed("/v1/messages"))
+    match call.api {
+        Api::Chat => Some(Cow::Borrowed("/v1/messages")),
+        Api::CountTokens => Some(Cow::Borrowed("/v1/messages/count_tokens")),
+        _ => None,
+    }
 }
 
 /// Of a base that ends in the version.

@@ -121,12 +121,12 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         tenant: &args.tenant,
         ..PlanContext::default()
     };
-    let expressible = Expressible::new(config, api, &head, &body);
+    let expressible = Expressible::new(config, api, &head, None, &body);
     let chosen = route_model(setup, api, &head, &body, &context, &|index| expressible.check(index).is_ok(), true);
     let fitted = chosen.as_ref().and_then(|chosen| apply_params(config, chosen, &head, &body));
     let body = fitted.as_ref().map_or(&body, |fitted| &fitted.body);
     let head = BodyScan::read(body).map_err(unreadable)?;
-    let expressible = Expressible::new(config, api, &head, body);
+    let expressible = Expressible::new(config, api, &head, None, body);
     let may_serve = |index| expressible.check(index).is_ok();
     let (explanation, firsts) =
         route::consider(config, api, &head, body, &context, chosen.as_ref(), &may_serve, |inputs| {

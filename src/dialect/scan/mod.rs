@@ -72,7 +72,7 @@ pub struct BodyScan<'a> {
     tags: Option<&'a [u8]>,
     metadata: Option<&'a [u8]>,
     wording: Wording,
-    reference: Option<Reference<'a>>,
+    pub(crate) reference: Option<Reference<'a>>,
 }
 
 /// What a request refers to that its provider alone has.

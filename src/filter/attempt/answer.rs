@@ -8,7 +8,7 @@ use super::verdict::{Edit, Verdict};
 use super::{Attempt, MAX_ERROR_BYTES, MAX_HELD_BYTES, Phase};
 use crate::chat::{Failure, FailureClass};
 use crate::config::model::StreamCommit;
-use crate::dialect::{AnswerStream, Bridge, Passed};
+use crate::dialect::{Answer, AnswerStream, Bridge, Passed, passed};
 use crate::failure::api_error;
 use crate::failure::{BYTE_ORDER_MARK, is_compressed, without_mark};
 
@@ -23,7 +23,11 @@ impl Attempt {
             self.serve(None);
             return verdict;
         }
-        match self.bridge.answer(bytes, &self.context()) {
+        let answer = match self.api.is_passed() {
+            true => Ok(Answer { body: None, usage: passed::usage(bytes) }),
+            false => self.bridge.answer(bytes, &self.context()),
+        };
+        match answer {
             Ok(answer) => {
                 let mut verdict = self.commit(answer.body.map_or(Edit::Keep, Edit::Whole));
                 self.serve(answer.usage);

@@ -5,7 +5,7 @@
 use super::super::defaults;
 use super::super::exchange::USAGE;
 use super::super::foreign::translate;
-use super::super::{ErrorReply, Flight};
+use super::super::{Api, ErrorReply, Flight};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{with_usage_asked, without};
@@ -28,6 +28,9 @@ pub(super) fn encode(
     model: &str,
     translated: Option<Encoded>,
 ) -> Result<(Edit, usize, Apart), ErrorReply> {
+    if flight.api == Api::Kept {
+        return Ok((Edit::Keep, flight.body().len(), Apart::default()));
+    }
     let full_name = (deployment.provider.full_name)(flight.api.neutral(), model);
     let model = full_name.as_ref();
     if !flight.is_foreign(deployment) {

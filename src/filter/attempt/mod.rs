@@ -20,8 +20,8 @@ use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
 use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, request_id};
 use super::kept::Kept;
 use super::route::not_ready;
-use super::{Flight, Link};
-use crate::chat::{Failure, FailureClass, Usage};
+use super::{Api, Flight, Link, stamp};
+use crate::chat::{Failure, FailureClass, Fault, Usage};
 use crate::config::model::RouterConfig;
 use crate::dialect::{AnswerContext, AnswerStream, Bridge, Echo, bridge};
 use crate::failure::{self, ErrorAnswer};
@@ -68,6 +68,8 @@ pub struct Attempt {
     place: Place,
     /// How its client and its deployment meet.
     bridge: Bridge,
+    /// What is asked.
+    api: Api,
     phase: Phase,
     /// Its times. The flight has a copy for as long as this attempt is open, since the flight ends attempts that are gone.
     clock: Clock,
@@ -136,6 +138,7 @@ impl Attempt {
             number,
             place,
             bridge,
+            api: this.api,
             phase: Phase::Head,
             clock,
             limits,
@@ -217,7 +220,9 @@ impl Attempt {
         if let Bridge::Verbatim(_) = self.bridge {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
             let awaited = flight.api.awaited();
-            return AnswerContext { provider, hide_usage, awaited, ..AnswerContext::default() };
+            let keeps = flight.api == Api::Responses;
+            let mark = place.filter(|_| keeps).and_then(|(_, deployment)| stamp::mark(&self.config, deployment));
+            return AnswerContext { provider, hide_usage, awaited, mark, ..AnswerContext::default() };
         }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
         let prefix = self.bridge.client().id_prefix();
@@ -230,6 +235,7 @@ impl Attempt {
             include_usage: place.is_some_and(|(_, deployment)| flight.shows_usage(deployment)),
             hide_usage: false,
             thinking_blocks: true,
+            mark: None,
             echo: self.echo.clone(),
         }
     }
@@ -245,6 +251,12 @@ impl Attempt {
             }
             self.phase = Phase::Failing(status, headers);
             return if ends { self.on_body(b"", true) } else { Verdict::Hold };
+        }
+        if self.api.is_passed() && (ends || !is_json(&headers())) {
+            self.phase = Phase::Passing;
+            let verdict = self.commit(Edit::Keep);
+            self.serve(None);
+            return verdict;
         }
         if ends {
             return self.failed(unreadable("the answer is empty"));
@@ -325,7 +337,16 @@ impl Attempt {
         let flight = self.seen();
         let asked = flight.as_ref().and_then(|flight| flight.deployment(self.place));
         let provider = asked.map_or("", |(_, deployment)| deployment.provider.name);
-        failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: self.clock.heard_ms })
+        let mut failure =
+            failure::classify(&ErrorAnswer { provider, status, header: &header, body, now_ms: self.clock.heard_ms });
+        if self.api.is_passed() && matches!(status, 404 | 405 | 501) {
+            // It is not the model that is missing, which serves chats.
+            failure.fault = Fault::Request;
+            if self.api == Api::Kept {
+                failure.class = FailureClass::BadRequest;
+            }
+        }
+        failure
     }
 
     /// Trailers ended the answer, and nothing of its body lies in Envoy's buffer: now the host takes no bytes of ours. A stream whose end
@@ -376,4 +397,9 @@ impl Attempt {
         let headers = [flight.answer_headers(), flight.failure_headers(cause)].concat();
         Verdict::of_error(flight.written(ErrorReply::failure(error, headers)), OF_FAILURE)
     }
+}
+
+/// Whether an answer says that it is JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.iter().any(|(name, value)| name == "content-type" && value.starts_with(b"application/json"))
 }

@@ -199,6 +199,11 @@ impl Flight {
 
     // --- Dealing with the state
 
+    /// This goes to the provider in place of the body that it was planned by.
+    pub(super) fn take_body(&mut self, bytes: Vec<u8>) {
+        self.body = Body::new(bytes);
+    }
+
     /// What is known of the headers that its client sent.
     pub(super) fn know_headers(&mut self, headers: RequestHeaders) {
         self.headers = headers;

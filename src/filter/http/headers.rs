@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use super::super::stamp;
 use crate::config::model::{Deployment, Endpoint};
 use crate::provider::{Api, Call};
 
@@ -32,6 +33,8 @@ pub struct RequestHeaders {
     pub path: Option<String>,
     /// What follows on the `?` of the client's.
     query: Option<String>,
+    /// What follows on the path of its API.
+    below: String,
     /// `content-length`.
     pub length: Option<usize>,
     /// Whether `:scheme` is `https`. Envoy sets that of the first attempt.
@@ -40,9 +43,10 @@ pub struct RequestHeaders {
 
 impl RequestHeaders {
     /// Of a client's path nothing else is known.
-    pub(in crate::filter) fn of(path: String) -> Self {
+    pub(in crate::filter) fn of(path: String, api: Api) -> Self {
         let query = path.split_once('?').map(|(_, query)| query.to_owned()).filter(|query| !query.is_empty());
-        Self { path: Some(path), query, ..Self::default() }
+        let below = if api == Api::Kept { stamp::below(&path).0 } else { String::new() };
+        Self { path: Some(path), query, below, ..Self::default() }
     }
 
     /// What the next attempt changes. `is_verbatim`: it asks as the client did. `is_direct`: it goes straight to its deployment, not by the
@@ -56,7 +60,10 @@ impl RequestHeaders {
         is_direct: bool,
     ) -> HeaderChanges {
         let Endpoint { tls, path, query, .. } = &deployment.endpoint;
-        let below = below(deployment, call);
+        let mut below = below(deployment, call);
+        if !self.below.is_empty() {
+            below.to_mut().push_str(&self.below);
+        }
         let own = self.query.as_ref().filter(|_| is_verbatim && deployment.provider.takes_query);
         let mut changes = Vec::new();
         let known = self.path.as_ref().filter(|_| query.is_empty() && own.is_none());
@@ -157,7 +164,7 @@ mod tests {
         let config = compile_json(config).unwrap();
         let [claude, other] = config.deployments.as_slice() else { panic!() };
         let path = |deployment, is_verbatim| {
-            let mut headers = RequestHeaders::of("/v1/messages?beta=true".to_owned());
+            let mut headers = RequestHeaders::of("/v1/messages?beta=true".to_owned(), Api::Messages);
             let call = Call { api: Api::Chat, dialect: Api::Messages.dialect(), model: "x", stream: false };
             headers.changes(deployment, call, 0, is_verbatim, true);
             headers.path.unwrap()

@@ -14,9 +14,9 @@ impl Api {
     /// What its answers must hold.
     pub(in crate::filter) const fn awaited(self) -> Awaited {
         match self {
-            Self::Chat | Self::Messages => Awaited::Chat,
             Self::Completions => Awaited::Completion,
             Self::Embeddings => Awaited::Embeddings,
+            _ => Awaited::Chat,
         }
     }
 
@@ -28,6 +28,10 @@ impl Api {
             Self::Messages => "/messages",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
+            Self::Responses | Self::Kept => "/responses",
+            Self::Compact => "/responses/compact",
+            Self::CountTokens => "/messages/count_tokens",
+            Self::Passed(path) => path,
         }
     }
 }
@@ -55,15 +59,45 @@ impl Api {
             "chat_template_kwargs",
             "cache_control",
         ];
+        const OF_RESPONSES: &[&str] = &[
+            "temperature",
+            "top_p",
+            "max_output_tokens",
+            "parallel_tool_calls",
+            "text",
+            "reasoning",
+            "user",
+            "metadata",
+            "service_tier",
+            "prompt_cache_key",
+            "safety_identifier",
+            "store",
+            "truncation",
+            "include",
+        ];
         const OF_MESSAGES: &[&str] = &["temperature", "top_p", "top_k", "max_tokens", "thinking", "cache_control"];
         match self {
             Self::Messages => OF_MESSAGES.contains(&param),
+            Self::Responses => OF_RESPONSES.contains(&param),
+            Self::Compact | Self::Kept | Self::CountTokens | Self::Passed(_) => false,
             Self::Chat => !OF_EMBEDDINGS.contains(&param),
             Self::Completions => !OF_EMBEDDINGS.contains(&param) && !OF_CHAT.contains(&param),
             Self::Embeddings => OF_EMBEDDINGS.contains(&param) || param == "user",
         }
     }
 }
+
+/// What goes to a provider of OpenAI's dialect as it came.
+const PASSED: &[&str] = &[
+    "/moderations",
+    "/rerank",
+    "/images/generations",
+    "/images/edits",
+    "/images/variations",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+];
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,12 +116,22 @@ pub(in crate::filter) fn asked(path: &str) -> Asked<'_> {
     if let Some(model) = below(path, "models").filter(|model| !model.is_empty()) {
         return Asked::Model(model.strip_suffix('/').unwrap_or(model));
     }
-    match path.trim_end_matches('/') {
+    if let Some(kept) = below(path, "responses").map(|kept| kept.trim_end_matches('/')).filter(|kept| !kept.is_empty())
+    {
+        return if kept == "compact" { Asked::Api(Api::Compact) } else { Asked::Api(Api::Kept) };
+    }
+    let path = path.trim_end_matches('/');
+    if let Some(passed) = PASSED.iter().find(|passed| passed.get(1..) == Some(path)) {
+        return Asked::Api(Api::Passed(passed));
+    }
+    match path {
         "completions" => Asked::Api(Api::Completions),
         "embeddings" => Asked::Api(Api::Embeddings),
         "messages" => Asked::Api(Api::Messages),
+        "responses" => Asked::Api(Api::Responses),
         "models" => Asked::Models,
         other if below(other, "chat") == Some("completions") => Asked::Api(Api::Chat),
+        other if below(other, "messages") == Some("count_tokens") => Asked::Api(Api::CountTokens),
         _ => Asked::Nothing,
     }
 }
@@ -137,6 +181,14 @@ mod tests {
         assert_eq!(asked("/v1/chat/completions?x=1"), Asked::Api(Api::Chat));
         assert_eq!(asked("/embeddings/"), Asked::Api(Api::Embeddings));
         assert_eq!(asked("/v1/models"), Asked::Models);
+        assert_eq!(asked("/v1/messages?beta=true"), Asked::Api(Api::Messages));
+        assert_eq!(asked("/v1/messages/count_tokens"), Asked::Api(Api::CountTokens));
+        assert_eq!(asked("/v1/messages/batches"), Asked::Nothing);
+        assert_eq!(asked("/responses/"), Asked::Api(Api::Responses));
+        assert_eq!(asked("/v1/responses/compact"), Asked::Api(Api::Compact));
+        assert_eq!(asked("/v1/responses/resp_1/cancel?x"), Asked::Api(Api::Kept));
+        assert_eq!(asked("/v1/audio/speech"), Asked::Api(Api::Passed("/audio/speech")));
+        assert_eq!(asked("/v1/audio"), Asked::Nothing);
         assert_eq!(asked("/v1/models/a/b"), Asked::Model("a/b"));
         assert_eq!(asked("/v1chat/completions"), Asked::Nothing);
         assert_eq!(asked("//v1//chat//completions//"), Asked::Api(Api::Chat));

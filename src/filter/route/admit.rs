@@ -42,11 +42,13 @@ pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
             };
         }
         Asked::Api(api) if head.method == "POST" => api,
+        Asked::Api(Api::Kept) if matches!(head.method, "GET" | "DELETE") => Api::Kept,
         Asked::Nothing => return refuse(head.by, 404, "not_found", unknown_path(head.path)),
+        Asked::Api(Api::Kept) => return not_allowed(Api::Kept, head.method, "GET, POST, DELETE"),
         Asked::Api(api) => return not_allowed(api, head.method, "POST"),
         Asked::Models | Asked::Model(_) => return not_allowed(head.by, head.method, "GET, HEAD"),
     };
-    if head.ends {
+    if head.ends && api != Api::Kept {
         return refuse(api, 400, "invalid_json", "The request has no body: send a JSON object.".to_owned());
     }
     Admission::Await(api)
@@ -67,7 +69,7 @@ fn not_allowed(api: Api, method: &str, allowed: &str) -> Admission {
 fn unknown_path(path: &str) -> String {
     let path: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
     format!(
-        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/messages, /v1/completions and /v1/embeddings, and GET /v1/models."
+        "Unknown path {path}. This gateway serves POST /v1/chat/completions, /v1/messages, /v1/responses, /v1/completions and /v1/embeddings, GET /v1/models, and what docs/client-api.md lists."
     )
 }
 

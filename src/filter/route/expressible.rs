@@ -12,14 +12,18 @@ use super::super::defaults;
 use super::super::foreign::{has_api, is_foreign, never_sent, read, target};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
+use super::super::stamp;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::without;
 use crate::dialect::request::Request;
-use crate::dialect::scan::{BodyScan, Format, Needs};
+use crate::dialect::scan::{BodyScan, Format, Needs, Reference};
 use crate::dialect::unsupported::unsupported;
 use crate::dialect::{Encoded, provider_face};
 use crate::routing::{Excluded, Exclusion, Plan};
+
+/// The code of the refusal where no deployment's provider has what is asked.
+pub(super) const NO_SUCH_API: &str = "unsupported_endpoint";
 
 /// A request, as far as it matters for which dialects can say it.
 pub struct Expressible<'a> {
@@ -27,20 +31,33 @@ pub struct Expressible<'a> {
     api: Api,
     needs: Needs,
     body: &'a [u8],
+    /// It refers to what its provider alone has; a mark says which one, where it was given.
+    reference: Option<(&'static str, Option<u32>)>,
     decoded: OnceCell<Result<Request<'a>, ApiError>>,
 }
 
 impl<'a> Expressible<'a> {
     /// A request of this body, whose head was read.
     #[must_use]
-    pub const fn new(config: &'a RouterConfig, api: Api, head: &BodyScan<'_>, body: &'a [u8]) -> Self {
-        Self { config, api, needs: head.needs, body, decoded: OnceCell::new() }
+    pub fn new(config: &'a RouterConfig, api: Api, head: &BodyScan<'_>, mark: Option<u32>, body: &'a [u8]) -> Self {
+        let reference = match mark {
+            Some(_) => Some(("previous_response_id", mark)),
+            None => head.reference().map(|it| (it.member, None)),
+        };
+        Self { config, api, needs: head.needs, body, reference, decoded: OnceCell::new() }
+    }
+
+    /// Whether a deployment may have what the request refers to.
+    fn knows(&self, deployment: &Deployment) -> bool {
+        self.reference.is_none_or(|(_, mark)| {
+            !self.is_foreign(deployment) && mark.is_none_or(|mark| stamp::is_of(mark, deployment))
+        })
     }
 
     /// Whether a deployment may be planned with.
     pub(super) fn may_serve(&self, index: DeploymentIndex) -> bool {
         let Some(deployment) = self.config.deployments.get(index) else { return false };
-        if !has_api(deployment, self.api) {
+        if !has_api(deployment, self.api) || !self.knows(deployment) {
             return false;
         }
         if !self.is_foreign(deployment) {
@@ -65,8 +82,15 @@ impl<'a> Expressible<'a> {
         match self.config.deployments.get(index) {
             Some(deployment) if !has_api(deployment, self.api) => {
                 let message = format!("No deployment of this model serves {}: use chat completions.", self.api.path());
-                Err(invalid(400, "unsupported_endpoint", None, message))
+                Err(invalid(400, NO_SUCH_API, None, message))
             }
+            Some(deployment) if !self.knows(deployment) => Err(match self.reference {
+                Some((_, Some(_))) => {
+                    let message = "The deployment that keeps this response does not serve this model.".to_owned();
+                    invalid(400, "previous_response_not_found", Some("previous_response_id"), message)
+                }
+                member => Reference::refusal(member.map_or("", |(member, _)| member)),
+            }),
             Some(deployment) if self.is_foreign(deployment) => {
                 let (face, target) = (provider_face(deployment.dialect), target(deployment, &deployment.model));
                 match never_sent(deployment).and_then(|names| without(self.body, names)) {

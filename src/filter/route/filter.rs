@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use serde_json::json;
+
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
 use super::super::http::RequestHeaders;
 use super::super::kept::{self, Kept};
@@ -11,7 +13,9 @@ use super::super::properties;
 use super::super::worker::{Asked, Worker};
 use super::super::{Api, Edit, ErrorReply, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 use super::admit::{self, Admission, HttpHead};
+use super::expressible::NO_SUCH_API;
 use crate::dialect::client_face;
+use crate::routing::estimate::Prompt;
 
 /// One request of a client.
 pub struct RouteFilter {
@@ -61,7 +65,7 @@ impl RouteFilter {
         }
     }
 
-    fn request_head(&mut self, ends: bool, worker: &Worker, host: &dyn Host) -> Effects {
+    fn request_head(&mut self, ends: bool, worker: &mut Worker, host: &dyn Host) -> Effects {
         let header = |name| host.header(Map::Request, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
@@ -72,8 +76,14 @@ impl RouteFilter {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Refuse(error, api) => refuse(error, api, worker),
             Admission::Await(api) => {
+                self.headers = RequestHeaders::of(path, api);
+                if ends {
+                    self.headers.length = Some(0);
+                    return self
+                        .depart(api, Vec::new(), worker, host)
+                        .unwrap_or_else(|error| refuse(error, api, worker));
+                }
                 self.pending = Some((api, 0));
-                self.headers = RequestHeaders::of(path);
                 Effects { flow: Flow::Pause, ..Effects::none() }
             }
         }
@@ -97,6 +107,11 @@ impl RouteFilter {
         let body = host::body(host, Buffer::Request, length);
         self.headers.length = self.known_path.is_some().then_some(length);
         self.depart(api, body, worker, host).unwrap_or_else(|error| {
+            // No deployment of the model counts: the gateway does, and nothing is asked.
+            if api == Api::CountTokens && error.error.code.as_deref() == Some(NO_SUCH_API) {
+                let body = host::body(host, Buffer::Request, length);
+                return Effects::reply(Reply::json(&json!({"input_tokens": count_tokens(&body)})));
+            }
             let encoding = host.header(Map::Request, "content-encoding");
             refuse(admit::compressed(encoding.as_deref()).unwrap_or(error), api, worker)
         })
@@ -174,4 +189,9 @@ fn written(error: ErrorReply, api: Api, worker: &Worker) -> Reply {
 /// Answers with it.
 fn refuse(error: ErrorReply, api: Api, worker: &Worker) -> Effects {
     Effects::reply(written(error, api, worker))
+}
+
+/// About how many tokens a request has, never none.
+fn count_tokens(body: &[u8]) -> u64 {
+    Prompt::of(body).estimate().probable.max(1)
 }

@@ -15,4 +15,4 @@ pub(super) use claims::PlanClaims;
 pub use expressible::Expressible;
 pub use filter::RouteFilter;
 pub use model_router::{TIER_HEADER, apply_params, route_model};
-pub use plan::{PlanContext, consider, decide};
+pub use plan::{PlanContext, consider, decide, decide_kept};

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
-use super::super::http::{ErrorReply, refusal};
+use super::super::http::{ErrorReply, invalid, refusal};
 use super::super::kept::LARGE;
-use super::super::{Api, Setup};
+use super::super::{Api, Setup, stamp};
 use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
-use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
@@ -61,30 +61,73 @@ impl Default for PlanContext<'_> {
 ///
 /// # Errors
 /// The refusal.
-pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
+pub fn decide(setup: &Setup, api: Api, body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
+    planned_body(setup, api, body, false, None, context)
+}
+
+/// Plans what is asked of a response that a provider keeps, by its path. `body` goes along as it is.
+///
+/// # Errors
+/// The refusal.
+pub fn decide_kept(setup: &Setup, body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
+    let (_, mark) = stamp::below(&(context.header)(":path"));
+    let keeps = |it: &&Deployment| match mark {
+        Some(mark) => stamp::is_of(mark, it),
+        None => it.speaks(Api::Kept.dialect()) == Api::Kept.dialect(),
+    };
+    let mut keepers = setup.config.deployments.iter().filter(keeps);
+    let (Some(keeper), None) = (keepers.next(), keepers.next()) else {
+        let message = "No deployment is known to keep this response: ask by the id that this gateway gave.".to_owned();
+        return Err(invalid(404, "response_not_found", None, message).into());
+    };
+    let group = setup.config.groups.get(keeper.group).map_or("", |group| &group.name);
+    let named = format!("{{\"model\":{}}}", serde_json::Value::from(group)).into_bytes();
+    let mark = Some(stamp::hash(&keeper.id));
+    let mut flight = planned_body(setup, Api::Kept, named, true, mark, context)?;
+    flight.take_body(body);
+    Ok(flight)
+}
+
+/// Plans a body. `rewritten`: it is not the client's. `mark`: of the only deployment that may serve.
+fn planned_body(
+    setup: &Setup,
+    api: Api,
+    mut body: Vec<u8>,
+    rewritten: bool,
+    mark: Option<u32>,
+    context: &PlanContext<'_>,
+) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
     let mut head = client.scan(&body)?;
     let bare = client.bare_model(&head.model);
     if bare.len() < head.model.len() && !setup.config.has_name(&head.model) {
         head.model = bare.to_owned().into();
     }
+    head.stream &= !api.is_passed();
     if api.is_chat() {
         head.require_messages()?;
+    }
+    if let Some(id) = head.reference.as_ref().and_then(|it| it.id.as_deref())
+        && let Some((_, mark)) = stamp::marked(id)
+        && !rewritten
+    {
+        let bare = stamp::unmarked(&body, id).into_owned();
+        return planned_body(setup, api, bare, true, Some(mark), context);
     }
     let mock = mock_failure::admit(head.mock_failure, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
     let mut excluded = Vec::new();
     let (planned, filled) = loop {
         let known = excluded.len();
-        let expressible = Expressible::new(&setup.config, api, &head, &body);
+        let expressible = Expressible::new(&setup.config, api, &head, mark, &body);
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
         let chosen = route_model(setup, api, &head, &body, context, &may_serve, false);
         let fitted = chosen.as_ref().and_then(|chosen| apply_params(&setup.config, chosen, &head, &body));
         let planned = match &fitted {
-            None => planned(&setup.config, api, &head, &body, context, chosen.as_ref(), &mut excluded),
+            None => planned(&setup.config, api, mark, &head, &body, context, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
                 let head = client.scan(&fitted.body)?;
-                planned(&setup.config, api, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
+                planned(&setup.config, api, mark, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
             }
         };
         match planned {
@@ -94,11 +137,20 @@ pub fn decide(setup: &Setup, api: Api, mut body: Vec<u8>, context: &PlanContext<
             Err(reply) => return Err(reply),
         }
     };
-    let Planned { plan, first, decision, asked, stream, include_usage, stream_options, model_span, rewritten } =
-        planned;
-    let body_rewritten = filled.is_some() || rewritten.is_some();
+    let Planned {
+        plan,
+        first,
+        decision,
+        asked,
+        stream,
+        include_usage,
+        stream_options,
+        model_span,
+        rewritten: stripped,
+    } = planned;
+    let body_rewritten = rewritten || filled.is_some() || stripped.is_some();
     let (filled, added) = filled.map(|filled| (filled.body, filled.added)).unzip();
-    body = rewritten.or(filled).unwrap_or(body);
+    body = stripped.or(filled).unwrap_or(body);
     let exchange::Times { per_try_ms, own_timeout_ms, client_timeout_ms } =
         exchange::times(&setup.config, &plan, stream, own_timeout_ms);
     let request = Request {
@@ -142,9 +194,11 @@ struct Planned {
     rewritten: Option<Vec<u8>>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "all that a plan depends on")]
 fn planned(
     config: &RouterConfig,
     api: Api,
+    mark: Option<u32>,
     head: &BodyScan<'_>,
     body: &[u8],
     context: &PlanContext<'_>,
@@ -157,7 +211,7 @@ fn planned(
         None => head.model_span.clone(),
     };
     let decision = chosen.map(|chosen| chosen.decision);
-    let expressible = Expressible::new(config, api, head, rewritten.as_deref().unwrap_or(body));
+    let expressible = Expressible::new(config, api, head, mark, rewritten.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);

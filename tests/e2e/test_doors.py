@@ -1,0 +1,195 @@
+"""The other doors: Responses by the official OpenAI SDK, what is counted, and what passes as it came."""
+
+import json
+
+import anthropic
+import httpx
+import openai
+import pytest
+from anthropic_wire import message, streamed
+from gateway import Gateway, deployment
+from provider import DONE, Provider, answer, chunk, error, stream, whole
+
+HELLO = [{"role": "user", "content": "hello"}]
+USAGE = {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 5}
+
+
+def response(text="Hi.", key="resp_1", status="completed"):
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": text, "annotations": []}]}
+    return {"id": key, "object": "response", "created_at": 1, "status": status, "model": "gpt-4o", "output": [said], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE}
+
+
+def told(text="Hi.", key="resp_1"):
+    """The events of a streamed response."""
+    done = response(text, key)
+    begun = done | {"status": "in_progress", "output": [], "usage": None}
+    item, part = done["output"][0], done["output"][0]["content"][0]
+    at = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+    events = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": item | {"content": [], "status": "in_progress"}},
+        {"type": "response.content_part.added", "part": part | {"text": ""}} | at,
+        {"type": "response.output_text.delta", "delta": text, "logprobs": []} | at,
+        {"type": "response.output_text.done", "text": text, "logprobs": []} | at,
+        {"type": "response.content_part.done", "part": part} | at,
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": done},
+    ]
+    return [f"event: {it['type']}\ndata: {json.dumps(it | {'sequence_number': n})}\n\n".encode() for n, it in enumerate(events)]
+
+
+class Doors:
+    """A gateway with two OpenAI accounts (`gpt`), Claude (`claude`), a chat provider (`chat`), and a group of that and an account (`both`)."""
+
+    def __init__(self, folder):
+        self.one, self.two, self.claude, self.chat = (Provider() for _ in range(4))
+        entries = [
+            deployment("gpt", self.one, "openai/gpt-4o", id="one", order=1),
+            deployment("gpt", self.two, "openai/gpt-4o", id="two", order=2),
+            deployment("claude", self.claude, "anthropic/claude-haiku-4-5", id="claude-1"),
+            deployment("chat", f"{self.chat.base}/v1", "hosted_vllm/small", id="chat-1"),
+            deployment("both", f"{self.chat.base}/v1", "hosted_vllm/small", id="both-chat", order=1),
+            deployment("both", self.two, "openai/gpt-4o", id="both-two", order=2),
+        ]
+        self.envoy = Gateway(folder, entries, router={"disable_cooldowns": True, "num_retries": 0})
+        self.base = self.envoy.base
+        self.client = self.envoy.client()
+
+    def play(self, **scripts):
+        for name in ("one", "two", "claude", "chat"):
+            provider = getattr(self, name)
+            provider.play(*scripts.get(name, [whole("unscripted")]))
+            provider.requests.clear()
+        return self
+
+    def post(self, path, **options):
+        return httpx.post(f"{self.base}{path}", timeout=20, **options)
+
+    def close(self):
+        self.envoy.close()
+        for provider in (self.one, self.two, self.claude, self.chat):
+            provider.close()
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory):
+    made = Doors(tmp_path_factory.mktemp("gateway"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("model", ["gpt", "claude", "chat"])
+def test_a_response_from_every_dialect(doors, model):
+    doors.play(one=[answer(200, response())], claude=[message("Hi.")], chat=[whole("Hi.")])
+    got = doors.client.responses.create(model=model, input="hello", store=False)
+    assert (got.output_text, got.status, got.object) == ("Hi.", "completed", "response")
+    assert got.usage.input_tokens and got.id.startswith("resp_")
+    if model == "gpt":
+        assert doors.one.requests[0].path == "/v1/responses"
+        assert doors.one.requests[0].json == {"model": "gpt-4o", "input": "hello", "store": False}
+
+
+@pytest.mark.parametrize("model", ["gpt", "claude", "chat"])
+def test_a_streamed_response_through_the_sdks_helper(doors, model):
+    spoken = [chunk({"role": "assistant", "content": "Hel"}), chunk({"content": "lo."}), chunk({}, "stop"), DONE]
+    doors.play(one=[stream(*told("Hello."))], claude=[streamed("Hello.")], chat=[stream(*spoken)])
+    with doors.client.responses.stream(model=model, input="hello") as events:
+        text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+        last = events.get_final_response()
+    assert text == "Hello." == last.output_text
+
+
+def test_r17_a_prompt_that_is_too_long_has_its_code(doors):
+    doors.play(claude=[answer(400, {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 300 tokens > 200 maximum"}})])
+    for stream_ in (False, True):
+        with pytest.raises(openai.BadRequestError) as caught:
+            doors.client.responses.create(model="claude", input="hello", stream=stream_)
+        assert caught.value.code == "context_length_exceeded"
+
+
+def test_r9_what_a_provider_keeps_is_asked_of_one_who_keeps(doors):
+    doors.play(two=[answer(200, response())], chat=[whole("Made up.")])
+    got = doors.client.responses.create(model="both", input="more", previous_response_id="resp_x")
+    assert got.output_text == "Hi." and doors.chat.requests == []
+    for model in ("chat", "claude"):
+        with pytest.raises(openai.BadRequestError) as caught:
+            doors.client.responses.create(model=model, input="more", previous_response_id="resp_x")
+        assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "previous_response_id")
+    assert doors.chat.requests == [] and doors.claude.requests == []
+
+
+def test_r10_compaction_needs_one_who_has_it(doors):
+    trigger = [{"role": "user", "content": "hi"}, {"type": "compaction_trigger"}]
+    doors.play(one=[answer(200, response())])
+    got = doors.post("/v1/responses", json={"model": "chat", "input": trigger})
+    assert got.status_code == 400 and "input" in got.text and doors.chat.requests == []
+    assert doors.post("/v1/responses", json={"model": "gpt", "input": trigger}).status_code == 200
+    got = doors.post("/v1/responses/compact", json={"model": "chat", "input": trigger})
+    assert got.status_code == 400 and "/responses/compact" in got.json()["error"]["message"]
+    doors.play(one=[answer(200, {"id": "cmp_1", "object": "response.compaction", "output": []})])
+    assert doors.post("/v1/responses/compact", json={"model": "gpt", "input": "hi"}).json()["id"] == "cmp_1"
+    assert doors.one.requests[0].path == "/v1/responses/compact"
+
+
+@pytest.mark.parametrize("streamed_", [False, True])
+def test_a_response_is_asked_again_where_it_is_kept(doors, streamed_):
+    made = stream(*told(key="resp_two")) if streamed_ else answer(200, response(key="resp_two"))
+    doors.play(one=[error(503)], two=[made, answer(200, response("More.", "resp_three"))])
+    if streamed_:
+        with doors.client.responses.stream(model="gpt", input="hello") as events:
+            first = events.get_final_response()
+    else:
+        first = doors.client.responses.create(model="gpt", input="hello")
+    assert first.id.startswith("resp_two_sb")
+    doors.one.play(answer(200, response("Wrong.")))
+    doors.one.requests.clear()
+    more = doors.client.responses.create(model="gpt", input="more", previous_response_id=first.id)
+    assert more.output_text == "More." and doors.one.requests == []
+    assert doors.two.requests[-1].json["previous_response_id"] == "resp_two"
+    for ask, method, path in [
+        (doors.client.responses.retrieve, "GET", "/v1/responses/resp_two"),
+        (doors.client.responses.cancel, "POST", "/v1/responses/resp_two/cancel"),
+        (doors.client.responses.delete, "DELETE", "/v1/responses/resp_two"),
+    ]:
+        doors.two.play(answer(200, response(key="resp_two")))
+        ask(first.id)
+        assert (doors.two.requests[-1].method, doors.two.requests[-1].path) == (method, path)
+    doors.two.play(answer(404, {"error": {"message": "Response not found.", "type": "invalid_request_error", "code": None}}))
+    with pytest.raises(openai.NotFoundError):
+        doors.client.responses.retrieve(first.id)
+    assert doors.one.requests == []
+    with pytest.raises(openai.NotFoundError) as caught:
+        doors.client.responses.retrieve("resp_unknown")
+    assert caught.value.code == "response_not_found"
+
+
+def test_p5_tokens_are_counted_where_they_can_be(doors):
+    doors.play(claude=[answer(200, {"input_tokens": 14})])
+    sdk = anthropic.Anthropic(base_url=doors.base, api_key="k", max_retries=0)
+    assert sdk.messages.count_tokens(model="claude", messages=HELLO).input_tokens == 14
+    sent = doors.claude.requests[0]
+    assert (sent.path, sent.json) == ("/v1/messages/count_tokens", {"model": "claude-haiku-4-5", "messages": HELLO})
+    doors.play()
+    short = sdk.messages.count_tokens(model="gpt", messages=HELLO).input_tokens
+    long = sdk.messages.count_tokens(model="gpt", messages=[{"role": "user", "content": "hello there " * 90_000}]).input_tokens
+    assert 0 < short < 100 < long and doors.one.requests == []
+    with pytest.raises(anthropic.NotFoundError):
+        sdk.messages.count_tokens(model="nobody", messages=HELLO)
+
+
+def test_what_passes_is_routed_and_falls_back(doors):
+    flagged = {"id": "modr-1", "model": "omni", "results": []}
+    doors.play(one=[error(503)], two=[answer(200, flagged)])
+    assert doors.client.moderations.create(model="gpt", input="hi").id == "modr-1"
+    assert (doors.two.requests[0].path, doors.two.requests[0].json) == ("/v1/moderations", {"model": "gpt-4o", "input": "hi"})
+    sound = bytes(range(256)) * 300
+    doors.play(one=[answer(200, sound, content_type="audio/mpeg")])
+    got = doors.client.audio.speech.create(model="gpt", voice="alloy", input="hi")
+    assert got.read() == sound and got.response.headers["content-type"] == "audio/mpeg"
+    doors.play(one=[answer(200, {"created": 1, "data": [{"b64_json": "AAAA"}], "usage": {"input_tokens": 4, "output_tokens": 5, "total_tokens": 9}})])
+    assert doors.client.images.generate(model="gpt", prompt="a cat").data[0].b64_json == "AAAA"
+    doors.play(chat=[answer(200, {"results": [{"index": 0, "relevance_score": 0.5}]})])
+    assert doors.post("/v1/rerank", json={"model": "chat", "query": "q", "documents": ["d"]}).json()["results"][0]["index"] == 0
+    got = doors.post("/v1/rerank", json={"model": "claude", "query": "q", "documents": ["d"]})
+    assert got.status_code == 400 and "/rerank" in got.json()["error"]["message"]
+    assert doors.post("/v1/videos", json={"model": "gpt"}).json()["error"]["code"] == "not_found"
