@@ -64,7 +64,7 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check deny models providers test test-native test-wasm test-e2e test-judges faults golden bench bench-instructions test-instructions routerbench
+.PHONY: check deny models providers test test-native test-wasm test-e2e test-judges test-clients faults golden bench bench-instructions test-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -127,6 +127,17 @@ test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the re
 
 test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation, the strategies against its Router
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q -n 2 tests/judges
+
+# What they need is installed from their own registries, once: 1.3 GB. Nothing else needs it.
+CLIENTS := target/clients
+$(CLIENTS)/installed: tests/clients/package.json tests/clients/requirements.txt
+	@mkdir -p $(CLIENTS) && cp tests/clients/package.json $(CLIENTS)/
+	cd $(CLIENTS) && npm install --no-audit --no-fund --no-package-lock --silent
+	python3 -m venv $(CLIENTS)/venv && $(CLIENTS)/venv/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
+
+test-clients: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) $(CLIENTS)/installed ## SDKs, frameworks and coding agents, each in a loop of tools (not in `make test`)
+	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q -n 2 tests/clients
 
 PROFILE := fast
 faults: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## A scorecard of providers' faults; PROFILE=full for their own timings
