@@ -246,6 +246,23 @@ impl Credential {
     }
 }
 
+/// Who gives out the tokens that stand for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    /// Google's metadata server, to what runs on its machines.
+    Google,
+}
+
+impl Tokens {
+    /// The keys of an entry that name credentials of another kind, and what holds them where an entry says nothing. What these name cannot be
+    /// turned into tokens here.
+    pub const CREDENTIALS: &[&str] = google::CREDENTIALS;
+    /// The variable, or secret file, that holds a token which somebody else renews.
+    pub const VARIABLE: &str = google::TOKEN;
+    /// The variable that names another metadata server, as in Google's own libraries.
+    pub const METADATA_HOST: &str = "GCE_METADATA_HOST";
+}
+
 /// What a provider does otherwise than others of its dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Habits {
@@ -253,11 +270,13 @@ pub struct Habits {
     pub is_openai: bool,
     /// It wants the model's thinking back (`reasoning_content`).
     pub takes_thinking: bool,
+    /// The model stands in the path alone, and the body names this version of the dialect in its place.
+    pub version_in_body: Option<&'static str>,
 }
 
 impl Habits {
     /// Those of most.
-    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false };
+    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false, version_in_body: None };
 }
 
 /// Where LiteLLM looks for what a deployment does not say.
@@ -319,6 +338,8 @@ pub struct Provider {
     pub full_name: fn(Api, &str) -> Cow<'_, str>,
     /// What it does otherwise than others of its dialect.
     pub habits: Habits,
+    /// Tokens that Envoy fetches for requests without a key; `None`: such requests go without.
+    pub tokens: Option<Tokens>,
 }
 
 /// There is one row a name, and those that hold in its place.
@@ -361,6 +382,7 @@ pub fn is_setting(name: &str) -> bool {
 /// The provider of that name, if it is in the catalogue.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Provider> {
+    let name = google::ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
     all().find(|provider| provider.name == name)
 }
 

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 use signalbox::chat::ApiError;
+use signalbox::dialect::body_defaults::versioned;
 use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
@@ -179,6 +180,11 @@ fn named(name: &str) -> io::Result<&'static Provider> {
     provider::by_name(name).ok_or_else(|| io::Error::other(format!("unknown provider '{name}'")))
 }
 
+/// The row that holds for a model.
+fn for_model(provider: &'static Provider, model: &str) -> &'static Provider {
+    (provider.instead)(model, provider.api_base).unwrap_or(provider)
+}
+
 /// How a client's dialect and a provider's meet, as for a deployment of the model in Envoy, and the model without what names the dialect.
 fn meet<'m>(client: Client, provider: &Provider, asked: Option<Client>, model: &'m str) -> (Bridge, &'m str) {
     let client = client.into();
@@ -207,8 +213,11 @@ fn request(args: &RequestArgs) -> io::Result<ExitCode> {
 fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Result<Encoded, ApiError> {
     let face = client_face(args.from.into());
     let scan = face.scan(body)?;
-    let own = scan.model.strip_prefix(provider.name).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
-    let (bridge, model) = meet(args.from, provider, args.dialect, args.model.as_deref().unwrap_or(own));
+    let own =
+        scan.model.strip_prefix(args.to.as_str()).and_then(|model| model.strip_prefix('/')).unwrap_or(&scan.model);
+    let model = args.model.as_deref().unwrap_or(own);
+    let provider = for_model(provider, model);
+    let (bridge, model) = meet(args.from, provider, args.dialect, model);
     let by_body = || if matches!(args.from, Client::Openai) { Api::of(body) } else { Api::Chat };
     let awaited = args.api.unwrap_or_else(by_body).into();
     let drop_params = args.drop_params;
@@ -225,6 +234,9 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
             };
             let (end, mut spliced) = splice(body, span, model, false);
             spliced.extend_from_slice(body.get(end..).unwrap_or_default());
+            if let Some(version) = provider.habits.version_in_body {
+                spliced = versioned(spliced, version);
+            }
             Ok(Encoded { body: spliced, dropped: dropped.unwrap_or_default(), echo: Echo::default() })
         }
         Bridge::Translated(client, face) => {
@@ -237,7 +249,7 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
 
 fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
     let body = input()?;
-    let provider = named(&args.answer.from)?;
+    let provider = for_model(named(&args.answer.from)?, &args.answer.model);
     let (bridge, _) = meet(args.answer.to, provider, args.answer.dialect, &args.answer.model);
     let answer = if args.status < 400 {
         bridge.answer(&body, &context(&args.answer))
@@ -260,7 +272,8 @@ fn response(args: &ResponseArgs) -> io::Result<ExitCode> {
 fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
     let (include_usage, thinking_blocks) = (!args.no_usage, args.thinking_blocks);
     let context = AnswerContext { include_usage, thinking_blocks, ..context(&args.answer) };
-    let (bridge, _) = meet(args.answer.to, named(&args.answer.from)?, args.answer.dialect, &args.answer.model);
+    let provider = for_model(named(&args.answer.from)?, &args.answer.model);
+    let (bridge, _) = meet(args.answer.to, provider, args.answer.dialect, &args.answer.model);
     let mut stream: Box<dyn AnswerStream> = bridge.stream(context);
     let (mut bytes, mut out) = (vec![0; 8192], Vec::new());
     let mut stdin = io::stdin().lock();

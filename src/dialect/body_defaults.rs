@@ -104,6 +104,16 @@ pub fn without(body: &[u8], names: &[String]) -> Option<Vec<u8>> {
     serde_json::to_vec(&members).ok()
 }
 
+/// The body with the version of the dialect in place of the model, which stands in the path. A body that is no object stays as it is.
+#[must_use]
+pub fn versioned(body: Vec<u8>, version: &str) -> Vec<u8> {
+    let Some(mut members) = object(&body) else { return body };
+    let Ok(version) = to_raw_value(version) else { return body };
+    members.remove("model");
+    members.insert(Cow::Borrowed("anthropic_version"), Cow::Owned(version));
+    serde_json::to_vec(&members).unwrap_or_default()
+}
+
 /// What a deployment brings to a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Brought<'a> {

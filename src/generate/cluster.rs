@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use super::directory;
 use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
 use super::headers;
+use super::hop;
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
-use crate::config::model::{Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, header_text, is_pattern};
+use crate::config::model::{
+    Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, Token, header_text, is_pattern,
+};
 
 /// How many headers an answer may have.
 pub(super) const MAX_HEADERS: u64 = 1_000;
@@ -37,27 +40,56 @@ pub(super) fn probe(deployment: &Deployment, secret: Option<&str>, config: &Rout
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
     let mut mutations = vec![prefix("x-envoy-"), prefix("x-forwarded-")];
     mutations.extend(extra_headers(deployment));
+    mutations.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment)));
     let mutations = json!({"request_mutations": mutations});
     cluster(&deployment.probe_cluster(), vec![mutation(&mutations)], deployment, secret, config, home)
+}
+
+/// The cluster behind the credential hop; `None`: there is no hop.
+pub(super) fn beyond_hop(deployment: &Deployment, config: &RouterConfig) -> Option<Value> {
+    let token = deployment.token.as_ref()?;
+    let mut cluster = reached(&hop::beyond(deployment), Vec::new(), deployment, None, config);
+    cluster.as_object_mut()?.insert("metadata".to_owned(), hop::metadata(token));
+    Some(cluster)
 }
 
 /// A cluster that leads to a deployment, with these filters before the one that adds its key.
 fn cluster(
     name: &str,
-    filters: Vec<Value>,
+    mut filters: Vec<Value>,
     deployment: &Deployment,
     secret: Option<&str>,
     config: &RouterConfig,
     home: Home<'_>,
 ) -> Value {
+    let (key, prefix) = deployment.provider.credential.header();
+    filters.extend(secret.map(|secret| credential(key, prefix, secret, config, home)));
+    filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
+        HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
+        HeaderValue::Text(_) => None,
+    }));
+    reached(name, filters, deployment, deployment.token.as_ref(), config)
+}
+
+/// A cluster that leads to a deployment, or to the hop that adds its token.
+fn reached(
+    name: &str,
+    filters: Vec<Value>,
+    deployment: &Deployment,
+    hop: Option<&Token>,
+    config: &RouterConfig,
+) -> Value {
     let endpoint = &deployment.endpoint;
-    let by_address = endpoint.host.parse::<IpAddr>().is_ok();
+    let by_address = hop.is_some() || endpoint.host.parse::<IpAddr>().is_ok();
+    let tls_on = endpoint.tls && hop.is_none();
+    let endpoints =
+        hop.map_or_else(|| endpoints(endpoint, by_address), |token| hop::endpoints(token, &endpoint.authority()));
     let mut cluster = json!({
         "name": name,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
         "connect_timeout": duration(config.signalbox.connect_timeout_ms),
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
-        "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         "circuit_breakers": breakers(),
         // A connection that dies without a word (a NAT that forgets it) is found, and not used for ever: while it idles, by TCP's keepalive;
         // with a request on it that nobody acknowledges, when that comes to its time, since TCP then asks no more.
@@ -66,15 +98,20 @@ fn cluster(
         },
         "upstream_bind_config": {"socket_options": [user_timeout()]},
         "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, deployment, secret, config, home),
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol(filters, tls_on),
         },
     });
     let more = [
         (!by_address).then(|| ("dns_lookup_family", json!("V4_PREFERRED"))),
-        endpoint.tls.then(|| ("transport_socket", tls(endpoint, by_address, &config.signalbox.ca_file))),
+        tls_on.then(|| ("transport_socket", tls(endpoint, by_address, &config.signalbox.ca_file))),
     ];
     if let Some(cluster) = cluster.as_object_mut() {
         cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
+        if hop.is_some() {
+            // Within this Envoy there is no TCP.
+            cluster.remove("upstream_connection_options");
+            cluster.remove("upstream_bind_config");
+        }
     }
     cluster
 }
@@ -119,21 +156,9 @@ fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
     endpoints
 }
 
-fn protocol(
-    mut filters: Vec<Value>,
-    deployment: &Deployment,
-    secret: Option<&str>,
-    config: &RouterConfig,
-    home: Home<'_>,
-) -> Value {
-    let (name, prefix) = deployment.provider.credential.header();
-    filters.extend(secret.map(|secret| credential(name, prefix, secret, config, home)));
-    filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
-        HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
-        HeaderValue::Text(_) => None,
-    }));
+fn protocol(mut filters: Vec<Value>, tls: bool) -> Value {
     filters.push(upstream_codec());
-    let version = if deployment.endpoint.tls {
+    let version = if tls {
         (
             "auto_config",
             json!({
@@ -176,6 +201,7 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     }
     let mut request = headers::to_provider(deployment, &config.signalbox.edge.forward_headers);
     request.extend(extra_headers(deployment));
+    request.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment)));
     mutation(&json!({
         "request_mutations": request,
         "response_mutations": head,

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{cluster, edge, headers, listener, relay, stats};
+use super::{cluster, edge, headers, hop, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
 use crate::sort;
@@ -65,7 +65,9 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let asked = |deployment: &Deployment| config.signalbox.health_check.is_some() && !is_pattern(&deployment.model);
     let asked = of_deployments().filter(|(deployment, _)| asked(deployment));
     let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
-    clusters.chain(probes).chain([relay::cluster(config, home), cluster::none()]).collect()
+    let beyond = config.deployments.iter().filter_map(|deployment| cluster::beyond_hop(deployment, config));
+    let clusters = clusters.chain(probes).chain(beyond).chain(hop::clusters(config));
+    clusters.chain([relay::cluster(config, home), cluster::none()]).collect()
 }
 
 /// One secret a variable or plain file; watched files are named by the clusters that use them.

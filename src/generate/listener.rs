@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::envoy::{WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
-use super::{edge, headers};
+use super::{edge, headers, hop};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -43,9 +43,10 @@ const LEAST_RETRIES: u32 = 10;
 /// Retries that the filter does not count: a stale connection, another address of a name.
 const FREE_RETRIES: u32 = 5;
 
-/// The listeners: the one that clients see, and the relay.
+/// The listeners: the one that clients see, and those within this Envoy.
 pub(super) fn listeners(compiled: &Compiled, wasm: &str) -> Vec<Value> {
-    vec![listener(compiled, wasm), relay::listener(&compiled.config)]
+    let within = [relay::listener(&compiled.config)].into_iter().chain(hop::listeners(&compiled.config));
+    [listener(compiled, wasm)].into_iter().chain(within).collect()
 }
 
 fn listener(compiled: &Compiled, wasm: &str) -> Value {

@@ -12,6 +12,7 @@ pub mod yaml;
 mod cluster;
 mod edge;
 mod headers;
+mod hop;
 mod listener;
 mod relay;
 mod stats;

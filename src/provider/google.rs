@@ -1,10 +1,12 @@
-//! Google: Gemini's own API, whose models and ways of asking stand in the path.
+//! Google: Gemini's own API, and Vertex AI, where a project runs models of several makers. Models and ways of asking stand in the path.
+//!
+//! **Invariant:** a base URL that was made here is made of itself again.
 
 use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
-use super::rows::compatible;
-use super::{Api, Call, Credential, Dialect, Provider};
+use super::rows::{compatible, itself};
+use super::{Api, Call, Credential, Dialect, Habits, Origin, Place, Provider, Tokens};
 
 /// Parameters that a deployment may bring.
 pub(super) const PARAMETERS: &[&str] = &[
@@ -43,12 +45,105 @@ pub(super) const GEMINI: Provider = Provider {
     )
 };
 
-fn of_gemini(call: Call<'_>) -> Option<Cow<'static, str>> {
-    let how = match (call.api, call.stream) {
-        (Api::Chat, false) => "generateContent",
-        (Api::Chat, true) => "streamGenerateContent?alt=sse",
-        _ => return None,
+/// Other names of a provider.
+pub(super) const ALIASES: &[(&str, &str)] = &[("vertex_ai_beta", "vertex_ai")];
+/// Keys that name a service account or the like.
+pub(super) const CREDENTIALS: &[&str] = &["vertex_credentials", "vertex_ai_credentials"];
+/// The variable that holds an access token.
+pub(super) const TOKEN: &str = "VERTEXAI_ACCESS_TOKEN";
+/// Where Vertex AI is asked where nobody says.
+const USUAL_LOCATION: &str = "us-central1";
+const PROJECTS: &[Origin] = &[Setting("vertex_project"), Env("VERTEXAI_PROJECT")];
+const LOCATIONS: &[Origin] = &[Setting("vertex_location"), Env("VERTEXAI_LOCATION")];
+
+/// Vertex AI: Gemini's models.
+pub(super) const VERTEX: Provider = Provider {
+    dialect: Dialect::Gemini,
+    place: &[
+        ("vertex_project", PROJECTS),
+        ("vertex_ai_project", &[]),
+        ("vertex_location", LOCATIONS),
+        ("vertex_ai_location", &[]),
+    ],
+    base_url: of_project,
+    instead: by_maker,
+    path: of_vertex,
+    full_name: plain,
+    tokens: Some(Tokens::Google),
+    ..compatible("vertex_ai", "", &[Setting("api_base"), Env("VERTEXAI_API_BASE")], &[Env(TOKEN)])
+};
+
+/// Vertex AI: Anthropic's models.
+const CLAUDE: Provider = Provider {
+    dialect: Dialect::Anthropic,
+    instead: itself,
+    path: of_claude,
+    habits: Habits { version_in_body: Some("vertex-2023-10-16"), ..Habits::COMMON },
+    ..VERTEX
+};
+
+/// Vertex AI: models of others, which its API compatible with OpenAI's serves.
+const OTHERS: Provider = Provider { dialect: Dialect::OpenAi, instead: itself, path: of_others, ..VERTEX };
+
+fn by_maker(model: &str, _: &str) -> Option<&'static Provider> {
+    let model = plain(Api::Chat, model);
+    if model.contains("claude") {
+        Some(&CLAUDE)
+    } else if model.contains('/') {
+        Some(&OTHERS)
+    } else {
+        None
+    }
+}
+
+/// The project's part of a location.
+fn of_project(place: &Place<'_>) -> Option<String> {
+    let says = |name: &str, other: &str| (place.says)(name).or_else(|| (place.says)(other));
+    let written = place.written.map(|url| url.trim().trim_end_matches('/'));
+    if let Some(base) = written.filter(|base| base.contains("/projects/")) {
+        return Some(base.split_once("/publishers/").map_or(base, |(base, _)| base).to_owned());
+    }
+    let project = says("vertex_project", "vertex_ai_project")?;
+    let location = says("vertex_location", "vertex_ai_location");
+    let location = location.as_deref().unwrap_or(USUAL_LOCATION);
+    let host = match location {
+        "global" => "https://aiplatform.googleapis.com".to_owned(),
+        // More than one region.
+        area if !area.contains('-') => format!("https://aiplatform.{area}.rep.googleapis.com"),
+        region => format!("https://{region}-aiplatform.googleapis.com"),
     };
+    let host = written.map_or(host, |base| base.strip_suffix("/v1").unwrap_or(base).to_owned());
+    Some(format!("{host}/v1/projects/{project}/locations/{location}"))
+}
+
+fn of_vertex(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let how = how(call)?;
+    // A model of one's own is an endpoint.
+    let is_own = call.model.bytes().all(|byte| byte.is_ascii_digit()) && !call.model.is_empty();
+    let below = if is_own { "endpoints" } else { "publishers/google/models" };
+    Some(Cow::Owned(format!("/{below}/{}:{how}", in_path(call.model))))
+}
+
+fn of_claude(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let how = if call.stream { "streamRawPredict" } else { "rawPredict" };
+    (call.api == Api::Chat).then(|| Cow::Owned(format!("/publishers/anthropic/models/{}:{how}", in_path(call.model))))
+}
+
+fn of_others(call: Call<'_>) -> Option<Cow<'static, str>> {
+    (call.api == Api::Chat).then_some(Cow::Borrowed("/endpoints/openapi/chat/completions"))
+}
+
+/// How a model is asked.
+fn how(call: Call<'_>) -> Option<&'static str> {
+    match (call.api, call.stream) {
+        (Api::Chat, false) => Some("generateContent"),
+        (Api::Chat, true) => Some("streamGenerateContent?alt=sse"),
+        _ => None,
+    }
+}
+
+fn of_gemini(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let how = how(call)?;
     let below = if call.model.starts_with("tunedModels/") { "" } else { "models/" };
     Some(Cow::Owned(format!("/{below}{}:{how}", in_path(call.model))))
 }
@@ -65,6 +160,6 @@ fn in_path(model: &str) -> Cow<'_, str> {
 
 /// The name without the path that some write before it.
 fn plain(_: Api, model: &str) -> Cow<'_, str> {
-    let paths = ["publishers/google/models/", "models/", "google/"];
+    let paths = ["publishers/google/models/", "publishers/anthropic/models/", "models/", "google/", "anthropic/"];
     Cow::Borrowed(paths.iter().find_map(|path| model.strip_prefix(path)).unwrap_or(model))
 }

@@ -131,6 +131,7 @@ pub const fn compatible(
         common_headers: false,
         full_name: as_written,
         habits: Habits::COMMON,
+        tokens: None,
     }
 }
 
@@ -201,6 +202,7 @@ pub(super) const ROWS: &[Provider] = &[
         common_headers: false,
         full_name: as_written,
         habits: Habits::COMMON,
+        tokens: None,
     },
     Provider {
         path: completions,
@@ -229,6 +231,7 @@ pub(super) const ROWS: &[Provider] = &[
     azure::AZURE_TEXT,
     azure::AZURE_AI,
     google::GEMINI,
+    google::VERTEX,
     Provider {
         full_name: of_fireworks,
         ..compatible(

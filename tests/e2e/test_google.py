@@ -1,10 +1,11 @@
 """Gemini's wire behind OpenAI's SDK: requests, answers, streams and failures through the real Envoy."""
 
+import httpx
 import openai
 import pytest
 from gateway import deployment
 from google_wire import call, generated, refusal, said, streamed
-from provider import error, whole
+from provider import answer, error, whole
 
 HELLO = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
 FLASH = "gemini/gemini-3-flash-preview"
@@ -81,3 +82,66 @@ def test_g32_a_rate_limit_says_how_long(provider, gateway):
     with pytest.raises(openai.RateLimitError) as told:
         ask(envoy)
     assert told.value.response.headers["retry-after"] == "46"
+
+
+@pytest.fixture
+def vertex(provider, gateway, monkeypatch):
+    """A gateway in front of a scripted Vertex AI, with a scripted metadata server that gives the token `ya29.t`."""
+    token = {"access_token": "ya29.t", "expires_in": 3599, "token_type": "Bearer"}
+    metadata = provider(*[answer(200, token)] * 20)
+    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.port}")
+
+    def make(upstream, model, router=OFF, more=(), **params):
+        entry = deployment("m", upstream, model, **{"vertex_project": "p-1", "vertex_location": "global"} | params)
+        envoy = gateway(entry, *more, router=router, alone=True)
+        envoy.metadata = metadata
+        return envoy
+
+    return make
+
+
+def test_vertex_by_the_token_of_the_metadata_server(provider, vertex):
+    upstream = provider(generated("Hi."), streamed(said("He"), said("llo", finish="STOP")))
+    envoy = vertex(upstream, "vertex_ai/google/gemini-2.5-flash")
+    assert ask(envoy).choices[0].message.content == "Hi."
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in ask(envoy, stream=True) if chunk.choices) == "Hello"
+    whole_path = "/v1/projects/p-1/locations/global/publishers/google/models/gemini-2.5-flash"
+    assert [asked.path for asked in upstream.requests] == [f"{whole_path}:generateContent", f"{whole_path}:streamGenerateContent?alt=sse"]
+    for asked in upstream.requests:
+        assert asked.headers["authorization"] == "Bearer ya29.t"
+        assert asked.headers["host"] == f"127.0.0.1:{upstream.port}"
+        assert not [name for name in asked.headers if name.startswith(("x-signalbox", "x-envoy", "x-forwarded"))]
+    tokens = [asked for asked in envoy.metadata.requests if "service-accounts/default/token" in asked.path]
+    assert len(tokens) == 1 and tokens[0].headers["metadata-flavor"] == "Google", "asked once, then kept"
+    assert "ya29.t" not in envoy.bootstrap.read_text()
+
+
+def test_claude_on_vertex(provider, vertex):
+    reply = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [{"type": "text", "text": "Hi."}]}
+    upstream = provider(answer(200, reply | {"stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 3, "output_tokens": 2}}))
+    envoy = vertex(upstream, "vertex_ai/claude-sonnet-4-5@20250929")
+    assert ask(envoy, max_tokens=9).choices[0].message.content == "Hi."
+    (asked,) = upstream.requests
+    assert asked.path == "/v1/projects/p-1/locations/global/publishers/anthropic/models/claude-sonnet-4-5@20250929:rawPredict"
+    assert asked.headers["authorization"] == "Bearer ya29.t" and "x-api-key" not in asked.headers
+    assert asked.json["anthropic_version"] == "vertex-2023-10-16" and "model" not in asked.json
+    # The client's own bytes, but for the model.
+    body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    got = httpx.post(f"{envoy.base}/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
+    assert got.status_code == 200 and got.json()["content"][0]["text"] == "Hi."
+    assert upstream.requests[1].json == {"max_tokens": 5, "messages": [{"role": "user", "content": "hi"}], "anthropic_version": "vertex-2023-10-16"}
+
+
+def test_vertex_fails_over_behind_the_hop(provider, vertex):
+    upstream, other = provider(refusal(503, "UNAVAILABLE", "The service is currently unavailable.")), provider(whole("from openai"))
+    envoy = vertex(upstream, "vertex_ai/gemini-2.5-flash", router=OFF | {"num_retries": 1}, more=[deployment("m", other, order=2)], order=1)
+    assert ask(envoy).choices[0].message.content == "from openai"
+    assert len(upstream.requests) == 1
+
+
+def test_vertex_by_a_token_that_somebody_else_renews(provider, gateway):
+    upstream = provider(generated("Hi."))
+    entry = deployment("m", upstream, "vertex_ai/gemini-2.5-flash", vertex_project="p", vertex_credentials="/nowhere.json")
+    envoy = gateway(entry, router=OFF, env={"VERTEXAI_ACCESS_TOKEN": "ya29.own"})
+    assert ask(envoy).choices[0].message.content == "Hi."
+    assert upstream.requests[0].headers["authorization"] == "Bearer ya29.own"

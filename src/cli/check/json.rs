@@ -9,7 +9,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use signalbox::config::diagnostic::{Diagnostics, Group, Severity};
 use signalbox::config::model::{
-    Defaults, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StreamCommit, is_pattern,
+    Defaults, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, StreamCommit, Token,
+    is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 
@@ -129,6 +130,7 @@ fn deployment(config: &RouterConfig, own: &Deployment, key: Option<&str>) -> Val
         "key_variable": key,
         "key_in_configuration": matches!(own.key, Some(Key::Literal(_))),
         "secret_file": secret_file,
+        "tokens_of": own.token.as_ref().map(|Token::Google { metadata_host }| metadata_host),
         "settings": settled(config, effective::of(config, own)),
         "weight": own.weight,
         "share": group.and_then(|group| effective::share(config, group, own)),

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use signalbox::config::model::{
     Budget, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, Strategy, StreamCommit, Target,
-    is_pattern,
+    Token, is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 use signalbox::provider::{Api, Call};
@@ -222,7 +222,10 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
     let (provider, model) = (deployment.provider.name, &deployment.model);
     let mut parts = vec![format!("{}: {provider}/{model} at {}", deployment.id, base_url(deployment))];
     parts.push(match (key, &deployment.key) {
-        (None, _) => "no key".to_owned(),
+        (None, _) => match &deployment.token {
+            Some(Token::Google { metadata_host }) => format!("tokens of {metadata_host}"),
+            None => "no key".to_owned(),
+        },
         (Some(name), Some(Key::Env(_))) => match keys::source(config, name) {
             Source::Environment => format!("key {name}"),
             Source::File(path) | Source::Watched(path) => format!("key {name} in {path}"),

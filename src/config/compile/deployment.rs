@@ -39,6 +39,7 @@ pub(super) fn read<'a>(
     let limit = |name: &str| params.at(name).or_else(|| entry.at(name));
     let of = placed.as_ref().map(|placed| placed.provider);
     let mut headers = defaults::headers(&params, of, origins.common_headers(), diagnostics);
+    let token = placed.as_ref().and_then(|placed| placed.token.clone());
     let (endpoint, key, account) =
         placed.map_or((None, None, Vec::new()), |placed| (placed.endpoint, placed.key, placed.account));
     headers.extend(
@@ -55,6 +56,7 @@ pub(super) fn read<'a>(
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         key,
+        token,
         weight: params.at("weight").and_then(|field| field.weight(diagnostics)),
         rpm: limit("rpm").and_then(|field| field.count(diagnostics)),
         tpm: limit("tpm").and_then(|field| field.count(diagnostics)),

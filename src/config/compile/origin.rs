@@ -14,9 +14,9 @@
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
 use super::{defaults, endpoint, shell};
-use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key};
+use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key, Token};
 use crate::config::tree::Value;
-use crate::provider::{ORGANIZATION, Origin, Place, Provider};
+use crate::provider::{ORGANIZATION, Origin, Place, Provider, Tokens};
 
 /// What there is besides the entries themselves.
 #[derive(Clone)]
@@ -52,6 +52,8 @@ pub(super) struct Placed {
     pub(super) endpoint: Option<Endpoint>,
     /// Where its key comes from.
     pub(super) key: Option<Key>,
+    /// The tokens that stand for a key.
+    pub(super) token: Option<Token>,
     /// The headers that name its account.
     pub(super) account: Vec<ExtraHeader>,
 }
@@ -81,7 +83,43 @@ impl<'a> Origins<'a> {
             None if diagnostics.errors() > before => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
         };
-        Placed { provider, endpoint, key, account: self.account(params, provider, named, diagnostics) }
+        let lacks = provider.tokens.filter(|_| key.is_none() && diagnostics.errors() == before);
+        let (key, token) = match lacks {
+            Some(Tokens::Google) => self.google(params, provider, named, diagnostics),
+            None => (key, None),
+        };
+        Placed { provider, endpoint, key, token, account: self.account(params, provider, named, diagnostics) }
+    }
+
+    /// The token that stands for a key at Google: one in a variable where the entry names credentials that Envoy cannot use, else those of the
+    /// metadata server. A host that the entry names without its project gets none.
+    fn google(
+        &self,
+        params: &Field<'a>,
+        provider: &Provider,
+        named: Named,
+        diagnostics: &mut Diagnostics,
+    ) -> (Option<Key>, Option<Token>) {
+        if let Some(field) = Tokens::CREDENTIALS.iter().find_map(|name| params.at(name)).filter(says_something) {
+            let name = Tokens::VARIABLE;
+            let problem =
+                format!("Signalbox does not sign with a service account: it sends the access token in `{name}`");
+            let remedy = format!(
+                "renew a token outside (`gcloud auth print-access-token`) and write its file below `signalbox.secret_files.{name}`, or \
+                 take this out on Google's own machines, where the metadata server gives tokens"
+            );
+            field.warning(diagnostics, problem, remedy);
+            return (Some(Key::Env(name.to_owned())), None);
+        }
+        let is_meant = |(name, _): &(&str, &[Origin])| params.at(name).is_some();
+        if named == Named::Entry && !provider.place.iter().any(is_meant) {
+            let problem = "no token of Google's is sent to a host that this entry alone names";
+            params.note(diagnostics, problem, "write `vertex_project` beside `api_base` if it is meant for that host");
+            return (None, None);
+        }
+        let host = self.env.value(Tokens::METADATA_HOST);
+        let metadata_host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
+        (None, Some(Token::Google { metadata_host }))
     }
 
     /// What an entry says of its place under a key of its provider, else what stands where LiteLLM looks.
@@ -190,6 +228,12 @@ impl<'a> Origins<'a> {
         match written.map(|base| &base.at) {
             Some(Ok(field)) => endpoint::read(field, url, provider, diagnostics),
             Some(Err(name)) => endpoint::of_variable(url, name, params, provider, diagnostics),
+            None if url.is_empty() && provider.tokens.is_some() => {
+                let problem =
+                    format!("`vertex_project` is missing, and nothing else names the project of `{}`", provider.name);
+                params.error(diagnostics, problem, "write it, and `vertex_location` where the models are");
+                None
+            }
             None if url.is_empty() => {
                 let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
                 params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");

@@ -13,7 +13,7 @@ const NOT_YET: &str = "\
     a2a aiohttp_openai anthropic_text auto_router bedrock bedrock_mantle bytez chatgpt clarifai custom \
     datarobot gdc gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci \
     oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap \
-    text-completion-codestral text-completion-inception triton vertex_ai vertex_ai_beta vllm watsonx watsonx_text";
+    text-completion-codestral text-completion-inception triton vllm watsonx watsonx_text";
 
 /// The provider of a deployment, and the model as the provider names it.
 pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<(&'static Provider, &'a str)> {

@@ -183,6 +183,7 @@ const PARAMS: Section = Section {
         keep_alive num_gpu num_thread num_keep num_batch repeat_penalty repeat_last_n mirostat mirostat_eta mirostat_tau input_type \
         cache_control stream_options weight order rpm tpm timeout request_timeout stream_timeout \
         num_retries cooldown_time drop_params max_parallel_requests tags max_budget budget_duration region_name \
+        vertex_project vertex_ai_project vertex_location vertex_ai_location vertex_credentials vertex_ai_credentials \
         base_model input_cost_per_token output_cost_per_token cache_read_input_token_cost \
         cache_creation_input_token_cost",
     ignored: "\
@@ -315,7 +316,15 @@ const AFFINITY: Section =
 const HEALTH_CHECK: Section = Section { known: "interval timeout", ignored: "", others: Others::Error, inside: &[] };
 
 /// Keys of `litellm_settings` and of entries that hold keys, or say where the rest is to be found.
-pub(super) const OF_KEYS: &[&str] = &["api_key", "litellm_credential_name", "organization", "extra_headers", "headers"];
+pub(super) const OF_KEYS: &[&str] = &[
+    "api_key",
+    "litellm_credential_name",
+    "organization",
+    "extra_headers",
+    "headers",
+    "vertex_credentials",
+    "vertex_ai_credentials",
+];
 
 /// Keys of `signalbox` that the filter has no use for.
 pub(super) const FOR_ENVOY: &[&str] = &[

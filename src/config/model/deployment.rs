@@ -22,6 +22,8 @@ pub struct Deployment {
     pub endpoint: Endpoint,
     /// Where its key comes from. Never the key itself, except where the file holds it literally.
     pub key: Option<Key>,
+    /// The tokens that stand for a key, where it has none.
+    pub token: Option<Token>,
     /// `weight` for simple-shuffle.
     pub weight: Option<f64>,
     /// `rpm`, requests per minute.
@@ -115,6 +117,16 @@ impl Endpoint {
             (_, port) => format!("{host}:{port}"),
         }
     }
+}
+
+/// Tokens that Envoy fetches and renews itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Of the service account of the machine, by Google's metadata server.
+    Google {
+        /// That server: a name, or an address with a port.
+        metadata_host: String,
+    },
 }
 
 /// Where a key comes from.

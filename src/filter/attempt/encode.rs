@@ -8,7 +8,7 @@ use super::super::foreign::translate;
 use super::super::{Api, ErrorReply, Flight};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
-use crate::dialect::body_defaults::{with_usage_asked, without};
+use crate::dialect::body_defaults::{versioned, with_usage_asked, without};
 use crate::dialect::verbatim::splice;
 use crate::dialect::{Echo, Encoded, Target, provider_face};
 
@@ -34,36 +34,11 @@ pub(super) fn encode(
     let full_name = (deployment.provider.full_name)(flight.api.neutral(), model);
     let model = full_name.as_ref();
     if !flight.is_foreign(deployment) {
-        if let Some(own) = &deployment.defaults {
-            return with_defaults(flight, deployment, own, model);
-        }
-        let ask_usage = flight.asks_usage(deployment);
-        let withheld = flight.withheld(deployment);
-        let reduced = if withheld.is_empty() { None } else { without(flight.body(), &withheld) };
-        let given = reduced.as_deref().unwrap_or(flight.body());
-        let suited = suited(flight, given, deployment, model);
-        if flight.names(model) && !flight.body_rewritten && !ask_usage && suited.is_none() && reduced.is_none() {
-            return Ok((Edit::Keep, flight.body().len(), Apart::default()));
-        }
-        // The wish stands beside the model, unless there is a place for it already.
-        let has_place = ask_usage && flight.stream_options;
-        let (suited, dropped) = suited.unzip();
-        let dropped = [withheld, dropped.unwrap_or_default()].concat();
-        let asking = has_place.then(|| with_usage_asked(suited.as_deref().unwrap_or(given)));
-        let changed = asking.or(suited).or(reduced);
-        let (body, model_span) = match &changed {
-            Some(changed) => (changed.as_slice(), flight.client().scan(changed)?.model_span),
-            None => (flight.body(), flight.model_span.clone()),
-        };
-        let (end, mut prefix) = splice(body, model_span, model, ask_usage && !has_place);
-        let rest = body.get(end..).unwrap_or_default();
-        let length = prefix.len() + rest.len();
-        if flight.body_rewritten || changed.is_some() {
-            prefix.extend_from_slice(rest);
-            let apart = Apart { dropped, echo: Echo::default() };
-            return Ok((Edit::Whole(prefix), length, apart));
-        }
-        return Ok((Edit::Prefix(end, prefix), length, Apart::default()));
+        let done = spliced(flight, deployment, model)?;
+        return Ok(match deployment.provider.habits.version_in_body {
+            Some(version) => with_version(flight, done, version),
+            None => done,
+        });
     }
     let encoded = match translated {
         Some(encoded) => encoded,
@@ -71,6 +46,56 @@ pub(super) fn encode(
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
+}
+
+/// A body for a provider that knows its model by the path.
+fn with_version(flight: &Flight, done: Done, version: &str) -> Done {
+    let (edit, _, apart) = done;
+    let body = match edit {
+        // Requests have nothing appended.
+        Edit::Keep | Edit::Append(_) => flight.body().to_vec(),
+        Edit::Prefix(end, prefix) => [&*prefix, flight.body().get(end..).unwrap_or_default()].concat(),
+        Edit::Whole(body) => body,
+    };
+    let body = versioned(body, version);
+    let length = body.len();
+    (Edit::Whole(body), length, apart)
+}
+
+type Done = (Edit, usize, Apart);
+
+/// The client's own body, with what its deployment needs otherwise.
+fn spliced(flight: &Flight, deployment: &Deployment, model: &str) -> Result<Done, ErrorReply> {
+    if let Some(own) = &deployment.defaults {
+        return with_defaults(flight, deployment, own, model);
+    }
+    let ask_usage = flight.asks_usage(deployment);
+    let withheld = flight.withheld(deployment);
+    let reduced = if withheld.is_empty() { None } else { without(flight.body(), &withheld) };
+    let given = reduced.as_deref().unwrap_or(flight.body());
+    let suited = suited(flight, given, deployment, model);
+    if flight.names(model) && !flight.body_rewritten && !ask_usage && suited.is_none() && reduced.is_none() {
+        return Ok((Edit::Keep, flight.body().len(), Apart::default()));
+    }
+    // The wish stands beside the model, unless there is a place for it already.
+    let has_place = ask_usage && flight.stream_options;
+    let (suited, dropped) = suited.unzip();
+    let dropped = [withheld, dropped.unwrap_or_default()].concat();
+    let asking = has_place.then(|| with_usage_asked(suited.as_deref().unwrap_or(given)));
+    let changed = asking.or(suited).or(reduced);
+    let (body, model_span) = match &changed {
+        Some(changed) => (changed.as_slice(), flight.client().scan(changed)?.model_span),
+        None => (flight.body(), flight.model_span.clone()),
+    };
+    let (end, mut prefix) = splice(body, model_span, model, ask_usage && !has_place);
+    let rest = body.get(end..).unwrap_or_default();
+    let length = prefix.len() + rest.len();
+    if flight.body_rewritten || changed.is_some() {
+        prefix.extend_from_slice(rest);
+        let apart = Apart { dropped, echo: Echo::default() };
+        return Ok((Edit::Whole(prefix), length, apart));
+    }
+    Ok((Edit::Prefix(end, prefix), length, Apart::default()))
 }
 
 /// A chat without what the provider refuses, and the names of what was left out.

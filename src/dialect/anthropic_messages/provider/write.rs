@@ -6,6 +6,7 @@ use super::tools::{JSON_TOOL, UNUSED_TOOL};
 use super::wire::{Block, Body, Format, Metadata, OutputConfig};
 use super::{family, media, sampling, schema, tools, turns};
 use crate::chat::{ApiError, Conversation, OutputFormat};
+use crate::dialect::body_defaults::versioned;
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
@@ -25,7 +26,10 @@ pub(in crate::dialect) const JSON_ONLY: &str =
 pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
     written(conversation, target, |body, dropped, names| {
         // Strings, numbers and raw JSON always serialize.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut body = serde_json::to_vec(&body).unwrap_or_default();
+        if let Some(version) = target.provider.habits.version_in_body {
+            body = versioned(body, version);
+        }
         Encoded { body, dropped: dropped.into_names(conversation), echo: Echo::of(conversation, names) }
     })
 }
