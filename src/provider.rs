@@ -272,11 +272,13 @@ pub struct Habits {
     pub takes_thinking: bool,
     /// The model stands in the path alone, and the body names this version of the dialect in its place.
     pub version_in_body: Option<&'static str>,
+    /// Its embeddings are Vertex AI's predictions, but for models whose names begin so: those take one input at a time.
+    pub predicts: Option<&'static str>,
 }
 
 impl Habits {
     /// Those of most.
-    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false, version_in_body: None };
+    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false, version_in_body: None, predicts: None };
 }
 
 /// Where LiteLLM looks for what a deployment does not say.

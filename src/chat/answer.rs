@@ -51,6 +51,8 @@ pub struct Answer<'a> {
     pub stop: Option<StopReason>,
     /// Tokens used.
     pub usage: Option<Usage>,
+    /// How likely its tokens were: OpenAI's list of them, as JSON.
+    pub logprobs: Option<Cow<'a, str>>,
 }
 
 /// One step of a streamed answer.
@@ -76,6 +78,8 @@ pub enum Event<'a> {
     Opaque,
     /// The provider is still there, and says nothing.
     Ping,
+    /// How likely the tokens of the text that follows were: OpenAI's list of them, as JSON.
+    Logprobs(Cow<'a, str>),
     /// An event that cannot be read was left out.
     LeftOut,
     /// Why the answer ends; the first word counts. Usage may still follow.

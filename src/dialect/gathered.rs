@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** blocks keep the order in which they began.
 
+use std::borrow::Cow;
+
 use crate::chat::{Answer, Begun, Block, Content, Delta, Event, Failure};
 
 /// What came so far.
@@ -49,6 +51,14 @@ impl Gathered {
             }
             Event::Stop(reason) => _ = answer.stop.get_or_insert(reason),
             Event::Usage(usage) => answer.usage = Some(usage),
+            Event::Logprobs(more) => {
+                let all = answer.logprobs.take().map_or_else(String::new, Cow::into_owned);
+                let joined = match all.strip_suffix(']') {
+                    Some(all) => format!("{all},{}", more.strip_prefix('[').unwrap_or(&more)),
+                    None => more.into_owned(),
+                };
+                answer.logprobs = Some(joined.into());
+            }
             Event::Failed(failure) => self.failure = Some(failure),
             Event::End => self.is_whole = true,
             _ => {}

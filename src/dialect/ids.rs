@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** two calls never get one id, and a result gets the id of the call it answers.
 
+use memchr::memmem;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -39,6 +40,32 @@ pub fn split(id: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
             None => (Cow::Owned(id), None),
         },
     }
+}
+
+/// A body whose ids are without such signatures, byte for byte the same otherwise. `None`: it has none.
+pub fn without_signatures(body: &[u8]) -> Option<Vec<u8>> {
+    let (mut kept, mut rest, mut changed) = (Vec::new(), body, false);
+    while let Some((before, after)) = memmem::find(rest, SIGNED.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        let end = after.iter().position(|byte| *byte == b'"').unwrap_or(after.len());
+        let (signed, following) = after.split_at_checked(end)?;
+        kept.extend_from_slice(before);
+        let is_signature = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte);
+        match signed.iter().all(is_signature) && is_id(&kept) {
+            true => changed = true,
+            false => kept.extend_from_slice(signed),
+        }
+        rest = following;
+    }
+    kept.extend_from_slice(rest);
+    changed.then_some(kept)
+}
+
+/// Whether a text ends within the value of a member that is an id.
+fn is_id(text: &[u8]) -> bool {
+    let mut parts = text.rsplitn(4, |byte| *byte == b'"');
+    let (_, between, name) = (parts.next(), parts.next(), parts.next());
+    between.is_some_and(|it| it.trim_ascii() == b":")
+        && name.is_some_and(|name| [b"id".as_slice(), b"tool_call_id", b"tool_use_id"].contains(&name))
 }
 
 fn hash(text: &str) -> u64 {
@@ -119,6 +146,18 @@ fn fitted(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// G5.
+    #[test]
+    fn g5_signatures_go_nowhere_but_to_google() {
+        let plain = |body: &str| without_signatures(body.as_bytes()).map(|body| String::from_utf8(body).unwrap());
+        let chat = r#"{"x":1.50,"m":[{"id": "a__thought__Ab+/9==","n":"b__thought__c"},{"tool_call_id":"a__thought__Ab+/9=="}],"t":"id: \"a__thought__\""}"#;
+        let wanted =
+            r#"{"x":1.50,"m":[{"id": "a","n":"b__thought__c"},{"tool_call_id":"a"}],"t":"id: \"a__thought__\""}"#;
+        assert_eq!(plain(chat).unwrap(), wanted);
+        assert_eq!(plain(r#"{"content":"id__thought__x"}"#), None);
+        assert_eq!(plain("__thought__"), None);
+    }
 
     #[test]
     fn distinct_ids_stay_distinct() {

@@ -78,6 +78,7 @@ impl StreamFacts {
         let (meaningful, progressed) = match event {
             Event::Start { .. } | Event::BlockStop(_) | Event::Ping => (false, false),
             Event::BlockStart(_, Begun::Text | Begun::Refusal) => (false, false),
+            Event::Logprobs(_) => (false, false),
             Event::BlockStart(_, Begun::Thinking) | Event::Opaque => (false, true),
             Event::BlockStart(_, Begun::ToolCall { .. } | Begun::RedactedThinking(_)) | Event::Stop(_) => (true, true),
             Event::Delta(_, Delta::Arguments(part)) => (false, !part.is_empty()),

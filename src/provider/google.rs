@@ -69,6 +69,7 @@ pub(super) const VERTEX: Provider = Provider {
     instead: by_maker,
     path: of_vertex,
     full_name: plain,
+    habits: Habits { predicts: Some(ALONE), ..Habits::COMMON },
     tokens: Some(Tokens::Google),
     ..compatible("vertex_ai", "", &[Setting("api_base"), Env("VERTEXAI_API_BASE")], &[Env(TOKEN)])
 };
@@ -117,7 +118,7 @@ fn of_project(place: &Place<'_>) -> Option<String> {
 }
 
 fn of_vertex(call: Call<'_>) -> Option<Cow<'static, str>> {
-    let how = how(call)?;
+    let how = how(call, if call.model.starts_with(ALONE) { "embedContent" } else { "predict" })?;
     // A model of one's own is an endpoint.
     let is_own = call.model.bytes().all(|byte| byte.is_ascii_digit()) && !call.model.is_empty();
     let below = if is_own { "endpoints" } else { "publishers/google/models" };
@@ -133,9 +134,13 @@ fn of_others(call: Call<'_>) -> Option<Cow<'static, str>> {
     (call.api == Api::Chat).then_some(Cow::Borrowed("/endpoints/openapi/chat/completions"))
 }
 
+/// Models whose embeddings are asked for one at a time at Vertex AI.
+const ALONE: &str = "gemini-embedding-2";
+
 /// How a model is asked.
-fn how(call: Call<'_>) -> Option<&'static str> {
+fn how(call: Call<'_>, embeds: &'static str) -> Option<&'static str> {
     match (call.api, call.stream) {
+        (Api::Embeddings, _) => Some(embeds),
         (Api::Chat, false) => Some("generateContent"),
         (Api::Chat, true) => Some("streamGenerateContent?alt=sse"),
         _ => None,
@@ -143,7 +148,7 @@ fn how(call: Call<'_>) -> Option<&'static str> {
 }
 
 fn of_gemini(call: Call<'_>) -> Option<Cow<'static, str>> {
-    let how = how(call)?;
+    let how = how(call, "batchEmbedContents")?;
     let below = if call.model.starts_with("tunedModels/") { "" } else { "models/" };
     Some(Cow::Owned(format!("/{below}{}:{how}", in_path(call.model))))
 }

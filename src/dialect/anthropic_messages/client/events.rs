@@ -288,7 +288,7 @@ impl EventWriter for MessageWriter {
                 out.extend_from_slice(PING);
             }
             Event::Ping => out.extend_from_slice(COMMENT),
-            Event::Opaque | Event::LeftOut => {}
+            Event::Opaque | Event::Logprobs(_) | Event::LeftOut => {}
             Event::Stop(reason) => _ = self.stop.get_or_insert(reason),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => {

@@ -119,6 +119,7 @@ pub fn read<'a>(text: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Fa
         blocks,
         stop: reason.map(stop_reason),
         usage: message.usage.and_then(parsed::<Counts>).map(Usage::from),
+        logprobs: None,
     })
 }
 

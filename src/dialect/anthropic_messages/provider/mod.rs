@@ -28,6 +28,7 @@ pub(in crate::dialect) use usage::stop_reason;
 pub(in crate::dialect) use write::{JSON_ONLY, too_deep};
 
 use crate::chat::{Answer, ApiError, Conversation, Failure, Usage};
+use crate::dialect::ids;
 use crate::dialect::no_answer::not_text;
 use crate::dialect::reader_scan::ReaderScan;
 use crate::dialect::verbatim::Scanner;
@@ -42,7 +43,8 @@ impl ProviderFace for Provider {
     }
 
     fn suited(&self, body: &[u8], _: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
-        unsigned::without(body)
+        let Some(plain) = ids::without_signatures(body) else { return unsigned::without(body) };
+        Some(unsigned::without(&plain).unwrap_or((plain, Vec::new())))
     }
 
     fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {

@@ -35,7 +35,7 @@ pub fn read<'a>(text: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Fa
         None => None,
     };
     let usage = body.take("usage").and_then(usage);
-    Ok(Answer { id: Cow::Borrowed(""), model: Cow::Borrowed(""), blocks, stop, usage })
+    Ok(Answer { id: Cow::Borrowed(""), model: Cow::Borrowed(""), blocks, stop, usage, logprobs: None })
 }
 
 /// Anthropic's word for why an answer ended; `None`: the model failed.

@@ -116,6 +116,9 @@ impl Reader {
     }
 
     fn candidate(&mut self, mut candidate: Object<'_>, each: Each<'_>) {
+        if let Some(list) = candidate.take("logprobsResult").and_then(logprobs) {
+            self.tell(Event::Logprobs(list.into()), each);
+        }
         let parts = candidate.take("content").and_then(|content| member(content, "parts"));
         for part in parts.and_then(loose_list).into_iter().flatten() {
             self.part(part, each);
@@ -278,6 +281,29 @@ fn first(candidate: &RawValue) -> Option<Object<'_>> {
 
 fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     loose_object(object.get().as_bytes())?.take(name)
+}
+
+/// How likely tokens were, as OpenAI tells it.
+fn logprobs(result: &RawValue) -> Option<String> {
+    let list = |name| member(result, name).and_then(loose_list).unwrap_or_default();
+    let mut tops = list("topCandidates").into_iter();
+    let mut all = Vec::new();
+    for chosen in list("chosenCandidates") {
+        let others = tops.next().and_then(|top| member(top, "candidates")).and_then(loose_list).unwrap_or_default();
+        let others: Vec<String> = others.into_iter().filter_map(token).collect();
+        all.push(format!("{{{},\"top_logprobs\":[{{{}}}]}}", token(chosen)?, others.join("},{")).replace("[{}]", "[]"));
+    }
+    (!all.is_empty()).then(|| format!("[{}]", all.join(",")))
+}
+
+/// A token's members.
+fn token(candidate: &RawValue) -> Option<String> {
+    let mut fields = loose_object(candidate.get().as_bytes())?;
+    let token = fields.take("token").and_then(loose_text)?;
+    let probability = fields.take("logProbability").map_or("0.0", RawValue::get);
+    let bytes: Vec<String> = token.bytes().map(|byte| byte.to_string()).collect();
+    let quoted = serde_json::to_string(&token).ok()?;
+    Some(format!("\"token\":{quoted},\"logprob\":{probability},\"bytes\":[{}]", bytes.join(",")))
 }
 
 /// What a reason means.

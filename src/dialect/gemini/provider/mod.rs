@@ -7,6 +7,7 @@
 //! **Invariant:** the model's rules are data ([`family`]); no other file asks for a model's name.
 
 mod answer;
+mod embeddings;
 mod events;
 mod family;
 mod media;
@@ -17,7 +18,7 @@ mod usage;
 mod wire;
 mod write;
 
-use crate::chat::{Answer, ApiError, Conversation, Failure};
+use crate::chat::{Answer, ApiError, Conversation, Embeddings, EmbeddingsRequest, Failure};
 use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
 
 /// Gemini's dialect at the provider.
@@ -30,6 +31,14 @@ impl ProviderFace for Provider {
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
         answer::read(body, context)
+    }
+
+    fn write_embeddings(&self, request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+        embeddings::write(request, target)
+    }
+
+    fn embeddings<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Embeddings<'a>, Failure> {
+        embeddings::read(body, context)
     }
 
     fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {

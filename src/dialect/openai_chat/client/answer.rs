@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::chat::{Answer, Content, StopReason, Usage};
 use crate::dialect::AnswerContext;
@@ -27,7 +28,7 @@ struct Completion<'a> {
 struct Alternative<'a> {
     index: usize,
     message: Said<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: &'static str,
 }
 
@@ -46,6 +47,20 @@ struct Said<'a> {
     function_call: Option<FunctionBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extra_content: Option<Extra<'a>>,
+}
+
+/// How likely tokens were.
+#[derive(Serialize)]
+pub(super) struct Logprobs<'a> {
+    content: &'a RawValue,
+    refusal: Option<()>,
+}
+
+impl<'a> Logprobs<'a> {
+    /// Of a list as JSON.
+    pub(super) fn of(list: &'a str) -> Option<Self> {
+        serde_json::from_str(list).ok().map(|content| Self { content, refusal: None })
+    }
 }
 
 /// What Google signed, in the place that its own clients know.
@@ -205,7 +220,12 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
         object: "chat.completion",
         created: context.now_s,
         model: given(&answer.model, &context.model),
-        choices: [Alternative { index: 0, message, logprobs: None, finish_reason }],
+        choices: [Alternative {
+            index: 0,
+            message,
+            logprobs: answer.logprobs.as_deref().and_then(Logprobs::of),
+            finish_reason,
+        }],
         usage: answer.usage.map(UsageBody::from),
     };
     // Strings and numbers always serialize.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::answer::{Extra, ThinkingBody, UsageBody, finish_reason, given};
+use super::answer::{Extra, Logprobs, ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
 use crate::chat::{Begun, Delta as Piece, Event, StopReason, Usage};
 use crate::dialect::thinking::{Signs, of_google};
@@ -32,6 +32,8 @@ pub struct ChunkWriter {
     calls: usize,
     /// How many thinking blocks were told.
     thoughts: usize,
+    /// How likely the tokens were that follow.
+    logprobs: Option<String>,
     /// What Google signed with the call that follows.
     signature: Option<String>,
     stop: Option<StopReason>,
@@ -71,7 +73,7 @@ struct Chunk<'a> {
 struct Alternative<'a> {
     index: usize,
     delta: Delta<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: Option<&'static str>,
 }
 
@@ -136,6 +138,7 @@ impl ChunkWriter {
             open: BTreeMap::new(),
             calls: 0,
             thoughts: 0,
+            logprobs: None,
             signature: None,
             stop: None,
             usage: None,
@@ -263,8 +266,11 @@ impl ChunkWriter {
         self.closed = true;
     }
 
-    fn chunk(&self, delta: Delta<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {
-        let choice = Alternative { index: 0, delta, logprobs: None, finish_reason };
+    fn chunk(&mut self, delta: Delta<'_>, finish_reason: Option<&'static str>, out: &mut Vec<u8>) {
+        // Those of the text, not of the role before it.
+        let list = if delta.role.is_none() { self.logprobs.take() } else { None };
+        let logprobs = list.as_deref().and_then(Logprobs::of);
+        let choice = Alternative { index: 0, delta, logprobs, finish_reason };
         self.event(&[choice], self.context.include_usage.then_some(None), out);
     }
 
@@ -293,6 +299,7 @@ impl EventWriter for ChunkWriter {
             Event::Delta(block, piece) => self.piece(block, &piece, out),
             Event::BlockStop(block) => self.stop(block, out),
             Event::Ping => out.extend_from_slice(PING),
+            Event::Logprobs(list) => self.logprobs = Some(list.into_owned()),
             Event::Opaque | Event::LeftOut => {}
             Event::Stop(reason) => _ = self.stop.get_or_insert(reason),
             Event::Usage(usage) => self.usage = Some(usage),

@@ -192,7 +192,12 @@ impl EventWriter for Writer {
                 self.closed = true;
                 self.end(out);
             }
-            Event::BlockStart(..) | Event::Delta(..) | Event::BlockStop(_) | Event::Opaque | Event::LeftOut => {}
+            Event::BlockStart(..)
+            | Event::Delta(..)
+            | Event::BlockStop(_)
+            | Event::Opaque
+            | Event::Logprobs(_)
+            | Event::LeftOut => {}
         }
     }
 

@@ -218,5 +218,5 @@ pub fn read(body: &str, usage: Option<Usage>) -> Result<Answer<'_>, Failure> {
         push(false, Content::ToolCall { id, name, arguments });
     }
     let stop = choice.finish_reason().map(|word| stop_reason(&word));
-    Ok(Answer { id: text(document.id), model: text(document.model), blocks, stop, usage })
+    Ok(Answer { id: text(document.id), model: text(document.model), blocks, stop, usage, logprobs: None })
 }

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason, Usage};
+use crate::dialect::ids;
 use crate::dialect::no_answer::{no_answer, not_text};
 use crate::dialect::{AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
@@ -36,7 +37,9 @@ impl ProviderFace for Provider {
     fn suited(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
         // LiteLLM knows these rules for OpenAI's own chat alone.
         let is_own = target.provider.habits.is_openai;
-        is_own.then(|| reasoning::suited(body, target.model, target.drop_params)).flatten()
+        let own = |body: &[u8]| is_own.then(|| reasoning::suited(body, target.model, target.drop_params)).flatten();
+        let Some(plain) = ids::without_signatures(body) else { return own(body) };
+        Some(own(&plain).unwrap_or((plain, Vec::new())))
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {

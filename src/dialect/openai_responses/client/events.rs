@@ -398,7 +398,7 @@ impl EventWriter for ResponseWriter {
                 self.start(out);
             }
             Event::Ping => out.extend_from_slice(COMMENT),
-            Event::Opaque | Event::LeftOut => {}
+            Event::Opaque | Event::Logprobs(_) | Event::LeftOut => {}
             Event::Stop(reason) => _ = self.stop.get_or_insert(reason),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => self.fail(&failure::api_error(&failure), out),

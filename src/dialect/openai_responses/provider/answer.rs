@@ -182,5 +182,5 @@ pub fn read<'a>(text: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Fa
     }
     let calls = blocks_read.iter().any(|block| matches!(block.content, Content::ToolCall { .. }));
     let stop = end.stop.or(Some(if calls { StopReason::ToolUse } else { StopReason::EndTurn }));
-    Ok(Answer { id: end.id, model: end.model, blocks: blocks_read, stop, usage: end.usage })
+    Ok(Answer { id: end.id, model: end.model, blocks: blocks_read, stop, usage: end.usage, logprobs: None })
 }
