@@ -132,3 +132,35 @@ def messages_stream(body):
     except Exception as error:
         out += f"event: error\ndata: {json.dumps({'type': 'error', 'raises': type(error).__name__})}\n\n".encode()
     return out
+
+
+def responses_request(request, model):
+    """The chat completions request that LiteLLM makes of a Responses client's, or the name of what it raises."""
+    from litellm.responses.litellm_completion_transformation.transformation import LiteLLMCompletionResponsesConfig
+
+    request = json.loads(json.dumps(request))
+    said = request.pop("input")
+    stream = request.pop("stream", None)
+    request.pop("model")
+    try:
+        body = LiteLLMCompletionResponsesConfig.transform_responses_api_request_to_chat_completion_request(
+            model=model, input=said, responses_api_request=request, custom_llm_provider="openai", stream=stream
+        )
+        body = json.loads(json.dumps(dict(body), default=lambda value: value.model_dump(exclude_none=True)))
+    except Exception as error:
+        return {"raises": type(error).__name__}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def responses_answer(body):
+    """The response that LiteLLM makes of a completion, as a dictionary, or the name of what it raises."""
+    from litellm.responses.litellm_completion_transformation.transformation import LiteLLMCompletionResponsesConfig
+
+    try:
+        completion = _chat(body, "application/json", stream=False)
+        answer = LiteLLMCompletionResponsesConfig.transform_chat_completion_response_to_responses_api_response(
+            request_input="hi", responses_api_request={}, chat_completion_response=completion
+        )
+        return json.loads(answer.model_dump_json(exclude_none=True))
+    except Exception as error:
+        return {"raises": type(error).__name__}

@@ -4,6 +4,7 @@ import functools
 
 import anthropic.types
 import openai.types.chat
+import openai.types.responses
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
 
@@ -45,3 +46,15 @@ def openai_validator(streaming):
 def fits_openai(body):
     """Raises where the SDK would not send this."""
     openai_validator(body.get("stream", False)).validate_python(body)
+
+
+@functools.cache
+def responses_validator(streaming):
+    params = openai.types.responses.response_create_params
+    kind = params.ResponseCreateParamsStreaming if streaming else params.ResponseCreateParamsNonStreaming
+    return SchemaValidator(strict(TypeAdapter(kind).core_schema))
+
+
+def fits_responses(body):
+    """Raises where the SDK would not send this."""
+    responses_validator(body.get("stream", False)).validate_python(body)
