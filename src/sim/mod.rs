@@ -1,4 +1,4 @@
-//! The provider simulator: a server that speaks OpenAI's and Anthropic's dialects, and goes wrong on demand.
+//! The provider simulator: a server that speaks OpenAI's dialects and Anthropic's, and goes wrong on demand.
 //!
 //! The demo and the tutorial run against it, the end-to-end tests break it on purpose, and the benchmark has it as upstream. It
 //! shares no code with the dialects, because no test would find a mistake that both sides make.
@@ -8,7 +8,7 @@
 //! | [`fault`] | the text that says what goes wrong |
 //! | [`request`] | what a request asks for |
 //! | [`answer`] | the answer, without a dialect |
-//! | [`openai`], [`anthropic`] | its dialects |
+//! | [`openai`], [`responses`], [`anthropic`] | its dialects |
 //! | [`script`] | how it is sent, with its faults |
 //! | [`record`] | the requests that a listener remembers |
 //! | [`listener`] | one listener's name and faults |
@@ -25,5 +25,6 @@ pub mod openai;
 pub mod record;
 pub mod reply;
 pub mod request;
+pub mod responses;
 pub mod script;
 pub mod server;

@@ -14,6 +14,7 @@ use super::{
     listener::Listener,
     openai,
     request::{Request, Surface},
+    responses,
     script::{self, Step},
 };
 
@@ -133,16 +134,18 @@ fn refusal(fault: &Fault, request: &Request, dialect: Dialect) -> Option<Reply> 
 fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -> Reply {
     let error = fault.error_event.map(|kind| match surface {
         Surface::Messages => anthropic::inband(kind).to_string(),
+        Surface::Responses if request.stream => responses::inband(kind).to_string(),
         _ => openai::inband(kind).to_string(),
     });
     if request.stream && surface != Surface::Embeddings && fault.body != Some(Preset::CutJson) {
         let error = match (error, surface) {
             (None, _) => Bytes::new(),
-            (Some(error), Surface::Messages) => format!("event: error\ndata: {error}\n\n").into(),
+            (Some(error), Surface::Messages | Surface::Responses) => format!("event: error\ndata: {error}\n\n").into(),
             (Some(error), _) => format!("data: {error}\n\n").into(),
         };
         let events = match surface {
             Surface::Messages => anthropic::stream(answer),
+            Surface::Responses => responses::stream(answer),
             _ => openai::stream(answer, surface, request.include_usage),
         };
         let steps = script::stream(events, fault, error);
@@ -151,6 +154,7 @@ fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -
     }
     let mut body = error.unwrap_or_else(|| match surface {
         Surface::Messages => anthropic::complete(answer).to_string(),
+        Surface::Responses => responses::complete(answer).to_string(),
         Surface::Embeddings => openai::embeddings(request, &answer.model).to_string(),
         Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
     });

@@ -18,6 +18,8 @@ pub enum Surface {
     Embeddings,
     /// Anthropic's messages.
     Messages,
+    /// OpenAI's Responses.
+    Responses,
 }
 
 impl Surface {
@@ -28,6 +30,7 @@ impl Surface {
             ("/completions", Surface::Completions),
             ("/embeddings", Surface::Embeddings),
             ("/messages", Surface::Messages),
+            ("/responses", Surface::Responses),
         ]
         .into_iter()
         .find_map(|(end, surface)| path.ends_with(end).then_some(surface))
@@ -105,6 +108,14 @@ struct Raw {
     #[serde(default)]
     max_completion_tokens: Option<u64>,
     #[serde(default)]
+    max_output_tokens: Option<u64>,
+    #[serde(default)]
+    instructions: Value,
+    #[serde(default)]
+    reasoning: Value,
+    #[serde(default, rename = "text")]
+    said: Value,
+    #[serde(default)]
     n: Option<u32>,
     #[serde(default)]
     stop: Value,
@@ -150,7 +161,7 @@ impl Request {
                 .as_ref()
                 .and_then(|o| at(o, "/include_usage").as_bool())
                 .unwrap_or_default(),
-            max_tokens: raw.max_completion_tokens.or(raw.max_tokens),
+            max_tokens: raw.max_completion_tokens.or(raw.max_output_tokens).or(raw.max_tokens),
             n: raw.n.unwrap_or(1).clamp(1, 128),
             dimensions: raw.dimensions,
             base64: raw.encoding_format.as_deref() == Some("base64"),
@@ -158,6 +169,10 @@ impl Request {
         };
         match surface {
             Surface::Chat | Surface::Messages => request.read_chat(surface, &raw)?,
+            Surface::Responses => {
+                let messages = turns(&raw.input).ok_or("Missing required parameter: 'input'.")?;
+                request.read_chat(surface, &Raw { messages: Some(messages), ..raw })?;
+            }
             Surface::Completions => {
                 request.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
                 request.chars = request.text.len();
@@ -178,14 +193,19 @@ impl Request {
         if surface == Surface::Messages && raw.max_tokens.is_none() {
             return Err("max_tokens: Field required".to_owned());
         }
-        self.chars = messages.iter().map(|message| size(&message.content)).sum::<usize>() + size(&raw.system);
+        self.chars = messages.iter().map(|message| size(&message.content)).sum::<usize>()
+            + size(&raw.system)
+            + size(&raw.instructions);
         let of_user =
             messages.iter().rev().find(|message| message.role == "user" && !text(&message.content).is_empty());
         self.text = of_user.map(|message| text(&message.content)).unwrap_or_default();
         self.images = messages.iter().map(|message| images(&message.content)).sum();
         self.stops = [&raw.stop, &raw.stop_sequences].into_iter().flat_map(inputs).collect();
         self.prefilled = newest.role == "assistant";
-        self.reasoning = raw.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
+        self.reasoning = [raw.reasoning_effort.as_deref(), at(&raw.reasoning, "/effort").as_str()]
+            .into_iter()
+            .flatten()
+            .any(|effort| effort != "none")
             || at(&raw.thinking, "/type").as_str().is_some_and(|kind| kind != "disabled");
         let answered = newest.role == "tool" || has_tool_result(&newest.content);
         let turns = messages.iter().map(|message| (&*message.role, text(&message.content)));
@@ -194,8 +214,12 @@ impl Request {
             Some(calls) => calls,
             None => call(tools, &raw.tool_choice, &self.text, answered).into_iter().collect(),
         };
-        self.json = match at(&raw.response_format, "/type").as_str() {
+        let format = at(&raw.response_format, "/type").as_str().or(at(&raw.said, "/format/type").as_str());
+        self.json = match format {
             Some("json_object") => Some(json!({ "you_said": excerpt(&self.text) }).to_string()),
+            Some("json_schema") if at(&raw.said, "/format/schema").is_object() => {
+                Some(sample(at(&raw.said, "/format/schema")).to_string())
+            }
             Some("json_schema") => Some(sample(at(&raw.response_format, "/json_schema/schema")).to_string()),
             _ if at(&raw.output_config, "/format/schema").is_object() => {
                 Some(sample(at(&raw.output_config, "/format/schema")).to_string())
@@ -204,6 +228,22 @@ impl Request {
         };
         Ok(())
     }
+}
+
+/// The items of Responses as messages: a result is a tool's, and what the model said, thought and called is its own.
+fn turns(input: &Value) -> Option<Vec<Message>> {
+    if let Value::String(text) = input {
+        return Some(vec![Message { role: "user".to_owned(), content: text.clone().into() }]);
+    }
+    let turn = |item: &Value| {
+        let (role, content) = match at(item, "/type").as_str() {
+            None | Some("message") => (at(item, "/role").as_str().unwrap_or("user"), at(item, "/content")),
+            Some("function_call_output" | "custom_tool_call_output") => ("tool", at(item, "/output")),
+            _ => ("assistant", &Value::Null),
+        };
+        Message { role: role.to_owned(), content: content.clone() }
+    };
+    Some(input.as_array()?.iter().map(turn).collect())
 }
 
 /// The value at a JSON pointer, else null.
@@ -338,7 +378,8 @@ mod tests {
         assert_eq!(Surface::of("/openai/v1/chat/completions"), Some(Surface::Chat));
         assert_eq!(Surface::of("/v1/completions"), Some(Surface::Completions));
         assert_eq!(Surface::of("/v1/messages"), Some(Surface::Messages));
-        assert_eq!(Surface::of("/v1/responses"), None);
+        assert_eq!(Surface::of("/v1/responses"), Some(Surface::Responses));
+        assert_eq!(Surface::of("/v1/images/generations"), None);
     }
 
     #[test]

@@ -295,3 +295,25 @@ def test_requests_agree_with_litellm():
 def test_answers_agree_with_litellm():
     cases = [case for case in with_file("upstream_response.json", by="responses", of="openai") if "status" not in settings(case)]
     judged(cases, ANSWER_DIFFERENCES, lambda case: essence(our_answer(case)), lambda case: essence(litellm_oracle.responses_answer(read(case, "upstream_response.json"))))
+
+
+# --- The simulator --------------------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_fits_the_sdk():
+    tools = [{"type": "function", "name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]
+    ask = {"model": "gpt-4o", "input": [{"role": "user", "content": "Weather?"}], "tools": tools, "reasoning": {"effort": "low"}}
+    with subprocess.Popen([BINARY, "sim", "--listen", "127.0.0.1:0", "--quiet"], stdout=subprocess.PIPE, text=True) as sim:
+        try:
+            address = sim.stdout.readline().split()[-1]
+            client = openai.OpenAI(api_key="none", base_url=f"{address}/v1", max_retries=0)
+            answer = client.responses.create(**ask)
+            with client.responses.stream(**ask) as stream:
+                events = list(stream)
+            short = client.responses.create(model="gpt-4o", input="Hi", max_output_tokens=3)
+        finally:
+            sim.kill()
+    assert [item.type for item in answer.output] == ["reasoning", "function_call"] and not extras(answer, set())
+    assert not set().union(*(extras(event, {"parsed_arguments", "snapshot"}) for event in events))
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert (events[-1].type, short.status) == ("response.completed", "incomplete")
