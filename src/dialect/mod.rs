@@ -30,6 +30,7 @@ pub mod body_defaults;
 pub mod cohere;
 pub(crate) mod count;
 mod data_uri;
+mod edit;
 pub mod framing;
 mod gathered;
 pub mod gemini;

@@ -3,10 +3,9 @@
 //!
 //! **Invariant:** every other block keeps its very bytes, and a message keeps a block, or is left out.
 
-use std::ops::Range;
-
 use memchr::memmem;
 
+use crate::dialect::edit::{list, span, with};
 use crate::dialect::thinking::is_carried;
 use crate::dialect::unsupported::DroppedFields;
 use crate::json::Scan;
@@ -43,28 +42,6 @@ pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
     (!kept.is_empty()).then(|| (kept, names.names()))
 }
 
-/// A list with what `each` makes of its items: nothing leaves one out, `None` leaves it as it is. `None`: nothing changed.
-fn list<'a>(raw: &'a [u8], mut each: impl FnMut(usize, &'a [u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
-    let mut out = vec![b'['];
-    let (mut at, mut changed) = (0, false);
-    Scan::new(raw).list(|scan| {
-        let item = scan.value()?;
-        let new = each(at, item);
-        at += 1;
-        changed |= new.is_some();
-        let item = new.as_deref().unwrap_or(item);
-        if !item.is_empty() {
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            out.extend_from_slice(item);
-        }
-        Some(())
-    })?;
-    out.push(b']');
-    changed.then_some(out)
-}
-
 /// A message's content, where it is a list.
 fn content(message: &[u8]) -> Option<&[u8]> {
     let mut found = None;
@@ -92,18 +69,6 @@ fn is_unsigned(block: &[u8]) -> bool {
     });
     let is_signed = |seal: &[u8]| !seal.is_empty() && std::str::from_utf8(seal).is_ok_and(|seal| !is_carried(seal));
     walked.is_some() && is_thinking && !seal.is_some_and(is_signed)
-}
-
-/// Where a part stands.
-fn span(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
-}
-
-/// A text with another part.
-fn with(whole: &[u8], span: &Range<usize>, part: &[u8]) -> Vec<u8> {
-    let (before, after) = (whole.get(..span.start), whole.get(span.end..));
-    [before.unwrap_or_default(), part, after.unwrap_or_default()].concat()
 }
 
 #[cfg(test)]

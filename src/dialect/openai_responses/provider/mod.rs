@@ -4,6 +4,7 @@
 
 mod answer;
 mod events;
+mod foreign;
 mod input;
 mod wire;
 mod write;
@@ -20,6 +21,10 @@ pub struct Provider;
 impl ProviderFace for Provider {
     fn write(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
         write::write(conversation, target)
+    }
+
+    fn suited(&self, body: &[u8], _: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        foreign::without(body)
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
