@@ -265,6 +265,7 @@ impl Tokens {
 
 /// What a provider does otherwise than others of its dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag each; any of them go together")]
 pub struct Habits {
     /// It is OpenAI's own API: reasoning models with rules of their own, the newer name of the limit, `allowed_tools`.
     pub is_openai: bool,
@@ -274,11 +275,37 @@ pub struct Habits {
     pub version_in_body: Option<&'static str>,
     /// Its embeddings are Vertex AI's predictions, but for models whose names begin so: those take one input at a time.
     pub predicts: Option<&'static str>,
+    /// It wants it back by the name `reasoning`.
+    pub takes_reasoning: bool,
+    /// It refuses members of messages that it does not know, `null` among them, and some of OpenAI's own.
+    pub strict_messages: bool,
+    /// It refuses unknown members everywhere, wants turns in an order of its own, and ids of nine letters (Mistral).
+    pub rigid_turns: bool,
+    /// It knows the limit by its older name alone.
+    pub older_limit: bool,
+    /// It answers by no schema.
+    pub no_schema: bool,
+    /// It wants the user and the model to take turns.
+    pub one_turn_each: bool,
+    /// Some of its models refuse to be told how to sample.
+    pub fixed_sampling: bool,
 }
 
 impl Habits {
     /// Those of most.
-    pub const COMMON: Self = Self { is_openai: false, takes_thinking: false, version_in_body: None, predicts: None };
+    pub const COMMON: Self = Self {
+        is_openai: false,
+        takes_thinking: false,
+        version_in_body: None,
+        predicts: None,
+        takes_reasoning: false,
+        strict_messages: false,
+        rigid_turns: false,
+        older_limit: false,
+        no_schema: false,
+        one_turn_each: false,
+        fixed_sampling: false,
+    };
 }
 
 /// Where LiteLLM looks for what a deployment does not say.

@@ -298,7 +298,7 @@ fn check(body: &Value, sent: &str, encoded: &Encoded) {
 
 #[test]
 fn what_a_client_sends_is_sent_refused_or_named() {
-    let targets: [(Dialect, Dialect, &'static str, &str); 29] = [
+    let targets: [(Dialect, Dialect, &'static str, &str); 31] = [
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-sonnet-4-5"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-3-haiku"),
         (Dialect::OpenAi, Dialect::Anthropic, "anthropic", "claude-opus-4-7"),
@@ -311,6 +311,8 @@ fn what_a_client_sends_is_sent_refused_or_named() {
         (Dialect::Anthropic, Dialect::OpenAi, "openai", "gpt-5.1"),
         (Dialect::Anthropic, Dialect::OpenAi, "deepseek", "deepseek-chat"),
         (Dialect::Anthropic, Dialect::OpenAi, "groq", "llama-3.3-70b-versatile"),
+        (Dialect::Anthropic, Dialect::OpenAi, "mistral", "mistral-large-latest"),
+        (Dialect::Anthropic, Dialect::OpenAi, "hosted_vllm", "qwen3"),
         (Dialect::Responses, Dialect::OpenAi, "openai", "gpt-4o"),
         (Dialect::Responses, Dialect::OpenAi, "deepseek", "deepseek-chat"),
         (Dialect::Responses, Dialect::OpenAi, "groq", "llama-3.3-70b-versatile"),

@@ -234,6 +234,7 @@ pub(super) const ROWS: &[Provider] = &[
     google::VERTEX,
     Provider {
         full_name: of_fireworks,
+        habits: Habits { strict_messages: true, ..Habits::COMMON },
         ..compatible(
             "fireworks_ai",
             "https://api.fireworks.ai/inference/v1",

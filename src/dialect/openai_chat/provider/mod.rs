@@ -6,6 +6,7 @@
 mod answer;
 mod choice;
 mod events;
+mod habits;
 pub(in crate::dialect) mod messages;
 pub(in crate::dialect) mod reasoning;
 mod scan;
@@ -35,11 +36,8 @@ impl ProviderFace for Provider {
     }
 
     fn suited(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
-        // LiteLLM knows these rules for OpenAI's own chat alone.
-        let is_own = target.provider.habits.is_openai;
-        let own = |body: &[u8]| is_own.then(|| reasoning::suited(body, target.model, target.drop_params)).flatten();
-        let Some(plain) = ids::without_signatures(body) else { return own(body) };
-        Some(own(&plain).unwrap_or((plain, Vec::new())))
+        let Some(plain) = ids::without_signatures(body) else { return fitted(body, target) };
+        Some(fitted(&plain, target).unwrap_or((plain, Vec::new())))
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
@@ -49,6 +47,15 @@ impl ProviderFace for Provider {
 
     fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {
         Box::new(events::Reader::new(context))
+    }
+}
+
+/// The body of a chat as its provider takes it, and the names of what was left out. `None`: as it is.
+fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+    // LiteLLM knows these rules for OpenAI's own chat alone.
+    match target.provider.habits.is_openai {
+        true => reasoning::suited(body, target.model, target.drop_params),
+        false => habits::fitted(body, target),
     }
 }
 

@@ -9,9 +9,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::messages::{self, Form};
-use super::reasoning::{self, suited};
+use super::reasoning;
 use super::wire::{Allowed, Body, Choice, Format, Function, Name, Named, Own, Schema, StreamOptions, Tool as ToolBody};
-use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, ToolChoice};
+use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, ToolChoice, Words};
 use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
@@ -117,16 +117,23 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     // Strings, numbers and raw JSON always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let echo = Echo::of(conversation, &names);
-    let suited = if habits.is_openai { suited(&body, target.model, target.drop_params) } else { None };
-    let (body, more) = suited.unwrap_or((body, Vec::new()));
+    let (body, more) = super::fitted(&body, target).unwrap_or((body, Vec::new()));
     for name in more {
-        dropped.hint(match name.as_str() {
-            "stop" => words.stop,
-            "parallel_tool_calls" => words.parallel_tool_calls,
-            name => name,
-        });
+        dropped.hint(in_words(&name, words));
     }
     Ok(Encoded { body, dropped: dropped.into_names(conversation), echo })
+}
+
+/// A member that was left out of the body, in the client's words.
+fn in_words<'n>(name: &'n str, words: &Words) -> &'n str {
+    match name {
+        "stop" => words.stop,
+        "user" => words.user,
+        "response_format" => words.output,
+        "verbosity" => words.verbosity,
+        "parallel_tool_calls" => words.parallel_tool_calls,
+        name => name,
+    }
 }
 
 /// The tools, and the choice among them.

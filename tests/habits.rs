@@ -1,0 +1,191 @@
+//! What those compatible with OpenAI refuse or want otherwise, out of a client's own bytes. A case is named by its row of the list of faults
+//! of other bridges.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use serde_json::{Value, json};
+use signalbox::dialect::{Dialect, Target, provider_face};
+use signalbox::provider::by_name;
+
+/// The body as a provider gets it, and what was left out; `None`: its very bytes.
+fn fitted(provider: &str, model: &str, body: &Value) -> Option<(Value, Vec<String>)> {
+    let provider = by_name(provider).unwrap();
+    let target = Target { provider, model, drop_params: true, max_output_tokens: None };
+    let (body, dropped) = provider_face(Dialect::OpenAi).suited(body.to_string().as_bytes(), target)?;
+    Some((serde_json::from_slice(&body).unwrap(), dropped))
+}
+
+fn messages(provider: &str, model: &str, messages: Value) -> (Value, Vec<String>) {
+    let (body, dropped) = fitted(provider, model, &json!({"model": "m", "messages": messages})).unwrap();
+    (body["messages"].clone(), dropped)
+}
+
+fn chat(more: Value) -> Value {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[test]
+fn what_no_habit_touches_keeps_its_bytes() {
+    let tool = json!([{"type": "function", "function": {"name": "f"}}]);
+    for provider in ["groq", "together_ai", "hosted_vllm", "deepseek", "cerebras", "perplexity", "xai"] {
+        assert_eq!(fitted(provider, "m", &chat(json!({"tools": tool, "tool_choice": "auto"}))), None, "{provider}");
+    }
+    let said = json!([{"role": "user", "content": "\"tools\": [ ] \"assistant\""}]);
+    assert_eq!(fitted("groq", "m", &json!({"model": "m", "messages": said})), None);
+}
+
+#[test]
+fn k41_no_tools_are_not_told_of() {
+    let body = chat(json!({"tools": [], "tool_choice": "auto", "parallel_tool_calls": true}));
+    for provider in ["groq", "together_ai", "hosted_vllm", "deepseek", "mistral", "openrouter"] {
+        assert_eq!(fitted(provider, "m", &body).unwrap(), (chat(json!({})), vec![]), "{provider}");
+    }
+    let spaced = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools" : [ ] }"#;
+    let target = Target { provider: by_name("zai").unwrap(), model: "m", drop_params: false, max_output_tokens: None };
+    assert!(provider_face(Dialect::OpenAi).suited(spaced.as_bytes(), target).is_some());
+}
+
+#[test]
+fn k42_strict_providers_get_no_member_that_they_do_not_know() {
+    let call =
+        json!({"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}, "tokens": 3});
+    let said = json!({"role": "assistant", "content": "x", "refusal": null, "audio": null, "annotations": [],
+        "metadata": {"a": 1}, "tool_calls": [call]});
+    for provider in ["fireworks_ai", "cerebras", "mistral", "groq"] {
+        let result = json!({"role": "tool", "tool_call_id": "abcdefghi", "content": "1"});
+        let (told, dropped) = messages(provider, "m", json!([{"role": "user", "content": "hi"}, said, result]));
+        let clean = json!({"role": "assistant", "content": "x", "tool_calls": [
+            {"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        assert_eq!(told[1], clean, "{provider}");
+        assert_eq!(dropped, ["messages[1].metadata"], "{provider}");
+        let (told, dropped) = fitted(provider, "m", &chat(json!({"store": true, "metadata": {"a": "b"}}))).unwrap();
+        assert_eq!((told, dropped), (chat(json!({})), vec!["store".into(), "metadata".into()]), "{provider}");
+    }
+}
+
+#[test]
+fn k43_thinking_goes_back_by_the_name_that_is_read() {
+    let history = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "x", "reasoning_content": "h"},
+        {"role": "user", "content": "and?"}]);
+    let said = |provider, model| messages(provider, model, history.clone()).0[1].clone();
+    let plain = json!({"role": "assistant", "content": "x"});
+    let reasoning = json!({"role": "assistant", "content": "x", "reasoning": "h"});
+    assert_eq!(said("mistral", "magistral-medium"), plain);
+    assert_eq!((said("groq", "llama-3.3-70b"), said("cerebras", "llama3.1-8b")), (plain.clone(), plain));
+    assert_eq!(
+        (said("groq", "openai/gpt-oss-120b"), said("cerebras", "qwen-3-32b")),
+        (reasoning.clone(), reasoning.clone())
+    );
+    assert_eq!(said("hosted_vllm", "any"), reasoning);
+    assert_eq!(fitted("deepseek", "deepseek-reasoner", &json!({"model": "m", "messages": history})), None);
+}
+
+#[test]
+fn k44_a_call_of_another_provider_gets_empty_thinking() {
+    let call = |thought: Value| {
+        let mut said = json!({"role": "assistant", "content": "", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        said.as_object_mut().unwrap().extend(thought.as_object().unwrap().clone());
+        json!([{"role": "user", "content": "q"}, said, {"role": "tool", "tool_call_id": "a", "content": "1"},
+            {"role": "assistant", "content": "done"}, {"role": "user", "content": "more"}])
+    };
+    let asked = |thought| json!({"model": "m", "thinking": {"type": "enabled"}, "messages": call(thought)});
+    assert_eq!(fitted("deepseek", "deepseek-chat", &asked(json!({"reasoning_content": "h"}))), None);
+    let (told, _) = fitted("deepseek", "deepseek-chat", &asked(json!({}))).unwrap();
+    assert_eq!(
+        (&told["messages"][1]["reasoning_content"], &told["messages"][3]),
+        (&json!(""), &json!({"role": "assistant", "content": "done"}))
+    );
+}
+
+#[test]
+fn k45_the_limit_has_its_older_name() {
+    for provider in ["mistral", "deepseek"] {
+        let (told, dropped) = fitted(provider, "m", &chat(json!({"max_completion_tokens": 50}))).unwrap();
+        assert_eq!((told, dropped), (chat(json!({"max_tokens": 50})), vec![]), "{provider}");
+    }
+}
+
+#[test]
+fn k46_a_schema_is_told_in_words() {
+    let format = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}});
+    let (told, dropped) = fitted("deepseek", "m", &chat(json!({"response_format": format}))).unwrap();
+    assert_eq!(
+        (&told["response_format"], dropped),
+        (&json!({"type": "json_object"}), vec!["response_format".to_owned()])
+    );
+    let words = told["messages"][0]["content"].as_str().unwrap();
+    assert!(words.contains("json") && words.contains(r#"{"type":"object"}"#), "{words}");
+    assert_eq!(told["messages"][1], json!({"role": "user", "content": "hi"}));
+}
+
+#[test]
+fn k47_what_a_model_refuses_to_be_told() {
+    let body = chat(json!({"presence_penalty": 0, "stop": ["x"], "temperature": 0.2}));
+    let (told, dropped) = fitted("xai", "grok-4-fast-reasoning", &body).unwrap();
+    assert_eq!((told, dropped), (chat(json!({"temperature": 0.2})), vec!["presence_penalty".into(), "stop".into()]));
+    assert_eq!(fitted("xai", "grok-2", &body), None);
+    let (told, dropped) = fitted("moonshot", "kimi-k2.5", &chat(json!({"temperature": 0.2}))).unwrap();
+    assert_eq!((told, dropped), (chat(json!({})), vec!["temperature".into()]));
+}
+
+#[test]
+fn k48_the_user_and_the_model_take_turns() {
+    let (told, _) =
+        messages("perplexity", "sonar", json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]));
+    assert_eq!(told, json!([{"role": "user", "content": "a\n\nb"}]));
+}
+
+#[test]
+fn g33_ids_have_nine_letters() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let ids = ["toolu_01VpEm654HvfMoRcrE3Hgdc6", "toolu_01VpEm654HvfMoRcrE3HgdZZ", "FI5qQGzDE"];
+    let results = ids.map(|id| json!({"role": "tool", "tool_call_id": id, "content": "1"}));
+    let mut all = vec![
+        json!({"role": "user", "content": "q"}),
+        json!({"role": "assistant", "content": null, "tool_calls": ids.map(call)}),
+    ];
+    all.extend(results);
+    let (told, _) = messages("mistral", "m", json!(all));
+    let sent: Vec<&str> = (0..3).map(|at| told[1]["tool_calls"][at]["id"].as_str().unwrap()).collect();
+    assert_eq!((sent[2], &told[1]["content"]), ("FI5qQGzDE", &json!("")));
+    assert!(
+        sent[0] != sent[1]
+            && sent.iter().all(|id| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())),
+        "{sent:?}"
+    );
+    (0..3).for_each(|at| assert_eq!(told[2 + at]["tool_call_id"], sent[at]));
+}
+
+#[test]
+fn g34_to_g37_mistrals_turns_have_an_order() {
+    let call = json!([{"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    let result = json!({"role": "tool", "tool_call_id": "abcdefghi", "name": "f", "content": "1"});
+    let (told, _) = messages(
+        "mistral",
+        "m",
+        json!([{"role": "user", "content": "q", "name": "u"},
+        {"role": "assistant", "content": "", "tool_calls": call, "refusal": null}, result, {"role": "user", "content": "go"},
+        {"role": "assistant", "content": "hi"}, {"role": "system", "content": "be brief"}, {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "Sure,"}]),
+    );
+    let roles: Vec<&str> = told.as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user", "assistant", "user", "user", "assistant"]);
+    assert_eq!(told[0], json!({"role": "user", "content": "q"}), "G36");
+    assert!(!told[3]["content"].as_str().unwrap().is_empty(), "G34");
+    assert_eq!(told[6], json!({"role": "user", "content": "be brief"}), "G35");
+    assert_eq!(told[8], json!({"role": "assistant", "content": "Sure,", "prefix": true}), "G37");
+    let (told, dropped) = fitted(
+        "mistral",
+        "m",
+        &chat(json!({"seed": 1, "tool_choice": "required", "user": "u",
+        "stream_options": {"include_usage": true}, "tools": [{"type": "function", "function": {"name": "f"}}]})),
+    )
+    .unwrap();
+    assert_eq!(
+        (&told["random_seed"], &told["tool_choice"], dropped),
+        (&json!(1), &json!("any"), vec!["user".to_owned()])
+    );
+    assert!(told.get("stream_options").is_none());
+}
