@@ -269,6 +269,8 @@ impl Tokens {
 pub struct Habits {
     /// It is OpenAI's own API: reasoning models with rules of their own, the newer name of the limit, `allowed_tools`.
     pub is_openai: bool,
+    /// A deployment has a name that its owner gave it. Older ones of them know the limit by its older name alone.
+    pub named_by_owner: bool,
     /// It wants the model's thinking back (`reasoning_content`).
     pub takes_thinking: bool,
     /// The model stands in the path alone, and the body names this version of the dialect in its place.
@@ -295,6 +297,7 @@ impl Habits {
     /// Those of most.
     pub const COMMON: Self = Self {
         is_openai: false,
+        named_by_owner: false,
         takes_thinking: false,
         version_in_body: None,
         predicts: None,

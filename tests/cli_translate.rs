@@ -152,3 +152,26 @@ fn anthropics_clients_keep_their_bytes_at_anthropic() {
     let (code, out, _) = run(&["response", "--from", "anthropic", "--to", "anthropic"], answer);
     assert_eq!((code, out.as_str()), (0, answer));
 }
+
+/// What Azure's filter thinks, in the middle of a stream.
+#[test]
+fn k32_k33_a_stream_goes_on_over_what_azures_filter_thinks() {
+    let chunk = |rest: &str| {
+        format!(
+            "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,{rest}}}]}}\n\n"
+        )
+    };
+    let prompt = "data: {\"choices\":[],\"created\":0,\"id\":\"\",\"model\":\"\",\"object\":\"\",\"prompt_filter_results\":[{\"prompt_index\":0,\"content_filter_results\":{}}]}\n\n";
+    let late = "data: {\"id\":\"\",\"object\":\"\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,\"finish_reason\":null,\"content_filter_results\":{\"hate\":{\"filtered\":false,\"severity\":\"safe\"}},\"content_filter_offsets\":{\"check_offset\":44,\"start_offset\":44,\"end_offset\":198}}]}\n\n";
+    let first = chunk(
+        r#""finish_reason":null,"delta":{"role":"assistant"},"content_filter_result":{"error":{"code":"content_filter_error","message":"The contents are not filtered"}}"#,
+    );
+    let text = chunk(r#""delta":{"content":"Hi"},"finish_reason":null"#);
+    let end = chunk(r#""delta":{},"finish_reason":"stop""#);
+    let done = "data: [DONE]\n\n";
+    let (code, out, _) = run(&["stream", "--from", "azure"], &format!("{prompt}{first}{text}{late}{late}{end}{done}"));
+    assert_eq!((code, out), (0, format!("{first}{text}{end}{done}")), "a choice without a delta is kept from clients");
+    let (_, out, _) =
+        run(&["stream", "--from", "azure", "--to", "anthropic"], &format!("{first}{text}{late}{end}{done}"));
+    assert!(out.contains(r#""text":"Hi""#) && out.contains("end_turn") && !out.contains("error"), "{out}");
+}

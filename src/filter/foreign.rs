@@ -30,10 +30,27 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
 /// Why it cannot be said there.
 pub(super) fn translate(api: Api, body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
-    match &deployment.defaults {
+    let encoded = match &deployment.defaults {
         None => read(api, body)?.write(provider_face(deployment.dialect), target),
         Some(own) => defaults::translated(api, body, deployment, own, target),
+    };
+    encoded.map(|encoded| as_its_model_takes_it(encoded, api, deployment, target))
+}
+
+/// What a deployment's own name does not say, its `base_model` does: what the model takes otherwise.
+pub(super) fn as_its_model_takes_it(
+    mut encoded: Encoded,
+    api: Api,
+    deployment: &Deployment,
+    target: Target<'_>,
+) -> Encoded {
+    let base = deployment.base_model.as_deref().filter(|_| deployment.provider.habits.named_by_owner && api.is_chat());
+    let face = provider_face(deployment.dialect);
+    if let Some((body, more)) = base.and_then(|model| face.suited(&encoded.body, Target { model, ..target })) {
+        encoded.body = body;
+        encoded.dropped.extend(more);
     }
+    encoded
 }
 
 /// Reads the client's body.

@@ -25,7 +25,7 @@ pub(super) const AZURE: Provider = Provider {
     base_url: of_resource,
     instead: by_deployment,
     full_name: without_family,
-    habits: Habits { is_openai: true, ..Habits::COMMON },
+    habits: Habits { is_openai: true, named_by_owner: true, ..Habits::COMMON },
     ..compatible("azure", "", BASES, KEYS)
 };
 

@@ -80,9 +80,16 @@ pub(super) fn read<'a>(
         blocked: info("blocked").and_then(|field| field.flag(diagnostics)).unwrap_or(false),
         supports: info("supports").map(|field| supports(&field, diagnostics)).unwrap_or_default(),
         drop_params: params.at("drop_params").is_some_and(|field| drop_params(&field, diagnostics)),
+        base_model: base_model(&params, model_info.as_ref()),
         facts: named.map(|(of, model)| facts::read(entry, &params, of.name, model, diagnostics)).unwrap_or_default(),
     };
     (named.is_some() && endpoint.is_some()).then_some(deployment)
+}
+
+/// `base_model`, which is read for its facts too.
+fn base_model(params: &Field<'_>, info: Option<&Field<'_>>) -> Option<String> {
+    let field = info.and_then(|info| info.at("base_model")).or_else(|| params.at("base_model"))?;
+    field.text(&mut Diagnostics::default()).map(str::to_owned)
 }
 
 /// The parameters of an entry, which it cannot do without.

@@ -7,6 +7,7 @@
 //! **Invariant:** the value of an `api_key` is never read.
 
 use super::field::{Diagnostics, Field, below};
+use super::shell;
 use crate::config::tree::{Node, Value};
 use crate::provider::{self, Origin, Provider};
 
@@ -89,6 +90,17 @@ pub(super) fn put_in(root: &mut Node, env: &Environment<'_>, diagnostics: &mut D
 fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Diagnostics) {
     match &mut node.value {
         Value::Str(text) => {
+            let is_base = path.ends_with(".api_base") || path.ends_with(".base_url");
+            if let Some(name) = shell::variable(text).filter(|_| is_base)
+                && let Some(value) = (env.read)(name).filter(|value| !value.is_empty())
+            {
+                let problem =
+                    format!("the variable `{name}` is read here, where LiteLLM takes this text itself for the URL");
+                let remedy = format!("write `{PREFIX}{name}`");
+                Field { node, path: path.to_owned() }.warning(diagnostics, problem, remedy);
+                node.value = Value::Str(value);
+                return;
+            }
             let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
             match (env.read)(&name) {
                 Some(value) if value.is_empty() && (path.ends_with(".api_base") || path.ends_with(".base_url")) => {

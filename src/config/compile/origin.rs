@@ -231,7 +231,7 @@ impl<'a> Origins<'a> {
             None if url.is_empty() && provider.tokens.is_some() => {
                 let problem =
                     format!("`vertex_project` is missing, and nothing else names the project of `{}`", provider.name);
-                params.error(diagnostics, problem, "write it, and `vertex_location` where the models are");
+                params.apart(diagnostics, problem, "write it, and `vertex_location` where the models are");
                 None
             }
             None if url.is_empty() => {

@@ -62,6 +62,8 @@ pub struct Deployment {
     pub defaults: Option<Box<Defaults>>,
     /// What it brings to the headers. Envoy adds them, so the filter's configuration has none.
     pub headers: Vec<ExtraHeader>,
+    /// The model as its maker names it, where the entry says so.
+    pub base_model: Option<String>,
     /// What is known of the model: its price, limits and capabilities.
     pub facts: ModelFacts,
 }

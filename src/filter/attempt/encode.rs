@@ -102,6 +102,8 @@ fn spliced(flight: &Flight, deployment: &Deployment, model: &str) -> Result<Done
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
     let face = flight.api.is_chat().then(|| provider_face(flight.api.dialect()))?;
     let (provider, drop_params) = (deployment.provider, deployment.drop_params);
+    // What the model is decides, and not what its owner calls it.
+    let model = deployment.base_model.as_deref().unwrap_or(model);
     face.suited(body, Target { provider, model, drop_params, max_output_tokens: None })
 }
 

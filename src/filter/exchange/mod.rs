@@ -194,7 +194,12 @@ impl Flight {
     /// Whether a provider of OpenAI's dialect is asked for the usage of a stream on the gateway's own account.
     pub(super) fn asks_usage(&self, deployment: &Deployment) -> bool {
         let is_wanted = self.stream && !self.shows_usage(deployment) && self.api != Api::Embeddings;
-        is_wanted && self.config.needs_usage(deployment) && !self.refused.has(deployment, USAGE)
+        // Azure refuses the wish beside sources of its own.
+        let is_refused = || {
+            deployment.provider.habits.named_by_owner
+                && memchr::memmem::find(self.body(), b"\"data_sources\"").is_some()
+        };
+        is_wanted && self.config.needs_usage(deployment) && !is_refused() && !self.refused.has(deployment, USAGE)
     }
 
     // --- Dealing with the state

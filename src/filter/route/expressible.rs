@@ -9,7 +9,7 @@
 use std::cell::OnceCell;
 
 use super::super::defaults;
-use super::super::foreign::{has_api, is_foreign, never_sent, read, target};
+use super::super::foreign::{as_its_model_takes_it, has_api, is_foreign, never_sent, read, target};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
 use super::super::stamp;
@@ -127,6 +127,7 @@ impl<'a> Expressible<'a> {
             None => request.write(provider_face(deployment.dialect), target),
             Some(own) => defaults::translated(self.api, self.body, deployment, own, target),
         });
+        let encoded = encoded.map(|encoded| as_its_model_takes_it(encoded, self.api, deployment, target));
         encoded.map(Some).inspect_err(|_| {
             let key = |it: &Deployment| {
                 (it.dialect, it.model.clone(), it.drop_params, never_sent(it).map(<[String]>::to_vec))

@@ -56,6 +56,8 @@ struct Choice {
     end: End,
     /// It carries an error of its own (`OpenRouter`).
     error: bool,
+    /// It has a place for what is said.
+    has_place: bool,
     delta: Said,
     /// Its message, or, where a completion is awaited, its text.
     message: Said,
@@ -76,6 +78,7 @@ impl Choice {
         if ended {
             facts.finished |= bit;
         }
+        facts.silent |= !self.has_place && self.end == End::Open;
         facts.broken |= self.error || self.end == End::Broken;
         facts.filtered |= self.end == End::Filtered;
         facts.meaningful |= self.delta.meaningful || ended;
@@ -89,6 +92,7 @@ impl Choice {
 impl Choice {
     /// Walks over one of its members.
     fn member(&mut self, scan: &mut Scan<'_>, name: &[u8], look: bool) -> Option<()> {
+        self.has_place |= matches!(name, b"delta" | b"message" | b"text");
         match name {
             b"index" => self.index = text(scan.value()?).trim_matches('"').parse().unwrap_or_default(),
             b"finish_reason" => self.end = End::of(scan.value()?),

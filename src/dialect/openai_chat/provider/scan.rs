@@ -41,6 +41,8 @@ pub struct ChunkFacts {
     pub no_id: bool,
     /// It has `prompt_filter_results` (Azure).
     pub prompt_filter: bool,
+    /// A choice has no place for what is said, and has not ended: what Azure's filter thinks of what was said before.
+    pub silent: bool,
     /// It only says that the provider is still there.
     pub ping: bool,
 }

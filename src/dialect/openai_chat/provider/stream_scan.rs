@@ -81,7 +81,7 @@ impl StreamScan {
             self.keep(data);
         }
         // Azure begins with what its filter thinks of the prompt; clients stumble over the empty id and choices.
-        if shown.prompt_filter && shown.no_id && shown.choices == 0 {
+        if shown.no_id && (shown.prompt_filter && shown.choices == 0 || shown.silent && shown.usage.is_none()) {
             return Fate::LeaveOut;
         }
         self.choices |= shown.choices;

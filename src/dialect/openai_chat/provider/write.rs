@@ -102,8 +102,8 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         tool_choice: choice,
         parallel_tool_calls: parallel_tool_calls.filter(|_| has_tools),
         response_format: output.as_ref().map(format),
-        max_completion_tokens: max_tokens.filter(|_| habits.is_openai),
-        max_tokens: max_tokens.filter(|_| !habits.is_openai),
+        max_completion_tokens: max_tokens.filter(|_| is_newer(habits)),
+        max_tokens: max_tokens.filter(|_| !is_newer(habits)),
         temperature: *temperature,
         top_p: *top_p,
         stop,
@@ -134,6 +134,11 @@ fn in_words<'n>(name: &'n str, words: &Words) -> &'n str {
         "parallel_tool_calls" => words.parallel_tool_calls,
         name => name,
     }
+}
+
+/// Whether a limit goes by its newer name, whatever the model.
+const fn is_newer(habits: Habits) -> bool {
+    habits.is_openai && !habits.named_by_owner
 }
 
 /// The tools, and the choice among them.
