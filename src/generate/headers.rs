@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use crate::config::model::Deployment;
 
 /// What a client may say to each provider, beside what that provider hears and what `signalbox.forward_headers` names.
-const TO_PROVIDER: &[&str] = &["content-length", "user-agent", "accept", "traceparent", "tracestate"];
+const TO_PROVIDER: &[&str] = &["content-length", "content-type", "user-agent", "accept", "traceparent", "tracestate"];
 /// What is said to each provider, whatever its client says.
-const SAID: &[(&str, &str)] = &[("content-type", "application/json"), ("accept-encoding", "identity")];
+const SAID: &[(&str, &str)] = &[("accept-encoding", "identity")];
+/// And where the client says nothing. (What it says is JSON's, or the filter lets it say: it is seen to where a request arrives.)
+const USUAL: (&str, &str) = ("content-type", "application/json");
 /// Whole names that reach a client.
 const NAMES: &[&str] = &[
     "content-type",
@@ -51,7 +53,7 @@ pub(super) fn to_provider(deployment: &Deployment, forwarded: &[String]) -> Vec<
     let said = SAID.iter().chain(provider.headers).map(|(name, value)| {
         if provider.hears.contains(name) { unless_said(name, value) } else { overwrite(name, value) }
     });
-    [remove(&all_but(&names, &[]))].into_iter().chain(said).collect()
+    [remove(&all_but(&names, &[])), unless_said(USUAL.0, USUAL.1)].into_iter().chain(said).collect()
 }
 
 /// Removes from an answer's headers what is not a provider's to say.

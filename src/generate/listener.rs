@@ -65,10 +65,11 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let (cors_filter, cors_policy) = edge::cors(config).unzip();
-    let arriving = edge::refusals(config).into_iter().chain([chat_arriving(), arriving()]);
+    let arriving = edge::refusals(config).into_iter().chain([chat_arriving(), compressed_arriving(), arriving()]);
     let routes: Vec<Value> = [planned(config)].into_iter().chain(arriving).collect();
     let asked_path = config.signalbox.access_log.then(asked_path);
-    let filters: Vec<Value> = cors_filter.into_iter().chain(asked_path).chain(filters(compiled, wasm)).collect();
+    let native = cors_filter.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor));
+    let filters: Vec<Value> = native.chain(filters(compiled, wasm)).collect();
     let mut host = json!({
         "name": "signalbox",
         "domains": ["*"],
@@ -149,6 +150,45 @@ fn unless_answered(name: &str, filter: Value, disabled: bool) -> Value {
     })
 }
 
+/// How a client may compress a request: what Envoy's filter for it is called, and that filter's library, with its settings.
+const DECOMPRESSORS: &[(&str, &str, Option<u32>)] = &[("signalbox.gzip", "gzip.decompressor.v3.Gzip", Some(15))];
+/// The names in `content-encoding` that these read.
+const COMPRESSED: &str = "(x-)?gzip";
+
+/// Envoy's filter that inflates a request before ours reads it, on the route of compressed ones alone. What inflates to more than a hundred
+/// times its size is cut off there, and refused by ours as no JSON.
+fn decompressor((name, library, window_bits): &(&str, &str, Option<u32>)) -> Value {
+    let kind = format!("type.googleapis.com/envoy.extensions.compression.{library}");
+    let mut typed = json!({"@type": kind});
+    if let (Some(typed), Some(bits)) = (typed.as_object_mut(), window_bits) {
+        typed.insert("window_bits".to_owned(), json!(bits));
+    }
+    let off = json!({"enabled": {"default_value": false, "runtime_key": "signalbox.none"}});
+    json!({
+        "name": name,
+        "disabled": true,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.decompressor.v3.Decompressor",
+            "decompressor_library": {"name": name, "typed_config": typed},
+            "request_direction_config": {"advertise_accept_encoding": false},
+            "response_direction_config": {"common_config": off},
+        },
+    })
+}
+
+/// Where a request goes that is compressed.
+fn compressed_arriving() -> Value {
+    let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
+    let per_filter: Map<String, Value> =
+        DECOMPRESSORS.iter().map(|(name, ..)| ((*name).to_owned(), on.clone())).collect();
+    let encoding = json!({"name": "content-encoding", "string_match": {"safe_regex": {"regex": COMPRESSED}}});
+    json!({
+        "match": {"prefix": "/", "headers": [encoding]},
+        "route": {"cluster": NO_CLUSTER},
+        "typed_per_filter_config": per_filter,
+    })
+}
+
 /// Where a request goes that is not planned yet: to the filter, which has the route chosen anew.
 fn arriving() -> Value {
     json!({"match": {"prefix": "/"}, "route": {"cluster": NO_CLUSTER}})
@@ -158,6 +198,8 @@ fn arriving() -> Value {
 fn chat_arriving() -> Value {
     let is = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}});
     let has_length = json!({"name": "content-length", "present_match": true});
+    let is_json = json!({"name": "content-type", "string_match": {"prefix": "application/json"}});
+    let is_plain = json!({"name": "content-encoding", "present_match": false});
     let config = |fields: Value| {
         let mut config = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
         if let (Some(config), Value::Object(fields)) = (config.as_object_mut(), fields) {
@@ -166,7 +208,7 @@ fn chat_arriving() -> Value {
         config
     };
     json!({
-        "match": {"prefix": "/", "headers": [is(":path", CHAT_PATH), is(":method", "POST"), has_length]},
+        "match": {"prefix": "/", "headers": [is(":path", CHAT_PATH), is(":method", "POST"), has_length, is_json, is_plain]},
         "route": {"cluster": NO_CLUSTER},
         "typed_per_filter_config": {CHAT_FILTER: config(json!({"config": {}})), WASM: config(json!({"disabled": true}))},
     })

@@ -1,6 +1,9 @@
 """The other doors: Responses by the official OpenAI SDK, what is counted, and what passes as it came."""
 
+import gzip
 import json
+import random
+import zlib
 
 import anthropic
 import httpx
@@ -193,3 +196,58 @@ def test_what_passes_is_routed_and_falls_back(doors):
     got = doors.post("/v1/rerank", json={"model": "claude", "query": "q", "documents": ["d"]})
     assert got.status_code == 400 and "/rerank" in got.json()["error"]["message"]
     assert doors.post("/v1/videos", json={"model": "gpt"}).json()["error"]["code"] == "not_found"
+
+
+def test_forms_name_their_model_in_a_field(doors):
+    doors.play(one=[error(503)], two=[answer(200, {"text": "hello", "usage": {"type": "duration", "seconds": 1}})])
+    sound = b"RIFF" + bytes(range(256)) * 2000
+    got = doors.client.audio.transcriptions.create(model="gpt", file=("a.wav", sound), language="en")
+    assert got.text == "hello"
+    sent = doors.two.requests[0]
+    assert sent.path == "/v1/audio/transcriptions" and sent.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert sound in sent.body and b'name="model"\r\n\r\ngpt-4o\r\n' in sent.body and b'name="language"\r\n\r\nen\r\n' in sent.body
+    assert int(sent.headers["content-length"]) == len(sent.body)
+    doors.play(one=[answer(200, {"created": 1, "data": [{"b64_json": "AAAA"}]})])
+    assert doors.client.images.edit(model="gpt", image=("a.png", b"PNG"), prompt="a cat").data[0].b64_json == "AAAA"
+    assert b'name="model"\r\n\r\ngpt-4o\r\n' in doors.one.requests[0].body
+    got = doors.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"x")}, data={"language": "en"})
+    assert got.status_code == 400 and got.json()["error"]["param"] == "model"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_json_is_sent_as_json_whatever_it_is_called(doors, path, kind):
+    doors.play(chat=[whole("Hi.")])
+    body = json.dumps({"model": "chat", "max_tokens": 9, "messages": HELLO}).encode()
+    got = doors.post(path, content=body, headers={"content-type": kind} if kind else {})
+    assert got.status_code == 200, got.text
+    assert doors.chat.requests[0].headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_compressed_requests_are_read(doors, path):
+    doors.play(chat=[whole("Hi.")])
+    words = " ".join(str(n) for n in range(30_000))
+    body = gzip.compress(json.dumps({"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": words}]}).encode())
+    got = doors.post(path, content=body, headers={"content-encoding": "gzip", "content-type": "application/json"})
+    assert got.status_code == 200, got.text
+    sent = doors.chat.requests[0]
+    assert sent.json["messages"][-1]["content"] == words and "content-encoding" not in sent.headers
+    got = doors.post(path, content=body, headers={"content-encoding": "br", "content-type": "application/json"})
+    assert got.status_code == 415
+
+
+@pytest.mark.parametrize("size", [40, 1000])
+def test_a_bomb_is_refused(doors, size):
+    """Of 1000 MB it is the ratio that stops it, of 40 MB with noise in between the largest body that is allowed."""
+    doors.play(chat=[whole("Hi.")])
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    noise = random.Random(7).randbytes(400_000).hex().encode() if size == 40 else b""
+    parts = [packer.compress(b'{"model":"chat","messages":[{"role":"user","content":"')]
+    parts += [packer.compress(noise[n * 20_000 : (n + 1) * 20_000] + b" " * 1_000_000) for n in range(size)]
+    body = b"".join(parts) + packer.compress(b'"}]}') + packer.flush()
+    before = doors.envoy.stats()["server.memory_allocated"]
+    got = doors.post("/v1/chat/completions", content=body, headers={"content-encoding": "gzip", "content-type": "application/json"})
+    assert got.status_code in (400, 413, 415), got.text
+    assert doors.chat.requests == []
+    assert int(doors.envoy.stats()["server.memory_allocated"]) - int(before) < 100_000_000

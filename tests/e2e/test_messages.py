@@ -231,14 +231,14 @@ def test_p7_a_prompt_that_is_too_long_is_said_so_that_agents_shorten_it(doors):
 
 def test_m22_a_stream_that_breaks_ends_with_an_error_event(doors):
     broken = chunk({"content": "Hi"}), b'data: {"error": {"message": "Overloaded", "code": 503}}\n\n'
-    doors.play(gpt=[stream(chunk({"role": "assistant", "content": "Hi"}), *broken)])
+    doors.play(gpt=[stream(chunk({"role": "assistant", "content": "Hi"}), 0.5, *broken)])
     asked = {"model": "gpt", "max_tokens": 50, "messages": HELLO, "stream": True}
     got = httpx.post(f"{doors.base}/v1/messages", json=asked)
     said = got.text.split("\n\n")
     assert said[-2].startswith("event: error\n") and "overloaded_error" in said[-2], got.text
     assert "message_stop" not in got.text and "[DONE]" not in got.text
     with pytest.raises(anthropic.APIStatusError):
-        doors.play(gpt=[stream(chunk({"role": "assistant", "content": "Hi"}), *broken)])
+        doors.play(gpt=[stream(chunk({"role": "assistant", "content": "Hi"}), 0.5, *broken)])
         for _ in doors.ask(model="gpt", stream=True):
             pass
 

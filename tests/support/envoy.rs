@@ -425,7 +425,8 @@ impl Envoy {
     /// A client asks for chat, all at once. Returns the number of its stream.
     pub fn chat(&mut self, body: &str) -> usize {
         let length = body.len().to_string();
-        let mut headers = vec![(":method", "POST"), (":path", "/v1/chat/completions")];
+        let mut headers =
+            vec![(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
         if self.known_path.is_some() {
             headers.push(("content-length", &length));
         }
@@ -601,9 +602,12 @@ impl Envoy {
         }
         let headers = &mut self.stream(number).headers;
         headers.retain(|(name, _)| {
-            name.starts_with(':') || matches!(name.as_str(), "content-length" | "user-agent" | "accept")
+            name.starts_with(':')
+                || matches!(name.as_str(), "content-length" | "content-type" | "user-agent" | "accept")
         });
-        headers.push(("content-type".to_owned(), b"application/json".to_vec()));
+        if headers.iter().all(|(name, _)| name != "content-type") {
+            headers.push(("content-type".to_owned(), b"application/json".to_vec()));
+        }
     }
 
     fn retry(&mut self, number: usize) {

@@ -6,6 +6,7 @@
 //! **Invariant:** the model that is read is the model that stands at [`BodyScan::model_span`]: a body that names it twice is
 //! refused, because the provider could read the other one. Nesting costs no stack.
 
+pub mod form;
 mod gateway_params;
 pub(crate) mod members;
 

@@ -33,6 +33,9 @@ pub(super) fn encode(
     }
     let full_name = (deployment.provider.full_name)(flight.api.neutral(), model);
     let model = full_name.as_ref();
+    if flight.is_form {
+        return Ok(form(flight, model));
+    }
     if !flight.is_foreign(deployment) {
         let done = spliced(flight, deployment, model)?;
         return Ok(match deployment.provider.habits.version_in_body {
@@ -96,6 +99,14 @@ fn spliced(flight: &Flight, deployment: &Deployment, model: &str) -> Result<Done
         return Ok((Edit::Whole(prefix), length, apart));
     }
     Ok((Edit::Prefix(end, prefix), length, Apart::default()))
+}
+
+/// A form, with the provider's name of the model in its field.
+fn form(flight: &Flight, model: &str) -> (Edit, usize, Apart) {
+    let (body, span) = (flight.body(), flight.model_span.clone());
+    let prefix = [body.get(..span.start).unwrap_or_default(), model.as_bytes()].concat();
+    let length = (prefix.len() + body.len()).saturating_sub(span.end);
+    (Edit::Prefix(span.end, prefix), length, Apart::default())
 }
 
 /// A chat without what the provider refuses, and the names of what was left out.

@@ -18,6 +18,7 @@ const INEXACT_MS: u64 = 120;
 
 /// The facts of one request.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, a flag each; any of them go together")]
 pub struct Request {
     /// The configuration it was planned with; a newer one does not touch it.
     pub config: Rc<RouterConfig>,
@@ -51,6 +52,8 @@ pub struct Request {
     pub is_checked: bool,
     /// The prompt's length in tokens, where any limit counts them.
     pub prompt_tokens: u64,
+    /// Its body is a form, not JSON.
+    pub is_form: bool,
 }
 
 impl Request {

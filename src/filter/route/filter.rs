@@ -123,6 +123,10 @@ impl RouteFilter {
         let Ok(mut flight) = shared.try_borrow_mut() else { return Err(admit::not_ready()) };
         flight.know_headers(std::mem::take(&mut self.headers));
         let mut effects = Effects::none();
+        // Of most requests Envoy's route knows it.
+        if self.known_path.is_none() && !flight.is_form && !is_json(&header("content-type")) {
+            effects.push(Effect::SetHeader(Map::Request, "content-type".into(), Some(JSON.to_owned())));
+        }
         if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
             let per_try_ms = flight.per_try_ms.to_string();
             effects.push(Effect::SetHeader(Map::Request, PER_TRY_TIMEOUT_HEADER.into(), Some(per_try_ms)));
@@ -179,6 +183,13 @@ impl RouteFilter {
         worker.land(host, id);
         effects
     }
+}
+
+/// The type of each body that is no form, whatever its client calls it.
+const JSON: &str = "application/json";
+
+fn is_json(content_type: &str) -> bool {
+    content_type.get(..JSON.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(JSON))
 }
 
 /// Writes an error for a client of this API.

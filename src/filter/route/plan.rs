@@ -12,7 +12,7 @@ use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
-use crate::dialect::scan::{BodyScan, Format, Parts, strip_gateway_params};
+use crate::dialect::scan::{BodyScan, Format, Parts, form, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
 use crate::routing::estimate::Prompt;
@@ -98,15 +98,7 @@ fn planned_body(
     context: &PlanContext<'_>,
 ) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
-    let mut head = client.scan(&body)?;
-    let bare = client.bare_model(&head.model);
-    if bare.len() < head.model.len() && !setup.config.has_name(&head.model) {
-        head.model = bare.to_owned().into();
-    }
-    head.stream &= !api.is_passed();
-    if api.is_chat() {
-        head.require_messages()?;
-    }
+    let (head, is_form) = scan(setup, api, &body, context)?;
     if let Some(id) = head.reference.as_ref().and_then(|it| it.id.as_deref())
         && let Some((_, mark)) = stamp::marked(id)
         && !rewritten
@@ -170,6 +162,7 @@ fn planned_body(
         added: added.unwrap_or_default(),
         is_checked: body.len() > LARGE,
         prompt_tokens: context.prompt_tokens,
+        is_form,
     };
     let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), context.seed);
     let flight = Flight::new(request, body, cursor, first);
@@ -177,6 +170,31 @@ fn planned_body(
         Some(mock) => mock_failure::inject(flight, mock),
         None => Ok(flight),
     }
+}
+
+/// Reads the top of a body, and whether it is a form.
+fn scan<'b>(
+    setup: &Setup,
+    api: Api,
+    body: &'b [u8],
+    context: &PlanContext<'_>,
+) -> Result<(BodyScan<'b>, bool), ErrorReply> {
+    let client = client_face(api.dialect());
+    let content_type = if matches!(api, Api::Passed(_)) { (context.header)("content-type") } else { String::new() };
+    let boundary = form::boundary(&content_type);
+    let mut head = match boundary {
+        Some(boundary) => form::read(body, boundary)?,
+        None => client.scan(body)?,
+    };
+    let bare = client.bare_model(&head.model);
+    if bare.len() < head.model.len() && !setup.config.has_name(&head.model) {
+        head.model = bare.to_owned().into();
+    }
+    head.stream &= !api.is_passed();
+    if api.is_chat() {
+        head.require_messages()?;
+    }
+    Ok((head, boundary.is_some()))
 }
 
 /// What was decided about a body, which it borrows nothing of.
