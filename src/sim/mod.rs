@@ -8,7 +8,7 @@
 //! | [`fault`] | the text that says what goes wrong |
 //! | [`request`] | what a request asks for |
 //! | [`answer`] | the answer, without a dialect |
-//! | [`openai`], [`responses`], [`anthropic`] | its dialects |
+//! | [`openai`], [`responses`], [`anthropic`], [`gemini`] | its dialects |
 //! | [`script`] | how it is sent, with its faults |
 //! | [`record`] | the requests that a listener remembers |
 //! | [`listener`] | one listener's name and faults |
@@ -20,6 +20,7 @@
 pub mod answer;
 pub mod anthropic;
 pub mod fault;
+pub mod gemini;
 pub mod listener;
 pub mod openai;
 pub mod record;

@@ -11,6 +11,7 @@ use super::{
     answer::{Answer, DEFAULT_TOKENS},
     anthropic,
     fault::{Fault, Preset},
+    gemini,
     listener::Listener,
     openai,
     request::{Request, Surface},
@@ -68,6 +69,7 @@ pub struct Verdict {
 enum Dialect {
     OpenAi,
     Anthropic,
+    Gemini,
 }
 
 impl Dialect {
@@ -75,6 +77,7 @@ impl Dialect {
         match self {
             Dialect::OpenAi => openai::failed(status, message),
             Dialect::Anthropic => anthropic::failed(status, message),
+            Dialect::Gemini => gemini::failed(status, message),
         }
     }
 }
@@ -84,7 +87,11 @@ pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Ve
     let path = head.uri.path();
     let surface = Surface::of(path).filter(|_| head.method == Method::POST);
     let anthropic = surface == Some(Surface::Messages) || head.headers.contains_key("anthropic-version");
-    let dialect = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
+    let dialect = match surface {
+        Some(Surface::Gemini | Surface::GeminiEmbeddings) => Dialect::Gemini,
+        _ if anthropic => Dialect::Anthropic,
+        _ => Dialect::OpenAi,
+    };
     let healthy = |reply, model| Verdict { reply, fault: Fault::default(), struck: false, model, stream: false };
     let Some(surface) = surface else { return healthy(elsewhere(&head.method, path, dialect), String::new()) };
     let request = match Request::read(surface, path, body) {
@@ -122,6 +129,7 @@ fn refusal(fault: &Fault, request: &Request, dialect: Dialect) -> Option<Reply> 
             let (usual, body) = match dialect {
                 Dialect::OpenAi => openai::preset(preset),
                 Dialect::Anthropic => anthropic::preset(preset),
+                Dialect::Gemini => gemini::preset(preset),
             };
             Some(Reply::json(status.unwrap_or(usual), &body))
         }
@@ -134,6 +142,7 @@ fn refusal(fault: &Fault, request: &Request, dialect: Dialect) -> Option<Reply> 
 fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -> Reply {
     let error = fault.error_event.map(|kind| match surface {
         Surface::Messages => anthropic::inband(kind).to_string(),
+        Surface::Gemini | Surface::GeminiEmbeddings => gemini::inband(kind).to_string(),
         Surface::Responses if request.stream => responses::inband(kind).to_string(),
         _ => openai::inband(kind).to_string(),
     });
@@ -146,6 +155,7 @@ fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -
         let events = match surface {
             Surface::Messages => anthropic::stream(answer),
             Surface::Responses => responses::stream(answer),
+            Surface::Gemini => gemini::stream(answer),
             _ => openai::stream(answer, surface, request.include_usage),
         };
         let steps = script::stream(events, fault, error);
@@ -155,6 +165,8 @@ fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -
     let mut body = error.unwrap_or_else(|| match surface {
         Surface::Messages => anthropic::complete(answer).to_string(),
         Surface::Responses => responses::complete(answer).to_string(),
+        Surface::Gemini => gemini::complete(answer).to_string(),
+        Surface::GeminiEmbeddings => gemini::embeddings(&openai::embeddings(request, &answer.model)).to_string(),
         Surface::Embeddings => openai::embeddings(request, &answer.model).to_string(),
         Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
     });
@@ -175,7 +187,7 @@ fn elsewhere(method: &Method, path: &str, dialect: Dialect) -> Reply {
         return Reply::json(
             200,
             &match dialect {
-                Dialect::OpenAi => openai::models(MODELS),
+                Dialect::OpenAi | Dialect::Gemini => openai::models(MODELS),
                 Dialect::Anthropic => anthropic::models(MODELS),
             },
         );

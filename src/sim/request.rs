@@ -7,6 +7,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::gemini;
+
 /// An endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -20,6 +22,10 @@ pub enum Surface {
     Messages,
     /// OpenAI's Responses.
     Responses,
+    /// Gemini's `generateContent` and its stream.
+    Gemini,
+    /// Gemini's embeddings.
+    GeminiEmbeddings,
 }
 
 impl Surface {
@@ -31,6 +37,9 @@ impl Surface {
             ("/embeddings", Surface::Embeddings),
             ("/messages", Surface::Messages),
             ("/responses", Surface::Responses),
+            (":generateContent", Surface::Gemini),
+            (":streamGenerateContent", Surface::Gemini),
+            (":batchEmbedContents", Surface::GeminiEmbeddings),
         ]
         .into_iter()
         .find_map(|(end, surface)| path.ends_with(end).then_some(surface))
@@ -148,6 +157,11 @@ impl Request {
     /// # Errors
     /// What is wrong with it, in a sentence for the client.
     pub fn read(surface: Surface, path: &str, body: &[u8]) -> Result<Request, String> {
+        if let Surface::Gemini | Surface::GeminiEmbeddings = surface {
+            let chat = gemini::as_chat(path, body)?.to_string();
+            let alike = if surface == Surface::Gemini { Surface::Chat } else { Surface::Embeddings };
+            return Request::read(alike, path, chat.as_bytes());
+        }
         let raw: Raw = serde_json::from_slice(body)
             .map_err(|e| format!("We could not parse the JSON body of your request. ({e})"))?;
         // Azure names the model in the path.
@@ -177,7 +191,7 @@ impl Request {
                 request.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
                 request.chars = request.text.len();
             }
-            Surface::Embeddings => {
+            Surface::Embeddings | Surface::Gemini | Surface::GeminiEmbeddings => {
                 request.inputs = inputs(&raw.input);
                 if request.inputs.is_empty() {
                     return Err("Missing required parameter: 'input'.".to_owned());

@@ -17,10 +17,12 @@ CLIENTS = {"chat": Chat, "messages": Messages, "responses": Responses}
 PROVIDERS = {
     "openai": ("/v1", "openai/gpt-4o", "openai/gpt-5"),
     "anthropic": ("", "anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"),
+    "gemini": ("/v1beta", "gemini/gemini-2.5-flash", "gemini/gemini-2.5-flash"),
 }
 # (client, provider or *, feature): why not.
 KNOWN = {
     ("responses", "*", "stop_sequence"): "the dialect has no stop sequences",
+    ("*", "gemini", "stop_sequence_named"): "Gemini does not say which sequence stopped it",
     ("*", "openai", "stop_sequence_named"): "OpenAI's chat does not say which sequence stopped it",
     ("chat", "*", "stop_sequence_named"): "the dialect does not say which sequence stopped it",
     ("responses", "*", "stop_sequence_named"): "the dialect has no stop sequences",
@@ -210,7 +212,7 @@ def error_rate_limit(pair):
 @feature
 def error_bad_request(pair):
     pair.fault("body=context_length")
-    assert "maximum context" in str(found := raises(pair, "BadRequestError")) or "too long" in str(found)
+    assert "maximum context" in str(found := raises(pair, "BadRequestError")) or "too long" in str(found) or "maximum number of tokens" in str(found)
 
 
 @feature
