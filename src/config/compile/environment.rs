@@ -199,7 +199,9 @@ pub(super) fn assume(root: &mut Node) {
 fn each(node: &mut Node, key: &str, seen: &mut dyn FnMut(&str, String) -> Option<Value>) {
     match &mut node.value {
         Value::Str(text) => {
-            if let Some(value) = text.strip_prefix(PREFIX).and_then(|name| seen(key, name.to_owned())) {
+            let in_a_shell = || shell::variable(text).filter(|_| matches!(key, "api_base" | "base_url"));
+            let name = text.strip_prefix(PREFIX).or_else(in_a_shell).map(str::to_owned);
+            if let Some(value) = name.and_then(|name| seen(key, name)) {
                 node.value = value;
             }
         }
