@@ -46,7 +46,7 @@ def main():
     print_table(rows)
     (OUT / "instructions.json").write_text(json.dumps(rows, indent=2) + "\n")
     say(f"\nwritten: {(OUT / 'instructions.json').relative_to(ROOT)}")
-    sys.exit(1 if args.check and not within_bounds(rows, json.loads(BOUNDS.read_text())) else 0)
+    sys.exit(1 if args.check and not within_bounds(rows, json.loads(BOUNDS.read_text()), args.wasm) else 0)
 
 
 def count(args, name, plugin):
@@ -198,7 +198,7 @@ def print_table(rows):
         say(f"{row['workload']:12}{row['gateway']:14}{figures}")
 
 
-def within_bounds(rows, bounds):
+def within_bounds(rows, bounds, wasm):
     """Holds each bound: the figure's name says what is compared."""
     found = {(row["gateway"], row["workload"]): row for row in rows}
     instructions = lambda gateway, workload: found[gateway, workload]["user_instructions"]
@@ -209,6 +209,7 @@ def within_bounds(rows, bounds):
         "chat_2k_host_calls": lambda: found["signalbox", "chat_2k"]["host_calls"],
         "chat_2k_vm_entries": lambda: found["signalbox", "chat_2k"]["vm_entries"],
         "agent_40k_other_dialect_x_same": lambda: instructions("other_dialect", run.AGENT) / instructions("same_dialect", run.AGENT),
+        "module_mb": lambda: wasm.stat().st_size / 1e6,
         "agent_40k_x_chat_64k": lambda: instructions("signalbox", "agent_40k") / instructions("signalbox", "chat_64k"),
     }
     good = True

@@ -80,46 +80,35 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self {
-            Self::Route(setup, path) => Box::new(Stream(RouteFilter::new(Rc::clone(setup), path.clone()))),
-            Self::Attempt(cluster) => Box::new(Stream(AttemptFilter::new(context_id, Rc::clone(cluster)))),
+            Self::Route(setup, path) => Box::new(Stream::Route(RouteFilter::new(Rc::clone(setup), path.clone()))),
+            Self::Attempt(cluster) => Box::new(Stream::Attempt(AttemptFilter::new(context_id, Rc::clone(cluster)))),
             Self::Unknown => return None,
         })
     }
 }
 
-/// One of the two roles.
-trait StreamFilter {
-    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects;
+/// One request in one of the two roles. It is one type, because each type brings a function for every callback that the SDK knows.
+enum Stream {
+    Route(RouteFilter),
+    Attempt(AttemptFilter),
 }
 
-impl StreamFilter for RouteFilter {
-    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects {
-        Self::on(self, event, worker, &Envoy)
-    }
-}
-
-impl StreamFilter for AttemptFilter {
-    fn on(&mut self, event: Event, worker: &mut Worker) -> Effects {
-        Self::on(self, event, worker, &Envoy)
-    }
-}
-
-/// One request in one role.
-struct Stream<F: StreamFilter>(F);
-
-impl<F: StreamFilter> Stream<F> {
+impl Stream {
     fn on(&mut self, event: Event) -> Action {
-        let effects = with_worker(|worker| self.0.on(event, worker)).unwrap_or_else(Effects::busy);
-        match effects.carry_out(&Envoy) {
+        let effects = with_worker(|worker| match self {
+            Self::Route(role) => role.on(event, worker, &Envoy),
+            Self::Attempt(role) => role.on(event, worker, &Envoy),
+        });
+        match effects.unwrap_or_else(Effects::busy).carry_out(&Envoy) {
             Flow::Continue => Action::Continue,
             Flow::Pause => Action::Pause,
         }
     }
 }
 
-impl<F: StreamFilter> Context for Stream<F> {}
+impl Context for Stream {}
 
-impl<F: StreamFilter> HttpContext for Stream<F> {
+impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         self.on(Event::RequestHead { ends })
     }
@@ -146,7 +135,7 @@ impl<F: StreamFilter> HttpContext for Stream<F> {
 }
 
 /// Not in `on_log` or `on_done`: a callback costs a call into the VM, and this one comes anyway.
-impl<F: StreamFilter> Drop for Stream<F> {
+impl Drop for Stream {
     fn drop(&mut self) {
         let _ = self.on(Event::Closed);
     }

@@ -18,6 +18,8 @@ pub(super) struct Words {
     rules: Vec<Rule>,
     /// Whether all keywords are ASCII.
     plain: bool,
+    /// The empty keywords, by number.
+    empty: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,15 @@ impl Found {
 
     /// How many of these keywords were found.
     pub(super) fn count(&self, numbers: &Range<usize>) -> usize {
-        numbers.clone().filter(|number| self.has(*number)).count()
+        // The bits below a place of a word that begins at `first`.
+        let below = |place: usize, first: usize| match place.saturating_sub(first) {
+            all if all >= 64 => u64::MAX,
+            some => (1 << some) - 1,
+        };
+        let count = |(word, bits): (usize, &u64)| {
+            (bits & below(numbers.end, word * 64) & !below(numbers.start, word * 64)).count_ones() as usize
+        };
+        self.0.iter().enumerate().map(count).sum()
     }
 
     fn note(&mut self, number: usize) {
@@ -59,7 +69,9 @@ impl Words {
         let rules = keywords.iter().map(|keyword| Rule { length: keyword.len(), bounded: !phrase(keyword) }).collect();
         let plain = keywords.iter().all(|keyword| keyword.is_ascii());
         let automaton = Automaton::new(keywords.iter().map(String::as_str).chain(marks.iter().copied()));
-        Self { automaton, rules, plain }
+        let empty =
+            keywords.iter().enumerate().filter(|(_, keyword)| keyword.is_empty()).map(|(number, _)| number).collect();
+        Self { automaton, rules, plain, empty }
     }
 
     /// A text as [`Words::scan`] takes it: in lower case, as far as that makes a difference.
@@ -81,9 +93,9 @@ impl Words {
             }
         });
         // The empty keyword is found by its boundary alone: wherever there is a word.
-        for (number, _) in self.rules.iter().enumerate().filter(|(_, rule)| rule.length == 0) {
+        for number in &self.empty {
             if lower.chars().any(is_word) {
-                found.note(number);
+                found.note(*number);
             }
         }
         found
