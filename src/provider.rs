@@ -383,6 +383,9 @@ impl PartialEq for Provider {
 
 impl Eq for Provider {}
 
+/// How LiteLLM begins the name of a model that is asked for in Responses.
+const RESPONSES: &str = "responses/";
+
 /// What `organization` of an entry is sent as, where the provider has accounts of that kind.
 pub const ORGANIZATION: &str = "openai-organization";
 
@@ -439,11 +442,18 @@ impl Provider {
         if !self.also.contains(&Dialect::Responses) {
             return (self.dialect, model);
         }
-        match model.strip_prefix("responses/") {
+        match model.strip_prefix(RESPONSES) {
             Some(model) => (Dialect::Responses, model),
             None if mode == "responses" => (Dialect::Responses, model),
             None => (self.dialect, model),
         }
+    }
+
+    /// A model as a configuration writes it: the other way round.
+    #[must_use]
+    pub fn written(&self, model: &str, spoken: Dialect) -> String {
+        let is_chosen = spoken != self.dialect && spoken == Dialect::Responses;
+        format!("{}/{}{model}", self.name, if is_chosen { RESPONSES } else { "" })
     }
 
     /// Where chat requests go, whatever the model; what stands for them where it has none.

@@ -269,4 +269,17 @@ mod tests {
             assert_eq!(of_fireworks(Api::Embeddings, written), written);
         }
     }
+
+    #[test]
+    fn a_model_of_responses_is_written_as_it_was_read() {
+        let openai = crate::provider::by_name("openai").unwrap();
+        for (model, mode, spoken, written) in [
+            ("responses/gpt-5", "", Dialect::Responses, "openai/responses/gpt-5"),
+            ("gpt-5-codex", "responses", Dialect::Responses, "openai/responses/gpt-5-codex"),
+            ("gpt-5", "chat", Dialect::OpenAi, "openai/gpt-5"),
+        ] {
+            let (dialect, name) = openai.spoken(model, mode);
+            assert_eq!((dialect, openai.written(name, dialect)), (spoken, written.to_owned()));
+        }
+    }
 }

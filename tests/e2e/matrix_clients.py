@@ -208,7 +208,8 @@ class Responses:
             with responses.stream(model=model, input=messages, **options) as events:
                 for event in events:
                     pieces += event.type in ("response.output_text.delta", "response.function_call_arguments.delta", "response.refusal.delta")
-                answer = events.get_final_response()
+                # The helper knows no other end than `completed`.
+                answer = event.response if event.type == "response.incomplete" else events.get_final_response()
         else:
             answer = (responses.parse if schema else responses.create)(model=model, input=messages, **options)
             pieces = 0
@@ -218,13 +219,14 @@ class Responses:
         thoughts = [item for item in answer.output if item.type == "reasoning"]
         reason = answer.incomplete_details.reason if answer.incomplete_details else None
         stop = {"max_output_tokens": "length", "content_filter": "refusal"}.get(reason, "tools" if calls else "refusal" if refusal else "end")
+        text = "".join(part.text for part in said if part.type == "output_text")
         return Got(
-            text="" if stop == "refusal" else "".join(part.text for part in said if part.type == "output_text"),
+            text="" if stop == "refusal" else text,
             stop=stop,
             usage=(answer.usage.input_tokens, answer.usage.input_tokens_details.cached_tokens, answer.usage.output_tokens),
             calls=[(call.name, json.loads(call.arguments)) for call in calls],
             thoughts="".join(part.text for item in thoughts for part in [*(item.summary or []), *(item.content or [])]),
-            refusal=refusal or ("refused" if stop == "refusal" else ""),
+            refusal=refusal or (text if stop == "refusal" else ""),
             parsed=answer.output_parsed if schema else None,
             pieces=pieces,
             turn=[item.model_dump(exclude_none=True, exclude={"parsed_arguments", "status"}) for item in answer.output],

@@ -18,11 +18,18 @@ PROVIDERS = {
     "openai": ("/v1", "openai/gpt-4o", "openai/gpt-5"),
     "anthropic": ("", "anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"),
     "gemini": ("/v1beta", "gemini/gemini-2.5-flash", "gemini/gemini-2.5-flash"),
+    "openai_responses": ("/v1", "openai/responses/gpt-4o", "openai/responses/gpt-5"),
 }
 # (client, provider or *, feature): why not.
 KNOWN = {
     ("responses", "*", "stop_sequence"): "the dialect has no stop sequences",
     ("*", "gemini", "stop_sequence_named"): "Gemini does not say which sequence stopped it",
+    ("chat", "openai_responses", "stop_length"): "the API takes no limit below 16 tokens, and the simulator says 12",
+    ("chat", "openai_responses", "stop_length_stream"): "the API takes no limit below 16 tokens, and the simulator says 12",
+    ("messages", "openai_responses", "stop_length"): "the API takes no limit below 16 tokens, and the simulator says 12",
+    ("messages", "openai_responses", "stop_length_stream"): "the API takes no limit below 16 tokens, and the simulator says 12",
+    ("*", "openai_responses", "stop_sequence"): "the dialect has no stop sequences",
+    ("*", "openai_responses", "stop_sequence_named"): "the dialect has no stop sequences",
     ("*", "openai", "stop_sequence_named"): "OpenAI's chat does not say which sequence stopped it",
     ("chat", "*", "stop_sequence_named"): "the dialect does not say which sequence stopped it",
     ("responses", "*", "stop_sequence_named"): "the dialect has no stop sequences",

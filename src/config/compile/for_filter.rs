@@ -61,7 +61,7 @@ fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
     let is_place = |name: &str| deployment.provider.place.iter().any(|(known, _)| *known == name);
     entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider") && !is_place(&key.name));
     let text = |text: String| Node::new(Value::Str(text));
-    set(entries, "model", text(format!("{}/{}", deployment.provider.name, deployment.model)));
+    set(entries, "model", text(deployment.provider.written(&deployment.model, deployment.dialect)));
     if endpoint::own(deployment.provider).as_ref() == Some(&deployment.endpoint) {
         entries.retain(|(key, _)| key.name != "api_base");
     } else {
