@@ -3,6 +3,7 @@
 //! **Invariant:** knows nobody; everybody may know it.
 
 mod azure;
+mod bedrock;
 mod google;
 pub mod rows;
 mod table;
@@ -226,6 +227,32 @@ pub struct Place<'a> {
     pub says: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// What requests are signed for, where a provider is AWS.
+#[derive(Debug)]
+pub struct Aws {
+    /// The service, as its signatures name it.
+    pub service: &'static str,
+    /// The key of an entry that names the region.
+    pub region: &'static str,
+    /// The key of an entry that names another host.
+    pub endpoint: &'static str,
+    /// The region that a model's name says.
+    pub region_of: fn(&str) -> Option<&str>,
+    /// The prefix of a model that another API serves, which is not spoken here.
+    pub other_api: fn(&str) -> Option<&'static str>,
+}
+
+impl Aws {
+    /// Whether a word has the form of a region's name.
+    #[must_use]
+    pub fn is_region(word: &str) -> bool {
+        bedrock::is_region(word)
+    }
+
+    /// The region where nothing names one, as in LiteLLM.
+    pub const USUAL_REGION: &str = bedrock::USUAL_REGION;
+}
+
 /// How a provider wants its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
@@ -372,6 +399,8 @@ pub struct Provider {
     pub habits: Habits,
     /// Tokens that Envoy fetches for requests without a key; `None`: such requests go without.
     pub tokens: Option<Tokens>,
+    /// What its requests are signed for where no key is sent; `None`: they are not signed.
+    pub aws: Option<Aws>,
 }
 
 /// There is one row a name, and those that hold in its place.

@@ -36,6 +36,8 @@ pub fn run(args: &Args) -> ExitCode {
         let users = variable.deployments.join(", ");
         let why = if variable.literal.is_some() {
             ": the key itself is in the configuration, and it is not written to this file"
+        } else if variable.access.is_some() {
+            ": its access keys, in the format of AWS' file of credentials (`[default]`, a line each); `signalbox up` makes it"
         } else {
             ""
         };

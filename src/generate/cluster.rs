@@ -13,6 +13,7 @@ use super::headers;
 use super::hop;
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
+use super::signing;
 use crate::config::model::{
     Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, Token, header_text, is_pattern,
 };
@@ -68,6 +69,8 @@ fn cluster(
         HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
         HeaderValue::Text(_) => None,
     }));
+    // What a signature is for must not change behind it.
+    filters.extend(deployment.signing.as_ref().map(|signing| signing::filter(config, deployment, signing)));
     reached(name, filters, deployment, deployment.token.as_ref(), config)
 }
 

@@ -3,11 +3,11 @@
 //! Envoy reads the keys itself and puts them into requests after the filter (its credential injector), so neither the filter
 //! nor its configuration ever holds one. A key that stands in the configuration file is moved into a variable as well.
 //!
-//! **Invariant:** what is shown or written are names; only [`Variable::literal`] gives a key out, to the one who starts Envoy.
+//! **Invariant:** what is shown or written are names; only [`Variable::literal`] and [`Variable::credentials`] give a key out, to the one who starts Envoy.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::config::model::{Deployment, HeaderValue, Key, RouterConfig};
+use crate::config::model::{AwsCredentials, Deployment, HeaderValue, Key, RouterConfig};
 
 /// An environment variable that Envoy needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +18,33 @@ pub struct Variable<'a> {
     pub deployments: Vec<&'a str>,
     /// The key, where it stands in the configuration file.
     pub literal: Option<&'a str>,
+    /// The access keys that it holds, where it holds those.
+    pub access: Option<[Option<&'a Key>; 3]>,
+}
+
+impl Variable<'_> {
+    /// The variables whose values it holds.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.access.iter().flatten().flatten().filter_map(|key| match key {
+            Key::Env(name) => Some(name.as_str()),
+            Key::Literal(_) => None,
+        })
+    }
+
+    /// Access keys as AWS' file of credentials has them; `read` gives the values of variables.
+    #[must_use]
+    pub fn credentials(&self, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let mut text = "[default]\n".to_owned();
+        for (key, name) in self.access?.into_iter().zip(["access_key_id", "secret_access_key", "session_token"]) {
+            let value = match key {
+                Some(Key::Env(name)) => read(name).unwrap_or_default(),
+                Some(Key::Literal(key)) => key.clone(),
+                None => continue,
+            };
+            text.push_str(&format!("aws_{name}={}\n", value.trim()));
+        }
+        Some(text)
+    }
 }
 
 /// Where Envoy finds the key of a deployment.
@@ -88,7 +115,16 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
             Some(Key::Literal(key)) => Some(key.as_str()),
             _ => None,
         };
-        found.push(Variable { name, deployments: vec![&deployment.id], literal });
+        found.push(Variable { name, deployments: vec![&deployment.id], literal, access: None });
+    }
+    for (deployment, name, access) in of_aws(config) {
+        if source(config, &name) != Source::Environment {
+            continue;
+        }
+        match found.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.deployments.push(&deployment.id),
+            None => found.push(Variable { name, deployments: vec![&deployment.id], literal: None, access }),
+        }
     }
     for (deployment, name) in in_headers(config) {
         if source(config, name) != Source::Environment {
@@ -97,7 +133,39 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
         match found.iter_mut().find(|known| known.name == name) {
             Some(known) if known.deployments.contains(&deployment) => {}
             Some(known) => known.deployments.push(deployment),
-            None => found.push(Variable { name: name.to_owned(), deployments: vec![deployment], literal: None }),
+            None => found.push(Variable {
+                name: name.to_owned(),
+                deployments: vec![deployment],
+                literal: None,
+                access: None,
+            }),
+        }
+    }
+    found
+}
+
+/// The variable of a deployment's access keys.
+#[must_use]
+pub(super) fn credentials(config: &RouterConfig, deployment: &Deployment) -> Option<String> {
+    of_aws(config).into_iter().find(|(found, ..)| found.id == deployment.id).map(|(_, name, _)| name)
+}
+
+type OfAws<'a> = (&'a Deployment, String, Option<[Option<&'a Key>; 3]>);
+
+/// The variables by which requests are signed: a token's, or one for equal access keys.
+fn of_aws(config: &RouterConfig) -> Vec<OfAws<'_>> {
+    let mut taken = HashSet::new();
+    let mut found: Vec<OfAws<'_>> = Vec::new();
+    for deployment in &config.deployments {
+        match deployment.signing.as_ref().map(|signing| &signing.credentials) {
+            Some(AwsCredentials::WebIdentity(Key::Env(name))) => found.push((deployment, name.clone(), None)),
+            Some(AwsCredentials::Keys { id, secret, token }) => {
+                let keys = Some([Some(id), Some(secret), token.as_ref()]);
+                let known = found.iter().find(|(.., other)| *other == keys).map(|(_, name, _)| name.clone());
+                let name = known.unwrap_or_else(|| free_name_in("SIGNALBOX_AWS_", &deployment.id, &mut taken));
+                found.push((deployment, name, keys));
+            }
+            _ => {}
         }
     }
     found
@@ -122,12 +190,17 @@ fn env_name(deployment: &Deployment) -> Option<&str> {
 
 /// `SIGNALBOX_KEY_` and the id in capitals, with a number where two ids look the same so.
 fn free_name(id: &str, taken: &mut HashSet<String>) -> String {
+    free_name_in("SIGNALBOX_KEY_", id, taken)
+}
+
+/// The same with another beginning.
+fn free_name_in(begin: &str, id: &str, taken: &mut HashSet<String>) -> String {
     let stem: String =
         id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    let mut name = format!("SIGNALBOX_KEY_{stem}");
+    let mut name = format!("{begin}{stem}");
     let mut number = 2;
     while !taken.insert(name.clone()) {
-        name = format!("SIGNALBOX_KEY_{stem}_{number}");
+        name = format!("{begin}{stem}_{number}");
         number += 1;
     }
     name

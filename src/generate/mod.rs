@@ -15,6 +15,7 @@ mod headers;
 mod hop;
 mod listener;
 mod relay;
+mod signing;
 mod stats;
 
 use serde_json::json;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
-use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure, google};
+use super::{Api, Call, Credential, Dialect, Habits, ORGANIZATION, Origin, Place, Provider, azure, bedrock, google};
 
 pub(super) fn of_openai(call: Call<'_>) -> Option<Cow<'static, str>> {
     let keeps = call.dialect == Dialect::Responses;
@@ -132,6 +132,7 @@ pub const fn compatible(
         full_name: as_written,
         habits: Habits::COMMON,
         tokens: None,
+        aws: None,
     }
 }
 
@@ -203,6 +204,7 @@ pub(super) const ROWS: &[Provider] = &[
         full_name: as_written,
         habits: Habits::COMMON,
         tokens: None,
+        aws: None,
     },
     Provider {
         path: completions,
@@ -230,6 +232,8 @@ pub(super) const ROWS: &[Provider] = &[
     azure::AZURE,
     azure::AZURE_TEXT,
     azure::AZURE_AI,
+    bedrock::BEDROCK,
+    bedrock::CONVERSE,
     google::GEMINI,
     google::VERTEX,
     Provider {

@@ -22,9 +22,14 @@ pub fn needed(compiled: &Compiled, is_read: bool) -> Vec<Variable> {
     let mut found: Vec<Variable> = keys
         .iter()
         .filter(|key| key.literal.is_none())
-        .map(|key| Variable {
-            name: key.name.clone(),
-            is_set: is_set(&key.name),
+        .flat_map(|key| match key.access {
+            // `signalbox up` makes one of several.
+            Some(_) => key.parts().map(|part| (part, key)).collect::<Vec<_>>(),
+            None => vec![(key.name.as_str(), key)],
+        })
+        .map(|(name, key)| Variable {
+            name: name.to_owned(),
+            is_set: is_set(name),
             key_of: key.deployments.iter().map(|id| (*id).to_owned()).collect(),
         })
         .collect();

@@ -21,7 +21,8 @@ const FEW_FILES: u64 = 4096;
 pub fn warn_of_new_keys(compiled: &Compiled, given: &[(String, String)]) {
     for variable in keys::variables(&compiled.config) {
         let then = given.iter().find(|(name, _)| *name == variable.name).map(|(_, key)| key.as_str());
-        let has_it = match variable.literal {
+        let held = variable.credentials(&|name| std::env::var(name).ok());
+        let has_it = match variable.literal.or(held.as_deref()) {
             Some(key) => then == Some(key),
             None => then.is_some() || std::env::var_os(&variable.name).is_some_and(|value| !value.is_empty()),
         };
@@ -73,6 +74,12 @@ pub fn missing_keys(compiled: &Compiled) -> Vec<(String, String)> {
     for variable in keys::variables(&compiled.config) {
         if let Some(key) = variable.literal {
             given.push((variable.name, key.to_owned()));
+        } else if let Some(text) = variable.credentials(&|name| std::env::var(name).ok()) {
+            for part in variable.parts().filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+                let users = variable.deployments.join(", ");
+                eprintln!("warning: {part} is not set: AWS will refuse the requests of {users}");
+            }
+            given.push((variable.name, text));
         } else if std::env::var_os(&variable.name).is_none_or(|value| value.is_empty()) {
             let users = variable.deployments.join(", ");
             eprintln!("warning: {} is not set: the provider will refuse the requests of {users}", variable.name);

@@ -40,8 +40,8 @@ pub(super) fn read<'a>(
     let of = placed.as_ref().map(|placed| placed.provider);
     let mut headers = defaults::headers(&params, of, origins.common_headers(), diagnostics);
     let token = placed.as_ref().and_then(|placed| placed.token.clone());
-    let (endpoint, key, account) =
-        placed.map_or((None, None, Vec::new()), |placed| (placed.endpoint, placed.key, placed.account));
+    let (endpoint, key, account, signing) = placed
+        .map_or((None, None, Vec::new(), None), |placed| (placed.endpoint, placed.key, placed.account, placed.signing));
     headers.extend(
         account.into_iter().filter(|one| headers.iter().all(|known| known.name != one.name)).collect::<Vec<_>>(),
     );
@@ -57,6 +57,7 @@ pub(super) fn read<'a>(
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         key,
         token,
+        signing,
         weight: params.at("weight").and_then(|field| field.weight(diagnostics)),
         rpm: limit("rpm").and_then(|field| field.count(diagnostics)),
         tpm: limit("tpm").and_then(|field| field.count(diagnostics)),

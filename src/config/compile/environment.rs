@@ -15,7 +15,17 @@ use crate::provider::{self, Origin, Provider};
 pub(super) const PREFIX: &str = "os.environ/";
 
 /// Keys whose value stays a reference.
-const LEFT: &[&str] = &["api_key", "secret_files", "environment_variables", "extra_headers", "headers"];
+const LEFT: &[&str] = &[
+    "api_key",
+    "secret_files",
+    "environment_variables",
+    "extra_headers",
+    "headers",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_web_identity_token",
+];
 
 /// Whether a key's value stays a reference: those, and every key of `litellm_settings` that holds a provider's key.
 fn is_left(name: &str) -> bool {

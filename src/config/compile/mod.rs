@@ -6,6 +6,7 @@
 //! **Invariant:** a [`RouterConfig`] comes out only where no error was noted.
 
 mod aliases;
+mod aws;
 mod budgets;
 mod complexity;
 mod credentials;

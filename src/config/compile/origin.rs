@@ -13,8 +13,8 @@
 
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
-use super::{defaults, endpoint, shell};
-use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key, Token};
+use super::{aws, defaults, endpoint, shell};
+use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key, Signing, Token};
 use crate::config::tree::Value;
 use crate::provider::{ORGANIZATION, Origin, Place, Provider, Tokens};
 
@@ -56,6 +56,8 @@ pub(super) struct Placed {
     pub(super) token: Option<Token>,
     /// The headers that name its account.
     pub(super) account: Vec<ExtraHeader>,
+    /// How its requests are signed.
+    pub(super) signing: Option<Signing>,
 }
 
 impl<'a> Origins<'a> {
@@ -81,6 +83,7 @@ impl<'a> Origins<'a> {
             Some(field) => self.key(&field, diagnostics),
             // With the wrong host, nobody shall hear of its key as well.
             None if diagnostics.errors() > before => None,
+            None if provider.aws.is_some() && aws::has_own(params) => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
         };
         let lacks = provider.tokens.filter(|_| key.is_none() && diagnostics.errors() == before);
@@ -88,7 +91,13 @@ impl<'a> Origins<'a> {
             Some(Tokens::Google) => self.google(params, provider, named, diagnostics),
             None => (key, None),
         };
-        Placed { provider, endpoint, key, token, account: self.account(params, provider, named, diagnostics) }
+        let signing = provider.aws.as_ref().and_then(|of| {
+            let said = says(of.region);
+            let is_named = written.is_some() || says(of.endpoint).is_some();
+            let host = (endpoint.as_ref(), is_named);
+            aws::read(params, provider, model, said.as_deref(), host, key.as_ref(), diagnostics)
+        });
+        Placed { provider, endpoint, key, token, account: self.account(params, provider, named, diagnostics), signing }
     }
 
     /// The token that stands for a key at Google: one in a variable where the entry names credentials that Envoy cannot use, else those of the
@@ -361,7 +370,7 @@ fn written<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<Fiel
 }
 
 /// A key that is written somewhere: the name of a variable, or itself.
-fn key(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
+pub(super) fn key(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
     let Value::Str(text) = &field.node.value else {
         let remedy = "write `os.environ/NAME`, or the key in quotes";
         field.error(diagnostics, "an `api_key` is a text", remedy);

@@ -10,7 +10,7 @@ use crate::provider::{self, Provider};
 
 /// LiteLLM's providers that are not in the catalogue yet, as words.
 const NOT_YET: &str = "\
-    a2a aiohttp_openai anthropic_text auto_router bedrock bedrock_mantle bytez chatgpt clarifai custom \
+    a2a aiohttp_openai anthropic_text auto_router bedrock_mantle bytez chatgpt clarifai custom \
     datarobot gdc gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci \
     oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap \
     text-completion-codestral text-completion-inception triton vllm watsonx watsonx_text";

@@ -159,6 +159,10 @@ pub(super) const DEFAULTS: &[&str] = &[
     "input_type",
     "cache_control",
     "stream_options",
+    "guardrailConfig",
+    "performanceConfig",
+    "requestMetadata",
+    "serviceTier",
 ];
 
 /// The `litellm_params` of a router.
@@ -176,6 +180,9 @@ const PARAMS: Section = Section {
     known: "\
         model custom_llm_provider api_key api_base base_url api_version litellm_credential_name use_litellm_proxy mock_response mode \
         organization extra_headers headers extra_body additional_drop_params \
+        aws_region_name aws_bedrock_runtime_endpoint aws_access_key_id aws_secret_access_key aws_session_token \
+        aws_profile_name aws_role_name aws_session_name aws_external_id aws_web_identity_token \
+        guardrailConfig performanceConfig requestMetadata serviceTier \
         temperature top_p top_k min_p repetition_penalty max_tokens max_completion_tokens stop seed n user presence_penalty \
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
         parallel_tool_calls tools tool_choice modalities audio prediction web_search_options store safety_identifier \
@@ -324,6 +331,16 @@ pub(super) const OF_KEYS: &[&str] = &[
     "headers",
     "vertex_credentials",
     "vertex_ai_credentials",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_web_identity_token",
+    "aws_profile_name",
+    "aws_role_name",
+    "aws_session_name",
+    "aws_external_id",
+    "aws_region_name",
+    "aws_bedrock_runtime_endpoint",
 ];
 
 /// Keys of `signalbox` that the filter has no use for.

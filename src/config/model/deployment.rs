@@ -24,6 +24,8 @@ pub struct Deployment {
     pub key: Option<Key>,
     /// The tokens that stand for a key, where it has none.
     pub token: Option<Token>,
+    /// How Envoy signs its requests, in place of a key.
+    pub signing: Option<Signing>,
     /// `weight` for simple-shuffle.
     pub weight: Option<f64>,
     /// `rpm`, requests per minute.
@@ -129,6 +131,50 @@ pub enum Token {
         /// That server: a name, or an address with a port.
         metadata_host: String,
     },
+}
+
+/// How requests are signed for AWS (signature version 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// The service.
+    pub service: &'static str,
+    /// The region.
+    pub region: String,
+    /// Whose credentials sign.
+    pub credentials: AwsCredentials,
+    /// The role that these take before.
+    pub role: Option<Role>,
+}
+
+/// Whose credentials sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AwsCredentials {
+    /// What Envoy finds: variables, files, the machine's or container's role.
+    Chain,
+    /// A profile of the file of credentials.
+    Profile(String),
+    /// Access keys.
+    Keys {
+        /// `aws_access_key_id`.
+        id: Key,
+        /// `aws_secret_access_key`.
+        secret: Key,
+        /// `aws_session_token`.
+        token: Option<Key>,
+    },
+    /// A token of another identity provider: a variable, or the path of a file.
+    WebIdentity(Key),
+}
+
+/// A role of IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The name of the session.
+    pub session: Option<String>,
+    /// What the role's owner asks for.
+    pub external_id: Option<String>,
 }
 
 /// Where a key comes from.

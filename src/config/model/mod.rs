@@ -12,7 +12,7 @@ pub mod strategy;
 mod times;
 
 pub use defaults::{Defaults, ExtraHeader, HeaderValue};
-pub use deployment::{Deployment, Endpoint, Key, Token};
+pub use deployment::{AwsCredentials, Deployment, Endpoint, Key, Role, Signing, Token};
 pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs};
 pub use router::{Router, RouterFallbacks, RouterKind, Target};
