@@ -1,0 +1,201 @@
+"""OpenAI's SDK in front, Bedrock behind: signatures, paths, answers, frames of streams and failures through the real Envoy."""
+
+import datetime
+import json
+import struct
+import zlib
+from urllib.parse import urlsplit
+
+import openai
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from gateway import deployment
+from provider import answer
+
+HELLO = [{"role": "user", "content": "hello"}]
+CLAUDE = "bedrock/anthropic.claude-haiku-4-5-20251001-v1:0"
+ARN = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
+AT = "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse"
+KEYS = {"aws_access_key_id": "os.environ/MY_ID", "aws_secret_access_key": "os.environ/MY_SECRET", "aws_region_name": "us-east-1"}
+MINE = "[default]\naws_access_key_id=AKIDMINE\naws_secret_access_key=mine\n"
+USAGE = {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}
+# No question to the machine's metadata, which is not there.
+ALONE = {"AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def converse(text, stop="end_turn"):
+    message = {"role": "assistant", "content": [{"text": text}]}
+    return answer(200, {"output": {"message": message}, "stopReason": stop, "usage": USAGE, "metrics": {"latencyMs": 1}})
+
+
+def refuses(status, kind, message):
+    return answer(status, {"message": message}, x_amzn_errortype=kind)
+
+
+def frame(payload, **headers):
+    """A frame of AWS' event stream."""
+    head = b""
+    for name, value in headers.items():
+        name, value = ":" + name.replace("_", "-"), value.encode()
+        head += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value
+    prelude = struct.pack(">II", len(head) + len(payload) + 16, len(head))
+    frame = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
+    return frame + struct.pack(">I", zlib.crc32(frame))
+
+
+def event(name, **payload):
+    return frame(json.dumps(payload).encode(), event_type=name, content_type="application/json", message_type="event")
+
+
+def exception(name, message):
+    return frame(json.dumps({"message": message}).encode(), exception_type=name, content_type="application/json", message_type="exception")
+
+
+def stream(*parts):
+    def behave(connection, _request):
+        head = "HTTP/1.1 200 X\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head.encode())
+        for part in parts:
+            connection.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+
+    return behave
+
+
+START = event("messageStart", role="assistant")
+HI = event("contentBlockDelta", contentBlockIndex=0, delta={"text": "Hi"}, p="ab")
+STOP = event("messageStop", stopReason="end_turn")
+METADATA = event("metadata", usage=USAGE, metrics={"latencyMs": 1})
+THROTTLED = exception("throttlingException", "Too many tokens, please wait before trying again.")
+
+
+def assert_signed(request, access, secret, region, token=None):
+    """Recomputes the signature of what came, by AWS' own code."""
+    scheme, _, rest = request.headers["authorization"].partition(" ")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+    date = request.headers["x-amz-date"]
+    assert (scheme, parts["Credential"]) == ("AWS4-HMAC-SHA256", f"{access}/{date[:8]}/{region}/bedrock/aws4_request")
+    signed = parts["SignedHeaders"].split(";")
+    headers = {name: request.headers[name] for name in signed}
+    assert "host" in headers and "content-type" in headers
+    asked = AWSRequest("POST", f"http://{request.headers['host']}{request.path}", headers=headers, data=request.body)
+    asked.context["timestamp"] = date
+    asked.context["signing"] = {}
+    auth = SigV4Auth(Credentials(access, secret, token), "bedrock", region)
+    canonical = auth.canonical_request(asked)
+    assert canonical.split("\n")[1] == urlsplit(request.path).path.replace("%", "%25"), "the path is encoded twice"
+    assert auth.signature(auth.string_to_sign(asked, canonical), asked) == parts["Signature"]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    when = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    assert abs((now - when).total_seconds()) < 60
+
+
+def ask(envoy, **options):
+    return envoy.client().chat.completions.create(model="m", messages=HELLO, **options)
+
+
+def test_k20_k21_each_attempt_is_signed_for_what_it_sends(provider, gateway):
+    first = provider(refuses(503, "ServiceUnavailableException", "Bedrock is unable to process your request."))
+    second = provider(converse("Good."))
+    envoy = gateway(
+        deployment("m", first, CLAUDE, order=1, **KEYS),
+        deployment("m", second, f"bedrock/{ARN}", order=2, **{**KEYS, "aws_region_name": "eu-west-1"}),
+        env=ALONE | {"SIGNALBOX_AWS_M_1": MINE},
+    )
+    for _ in range(2):
+        said = ask(envoy)
+        assert (said.choices[0].message.content, said.usage.total_tokens) == ("Good.", 7)
+    assert len(first.requests) >= 1 and len(second.requests) == 2
+    for request in first.requests:
+        assert request.path == AT
+        assert_signed(request, "AKIDMINE", "mine", "us-east-1")
+    for request in second.requests:
+        assert request.path == f"/model/{ARN.replace(':', '%3A').replace('/', '%2F')}/converse"
+        assert request.headers["host"] == f"127.0.0.1:{second.port}"
+        assert_signed(request, "AKIDMINE", "mine", "eu-west-1")
+    assert first.requests[0].json == {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+
+
+def test_the_usual_variables_sign_without_being_named(provider, gateway):
+    upstream = provider(converse("Good."))
+    env = ALONE | {"AWS_ACCESS_KEY_ID": "AKIDUSUAL", "AWS_SECRET_ACCESS_KEY": "usual", "AWS_SESSION_TOKEN": "tok"}
+    envoy = gateway(deployment("m", upstream, CLAUDE, aws_region_name="us-east-2"), env=env)
+    ask(envoy)
+    assert upstream.requests[-1].headers["x-amz-security-token"] == "tok"
+    assert_signed(upstream.requests[-1], "AKIDUSUAL", "usual", "us-east-2", "tok")
+
+
+def test_k22_a_key_of_bedrocks_own_is_sent_and_nothing_is_signed(provider, gateway):
+    upstream = provider(converse("Good."))
+    env = ALONE | {"BEDROCK_KEY": "bk-1", "AWS_ACCESS_KEY_ID": "AKIDUSUAL", "AWS_SECRET_ACCESS_KEY": "usual"}
+    envoy = gateway(deployment("m", upstream, CLAUDE, api_key="os.environ/BEDROCK_KEY", aws_region_name="us-east-1"), env=env)
+    ask(envoy)
+    headers = upstream.requests[-1].headers
+    assert headers["authorization"] == "Bearer bk-1"
+    assert not [name for name in headers if name.startswith("x-amz-")]
+
+
+@pytest.fixture
+def bedrock(provider, gateway):
+    def make(*scripts):
+        providers = [provider(*script) for script in scripts]
+        params = {"api_key": "os.environ/BEDROCK_KEY", "aws_region_name": "us-east-1"}
+        entries = [deployment("m", one, CLAUDE, order=order, **params) for order, one in enumerate(providers, 1)]
+        return gateway(*entries, env={"BEDROCK_KEY": "bk-1"}), providers
+
+    return make
+
+
+def listen(envoy):
+    chunks = envoy.client().chat.completions.create(model="m", messages=HELLO, stream=True, stream_options={"include_usage": True})
+    return list(chunks)
+
+
+def text_of(chunks):
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+def test_a_stream_of_frames(bedrock):
+    envoy, [upstream] = bedrock([stream(START[:50], START[50:] + HI, HI + STOP, METADATA)])
+    chunks = listen(envoy)
+    assert (text_of(chunks), chunks[-1].usage.total_tokens) == ("HiHi", 7)
+    assert upstream.requests[-1].path == AT + "-stream"
+
+
+def test_k24_an_exception_before_the_first_token_moves_on(bedrock):
+    envoy, providers = bedrock([stream(THROTTLED)], [stream(START, HI, STOP, METADATA)])
+    assert text_of(listen(envoy)) == "Hi"
+    assert len(providers[1].requests) == 1
+
+
+def test_k24_an_exception_in_all_of_them_is_the_clients(bedrock):
+    envoy, _ = bedrock([stream(THROTTLED)])
+    with pytest.raises(openai.RateLimitError):
+        listen(envoy)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [[THROTTLED], [HI[:-1] + bytes([HI[-1] ^ 1]), HI], []],
+    ids=["k24_exception", "k26_damaged", "k28_no_stop"],
+)
+def test_what_breaks_after_the_first_token_is_an_error_event(bedrock, ending):
+    envoy, _ = bedrock([stream(START, HI, *ending)])
+    seen = []
+    with pytest.raises(openai.APIError):
+        for chunk in envoy.client().chat.completions.create(model="m", messages=HELLO, stream=True):
+            seen.append(chunk)
+    assert text_of(seen) == "Hi"
+    assert not any(choice.finish_reason for chunk in seen for choice in chunk.choices)
+
+
+def test_k27_k31_what_is_no_answer_moves_on(bedrock):
+    unknown = answer(200, {"Output": {"__type": "com.amazon.coral.service#UnknownOperationException"}, "Version": "1.0"})
+    day = refuses(429, "ThrottlingException", "Too many tokens per day, please wait before trying again.")
+    on_demand = "Invocation of model ID x with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model."
+    for failure in [unknown, day, refuses(400, "ValidationException", on_demand)]:
+        envoy, providers = bedrock([failure], [converse("Good.")])
+        assert ask(envoy).choices[0].message.content == "Good."
+        assert len(providers[0].requests) == 1
