@@ -61,10 +61,49 @@ fn case_07_a_bare_name_has_the_provider_that_litellm_infers() {
     assert_eq!(of("model: meta-llama/x, api_base: 'https://api.together.ai/v1'"), "together_ai meta-llama/x");
     assert_eq!(of("model: openai/x, api_base: 'https://api.groq.com/openai/v1'"), "openai x");
     assert_eq!(of("model: command-r-08-2024"), "cohere_chat command-r-08-2024");
-    let (model, provider) = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock");
-    let found = errors(&entry(&format!("model: '{model}'")));
-    assert!(found.len() == 1 && found[0].contains(&format!("LiteLLM takes `{model}` for {provider}")), "{found:?}");
+    let claude = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    assert_eq!(of(&format!("model: '{claude}'")), format!("bedrock {claude}"));
     assert!(errors(&entry("model: llama2"))[0].contains("LiteLLM knows no model of that name"));
+}
+
+/// The deployment of an entry of Bedrock's, its host and region.
+fn at_bedrock(params: &str) -> (String, Option<String>) {
+    let deployment = accepted(&entry(params)).config.deployments.remove(0);
+    (deployment.endpoint.host, deployment.signing.map(|signing| signing.region))
+}
+
+#[test]
+fn k20_k21_k22_a_region_is_found_and_signed_for_unless_there_is_a_key() {
+    let haiku = "anthropic.claude-haiku-4-5-20251001-v1:0";
+    let arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+    let host = |region: &str| format!("bedrock-runtime.{region}.amazonaws.com");
+    let signed = |region: &str| (host(region), Some(region.to_owned()));
+    assert_eq!(at_bedrock(&format!("model: 'bedrock/{arn}'")), signed("eu-west-1"));
+    assert_eq!(at_bedrock(&format!("model: 'bedrock/eu-west-1/{haiku}'")), signed("eu-west-1"));
+    assert_eq!(
+        at_bedrock(&format!("model: 'bedrock/converse/us.{haiku}', aws_region_name: us-east-2")),
+        signed("us-east-2")
+    );
+    assert_eq!(at_bedrock(&format!("model: 'bedrock_converse/{haiku}'")), signed("us-west-2"));
+    let key = format!("model: 'bedrock/{haiku}', aws_region_name: us-east-1, api_key: os.environ/BK");
+    assert_eq!(at_bedrock(&key), (host("us-east-1"), None));
+    let china = format!("model: 'bedrock/{haiku}', aws_region_name: cn-north-1");
+    assert_eq!(at_bedrock(&china).0, "bedrock-runtime.cn-north-1.amazonaws.com.cn");
+    for (params, problem) in [
+        (format!("model: 'bedrock/{arn}', aws_region_name: us-east-1"), "another region than the model's, `eu-west-1`"),
+        (
+            format!(
+                "model: 'bedrock/{haiku}', aws_region_name: us-east-1, api_base: 'https://bedrock-runtime.eu-west-1.amazonaws.com'"
+            ),
+            "another region than the host's, `eu-west-1`",
+        ),
+        (format!("model: 'bedrock/{haiku}', aws_region_name: ohio"), "`ohio` is not the name of a region"),
+        (format!("model: 'bedrock/{haiku}', aws_access_key_id: AKID"), "of no use without `aws_secret_access_key`"),
+        ("model: 'bedrock/agent/X/Y'".to_owned(), "an API of bedrock that Signalbox does not speak"),
+    ] {
+        let found = errors(&entry(&params));
+        assert!(found.len() == 1 && found[0].contains(problem), "{params}: {found:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 import datetime
 import json
 import struct
+import time
 import zlib
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from botocore.credentials import Credentials
 from gateway import deployment
 from provider import answer
 
+PAUSE = None
 HELLO = [{"role": "user", "content": "hello"}]
 CLAUDE = "bedrock/anthropic.claude-haiku-4-5-20251001-v1:0"
 ARN = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/a1b2c3d4e5f6"
@@ -58,6 +60,9 @@ def stream(*parts):
         head = "HTTP/1.1 200 X\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
         for part in parts:
+            if part is PAUSE:
+                time.sleep(1)
+                continue
             connection.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
         connection.sendall(b"0\r\n\r\n")
 
@@ -182,7 +187,7 @@ def test_k24_an_exception_in_all_of_them_is_the_clients(bedrock):
     ids=["k24_exception", "k26_damaged", "k28_no_stop"],
 )
 def test_what_breaks_after_the_first_token_is_an_error_event(bedrock, ending):
-    envoy, _ = bedrock([stream(START, HI, *ending)])
+    envoy, _ = bedrock([stream(START, HI, PAUSE, *ending)])
     seen = []
     with pytest.raises(openai.APIError):
         for chunk in envoy.client().chat.completions.create(model="m", messages=HELLO, stream=True):

@@ -224,7 +224,10 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
     parts.push(match (key, &deployment.key) {
         (None, _) => match &deployment.token {
             Some(Token::Google { metadata_host }) => format!("tokens of {metadata_host}"),
-            None => "no key".to_owned(),
+            None => match &deployment.signing {
+                Some(signing) => format!("signed for {}", signing.region),
+                None => "no key".to_owned(),
+            },
         },
         (Some(name), Some(Key::Env(_))) => match keys::source(config, name) {
             Source::Environment => format!("key {name}"),

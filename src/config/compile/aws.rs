@@ -21,6 +21,16 @@ pub(super) fn has_own(params: &Field<'_>) -> bool {
     OWN.iter().any(|name| params.at(name).is_some())
 }
 
+/// Warns of what an entry says of AWS, at a provider that is not there.
+pub(super) fn unused(params: &Field<'_>, diagnostics: &mut Diagnostics) {
+    for name in OWN.iter().chain(&["aws_region_name", "aws_bedrock_runtime_endpoint"]) {
+        if let Some(field) = params.at(name) {
+            let problem = format!("`{name}` has no effect here, only in LiteLLM");
+            field.warning(diagnostics, problem, "leave it or take it out");
+        }
+    }
+}
+
 /// How the requests of a deployment are signed; `None`: they are not. `said`: the region that an entry or the environment names.
 pub(super) fn read(
     params: &Field<'_>,

@@ -91,6 +91,9 @@ impl<'a> Origins<'a> {
             Some(Tokens::Google) => self.google(params, provider, named, diagnostics),
             None => (key, None),
         };
+        if provider.aws.is_none() {
+            aws::unused(params, diagnostics);
+        }
         let signing = provider.aws.as_ref().and_then(|of| {
             let said = says(of.region);
             let is_named = written.is_some() || says(of.endpoint).is_some();

@@ -14,6 +14,8 @@ use crate::dialect::anthropic_messages::provider::media::Media;
 use crate::dialect::anthropic_messages::provider::wire::{self as messages, ResultContent, Speaker, Turn};
 use crate::dialect::unsupported::DroppedFields;
 
+/// The times to live of a cache point.
+const TTLS: [&str; 2] = ["5m", "1h"];
 /// What stands where Converse wants a text and the client has none.
 const FILLER: &str = ".";
 /// What says that a call failed, to families that cannot be told otherwise.
@@ -144,7 +146,7 @@ impl<'r> Writer<'_, '_, '_> {
         };
         content.push(written);
         if self.family.caches > Caches::Nowhere {
-            content.extend(mark.map(|mark| Block::CachePoint(self.cache_point(mark))));
+            content.extend(mark.map(|mark| Block::CachePoint(cache_point(mark))));
         }
     }
 
@@ -166,16 +168,6 @@ impl<'r> Writer<'_, '_, '_> {
             }
         }
         (written, mark)
-    }
-
-    /// A cache point for a mark.
-    pub fn cache_point(&mut self, mark: &RawValue) -> CachePoint {
-        let ttl = object(mark.get()).map(|mut mark| text_of(&mut mark, "ttl").into_owned()).unwrap_or_default();
-        let known = ["5m", "1h"].into_iter().find(|known| *known == ttl);
-        if known.is_none() && !ttl.is_empty() {
-            self.dropped.hint("cache_control.ttl");
-        }
-        CachePoint { r#type: "default", ttl: known }
     }
 
     /// A name that Converse takes (letters, digits, brackets, single spaces), and that no other document has.
@@ -211,6 +203,22 @@ impl<'r> Writer<'_, '_, '_> {
         let place = found.map_or_else(|| "messages".to_owned(), |block| block.place.to_string());
         self.dropped.hint(&place);
     }
+}
+
+/// A cache point for a mark.
+pub fn cache_point(mark: &RawValue) -> CachePoint {
+    let ttl = ttl(mark);
+    CachePoint { r#type: "default", ttl: TTLS.into_iter().find(|known| *known == ttl) }
+}
+
+/// Whether a mark names a time to live that Converse does not know.
+pub fn has_odd_ttl(mark: &RawValue) -> bool {
+    let ttl = ttl(mark);
+    !ttl.is_empty() && !TTLS.contains(&ttl.as_str())
+}
+
+fn ttl(mark: &RawValue) -> String {
+    object(mark.get()).map(|mut mark| text_of(&mut mark, "ttl").into_owned()).unwrap_or_default()
 }
 
 /// Whether it is the same text in the same place; a last text may have lost the white space at its end.

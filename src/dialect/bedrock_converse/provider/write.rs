@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer::object;
 use super::family::{self, Caches, Family, Reasoning, TopK};
-use super::messages::{MEDIA, Writer};
+use super::messages::{MEDIA, Writer, cache_point, has_odd_ttl};
 use super::wire::{
     Body, Choice, Effort, Format, Inference, JsonSchema, Kind, NovaReasoning, Output, Own, Raw, Schema, Structure,
     Tool, Tools,
@@ -229,7 +229,7 @@ fn tool_config<'r>(
         let description = description.filter(|text| !text.trim().is_empty());
         tools.push(Tool::ToolSpec { name, description, input_schema: Schema { json }, strict });
         if let Some(mark) = cache_control.filter(|_| writer.family.caches == Caches::Tools) {
-            tools.push(Tool::CachePoint(writer.cache_point(mark)));
+            tools.push(Tool::CachePoint(cache_point(mark)));
         }
     }
     let tool_choice = choice.and_then(|choice| match (choice.r#type, choice.name) {
@@ -334,28 +334,27 @@ fn betas(conversation: &Conversation<'_>, family: Family, dropped: &mut DroppedF
     found
 }
 
-/// Names the marks that the family takes nowhere.
+/// Names the marks that the family takes nowhere, and times to live that Converse does not know.
 fn name_marks(conversation: &Conversation<'_>, family: Family, dropped: &mut DroppedFields) {
-    const MARK: &str = "cache_control";
-    if family.caches < Caches::Tools {
-        for tool in conversation.tools.iter().filter(|tool| tool.cache_control.is_some()) {
-            dropped.hint(&tool.place.name(MARK));
+    let mut mark = |mark: Option<&RawValue>, place: chat::Place, needs: Caches| {
+        let Some(mark) = mark else { return };
+        if family.caches < needs {
+            dropped.hint(&place.name("cache_control"));
+        } else if has_odd_ttl(mark) {
+            dropped.hint(&place.name("cache_control.ttl"));
         }
-    }
-    if family.caches > Caches::Nowhere {
-        return;
+    };
+    for tool in &conversation.tools {
+        mark(tool.cache_control, tool.place, Caches::Tools);
     }
     for turn in &conversation.turns {
-        if turn.cache_control.is_some() {
-            dropped.hint(&turn.place.name(MARK));
-        }
+        mark(turn.cache_control, turn.place, Caches::Messages);
         for block in &turn.blocks {
-            let within: &[chat::Block<'_>] = match &block.content {
-                chat::Content::ToolResult { blocks, .. } => blocks,
-                _ => &[],
-            };
-            for marked in std::iter::once(block).chain(within).filter(|block| block.cache_control.is_some()) {
-                dropped.hint(&marked.place.name(MARK));
+            mark(block.cache_control, block.place, Caches::Messages);
+            if let chat::Content::ToolResult { blocks, .. } = &block.content {
+                for block in blocks {
+                    mark(block.cache_control, block.place, Caches::Messages);
+                }
             }
         }
     }
