@@ -231,10 +231,11 @@ pub(super) fn local_replies(config: &RouterConfig) -> Value {
 
 /// Limits on connections of clients, as Envoy's guide for edges has them.
 pub(super) fn limits(config: &RouterConfig) -> Vec<(&'static str, Value)> {
-    // A header of the configuration's own may have an underscore.
+    // A header of the configuration's own may have an underscore. Others are dropped, not refused as the guide has it: coding agents send
+    // such headers (`session_id`), and no header of a client's goes further.
     let tenant = config.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref());
     let ours = tenant.into_iter().chain(config.signalbox.edge.forward_headers.iter().map(String::as_str));
-    let underscores = if ours.into_iter().any(|name| name.contains('_')) { "ALLOW" } else { "REJECT_REQUEST" };
+    let underscores = if ours.into_iter().any(|name| name.contains('_')) { "ALLOW" } else { "DROP_HEADER" };
     vec![
         (
             "common_http_protocol_options",

@@ -393,7 +393,8 @@ impl EventWriter for ResponseWriter {
             }
             Event::Ping if self.begun || self.started => {
                 if self.started {
-                    self.whole("response.in_progress", out);
+                    // Another `response.in_progress` would take the SDK for Node back to a response without items.
+                    tell(&mut self.events, Told { r#type: "keepalive", ..Told::default() }, out);
                 }
                 self.start(out);
             }
