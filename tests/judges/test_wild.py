@@ -40,6 +40,8 @@ def environment(text):
     def value(name):
         if re.search("BASE|URL|HOST|ENDPOINT", name):
             return f"https://{name.lower().replace('_', '-')}.example/v1"
+        if "REGION" in name:
+            return "us-east-1"
         return f"openai/{name.lower()}" if "MODEL" in name else name
 
     return {name: value(name) for name in re.findall(r"(?:os\.environ/|\$\{)([A-Za-z0-9_]+)", text)}
@@ -142,6 +144,8 @@ def test_envoy_accepts_it(file, tmp_path):
     # A guard that is not enforced is only a warning on loopback, which is where it listens.
     bootstrap = tmp_path / "envoy.yaml"
     subprocess.run([BINARY, "envoy", file, "-o", bootstrap, "--wasm", WASM], check=True, capture_output=True, env=env)
-    keys = {one["name"]: "sk-test" for one in checked(file, env)["summary"]["environment"]}
+    # A key that stands in the file goes into a variable of its deployment's.
+    named = re.findall(r"environment_variable: (\w+)", bootstrap.read_text())
+    keys = {name: "sk-test" for name in [one["name"] for one in checked(file, env)["summary"]["environment"]] + named}
     done = subprocess.run([ENVOY, "--mode", "validate", "-c", bootstrap], capture_output=True, text=True, env=os.environ | keys | env)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -17,7 +17,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
-use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, request_id};
+use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, request_id, said_in_place_of_client};
 use super::kept::Kept;
 use super::route::not_ready;
 use super::{Api, Flight, Link, stamp};
@@ -127,8 +127,10 @@ impl Attempt {
         let client = this.api.dialect();
         let bridge = bridge(client, deployment.speaks(client));
         let relayed = if way == Way::Direct { Vec::new() } else { exchange::to_relay(&this, deployment, way) };
+        let provider = this.is_foreign(deployment).then_some(deployment.provider);
         let mut headers = this.header_changes(place, length, way);
         headers.extend(relayed);
+        headers.extend(provider.into_iter().flat_map(said_in_place_of_client));
         this.dropped = apart.dropped;
         let attempt = Self {
             flight: Rc::clone(flight),

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::super::stamp;
 use crate::config::model::{Deployment, Endpoint};
-use crate::provider::{Api, Call};
+use crate::provider::{Api, Call, Provider};
 
 /// Header names in lower case, and their bytes, as the host gives them.
 pub type HeaderMap = Vec<(String, Vec<u8>)>;
@@ -19,6 +19,14 @@ pub type HeaderMap = Vec<(String, Vec<u8>)>;
 pub type OutgoingHeaders = Vec<(Cow<'static, str>, Cow<'static, [u8]>)>;
 /// Headers of a request that are set one by one.
 pub type HeaderChanges = Vec<(&'static str, String)>;
+
+/// What a provider hears of clients that speak its dialect, in the words of its row: a client of another dialect has no say in it.
+pub(in crate::filter) fn said_in_place_of_client(
+    provider: &'static Provider,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let heard = provider.headers.iter().filter(|(name, _)| provider.hears.contains(name));
+    heard.map(|(name, value)| (*name, (*value).to_owned()))
+}
 
 /// What belongs to a body that was replaced. (What else a provider may not say to a client, Envoy removes: see `generate`.)
 pub(in crate::filter) const OF_REPLACED_BODY: &[&str] = &["content-encoding", "content-length"];

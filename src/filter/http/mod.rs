@@ -6,7 +6,7 @@ mod refusal;
 mod reply;
 
 pub use headers::{HeaderChanges, HeaderMap, OutgoingHeaders, RequestHeaders};
-pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, of_probe};
+pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, of_probe, said_in_place_of_client};
 pub use paths::Api;
 pub(super) use paths::{Asked, asked};
 pub(super) use refusal::LONG_WAIT_MS;
