@@ -276,6 +276,17 @@ fn b4_an_event_that_only_pings_becomes_a_comment() {
 }
 
 #[test]
+fn k60_what_clients_take_for_an_empty_event_is_left_out() {
+    let (first, last) = (delta(r#"{"content":"Hi"}"#), finish(0));
+    for end in ["\n", "\r\n"] {
+        let odd = format!("retry: 3000||id: 7|{first}event: ping||data:||: keep||id: 8|{last}data: [DONE]||");
+        let plain = format!("{first}: keep||{last}data: [DONE]||");
+        let (odd, plain) = (odd.replace('|', end), plain.replace('|', end));
+        assert_eq!(steady(odd).text, plain);
+    }
+}
+
+#[test]
 fn json_of_an_unknown_form_passes() {
     for odd in
         [r#"{"choices":3}"#, r#"{"choices":[7]}"#, r#"{"choices":[{"index":"a","delta":"b"}]}"#, r#"{"usage":3}"#]

@@ -133,8 +133,12 @@ fn take(
 ) -> bool {
     let fate = if scanner.facts().failure.is_some() { Fate::LeaveOut } else { scanner.frame(frame) };
     match fate {
+        Fate::Pass if says_nothing(frame) => {
+            way.rewrite();
+            return true;
+        }
         Fate::Pass => {
-            match mark.and_then(|mark| passed::marked_frame(frame, mark)) {
+            match mark.and_then(|mark| passed::marked_frame(frame, mark)).or_else(|| without_odd_lines(frame)) {
                 Some(marked) => {
                     way.rewrite();
                     way.out.extend_from_slice(&marked);
@@ -154,6 +158,28 @@ fn take(
         }
     }
     false
+}
+
+/// Whether a frame names an event, an id or a time to wait and has no data: some clients take its blank line for an event and break on it.
+fn says_nothing(frame: &Frame<'_>) -> bool {
+    match &frame.data {
+        Some(data) => data.is_empty(),
+        None => !frame.is_comment() && !frame.raw.trim_ascii().is_empty(),
+    }
+}
+
+/// A frame without its `id:` and `retry:` lines, by which a client would ask for the rest of a stream that cannot be gone on with; `None`: it
+/// has none.
+fn without_odd_lines(frame: &Frame<'_>) -> Option<Vec<u8>> {
+    let said = frame.event.len() + frame.data.as_ref().map_or(0, |data| data.len());
+    // `event: `, `data: `, and three ends of lines.
+    let most = if frame.event.is_empty() { 6 + 4 } else { 7 + 6 + 6 };
+    if frame.raw.len() <= said + most {
+        return None;
+    }
+    let is_odd = |line: &[u8]| line.starts_with(b"id:") || line.starts_with(b"retry:");
+    let lines = || frame.raw.split_inclusive(|byte| *byte == b'\n');
+    lines().any(is_odd).then(|| lines().filter(|line| !is_odd(line)).flatten().copied().collect())
 }
 
 /// Ends the stream with an error event.
