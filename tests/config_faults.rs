@@ -167,11 +167,9 @@ fn case_11_a_second_document_is_an_error() {
 fn case_12_what_no_path_serves_is_told() {
     for (params, what) in [
         ("model: azure/responses/o3-deep-research, api_base: https://x.openai.azure.com", "the Responses API"),
-        ("model: openai/whisper-1", "audio transcription"),
-        ("model: groq/whisper-large-v3", "audio transcription"),
-        ("model: gpt-image-1", "image generation"),
-        ("model: openai/mine, mode: rerank", "rerank"),
-        ("model: openai/omni-moderation-latest", "moderation"),
+        ("model: cohere/rerank-v3.5, mode: rerank", "rerank"),
+        ("model: openai/mine, mode: realtime", "realtime"),
+        ("model: openai/mine, mode: video_generation", "video generation"),
     ] {
         let found = warnings(&entry(params));
         assert!(
@@ -185,6 +183,11 @@ fn case_12_what_no_path_serves_is_told() {
         "model: gpt-4o",
         "model: openai/text-embedding-3-small",
         "model: openai/whisper-1, mode: chat",
+        "model: openai/whisper-1",
+        "model: groq/whisper-large-v3",
+        "model: gpt-image-1",
+        "model: openai/mine, mode: rerank",
+        "model: openai/omni-moderation-latest",
     ] {
         assert_eq!(warnings(&entry(params)), Vec::<String>::new(), "{params}");
     }

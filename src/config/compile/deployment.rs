@@ -10,6 +10,7 @@ use super::{budgets, defaults, endpoint, infer, policies, provider_name};
 use crate::config::model::{Deployment, GroupIndex};
 use crate::config::task::Task;
 use crate::config::tree::Value;
+use crate::provider::{Api, Call, Provider};
 
 /// Reads an entry; its id is given by the caller. `None` where it lacks what it cannot do without.
 pub(super) fn read<'a>(
@@ -29,7 +30,7 @@ pub(super) fn read<'a>(
         *model = name;
         of_model = Some(spoken).filter(|spoken| *spoken != provider.dialect);
         if of_model.is_none() {
-            unserved(&params, name, mode, diagnostics);
+            unserved(&params, provider, name, mode, diagnostics);
         }
     }
     let placed = named.map(|(provider, model)| origins.of(&params, provider, model, diagnostics));
@@ -151,17 +152,15 @@ fn mode<'a>(entry: &Field<'a>, params: &Field<'a>, provider: &str, model: &str) 
 }
 
 /// Warns of a model that no path here serves.
-fn unserved(params: &Field<'_>, model: &str, mode: &str, diagnostics: &mut Diagnostics) {
-    if infer::is_served(mode) && !model.starts_with("responses/") {
+fn unserved(params: &Field<'_>, provider: &Provider, model: &str, mode: &str, diagnostics: &mut Diagnostics) {
+    let passed = Call { api: Api::Passed("/"), dialect: provider.dialect, model, stream: false };
+    let is_served = infer::is_served(mode) || infer::is_passed(mode) && (provider.path)(passed).is_some();
+    if is_served && !model.starts_with("responses/") {
         return;
     }
-    let what = if mode == "responses" || infer::is_served(mode) {
-        "the Responses API".to_owned()
-    } else {
-        mode.replace('_', " ")
-    };
+    let what = if mode == "responses" || is_served { "the Responses API".to_owned() } else { mode.replace('_', " ") };
     let problem = format!("`{model}` is for {what}, which no path here serves: its requests will fail");
-    let remedy = "take it out: chat completions, completions and embeddings are served";
+    let remedy = "take it out; docs/client-api.md lists what is served";
     params.at("model").unwrap_or(params.clone()).warning(diagnostics, problem, remedy);
 }
 

@@ -39,7 +39,13 @@ pub(super) fn mode(provider: &str, model: &str) -> &'static str {
     bare.or_else(|| row(&format!("{provider}/{model}"))).map_or("", |(_, mode)| mode)
 }
 
-/// Whether a mode is one that some path here serves. A word that is none of LiteLLM's is no reason to doubt.
+/// Whether a mode is one of those whose requests pass as they come, to providers of OpenAI's dialect.
+pub(super) fn is_passed(mode: &str) -> bool {
+    let passed = ["audio_speech", "audio_transcription", "image_edit", "image_generation", "moderation", "rerank"];
+    passed.contains(&mode)
+}
+
+/// Whether a mode is one that some path here serves at every provider. A word that is none of LiteLLM's is no reason to doubt.
 pub(super) fn is_served(mode: &str) -> bool {
     let known = [
         "audio_speech",
