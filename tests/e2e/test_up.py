@@ -331,7 +331,7 @@ def test_s14_it_has_as_many_files_open_as_it_may(up, provider):
 
 def test_s14_open_files_that_are_used_up_are_no_provider_s_fault(up, provider):
     def slowly(connection, request):
-        wait(connection, 2)
+        wait(connection, 6)
         return whole("hi")(connection, request)
 
     ends = [deployment("m", provider(slowly), id=name) for name in ("one", "two")]
