@@ -14,7 +14,7 @@ ifneq ($(findstring rustc $(TOOLCHAIN) ,$(shell RUSTUP_TOOLCHAIN=stable rustc --
 export RUSTUP_TOOLCHAIN := stable
 endif
 endif
-SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock envoy/VERSION
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock .cargo/config.toml envoy/VERSION
 
 .PHONY: help
 help: ## List every target
