@@ -95,14 +95,15 @@ def fits(seen, expects):
 
 
 def await_rest():
-    """Waits until no deployment cools down after the row before. Other workers learn of that a tick later."""
+    """Waits until no worker takes a deployment for cooling after the row before. What one says here, another learns a tick later."""
     time.sleep(0.15)
     until = time.monotonic() + 10
     while time.monotonic() < until:
         state = json.loads(call(GATEWAY, "/signalbox/state")[1])
         if not any("cooling_for" in known for known in state["deployments"].values()):
-            return
+            break
         time.sleep(0.05)
+    time.sleep(0.15)
 
 
 def describe(served):

@@ -172,8 +172,27 @@ fn a_lost_connection_leads_to_another_and_a_stale_one_to_the_same() {
 }
 
 #[test]
+fn a_connection_that_may_be_new_is_taken_for_a_stale_one_once() {
+    let mut envoy = Envoy::new(CONFIG);
+    let chat = envoy.chat(&body("open", false));
+    for _ in 0..3 {
+        envoy.reset(chat, Lost::Doubtful);
+    }
+    envoy.answer(chat, 200, ANSWER_OF_CLAUDE);
+    let clusters = envoy.clusters(chat);
+    assert_eq!(clusters[0], clusters[1], "in doubt it was stale: {clusters:?}");
+    assert!(
+        clusters[1] != clusters[2] && clusters[2].starts_with("open-"),
+        "a provider that resets new ones too: {clusters:?}"
+    );
+    assert_eq!(clusters[3], "claude-1");
+    assert_eq!(envoy.outcomes(), outcomes(&[("abandoned", 1), ("reset", 2), ("served", 1)]));
+    envoy.assert_even();
+}
+
+#[test]
 fn connections_that_are_lost_for_ever_end_in_our_words() {
-    for lost in [Lost::Connection, Lost::Stale, Lost::Refused] {
+    for lost in [Lost::Connection, Lost::Stale, Lost::Doubtful, Lost::Refused] {
         let mut envoy = Envoy::new(CONFIG);
         let chat = envoy.chat(&body("lone", true));
         while envoy.runs(chat) {

@@ -57,6 +57,8 @@ pub enum Lost {
     Connection,
     /// There was one that had idled, and was dead when it was taken.
     Stale,
+    /// There was one, which was ready sooner than most new ones and later than most that had idled.
+    Doubtful,
     /// Nobody listened.
     Refused,
 }
@@ -687,6 +689,7 @@ impl Envoy {
         let (reason, address, ready_ns): (&[u8], &[u8], u64) = match lost {
             Lost::Connection => (b"", b"127.0.0.1:1", 900_000),
             Lost::Stale => (b"", b"127.0.0.1:1", 10_000),
+            Lost::Doubtful => (b"", b"127.0.0.1:1", 70_000),
             Lost::Refused => (b"delayed connect error: Connection refused", b"", 0),
         };
         let properties = [

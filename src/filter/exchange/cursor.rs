@@ -209,6 +209,11 @@ impl Cursor {
         true
     }
 
+    /// Whether an attempt has spent nothing.
+    pub(super) const fn was_asked_again(&self) -> bool {
+        self.free > 0
+    }
+
     /// One more host of the latest attempt's deployment could not be reached. Returns how many that are.
     pub(super) const fn unreached(&mut self) -> u64 {
         self.unreached += 1;
