@@ -7,13 +7,33 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     fault::{Inband, Preset},
-    script::{Event, Kind},
+    request::{Form, Request},
+    script::{self, Event, Kind},
+    surface::{Errors, Streams, Surface, unnamed},
 };
+
+/// Messages.
+pub const MESSAGES: Surface = Surface {
+    ends: &["/messages"],
+    form: Form::Messages,
+    translate: None,
+    whole: complete,
+    streams: Some(Streams {
+        events: stream,
+        error: |kind| Event::named(Kind::End, "error", &inband(kind).to_string()).bytes,
+        spoiled: script::half,
+        content_type: script::SSE,
+    }),
+    errors: &ERRORS,
+};
+
+/// Anthropic's errors.
+pub const ERRORS: Errors = Errors { failed, preset, inband, header: unnamed, request_id: "request-id", models };
 
 const SIGNATURE: &str = "c2ltdWxhdG9y";
 
 /// The whole answer of a request that wants no stream.
-pub fn complete(answer: &Answer) -> Value {
+fn complete(answer: &Answer, _: &Request) -> Value {
     let mut content = Vec::new();
     if !answer.thoughts.is_empty() {
         content.push(json!({"type": "thinking", "thinking": answer.thoughts.concat(), "signature": SIGNATURE}));
@@ -33,7 +53,7 @@ pub fn complete(answer: &Answer) -> Value {
 }
 
 /// The events of a stream.
-pub fn stream(answer: &Answer) -> Vec<Event> {
+fn stream(answer: &Answer, _: &Request) -> Vec<Event> {
     let message = json!({
         "id": id(answer), "type": "message", "role": "assistant", "model": answer.model, "content": [],
         "stop_reason": null, "stop_sequence": null, "usage": usage(answer, 1),
@@ -117,7 +137,7 @@ fn usage(answer: &Answer, output_tokens: u64) -> Value {
 }
 
 /// The models on offer.
-pub fn models(names: &[&str]) -> Value {
+fn models(names: &[&str]) -> Value {
     let models: Vec<Value> = names
         .iter()
         .map(|name| json!({"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}))
@@ -126,7 +146,7 @@ pub fn models(names: &[&str]) -> Value {
 }
 
 /// The status and the body of a preset error.
-pub fn preset(preset: Preset) -> (u16, Value) {
+fn preset(preset: Preset) -> (u16, Value) {
     let words = match preset {
         Preset::ContextLength => "prompt is too long: 210000 tokens > 200000 maximum",
         Preset::ContentPolicy => "Output blocked by content filtering policy",
@@ -136,7 +156,7 @@ pub fn preset(preset: Preset) -> (u16, Value) {
 }
 
 /// The error body of a status; `message` replaces the usual words.
-pub fn failed(status: u16, message: Option<&str>) -> Value {
+fn failed(status: u16, message: Option<&str>) -> Value {
     let (kind, words) = match status {
         401 => ("authentication_error", "invalid x-api-key"),
         402 => ("billing_error", "Your credit balance is too low to access the Anthropic API."),
@@ -155,7 +175,7 @@ pub fn failed(status: u16, message: Option<&str>) -> Value {
 }
 
 /// The error inside a stream, or inside a body of status 200.
-pub fn inband(kind: Inband) -> Value {
+fn inband(kind: Inband) -> Value {
     match kind {
         Inband::Overloaded => failed(529, None),
         Inband::RateLimit => failed(429, None),

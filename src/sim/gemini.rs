@@ -7,13 +7,44 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     fault::{Inband, Preset},
-    script::{Event, Kind},
+    openai,
+    request::{Form, Request},
+    script::{self, Event, Kind},
+    surface::{Errors, Streams, Surface, at, list, status_of, unnamed},
 };
+
+/// `generateContent` and its stream.
+pub const CHAT: Surface = Surface {
+    ends: &[":generateContent", ":streamGenerateContent"],
+    form: Form::Chat,
+    translate: Some(translate),
+    whole: complete,
+    streams: Some(Streams {
+        events: stream,
+        error: |kind| Event::sse(Kind::End, &inband(kind).to_string()).bytes,
+        spoiled: script::half,
+        content_type: script::SSE,
+    }),
+    errors: &ERRORS,
+};
+
+/// Its embeddings.
+pub const EMBEDDINGS: Surface = Surface {
+    ends: &[":batchEmbedContents"],
+    form: Form::Embeddings,
+    translate: Some(translate),
+    whole: embeddings,
+    streams: None,
+    errors: &ERRORS,
+};
+
+const ERRORS: Errors =
+    Errors { failed, preset, inband, header: unnamed, request_id: "x-request-id", models: openai::models };
 
 const SIGNATURE: &str = "c2ltdWxhdG9y";
 
-/// The request as a chat, as far as the simulator reads one: the model and the stream stand in the path.
-pub fn as_chat(path: &str, body: &[u8]) -> Result<Value, String> {
+/// The request as one of OpenAI's, as far as the simulator reads one: the model and the stream stand in the path.
+fn translate(path: &str, body: &[u8]) -> Result<Value, String> {
     let body: Value =
         serde_json::from_slice(body).map_err(|error| format!("Invalid JSON payload received. {error}"))?;
     let (model, how) = path.rsplit('/').next().and_then(|end| end.split_once(':')).unwrap_or_default();
@@ -47,16 +78,6 @@ pub fn as_chat(path: &str, body: &[u8]) -> Result<Value, String> {
     }))
 }
 
-/// The value at a JSON pointer, else null.
-fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    static NOTHING: Value = Value::Null;
-    value.pointer(pointer).unwrap_or(&NOTHING)
-}
-
-fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 fn text(content: &Value) -> String {
     list(content, "/parts").iter().filter_map(|part| at(part, "/text").as_str()).collect::<Vec<_>>().join(" ")
 }
@@ -81,7 +102,7 @@ fn messages(body: &Value) -> Vec<Value> {
 }
 
 /// The whole answer.
-pub fn complete(answer: &Answer) -> Value {
+fn complete(answer: &Answer, _: &Request) -> Value {
     let mut parts = Vec::new();
     if !answer.thoughts.is_empty() {
         parts.push(json!({"text": answer.thoughts.concat(), "thought": true}));
@@ -94,7 +115,7 @@ pub fn complete(answer: &Answer) -> Value {
 }
 
 /// The events of a stream.
-pub fn stream(answer: &Answer) -> Vec<Event> {
+fn stream(answer: &Answer, _: &Request) -> Vec<Event> {
     let thoughts = answer.thoughts.iter().map(|word| json!({"text": word, "thought": true}));
     let words = answer.words.iter().map(|word| json!({"text": word}));
     let parts: Vec<Value> = thoughts.chain(words).chain(calls(answer)).collect();
@@ -138,13 +159,14 @@ fn said(answer: &Answer, parts: &[Value], ends: bool) -> Value {
 }
 
 /// The vectors of an answer of OpenAI's, as Gemini writes them.
-pub fn embeddings(openais: &Value) -> Value {
-    let vectors = list(openais, "/data").iter().map(|item| json!({"values": at(item, "/embedding")}));
+fn embeddings(answer: &Answer, request: &Request) -> Value {
+    let openais = openai::embeddings(answer, request);
+    let vectors = list(&openais, "/data").iter().map(|item| json!({"values": at(item, "/embedding")}));
     json!({"embeddings": vectors.collect::<Vec<_>>()})
 }
 
 /// The status and the body of a preset error.
-pub fn preset(preset: Preset) -> (u16, Value) {
+fn preset(preset: Preset) -> (u16, Value) {
     match preset {
         Preset::ContextLength => {
             let words = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).";
@@ -156,7 +178,7 @@ pub fn preset(preset: Preset) -> (u16, Value) {
 }
 
 /// The error body of a status; `message` replaces the usual words.
-pub fn failed(status: u16, message: Option<&str>) -> Value {
+fn failed(status: u16, message: Option<&str>) -> Value {
     let (word, usual) = match status {
         401 => ("UNAUTHENTICATED", "Request had invalid authentication credentials."),
         403 => ("PERMISSION_DENIED", "Permission denied on resource project simulator."),
@@ -171,10 +193,6 @@ pub fn failed(status: u16, message: Option<&str>) -> Value {
 }
 
 /// The error inside a stream, or inside a body of status 200.
-pub fn inband(kind: Inband) -> Value {
-    match kind {
-        Inband::Overloaded => failed(503, None),
-        Inband::RateLimit => failed(429, None),
-        Inband::Server => failed(500, None),
-    }
+fn inband(kind: Inband) -> Value {
+    failed(status_of(kind), None)
 }

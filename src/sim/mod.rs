@@ -1,4 +1,4 @@
-//! The provider simulator: a server that speaks OpenAI's dialects and Anthropic's, and goes wrong on demand.
+//! The provider simulator: a server that speaks its providers' dialects, and goes wrong on demand.
 //!
 //! The demo and the tutorial run against it, the end-to-end tests break it on purpose, and the benchmark has it as upstream. It
 //! shares no code with the dialects, because no test would find a mistake that both sides make.
@@ -8,7 +8,8 @@
 //! | [`fault`] | the text that says what goes wrong |
 //! | [`request`] | what a request asks for |
 //! | [`answer`] | the answer, without a dialect |
-//! | [`openai`], [`responses`], [`anthropic`], [`gemini`] | its dialects |
+//! | [`surface`] | the endpoints, one row each |
+//! | [`openai`], [`responses`], [`anthropic`], [`gemini`], [`bedrock`] | its dialects |
 //! | [`script`] | how it is sent, with its faults |
 //! | [`record`] | the requests that a listener remembers |
 //! | [`listener`] | one listener's name and faults |
@@ -19,6 +20,7 @@
 
 pub mod answer;
 pub mod anthropic;
+pub mod bedrock;
 pub mod fault;
 pub mod gemini;
 pub mod listener;
@@ -29,3 +31,4 @@ pub mod request;
 pub mod responses;
 pub mod script;
 pub mod server;
+pub mod surface;

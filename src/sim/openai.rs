@@ -5,28 +5,77 @@
 //!
 //! **Invariant:** every body, except a fault's, fits the types of the official SDK.
 
+use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{
     answer::Answer,
     fault::{Inband, Preset},
-    request::{Call, Request, Surface},
-    script::{Event, Kind},
+    request::{Call, Form, Request},
+    script::{self, Event, Kind},
+    surface::{Errors, Streams, Surface, status_of, unnamed},
 };
 
+/// Chat completions.
+pub const CHAT: Surface = Surface {
+    ends: &["/chat/completions"],
+    form: Form::Chat,
+    translate: None,
+    whole: |answer, _| complete(answer, Form::Chat),
+    streams: Some(Streams {
+        events: |answer, request| stream(answer, Form::Chat, request.include_usage),
+        error: error_event,
+        spoiled: script::half,
+        content_type: script::SSE,
+    }),
+    errors: &ERRORS,
+};
+
+/// The older text completions.
+pub const COMPLETIONS: Surface = Surface {
+    ends: &["/completions"],
+    form: Form::Completions,
+    translate: None,
+    whole: |answer, _| complete(answer, Form::Completions),
+    streams: Some(Streams {
+        events: |answer, request| stream(answer, Form::Completions, request.include_usage),
+        error: error_event,
+        spoiled: script::half,
+        content_type: script::SSE,
+    }),
+    errors: &ERRORS,
+};
+
+/// Embeddings.
+pub const EMBEDDINGS: Surface = Surface {
+    ends: &["/embeddings"],
+    form: Form::Embeddings,
+    translate: None,
+    whole: embeddings,
+    streams: None,
+    errors: &ERRORS,
+};
+
+/// The errors of OpenAI, and of those that speak as it does.
+pub const ERRORS: Errors = Errors { failed, preset, inband, header: unnamed, request_id: "x-request-id", models };
+
+fn error_event(kind: Inband) -> Bytes {
+    Event::sse(Kind::End, &inband(kind).to_string()).bytes
+}
+
 /// The whole answer of a request that wants no stream.
-pub fn complete(answer: &Answer, surface: Surface) -> Value {
+fn complete(answer: &Answer, form: Form) -> Value {
     let choices: Vec<Value> = (0..answer.n)
-        .map(|index| match surface {
-            Surface::Completions => {
+        .map(|index| match form {
+            Form::Completions => {
                 json!({"text": answer.text(), "index": index, "logprobs": null, "finish_reason": finish(answer)})
             }
             _ => json!({"index": index, "message": message(answer), "logprobs": null, "finish_reason": finish(answer)}),
         })
         .collect();
-    let object = if surface == Surface::Completions { "text_completion" } else { "chat.completion" };
+    let object = if form == Form::Completions { "text_completion" } else { "chat.completion" };
     json!({
-        "id": id(answer, surface), "object": object, "created": answer.created, "model": answer.model,
+        "id": id(answer, form), "object": object, "created": answer.created, "model": answer.model,
         "choices": choices, "usage": usage(answer), "service_tier": "default", "system_fingerprint": "fp_simulator",
     })
 }
@@ -54,11 +103,11 @@ fn message(answer: &Answer) -> Value {
 }
 
 /// The events of a stream.
-pub fn stream(answer: &Answer, surface: Surface, include_usage: bool) -> Vec<Event> {
-    let chunks = Chunks::new(answer, surface, include_usage);
+fn stream(answer: &Answer, form: Form, include_usage: bool) -> Vec<Event> {
+    let chunks = Chunks::new(answer, form, include_usage);
     let mut events = Vec::with_capacity(answer.words.len() + answer.thoughts.len() + 6);
     for index in 0..answer.n {
-        if surface == Surface::Completions {
+        if form == Form::Completions {
             events.extend(answer.words.iter().map(|word| chunks.text(index, word)));
             events.push(chunks.finished(index, finish(answer)));
             continue;
@@ -97,10 +146,10 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new(answer: &Answer, surface: Surface, include_usage: bool) -> Chunks {
-        let object = if surface == Surface::Completions { "text_completion" } else { "chat.completion.chunk" };
+    fn new(answer: &Answer, form: Form, include_usage: bool) -> Chunks {
+        let object = if form == Form::Completions { "text_completion" } else { "chat.completion.chunk" };
         let model = json!(answer.model);
-        let (id, created) = (id(answer, surface), answer.created);
+        let (id, created) = (id(answer, form), answer.created);
         let head = format!(
             r#"{{"id":"{id}","object":"{object}","created":{created},"model":{model},"service_tier":"default","system_fingerprint":"fp_simulator","choices":["#
         );
@@ -129,8 +178,8 @@ impl Chunks {
     }
 }
 
-fn id(answer: &Answer, surface: Surface) -> String {
-    let kind = if surface == Surface::Completions { "cmpl" } else { "chatcmpl" };
+fn id(answer: &Answer, form: Form) -> String {
+    let kind = if form == Form::Completions { "cmpl" } else { "chatcmpl" };
     format!("{kind}-sim{:08}", answer.number)
 }
 
@@ -167,7 +216,7 @@ pub fn models(names: &[&str]) -> Value {
 }
 
 /// Embeddings: vectors of length 1 that depend on the text alone.
-pub fn embeddings(request: &Request, model: &str) -> Value {
+pub fn embeddings(answer: &Answer, request: &Request) -> Value {
     let size = request.dimensions.unwrap_or(1536).clamp(1, 4096);
     let data: Vec<Value> = request
         .inputs
@@ -184,7 +233,7 @@ pub fn embeddings(request: &Request, model: &str) -> Value {
         })
         .collect();
     let tokens: usize = request.inputs.iter().map(|input| input.len() / 4 + 1).sum();
-    json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+    json!({"object": "list", "data": data, "model": answer.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
 fn vector(text: &str, size: u32) -> Vec<f32> {
@@ -219,7 +268,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// The status and the body of a preset error.
-pub fn preset(preset: Preset) -> (u16, Value) {
+fn preset(preset: Preset) -> (u16, Value) {
     match preset {
         Preset::ContextLength => (
             400,
@@ -273,11 +322,7 @@ pub fn failed(status: u16, message: Option<&str>) -> Value {
 
 /// The error inside a stream, or inside a body of status 200.
 pub fn inband(kind: Inband) -> Value {
-    match kind {
-        Inband::Overloaded => failed(503, None),
-        Inband::RateLimit => failed(429, None),
-        Inband::Server => failed(500, None),
-    }
+    failed(status_of(kind), None)
 }
 
 fn error(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Value {

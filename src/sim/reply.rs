@@ -11,12 +11,11 @@ use super::{
     answer::{Answer, DEFAULT_TOKENS},
     anthropic,
     fault::{Fault, Preset},
-    gemini,
     listener::Listener,
     openai,
-    request::{Request, Surface},
-    responses,
+    request::Request,
     script::{self, Step},
+    surface::{Errors, Surface},
 };
 
 const MODELS: &[&str] = &["gpt-4o", "gpt-4o-mini", "claude-haiku-4-5", "text-embedding-3-small"];
@@ -48,6 +47,15 @@ impl Reply {
     fn json(status: u16, body: &Value) -> Reply {
         Reply::whole(status, JSON, body.to_string())
     }
+
+    fn error(errors: &Errors, status: u16, body: &Value) -> Reply {
+        let headers = (errors.header)(status).map(|(name, value)| (name, value.to_owned()));
+        Reply { headers: headers.into_iter().collect(), ..Reply::json(status, body) }
+    }
+
+    fn failed(errors: &Errors, status: u16, message: Option<&str>) -> Reply {
+        Reply::error(errors, status, &(errors.failed)(status, message))
+    }
 }
 
 /// What happens to a request.
@@ -64,45 +72,26 @@ pub struct Verdict {
     pub stream: bool,
 }
 
-/// The dialect of errors.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    OpenAi,
-    Anthropic,
-    Gemini,
-}
-
-impl Dialect {
-    fn failed(self, status: u16, message: Option<&str>) -> Value {
-        match self {
-            Dialect::OpenAi => openai::failed(status, message),
-            Dialect::Anthropic => anthropic::failed(status, message),
-            Dialect::Gemini => gemini::failed(status, message),
-        }
-    }
-}
-
 /// Decides the answer of a provider's endpoint.
 pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Verdict {
     let path = head.uri.path();
     let surface = Surface::of(path).filter(|_| head.method == Method::POST);
-    let anthropic = surface == Some(Surface::Messages) || head.headers.contains_key("anthropic-version");
-    let dialect = match surface {
-        Some(Surface::Gemini | Surface::GeminiEmbeddings) => Dialect::Gemini,
-        _ if anthropic => Dialect::Anthropic,
-        _ => Dialect::OpenAi,
+    let errors = match surface {
+        Some(surface) => surface.errors,
+        None if head.headers.contains_key("anthropic-version") => &anthropic::ERRORS,
+        None => &openai::ERRORS,
     };
     let healthy = |reply, model| Verdict { reply, fault: Fault::default(), struck: false, model, stream: false };
-    let Some(surface) = surface else { return healthy(elsewhere(&head.method, path, dialect), String::new()) };
+    let Some(surface) = surface else { return healthy(elsewhere(&head.method, path, errors), String::new()) };
     let request = match Request::read(surface, path, body) {
         Ok(request) => request,
-        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), String::new()),
+        Err(said) => return healthy(Reply::failed(errors, 400, Some(&said)), String::new()),
     };
     let (plain, fault, struck) = match listener.fault_for(&request.model) {
         Ok(found) => found,
-        Err(said) => return healthy(Reply::json(400, &dialect.failed(400, Some(&said))), request.model),
+        Err(said) => return healthy(Reply::failed(errors, 400, Some(&said)), request.model),
     };
-    let mut reply = refusal(&fault, &request, dialect).unwrap_or_else(|| {
+    let mut reply = refusal(&fault, &request, errors).unwrap_or_else(|| {
         let tokens = fault.tokens.unwrap_or(DEFAULT_TOKENS);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let answer = Answer::to(&request, &listener.name, plain, tokens, number, now);
@@ -111,65 +100,40 @@ pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Ve
     });
     let seconds = fault.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
     reply.headers.extend(seconds);
-    let request_id = if anthropic { "request-id" } else { "x-request-id" };
-    reply.headers.push((request_id, format!("req_sim{number:08}")));
+    reply.headers.push((errors.request_id, format!("req_sim{number:08}")));
     Verdict { reply, fault, struck, model: request.model, stream: request.stream }
 }
 
 /// An error, or a page, in place of the answer.
-fn refusal(fault: &Fault, request: &Request, dialect: Dialect) -> Option<Reply> {
+fn refusal(fault: &Fault, request: &Request, errors: &Errors) -> Option<Reply> {
     if fault.refuse_prefill && request.prefilled {
         let said =
             "This model does not support assistant message prefill. The conversation must end with a user message.";
-        return Some(Reply::json(400, &dialect.failed(400, Some(said))));
+        return Some(Reply::failed(errors, 400, Some(said)));
     }
     match (fault.body, fault.status) {
         (Some(Preset::Html), status) => Some(Reply::whole(status.unwrap_or(200), "text/html; charset=utf-8", HTML)),
         (Some(preset @ (Preset::ContextLength | Preset::ContentPolicy | Preset::Quota)), status) => {
-            let (usual, body) = match dialect {
-                Dialect::OpenAi => openai::preset(preset),
-                Dialect::Anthropic => anthropic::preset(preset),
-                Dialect::Gemini => gemini::preset(preset),
-            };
-            Some(Reply::json(status.unwrap_or(usual), &body))
+            let (usual, body) = (errors.preset)(preset);
+            Some(Reply::error(errors, status.unwrap_or(usual), &body))
         }
-        (None, Some(status)) if status != 200 => Some(Reply::json(status, &dialect.failed(status, None))),
+        (None, Some(status)) if status != 200 => Some(Reply::failed(errors, status, None)),
         _ => None,
     }
 }
 
 /// The answer itself, as a stream or in one piece, with what the fault does to it.
-fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -> Reply {
-    let error = fault.error_event.map(|kind| match surface {
-        Surface::Messages => anthropic::inband(kind).to_string(),
-        Surface::Gemini | Surface::GeminiEmbeddings => gemini::inband(kind).to_string(),
-        Surface::Responses if request.stream => responses::inband(kind).to_string(),
-        _ => openai::inband(kind).to_string(),
-    });
-    if request.stream && surface != Surface::Embeddings && fault.body != Some(Preset::CutJson) {
-        let error = match (error, surface) {
-            (None, _) => Bytes::new(),
-            (Some(error), Surface::Messages | Surface::Responses) => format!("event: error\ndata: {error}\n\n").into(),
-            (Some(error), _) => format!("data: {error}\n\n").into(),
-        };
-        let events = match surface {
-            Surface::Messages => anthropic::stream(answer),
-            Surface::Responses => responses::stream(answer),
-            Surface::Gemini => gemini::stream(answer),
-            _ => openai::stream(answer, surface, request.include_usage),
-        };
-        let steps = script::stream(events, fault, error);
-        let content_type = "text/event-stream; charset=utf-8";
-        return Reply { status: 200, content_type, length: None, headers: Vec::new(), steps };
+fn played(answer: &Answer, request: &Request, surface: &Surface, fault: &Fault) -> Reply {
+    if let Some(streams) = surface.streams.as_ref().filter(|_| request.stream && fault.body != Some(Preset::CutJson)) {
+        let error = fault.error_event.map(streams.error).unwrap_or_default();
+        let steps = script::stream((streams.events)(answer, request), fault, error, streams.spoiled);
+        return Reply { status: 200, content_type: streams.content_type, length: None, headers: Vec::new(), steps };
     }
-    let mut body = error.unwrap_or_else(|| match surface {
-        Surface::Messages => anthropic::complete(answer).to_string(),
-        Surface::Responses => responses::complete(answer).to_string(),
-        Surface::Gemini => gemini::complete(answer).to_string(),
-        Surface::GeminiEmbeddings => gemini::embeddings(&openai::embeddings(request, &answer.model)).to_string(),
-        Surface::Embeddings => openai::embeddings(request, &answer.model).to_string(),
-        Surface::Chat | Surface::Completions => openai::complete(answer, surface).to_string(),
-    });
+    let body = match fault.error_event {
+        Some(kind) => (surface.errors.inband)(kind),
+        None => (surface.whole)(answer, request),
+    };
+    let mut body = body.to_string();
     if fault.body == Some(Preset::CutJson) {
         let middle = body.floor_char_boundary(body.len() / 2);
         body = body.get(..middle).unwrap_or_default().to_owned();
@@ -182,18 +146,12 @@ fn played(answer: &Answer, request: &Request, surface: Surface, fault: &Fault) -
 }
 
 /// The endpoints that are not a model's.
-fn elsewhere(method: &Method, path: &str, dialect: Dialect) -> Reply {
+fn elsewhere(method: &Method, path: &str, errors: &Errors) -> Reply {
     if *method == Method::GET && path.ends_with("/models") {
-        return Reply::json(
-            200,
-            &match dialect {
-                Dialect::OpenAi | Dialect::Gemini => openai::models(MODELS),
-                Dialect::Anthropic => anthropic::models(MODELS),
-            },
-        );
+        return Reply::json(200, &(errors.models)(MODELS));
     }
     let said = format!("Invalid URL ({method} {path})");
-    Reply::json(404, &dialect.failed(404, Some(&said)))
+    Reply::failed(errors, 404, Some(&said))
 }
 
 /// The simulator's own endpoints below `/sim/`.

@@ -1,17 +1,17 @@
-//! What a request asks for, as far as the simulator needs it, in either dialect.
+//! What a request asks for, as far as the simulator needs it, in any dialect.
 //!
-//! It is read with one lenient structure for both dialects, and not by the dialects of this crate, because the simulator tests them.
+//! It is read with one lenient structure for all of them, and not by the dialects of this crate, because the simulator tests them.
 //!
 //! **Invariant:** what a provider would refuse as malformed is an error here too, with the name of the field.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::gemini;
+use super::surface::{Surface, at};
 
-/// An endpoint.
+/// The forms of requests that are read here; what has another one is translated to one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surface {
+pub enum Form {
     /// OpenAI's chat completions.
     Chat,
     /// OpenAI's older text completions.
@@ -22,28 +22,6 @@ pub enum Surface {
     Messages,
     /// OpenAI's Responses.
     Responses,
-    /// Gemini's `generateContent` and its stream.
-    Gemini,
-    /// Gemini's embeddings.
-    GeminiEmbeddings,
-}
-
-impl Surface {
-    /// The endpoint of a path; the base before it (`/v1`, `/openai/v1`, ...) is ignored.
-    pub fn of(path: &str) -> Option<Surface> {
-        [
-            ("/chat/completions", Surface::Chat),
-            ("/completions", Surface::Completions),
-            ("/embeddings", Surface::Embeddings),
-            ("/messages", Surface::Messages),
-            ("/responses", Surface::Responses),
-            (":generateContent", Surface::Gemini),
-            (":streamGenerateContent", Surface::Gemini),
-            (":batchEmbedContents", Surface::GeminiEmbeddings),
-        ]
-        .into_iter()
-        .find_map(|(end, surface)| path.ends_with(end).then_some(surface))
-    }
 }
 
 /// A tool that the answer calls.
@@ -156,14 +134,12 @@ impl Request {
     ///
     /// # Errors
     /// What is wrong with it, in a sentence for the client.
-    pub fn read(surface: Surface, path: &str, body: &[u8]) -> Result<Request, String> {
-        if let Surface::Gemini | Surface::GeminiEmbeddings = surface {
-            let chat = gemini::as_chat(path, body)?.to_string();
-            let alike = if surface == Surface::Gemini { Surface::Chat } else { Surface::Embeddings };
-            return Request::read(alike, path, chat.as_bytes());
-        }
-        let raw: Raw = serde_json::from_slice(body)
-            .map_err(|e| format!("We could not parse the JSON body of your request. ({e})"))?;
+    pub fn read(surface: &Surface, path: &str, body: &[u8]) -> Result<Request, String> {
+        let unlike = |e: serde_json::Error| format!("We could not parse the JSON body of your request. ({e})");
+        let raw: Raw = match surface.translate {
+            Some(translate) => serde_json::from_value(translate(path, body)?).map_err(unlike)?,
+            None => serde_json::from_slice(body).map_err(unlike)?,
+        };
         // Azure names the model in the path.
         let deployment = path.split_once("/deployments/").and_then(|(_, rest)| rest.split('/').next());
         let model = raw.model.clone().or(deployment.map(str::to_owned)).ok_or("you must provide a model parameter")?;
@@ -181,17 +157,17 @@ impl Request {
             base64: raw.encoding_format.as_deref() == Some("base64"),
             ..Request::default()
         };
-        match surface {
-            Surface::Chat | Surface::Messages => request.read_chat(surface, &raw)?,
-            Surface::Responses => {
+        match surface.form {
+            Form::Chat | Form::Messages => request.read_chat(surface.form, &raw)?,
+            Form::Responses => {
                 let messages = turns(&raw.input).ok_or("Missing required parameter: 'input'.")?;
-                request.read_chat(surface, &Raw { messages: Some(messages), ..raw })?;
+                request.read_chat(surface.form, &Raw { messages: Some(messages), ..raw })?;
             }
-            Surface::Completions => {
+            Form::Completions => {
                 request.text = inputs(&raw.prompt).pop().ok_or("Missing required parameter: 'prompt'.")?;
                 request.chars = request.text.len();
             }
-            Surface::Embeddings | Surface::Gemini | Surface::GeminiEmbeddings => {
+            Form::Embeddings => {
                 request.inputs = inputs(&raw.input);
                 if request.inputs.is_empty() {
                     return Err("Missing required parameter: 'input'.".to_owned());
@@ -201,10 +177,10 @@ impl Request {
         Ok(request)
     }
 
-    fn read_chat(&mut self, surface: Surface, raw: &Raw) -> Result<(), String> {
+    fn read_chat(&mut self, form: Form, raw: &Raw) -> Result<(), String> {
         let messages = raw.messages.as_deref().ok_or("Missing required parameter: 'messages'.")?;
         let newest = messages.last().ok_or("Invalid 'messages': empty array.")?;
-        if surface == Surface::Messages && raw.max_tokens.is_none() {
+        if form == Form::Messages && raw.max_tokens.is_none() {
             return Err("max_tokens: Field required".to_owned());
         }
         self.chars = messages.iter().map(|message| size(&message.content)).sum::<usize>()
@@ -258,12 +234,6 @@ fn turns(input: &Value) -> Option<Vec<Message>> {
         Message { role: role.to_owned(), content: content.clone() }
     };
     Some(input.as_array()?.iter().map(turn).collect())
-}
-
-/// The value at a JSON pointer, else null.
-fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    static NOTHING: Value = Value::Null;
-    value.pointer(pointer).unwrap_or(&NOTHING)
 }
 
 /// The first words of a text.
@@ -381,19 +351,11 @@ fn sample(schema: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{anthropic, openai};
     use super::*;
 
     fn chat(body: Value) -> Request {
-        Request::read(Surface::Chat, "/v1/chat/completions", body.to_string().as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn endpoints_by_the_end_of_the_path() {
-        assert_eq!(Surface::of("/openai/v1/chat/completions"), Some(Surface::Chat));
-        assert_eq!(Surface::of("/v1/completions"), Some(Surface::Completions));
-        assert_eq!(Surface::of("/v1/messages"), Some(Surface::Messages));
-        assert_eq!(Surface::of("/v1/responses"), Some(Surface::Responses));
-        assert_eq!(Surface::of("/v1/images/generations"), None);
+        Request::read(&openai::CHAT, "/v1/chat/completions", body.to_string().as_bytes()).unwrap()
     }
 
     #[test]
@@ -440,14 +402,14 @@ mod tests {
 
     #[test]
     fn refuses_what_a_provider_refuses() {
-        let said = |surface, body: &str| Request::read(surface, "/", body.as_bytes()).unwrap_err();
-        assert!(said(Surface::Chat, "{").contains("could not parse"));
-        assert!(said(Surface::Chat, r#"{"model":"m"}"#).contains("'messages'"));
-        assert!(said(Surface::Chat, r#"{"messages":[]}"#).contains("model"));
+        let said = |surface: &Surface, body: &str| Request::read(surface, "/", body.as_bytes()).unwrap_err();
+        assert!(said(&openai::CHAT, "{").contains("could not parse"));
+        assert!(said(&openai::CHAT, r#"{"model":"m"}"#).contains("'messages'"));
+        assert!(said(&openai::CHAT, r#"{"messages":[]}"#).contains("model"));
         assert!(
-            said(Surface::Messages, r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#)
+            said(&anthropic::MESSAGES, r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#)
                 .contains("max_tokens")
         );
-        assert!(said(Surface::Embeddings, r#"{"model":"m"}"#).contains("'input'"));
+        assert!(said(&openai::EMBEDDINGS, r#"{"model":"m"}"#).contains("'input'"));
     }
 }

@@ -8,20 +8,37 @@ use super::{
     answer::Answer,
     fault::Inband,
     openai,
-    script::{Event, Kind},
+    request::{Form, Request},
+    script::{self, Event, Kind},
+    surface::{Streams, Surface},
+};
+
+/// Responses.
+pub const RESPONSES: Surface = Surface {
+    ends: &["/responses"],
+    form: Form::Responses,
+    translate: None,
+    whole: complete,
+    streams: Some(Streams {
+        events: stream,
+        error: |kind| Event::named(Kind::End, "error", &inband(kind).to_string()).bytes,
+        spoiled: script::half,
+        content_type: script::SSE,
+    }),
+    errors: &openai::ERRORS,
 };
 
 /// What an item's encrypted content begins with.
 const SEALED: &str = "gAAAAABsimulator";
 
 /// The whole answer of a request that wants no stream.
-pub fn complete(answer: &Answer) -> Value {
+fn complete(answer: &Answer, _: &Request) -> Value {
     let items = (0..).zip(items(answer)).map(|(index, item)| item.ended(answer, index)).collect();
     document(answer, status(answer), items, true)
 }
 
 /// The events of a stream.
-pub fn stream(answer: &Answer) -> Vec<Event> {
+fn stream(answer: &Answer, _: &Request) -> Vec<Event> {
     let mut told = Told { number: 0, events: Vec::with_capacity(answer.words.len() + answer.thoughts.len() + 24) };
     for name in ["response.created", "response.in_progress"] {
         let response = document(answer, "in_progress", Vec::new(), false);
@@ -224,7 +241,7 @@ fn document(answer: &Answer, status: &str, output: Vec<Value>, has_usage: bool) 
 }
 
 /// The event of an error inside a stream.
-pub fn inband(kind: Inband) -> Value {
+fn inband(kind: Inband) -> Value {
     let mut error = openai::inband(kind);
     if let Some(error) = error.as_object_mut() {
         error.insert("type".to_owned(), "error".into());

@@ -34,12 +34,12 @@ pub enum Kind {
     End,
 }
 
-/// One SSE event of a healthy stream.
+/// One event of a healthy stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What it is for.
     pub kind: Kind,
-    /// Its bytes, with the blank line.
+    /// Its bytes, with all that ends it.
     pub bytes: Bytes,
 }
 
@@ -53,6 +53,14 @@ impl Event {
     pub fn named(kind: Kind, name: &str, data: &str) -> Event {
         Event { kind, bytes: format!("event: {name}\ndata: {data}\n\n").into() }
     }
+}
+
+/// The `content-type` of streams of server-sent events.
+pub const SSE: &str = "text/event-stream; charset=utf-8";
+
+/// Half of a server-sent event, which is not JSON.
+pub fn half(event: &[u8]) -> Bytes {
+    [event.get(..event.len() / 2).unwrap_or_default(), b"\n\n"].concat().into()
 }
 
 /// One thing to do.
@@ -70,8 +78,8 @@ pub enum Step {
 const BEFORE_RESET: Duration = Duration::from_millis(20);
 const STALL: Duration = Duration::from_secs(30);
 
-/// The steps of a stream under a fault; `error` is the dialect's event for `error_event`.
-pub fn stream(events: Vec<Event>, fault: &Fault, error: Bytes) -> Vec<Step> {
+/// The steps of a stream under a fault; `error` is the dialect's event for `error_event`, `spoiled` makes that of `bad_event`.
+pub fn stream(events: Vec<Event>, fault: &Fault, error: Bytes, spoiled: fn(&[u8]) -> Bytes) -> Vec<Step> {
     let mut steps = Vec::with_capacity(events.len() + 4);
     let (mut tokens, mut sent) = (0_u32, 0_u32);
     let (mut stalled, mut late) = (false, fault.delay_first_token);
@@ -105,8 +113,7 @@ pub fn stream(events: Vec<Event>, fault: &Fault, error: Bytes) -> Vec<Step> {
             tokens += 1;
         }
         if fault.bad_event == Some(sent + 1) {
-            let half = bytes.slice(..bytes.len() / 2);
-            steps.push(Step::Send([half, Bytes::from_static(b"\n\n")].concat().into()));
+            steps.push(Step::Send(spoiled(&bytes)));
             sent += 1;
         }
         steps.push(Step::Send(bytes));
@@ -201,7 +208,7 @@ mod tests {
         let kinds = [Kind::Opening, Kind::Token, Kind::Token, Kind::Token, Kind::Closing, Kind::End];
         let names = ["o", "1", "2", "3", "c", "e"];
         let events = kinds.iter().zip(names).map(|(kind, name)| Event { kind: *kind, bytes: name.into() }).collect();
-        let steps = stream(events, &spec.parse().unwrap(), "E".into());
+        let steps = stream(events, &spec.parse().unwrap(), "E".into(), half);
         let word = |step: &Step| match step {
             Step::Send(bytes) if bytes.len() > 1 => "?".to_owned(),
             Step::Send(bytes) => String::from_utf8_lossy(bytes).into_owned(),

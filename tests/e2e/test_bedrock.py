@@ -1,17 +1,10 @@
 """OpenAI's SDK in front, Bedrock behind: signatures, paths, answers, frames of streams and failures through the real Envoy."""
 
-import datetime
-import json
-import struct
 import time
-import zlib
-from urllib.parse import urlsplit
 
 import openai
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from aws import event, exception, signature_fits
 from gateway import deployment
 from provider import answer
 
@@ -36,25 +29,6 @@ def refuses(status, kind, message):
     return answer(status, {"message": message}, x_amzn_errortype=kind)
 
 
-def frame(payload, **headers):
-    """A frame of AWS' event stream."""
-    head = b""
-    for name, value in headers.items():
-        name, value = ":" + name.replace("_", "-"), value.encode()
-        head += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value
-    prelude = struct.pack(">II", len(head) + len(payload) + 16, len(head))
-    frame = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
-    return frame + struct.pack(">I", zlib.crc32(frame))
-
-
-def event(name, **payload):
-    return frame(json.dumps(payload).encode(), event_type=name, content_type="application/json", message_type="event")
-
-
-def exception(name, message):
-    return frame(json.dumps({"message": message}).encode(), exception_type=name, content_type="application/json", message_type="exception")
-
-
 def stream(*parts):
     def behave(connection, _request):
         head = "HTTP/1.1 200 X\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -77,24 +51,7 @@ THROTTLED = exception("throttlingException", "Too many tokens, please wait befor
 
 
 def assert_signed(request, access, secret, region, token=None):
-    """Recomputes the signature of what came, by AWS' own code."""
-    scheme, _, rest = request.headers["authorization"].partition(" ")
-    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
-    date = request.headers["x-amz-date"]
-    assert (scheme, parts["Credential"]) == ("AWS4-HMAC-SHA256", f"{access}/{date[:8]}/{region}/bedrock/aws4_request")
-    signed = parts["SignedHeaders"].split(";")
-    headers = {name: request.headers[name] for name in signed}
-    assert "host" in headers and "content-type" in headers
-    asked = AWSRequest("POST", f"http://{request.headers['host']}{request.path}", headers=headers, data=request.body)
-    asked.context["timestamp"] = date
-    asked.context["signing"] = {}
-    auth = SigV4Auth(Credentials(access, secret, token), "bedrock", region)
-    canonical = auth.canonical_request(asked)
-    assert canonical.split("\n")[1] == urlsplit(request.path).path.replace("%", "%25"), "the path is encoded twice"
-    assert auth.signature(auth.string_to_sign(asked, canonical), asked) == parts["Signature"]
-    now = datetime.datetime.now(datetime.timezone.utc)
-    when = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
-    assert abs((now - when).total_seconds()) < 60
+    assert signature_fits(request.path, request.headers, access, secret, region, token, request.body)
 
 
 def ask(envoy, **options):

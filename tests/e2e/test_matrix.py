@@ -1,40 +1,79 @@
 """Every client dialect, by its official SDK, against every provider's simulator, through the real Envoy: client x provider x feature.
 
-A client dialect is a class of matrix_clients.py and a line of CLIENTS; a provider is a line of PROVIDERS, once `signalbox sim` speaks its
-dialect; a feature is a function here. What is known not to work stands in KNOWN with its reason. The table is written to target/matrix.md.
+A client dialect is a class of matrix_clients.py and a line of CLIENTS; a provider is a Column of PROVIDERS, once `signalbox sim` speaks its
+dialect; a feature is a function here. What is known not to work stands in KNOWN or with its provider, with its reason. The table is written to
+target/matrix.md.
 """
 
+import json
 import subprocess
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 
 import pytest
+from aws import signature_fits
 from gateway import ROOT, SIGNALBOX, Gateway
 from matrix_clients import Chat, City, Messages, Responses
 
 CLIENTS = {"chat": Chat, "messages": Messages, "responses": Responses}
-# Name of the simulator: the path below which its API lies, the model of its deployment, and a model that reasons.
+
+
+@dataclass
+class Column:
+    """A provider."""
+
+    model: str
+    path: str = ""  # below which its API lies at the simulator
+    thinking: str = ""  # a model that reasons, where `model` does not
+    params: dict = field(default_factory=dict)  # what its deployments have besides
+    env: dict = field(default_factory=dict)  # what Envoy's environment has for it
+    whole_calls: bool = False  # its streams bring a call in one piece
+    known: dict = field(default_factory=dict)  # feature, or (client, feature): why not
+
+
+NO_SEQUENCES = "the dialect has no stop sequences"
+NOT_BELOW_16 = "the API takes no limit below 16 tokens, and the simulator says 12"
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDMATRIX", "AWS_SECRET_ACCESS_KEY": "matrix", "AWS_EC2_METADATA_DISABLED": "true"}
 PROVIDERS = {
-    "openai": ("/v1", "openai/gpt-4o", "openai/gpt-5"),
-    "anthropic": ("", "anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5"),
-    "gemini": ("/v1beta", "gemini/gemini-2.5-flash", "gemini/gemini-2.5-flash"),
-    "openai_responses": ("/v1", "openai/responses/gpt-4o", "openai/responses/gpt-5"),
+    "openai": Column(
+        "openai/gpt-4o",
+        path="/v1",
+        thinking="openai/gpt-5",
+        known={"stop_sequence_named": "OpenAI's chat does not say which sequence stopped it"},
+    ),
+    "anthropic": Column("anthropic/claude-haiku-4-5"),
+    "gemini": Column(
+        "gemini/gemini-2.5-flash",
+        path="/v1beta",
+        whole_calls=True,
+        known={"stop_sequence_named": "Gemini does not say which sequence stopped it"},
+    ),
+    "openai_responses": Column(
+        "openai/responses/gpt-4o",
+        path="/v1",
+        thinking="openai/responses/gpt-5",
+        known={
+            "stop_sequence": NO_SEQUENCES,
+            "stop_sequence_named": NO_SEQUENCES,
+            ("chat", "stop_length"): NOT_BELOW_16,
+            ("chat", "stop_length_stream"): NOT_BELOW_16,
+            ("messages", "stop_length"): NOT_BELOW_16,
+            ("messages", "stop_length_stream"): NOT_BELOW_16,
+        },
+    ),
+    "bedrock": Column(
+        "bedrock/anthropic.claude-haiku-4-5-20251001-v1:0",
+        params={"aws_region_name": "us-east-1"},
+        env=AWS,
+        known={"stop_sequence_named": "Converse does not say which sequence stopped it"},
+    ),
 }
-# Their streams bring a call in one piece.
-WHOLE_CALLS = {"gemini"}
-# (client, provider or *, feature): why not.
+# (client, feature): why not, at any provider.
 KNOWN = {
-    ("responses", "*", "stop_sequence"): "the dialect has no stop sequences",
-    ("*", "gemini", "stop_sequence_named"): "Gemini does not say which sequence stopped it",
-    ("chat", "openai_responses", "stop_length"): "the API takes no limit below 16 tokens, and the simulator says 12",
-    ("chat", "openai_responses", "stop_length_stream"): "the API takes no limit below 16 tokens, and the simulator says 12",
-    ("messages", "openai_responses", "stop_length"): "the API takes no limit below 16 tokens, and the simulator says 12",
-    ("messages", "openai_responses", "stop_length_stream"): "the API takes no limit below 16 tokens, and the simulator says 12",
-    ("*", "openai_responses", "stop_sequence"): "the dialect has no stop sequences",
-    ("*", "openai_responses", "stop_sequence_named"): "the dialect has no stop sequences",
-    ("*", "openai", "stop_sequence_named"): "OpenAI's chat does not say which sequence stopped it",
-    ("chat", "*", "stop_sequence_named"): "the dialect does not say which sequence stopped it",
-    ("responses", "*", "stop_sequence_named"): "the dialect has no stop sequences",
+    ("responses", "stop_sequence"): NO_SEQUENCES,
+    ("responses", "stop_sequence_named"): NO_SEQUENCES,
+    ("chat", "stop_sequence_named"): "the dialect does not say which sequence stopped it",
 }
 FEATURES = {}
 ROWS = {}
@@ -95,7 +134,7 @@ def tool(pair):
 @feature
 def tool_stream(pair):
     got = pair.loop(ONE, ["4"], stream=True)
-    least = 1 if pair.first in WHOLE_CALLS else 2
+    least = 1 if PROVIDERS[pair.first].whole_calls else 2
     assert got.calls == [OSLO] and got.pieces >= least, "the arguments come in pieces"
 
 
@@ -270,15 +309,16 @@ class World:
         self.at = dict(self.sim.stdout.readline().split() for _ in PROVIDERS)
         groups = {name: [name] for name in PROVIDERS}
         groups |= {f"{one}_then_{other}": [one, other] for one in PROVIDERS for other in PROVIDERS if one != other}
-        entries = [self.entry(group, name, 1, order) for group, names in groups.items() for order, name in enumerate(names, 1)]
-        entries += [self.entry(f"{name}_thinking", name, 2, 1) for name in PROVIDERS]
+        entries = [self.entry(group, name, order) for group, names in groups.items() for order, name in enumerate(names, 1)]
+        entries += [self.entry(f"{name}_thinking", name, 1, column.thinking) for name, column in PROVIDERS.items()]
         router = {"disable_cooldowns": True, "num_retries": 1}
-        self.gateway = Gateway(folder, entries, router=router)
+        env = {name: value for column in PROVIDERS.values() for name, value in column.env.items()}
+        self.gateway = Gateway(folder, entries, router=router, env=env)
         self.clients = {name: made(self.gateway.base) for name, made in CLIENTS.items() if self.serves(made.path)}
 
-    def entry(self, group, name, column, order):
-        path, model = PROVIDERS[name][0], PROVIDERS[name][column]
-        params = {"model": model, "api_base": self.at[name] + path, "order": order}
+    def entry(self, group, name, order, model=""):
+        column = PROVIDERS[name]
+        params = {"model": model or column.model, "api_base": self.at[name] + column.path, "order": order} | column.params
         return {"model_name": group, "litellm_params": params, "model_info": {"id": f"{group}.{name}"}}
 
     def serves(self, path):
@@ -291,6 +331,11 @@ class World:
 
     def fault(self, name, spec):
         urllib.request.urlopen(f"{self.at[name]}/sim/fault", data=spec.encode()).close()
+
+    def requests(self, name):
+        """What a simulator was asked."""
+        with urllib.request.urlopen(f"{self.at[name]}/sim/requests") as said:
+            return json.load(said)
 
     def heal(self):
         for name in PROVIDERS:
@@ -311,7 +356,8 @@ def world(tmp_path_factory):
 
 
 def known(client, provider, what):
-    return next((why for (c, p, f), why in KNOWN.items() if c in ("*", client) and p in ("*", provider) and f == what), None)
+    column = PROVIDERS[provider].known if provider in PROVIDERS else {}
+    return KNOWN.get((client, what)) or column.get((client, what)) or column.get(what)
 
 
 def judged(world, client, model, what, check):
@@ -350,6 +396,14 @@ def test_failover(world, client, one, other, what):
         assert pair.ask(**options).text.startswith(f"[{other}] You said: hello.")
 
     judged(world, client, f"{one}_then_{other}", what, check)
+
+
+def test_each_request_to_bedrock_was_signed_for_what_it_was(world):
+    """By AWS' own code, whatever the rows above have sent, retries among them."""
+    world.heal()
+    world.clients["chat"].ask("bedrock", [world.clients["chat"].user("hello")])
+    asked = world.requests("bedrock")
+    assert asked and all(signature_fits(one["path"], one["headers"], AWS["AWS_ACCESS_KEY_ID"], AWS["AWS_SECRET_ACCESS_KEY"], "us-east-1") for one in asked)
 
 
 def write_table():
