@@ -276,10 +276,8 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     use Measure::{Abandoned, CostNanos, InputTokens, OutputTokens, Served};
     let (page, code) = (read("docs/telemetry.md"), code());
     let of_deployments = [Served, Abandoned, Measure::Cooldowns, InputTokens, OutputTokens, CostNanos];
-    let mut sent: BTreeSet<String> = of_deployments
-        .iter()
-        .map(|measure| measure.name("d").split('.').take(2).collect::<Vec<_>>().join("_"))
-        .collect();
+    let mut sent: BTreeSet<String> =
+        of_deployments.iter().map(|measure| format!("signalbox_{}", measure.name().0)).collect();
     sent.extend(["in_flight", "cooling", "decisions", "buffered_bytes"].map(|name| format!("signalbox_{name}")));
     let told: BTreeSet<String> = words(&page, "`signalbox_").iter().map(|word| word[1..].to_owned()).collect();
     assert_eq!(told, sent, "metrics");

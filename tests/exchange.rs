@@ -9,6 +9,7 @@ mod memory;
 use std::collections::BTreeMap;
 
 use envoy::{Envoy, Lost};
+use signalbox::config::model::{Labels, Naming};
 use signalbox::routing::strategy::Random;
 
 const CONFIG: &str = r#"{
@@ -133,6 +134,71 @@ fn an_error_leads_to_another_and_the_client_sees_one_answer() {
     assert_eq!(client.header("x-signalbox-retry"), None);
     assert_eq!(envoy.outcomes(), outcomes(&[("upstream", 1), ("served", 1)]));
     envoy.assert_even();
+}
+
+/// The one whose route lost `refresh_cluster_on_retry` on its way through an older control plane: what follows the filter in that cluster is
+/// another provider's key.
+#[test]
+fn a_retry_that_envoy_sends_elsewhere_than_it_was_told_is_refused() {
+    let ask = |envoy: &mut Envoy, path: &str| {
+        let headers = [(":method", "POST"), (":path", path), ("content-type", "application/json")];
+        let body = r#"{"model":"claude","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+        envoy.ask(&headers, &[body.replace("claude", "open").as_bytes()], false)
+    };
+    for naming in [Naming::default(), of_mesh()] {
+        for (path, pointer) in [("/v1/chat/completions", "/error/code"), ("/v1/messages", "/error/type")] {
+            let mut envoy = Envoy::named(CONFIG, naming.clone());
+            envoy.is_old = true;
+            let chat = ask(&mut envoy, path);
+            envoy.answer(chat, 500, ERROR);
+            let client = envoy.client(chat);
+            let error: serde_json::Value = serde_json::from_slice(&client.body).unwrap();
+            let code = if path.ends_with("messages") { "overloaded_error" } else { "wrong_cluster" };
+            assert_eq!((client.status(), error.pointer(pointer).unwrap().as_str()), (Some(503), Some(code)), "{error}");
+            assert_eq!(client.header("x-signalbox-error").as_deref(), Some("wrong_cluster"));
+            assert_eq!((envoy.clusters(chat).len(), envoy.sent(chat)), (2, None), "the second attempt stays here");
+            assert!(envoy.log().iter().any(|line| line.contains("refresh_cluster_on_retry")), "{:?}", envoy.log());
+            assert_eq!(envoy.outcomes(), outcomes(&[("upstream", 1)]));
+            envoy.assert_nothing_is_kept();
+        }
+    }
+}
+
+fn of_mesh() -> Naming {
+    Naming { clusters: "signalbox.team.llm/".to_owned(), metrics: Labels::Words }
+}
+
+#[test]
+fn in_a_mesh_an_attempt_asks_once_where_it_is() {
+    let calls = calls_with(Envoy::named(CONFIG, of_mesh()), "lone");
+    let wanted: Vec<&str> = PLAIN
+        .iter()
+        .flat_map(|call| match *call {
+            "set Request content-length" => vec!["property xds.cluster_name", *call],
+            _ => vec![*call],
+        })
+        .collect();
+    assert_eq!(calls, wanted);
+
+    let mut envoy = Envoy::named(CONFIG, of_mesh());
+    let chat = envoy.chat(&body("open", false));
+    envoy.answer(chat, 500, ERROR);
+    envoy.answer(chat, 200, ANSWER);
+    assert_eq!(envoy.client(chat).body, ANSWER);
+    assert_eq!(envoy.clusters(chat).len(), 2);
+    envoy.assert_even();
+}
+
+/// A cluster that is none of the policy's.
+#[test]
+fn an_attempt_in_a_foreign_cluster_is_refused() {
+    let mut envoy = Envoy::named(CONFIG, of_mesh());
+    envoy.foreign = Some("outbound|443||api.openai.com".to_owned());
+    let chat = envoy.chat(&body("lone", false));
+    let client = envoy.client(chat);
+    assert_eq!((client.status(), envoy.sent(chat)), (Some(503), None));
+    assert!(client.text().contains("wrong_cluster"), "{}", client.text());
+    envoy.assert_nothing_is_kept();
 }
 
 #[test]

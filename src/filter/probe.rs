@@ -49,7 +49,13 @@ impl Probe {
         let body = provider_face(deployment.dialect).write(&request, target).ok()?.body;
         let headers = of_probe(deployment, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
-        Some(Self { deployment: index, cluster: deployment.probe_cluster(), headers, body, timeout_ms })
+        Some(Self {
+            deployment: index,
+            cluster: config.cluster(&deployment.probe_cluster()),
+            headers,
+            body,
+            timeout_ms,
+        })
     }
 }
 

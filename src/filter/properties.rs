@@ -20,6 +20,12 @@ pub(super) fn selected(host: &dyn Host) -> Option<(String, u64)> {
     Some((cluster.to_owned(), flight.parse().ok()?))
 }
 
+/// The id of the cluster that Envoy took for an attempt, which its name has behind this prefix. `None`: it is none of ours.
+pub(super) fn cluster(host: &dyn Host, prefix: &str) -> Option<String> {
+    let name = String::from_utf8(host.property(&["xds", "cluster_name"])?).ok()?;
+    name.strip_prefix(prefix).map(str::to_owned)
+}
+
 /// Tells the access log what a request cost.
 pub(super) const fn cost(cost: String) -> Effect {
     Effect::SetProperty(COST, cost)

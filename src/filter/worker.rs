@@ -17,7 +17,7 @@ use super::probe::{Probe, Probes};
 use super::route::{self, Admission, HttpHead, PlanClaims, PlanContext};
 use super::timers::Timers;
 use crate::config::compile;
-use crate::config::model::{DeploymentIndex, RouterConfig};
+use crate::config::model::{DeploymentIndex, Naming, RouterConfig};
 use crate::failure::limits;
 use crate::routing::estimate::Prompt;
 use crate::routing::exclusion_of;
@@ -95,11 +95,25 @@ impl Worker {
     /// # Errors
     /// What is wrong with it.
     pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<Rc<Setup>, String> {
+        self.configure_as(json, Naming::default(), store, now_ms)
+    }
+
+    /// The same in an Envoy where things are named like this.
+    fn configure_as(
+        &mut self,
+        json: &str,
+        naming: Naming,
+        store: &dyn StateStore,
+        now_ms: u64,
+    ) -> Result<Rc<Setup>, String> {
         // A listener has the filter twice, with one configuration.
-        if let Some(setup) = self.setup.as_ref().filter(|_| self.source == json) {
+        if let Some(setup) = self.setup.as_ref().filter(|setup| self.source == json && setup.signalbox.naming == naming)
+        {
             return Ok(Rc::clone(setup));
         }
-        let setup = Rc::new(Setup::new(compile::compile_json(json)?)?);
+        let mut config = compile::compile_json(json)?;
+        config.signalbox.naming = naming;
+        let setup = Rc::new(Setup::new(config)?);
         json.clone_into(&mut self.source);
         let config = &setup.config;
         self.now_ms = now_ms;
@@ -358,9 +372,9 @@ impl Worker {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn configure(worker: &RefCell<Worker>, json: &str, host: &dyn Host) -> Result<Rc<Setup>, String> {
+pub fn configure(worker: &RefCell<Worker>, json: &str, naming: Naming, host: &dyn Host) -> Result<Rc<Setup>, String> {
     let busy = || "the worker is at work".to_owned();
-    with(worker, |worker| worker.configure(json, host, host.now_ms())).ok_or_else(busy)?
+    with(worker, |worker| worker.configure_as(json, naming, host, host.now_ms())).ok_or_else(busy)?
 }
 
 /// Does something with a worker. `None` while something else does, which no event of the host leads to.

@@ -33,7 +33,7 @@ pub(super) fn deployment(
         wasm_filter("attempt", &super::attempt_configuration(&deployment.id), home.wasm),
         told(deployment, config),
     ];
-    cluster(&deployment.id, ours, deployment, secret, config, home)
+    cluster(&config.cluster(&deployment.id), ours, deployment, secret, config, home)
 }
 
 /// The cluster by which the gateway itself asks a deployment.
@@ -41,15 +41,15 @@ pub(super) fn probe(deployment: &Deployment, secret: Option<&str>, config: &Rout
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
     let mut mutations = vec![prefix("x-envoy-"), prefix("x-forwarded-")];
     mutations.extend(extra_headers(deployment));
-    mutations.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment)));
+    mutations.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment, config)));
     let mutations = json!({"request_mutations": mutations});
-    cluster(&deployment.probe_cluster(), vec![mutation(&mutations)], deployment, secret, config, home)
+    cluster(&config.cluster(&deployment.probe_cluster()), vec![mutation(&mutations)], deployment, secret, config, home)
 }
 
 /// The cluster behind the credential hop; `None`: there is no hop.
 pub(super) fn beyond_hop(deployment: &Deployment, config: &RouterConfig) -> Option<Value> {
     let token = deployment.token.as_ref()?;
-    let mut cluster = reached(&hop::beyond(deployment), Vec::new(), deployment, None, config);
+    let mut cluster = reached(&hop::beyond(deployment, config), Vec::new(), deployment, None, config);
     cluster.as_object_mut()?.insert("metadata".to_owned(), hop::metadata(token));
     Some(cluster)
 }
@@ -85,8 +85,8 @@ fn reached(
     let endpoint = &deployment.endpoint;
     let by_address = hop.is_some() || endpoint.host.parse::<IpAddr>().is_ok();
     let tls_on = endpoint.tls && hop.is_none();
-    let endpoints =
-        hop.map_or_else(|| endpoints(endpoint, by_address), |token| hop::endpoints(token, &endpoint.authority()));
+    let endpoints = hop
+        .map_or_else(|| endpoints(endpoint, by_address), |token| hop::endpoints(token, &endpoint.authority(), config));
     let mut cluster = json!({
         "name": name,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
@@ -145,8 +145,8 @@ pub(super) fn upstream_codec() -> Value {
 }
 
 /// Where a request goes that no deployment may serve.
-pub(super) fn none() -> Value {
-    json!({"name": NO_CLUSTER, "type": "STATIC", "connect_timeout": "1s"})
+pub(super) fn none(config: &RouterConfig) -> Value {
+    json!({"name": config.cluster(NO_CLUSTER), "type": "STATIC", "connect_timeout": "1s"})
 }
 
 fn endpoints(endpoint: &Endpoint, by_address: bool) -> Vec<Value> {
@@ -204,7 +204,7 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
     }
     let mut request = headers::to_provider(deployment, &config.signalbox.edge.forward_headers);
     request.extend(extra_headers(deployment));
-    request.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment)));
+    request.extend(deployment.token.as_ref().map(|_| hop::mutation(deployment, config)));
     mutation(&json!({
         "request_mutations": request,
         "response_mutations": head,

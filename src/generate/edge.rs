@@ -37,7 +37,7 @@ pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
     let mut routes = Vec::new();
     routes.extend(foreign_host(config));
     routes.extend(foreign_pages(config));
-    routes.extend((!config.signalbox.edge.allowed_origins.is_empty()).then(preflight));
+    routes.extend((!config.signalbox.edge.allowed_origins.is_empty()).then(|| preflight(config)));
     routes.extend(POST_PATHS.iter().map(wrong_method));
     routes.push(hello());
     routes
@@ -93,12 +93,12 @@ fn foreign_pages(config: &RouterConfig) -> Vec<Value> {
 }
 
 /// A browser's question before a request: Envoy's own filter answers it, on a route that leads somewhere.
-fn preflight() -> Value {
+fn preflight(config: &RouterConfig) -> Value {
     let present = |name: &str| json!({"name": name, "present_match": true});
     let options = json!({"name": ":method", "string_match": {"exact": "OPTIONS"}});
     json!({
         "match": {"prefix": "/", "headers": [options, present("origin"), present("access-control-request-method")]},
-        "route": {"cluster": NO_CLUSTER},
+        "route": {"cluster": config.cluster(NO_CLUSTER)},
         "typed_per_filter_config": without_the_filter(),
     })
 }

@@ -67,7 +67,7 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
     let beyond = config.deployments.iter().filter_map(|deployment| cluster::beyond_hop(deployment, config));
     let clusters = clusters.chain(probes).chain(beyond).chain(hop::clusters(config));
-    clusters.chain([relay::cluster(config, home), cluster::none()]).collect()
+    clusters.chain([relay::cluster(config, home), cluster::none(config)]).collect()
 }
 
 /// One secret a variable or plain file; watched files are named by the clusters that use them.

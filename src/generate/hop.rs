@@ -19,9 +19,9 @@ const TO: &str = "x-signalbox-hop-to";
 const GOOGLE: &str = "envoy.filters.http.gcp_authn";
 
 /// The name of the listener, and of the cluster that gives the tokens.
-const fn names(token: &Token) -> (&'static str, &'static str) {
+fn names(token: &Token, config: &RouterConfig) -> (String, String) {
     match token {
-        Token::Google { .. } => ("signalbox-google", "signalbox-google-metadata"),
+        Token::Google { .. } => (config.cluster("signalbox-google"), config.cluster("signalbox-google-metadata")),
     }
 }
 
@@ -37,18 +37,18 @@ fn wanted(config: &RouterConfig) -> Vec<&Token> {
 }
 
 /// The name of the cluster behind the hop.
-pub(super) fn beyond(deployment: &Deployment) -> String {
-    format!("{}/upstream", deployment.id)
+pub(super) fn beyond(deployment: &Deployment, config: &RouterConfig) -> String {
+    config.cluster(&format!("{}/upstream", deployment.id))
 }
 
 /// What sends a request on from the hop to its deployment.
-pub(super) fn mutation(deployment: &Deployment) -> Value {
-    headers::overwrite(TO, &beyond(deployment))
+pub(super) fn mutation(deployment: &Deployment, config: &RouterConfig) -> Value {
+    headers::overwrite(TO, &beyond(deployment, config))
 }
 
 /// The way to the hop. `hostname` is what a request names as its host.
-pub(super) fn endpoints(token: &Token, hostname: &str) -> Vec<Value> {
-    let (listener, _) = names(token);
+pub(super) fn endpoints(token: &Token, hostname: &str, config: &RouterConfig) -> Vec<Value> {
+    let (listener, _) = names(token, config);
     let address = json!({"envoy_internal_address": {"server_listener_name": listener}});
     vec![json!({"lb_endpoints": [{"endpoint": {"address": address, "hostname": hostname}}]})]
 }
@@ -65,12 +65,12 @@ pub(super) fn metadata(token: &Token) -> Value {
 
 /// The clusters that give tokens.
 pub(super) fn clusters(config: &RouterConfig) -> Vec<Value> {
-    wanted(config).into_iter().map(givers).collect()
+    wanted(config).into_iter().map(|token| givers(token, config)).collect()
 }
 
-fn givers(token: &Token) -> Value {
+fn givers(token: &Token, config: &RouterConfig) -> Value {
     let Token::Google { metadata_host } = token;
-    let (_, name) = names(token);
+    let (_, name) = names(token, config);
     let (host, port) = metadata_host.rsplit_once(':').unwrap_or((metadata_host, "80"));
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
     let address = socket(host, port.parse().unwrap_or(80));
@@ -93,7 +93,7 @@ pub(super) fn listeners(config: &RouterConfig) -> Vec<Value> {
 }
 
 fn listener(token: &Token, config: &RouterConfig) -> Value {
-    let (name, giver) = names(token);
+    let (name, giver) = names(token, config);
     let filter = match token {
         Token::Google { .. } => json!({
             "name": GOOGLE,

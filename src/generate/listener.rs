@@ -65,7 +65,11 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let (cors_filter, cors_policy) = edge::cors(config).unzip();
-    let arriving = edge::refusals(config).into_iter().chain([chat_arriving(), compressed_arriving(), arriving()]);
+    let arriving = edge::refusals(config).into_iter().chain([
+        chat_arriving(config),
+        compressed_arriving(config),
+        arriving(config),
+    ]);
     let routes: Vec<Value> = [planned(config)].into_iter().chain(arriving).collect();
     let asked_path = config.signalbox.access_log.then(asked_path);
     let native = cors_filter.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor));
@@ -177,40 +181,40 @@ fn decompressor((name, library, window_bits): &(&str, &str, Option<u32>)) -> Val
 }
 
 /// Where a request goes that is compressed.
-fn compressed_arriving() -> Value {
+fn compressed_arriving(config: &RouterConfig) -> Value {
     let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
     let per_filter: Map<String, Value> =
         DECOMPRESSORS.iter().map(|(name, ..)| ((*name).to_owned(), on.clone())).collect();
     let encoding = json!({"name": "content-encoding", "string_match": {"safe_regex": {"regex": COMPRESSED}}});
     json!({
         "match": {"prefix": "/", "headers": [encoding]},
-        "route": {"cluster": NO_CLUSTER},
+        "route": {"cluster": config.cluster(NO_CLUSTER)},
         "typed_per_filter_config": per_filter,
     })
 }
 
 /// Where a request goes that is not planned yet: to the filter, which has the route chosen anew.
-fn arriving() -> Value {
-    json!({"match": {"prefix": "/"}, "route": {"cluster": NO_CLUSTER}})
+fn arriving(config: &RouterConfig) -> Value {
+    json!({"match": {"prefix": "/"}, "route": {"cluster": config.cluster(NO_CLUSTER)}})
 }
 
 /// The same of the requests that nearly all are: the filter need not ask for what the route knows.
-fn chat_arriving() -> Value {
+fn chat_arriving(config: &RouterConfig) -> Value {
     let is = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}});
     let has_length = json!({"name": "content-length", "present_match": true});
     let is_json = json!({"name": "content-type", "string_match": {"prefix": "application/json"}});
     let is_plain = json!({"name": "content-encoding", "present_match": false});
-    let config = |fields: Value| {
-        let mut config = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
-        if let (Some(config), Value::Object(fields)) = (config.as_object_mut(), fields) {
-            config.extend(fields);
+    let filter = |fields: Value| {
+        let mut filter = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
+        if let (Some(filter), Value::Object(fields)) = (filter.as_object_mut(), fields) {
+            filter.extend(fields);
         }
-        config
+        filter
     };
     json!({
         "match": {"prefix": "/", "headers": [is(":path", CHAT_PATH), is(":method", "POST"), has_length, is_json, is_plain]},
-        "route": {"cluster": NO_CLUSTER},
-        "typed_per_filter_config": {CHAT_FILTER: config(json!({"config": {}})), WASM: config(json!({"disabled": true}))},
+        "route": {"cluster": config.cluster(NO_CLUSTER)},
+        "typed_per_filter_config": {CHAT_FILTER: filter(json!({"config": {}})), WASM: filter(json!({"disabled": true}))},
     })
 }
 
@@ -330,7 +334,8 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
     };
     // The filter writes `ID/FLIGHT`, so that one value in filter state tells Envoy the cluster and the next attempt its flight.
     let ids = config.deployments.iter().map(|deployment| deployment.id.as_str()).chain([RELAY]);
-    let by_id: Map<String, Value> = ids.map(|id| (format!("{id}/"), json!({"action": action(id)}))).collect();
+    let by_id: Map<String, Value> =
+        ids.map(|id| (format!("{id}/"), json!({"action": action(&config.cluster(id))}))).collect();
     json!({
         "name": "cluster-by-filter-state",
         "typed_config": {
@@ -346,7 +351,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
                     },
                     "prefix_match_map": {"map": by_id},
                 },
-                "on_no_match": {"action": action(NO_CLUSTER)},
+                "on_no_match": {"action": action(&config.cluster(NO_CLUSTER))},
             },
         },
     })

@@ -21,6 +21,7 @@ mod stats;
 use serde_json::json;
 
 use crate::config::compile::Compiled;
+use crate::config::model::{Labels, Naming, RouterConfig};
 
 /// The route filter's plugin configuration: its role, the path of its requests where they have one, and the configuration without secrets.
 #[must_use]
@@ -33,16 +34,34 @@ pub fn route_configuration(compiled: &Compiled, path: Option<&str>) -> String {
     {
         section.insert("access_log".to_owned(), json!(true));
     }
-    pretty(&match path {
-        Some(path) => json!({"role": "route", "path": path, "config": config}),
-        None => json!({"role": "route", "config": config}),
-    })
+    let mut plugin = json!({"role": "route"});
+    let naming = (compiled.config.signalbox.naming != Naming::default()).then(|| naming(&compiled.config));
+    let more = [("path", path.map(|path| json!(path))), ("naming", naming), ("config", Some(config))];
+    if let Some(plugin) = plugin.as_object_mut() {
+        plugin.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    }
+    pretty(&plugin)
 }
 
 /// The attempt filter's plugin configuration in a cluster. It shares a VM with the route filter, which leaves it all else that it needs.
 #[must_use]
 pub fn attempt_configuration(cluster: &str) -> String {
     json!({"role": "attempt", "cluster": cluster}).to_string()
+}
+
+/// The same for all clusters of a configuration: it asks Envoy in which one it is, once an attempt. For where one resource serves all of
+/// them, as in a mesh.
+#[must_use]
+pub fn shared_attempt_configuration(config: &RouterConfig) -> String {
+    json!({"role": "attempt", "naming": naming(config)}).to_string()
+}
+
+fn naming(config: &RouterConfig) -> serde_json::Value {
+    let metrics = match config.signalbox.naming.metrics {
+        Labels::Words => "words",
+        Labels::Istio => "istio",
+    };
+    json!({"clusters": config.signalbox.naming.clusters, "metrics": metrics})
 }
 
 fn pretty(json: &serde_json::Value) -> String {

@@ -27,14 +27,15 @@ pub(super) fn extension() -> Value {
 
 /// The way to the relay. The attempt filter works here as it does in the clusters of deployments.
 pub(super) fn cluster(config: &RouterConfig, home: Home<'_>) -> Value {
-    let address = json!({"envoy_internal_address": {"server_listener_name": RELAY}});
+    let name = config.cluster(RELAY);
+    let address = json!({"envoy_internal_address": {"server_listener_name": name}});
     json!({
-        "name": RELAY,
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
         "load_assignment": {
-            "cluster_name": RELAY,
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
         "circuit_breakers": breakers(),
@@ -103,7 +104,7 @@ pub(super) fn listener(config: &RouterConfig) -> Value {
         },
     });
     json!({
-        "name": RELAY,
+        "name": config.cluster(RELAY),
         "internal_listener": {},
         "per_connection_buffer_limit_bytes": buffer_bytes(config),
         "filter_chains": [{"filters": [{

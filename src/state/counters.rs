@@ -1,7 +1,6 @@
 //! Figures for Envoy's statistics, collected between ticks, so that a request makes no host call for them.
 //!
-//! A statistic's name is made of words and dots, the deployment's id last; the generated bootstrap takes the words apart again
-//! into labels (`generate::stats`).
+//! How a statistic's name and its labels are written together is for who tells Envoy (`filter::metrics`).
 //!
 //! **Invariant:** there are as many statistics as deployments times measures, whatever clients send.
 
@@ -29,21 +28,18 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// The statistic's name for a deployment.
+    /// The statistic's name, and its label beside the deployment.
     #[must_use]
-    pub fn name(self, deployment_id: &str) -> String {
-        let what = match self {
-            Self::Served => "attempts.outcome.served",
-            Self::Failed(class) => {
-                return format!("signalbox.attempts.outcome.{}.deployment.{deployment_id}", class.as_str());
-            }
-            Self::Abandoned => "attempts.outcome.abandoned",
-            Self::Cooldowns => "cooldowns",
-            Self::InputTokens => "tokens.type.input",
-            Self::OutputTokens => "tokens.type.output",
-            Self::CostNanos => "cost_nanodollars",
-        };
-        format!("signalbox.{what}.deployment.{deployment_id}")
+    pub const fn name(self) -> (&'static str, Option<(&'static str, &'static str)>) {
+        match self {
+            Self::Served => ("attempts", Some(("outcome", "served"))),
+            Self::Failed(class) => ("attempts", Some(("outcome", class.as_str()))),
+            Self::Abandoned => ("attempts", Some(("outcome", "abandoned"))),
+            Self::Cooldowns => ("cooldowns", None),
+            Self::InputTokens => ("tokens", Some(("type", "input"))),
+            Self::OutputTokens => ("tokens", Some(("type", "output"))),
+            Self::CostNanos => ("cost_nanodollars", None),
+        }
     }
 }
 
@@ -80,10 +76,5 @@ mod tests {
         let taken: Vec<_> = counters.take().collect();
         assert_eq!(taken, [(0, Measure::Failed(FailureClass::RateLimit), 1), (1, Measure::InputTokens, 7)]);
         assert_eq!(counters.take().count(), 0);
-        assert_eq!(Measure::Served.name("a.b"), "signalbox.attempts.outcome.served.deployment.a.b");
-        assert_eq!(
-            Measure::Failed(FailureClass::RateLimit).name("a"),
-            "signalbox.attempts.outcome.rate_limit.deployment.a"
-        );
     }
 }

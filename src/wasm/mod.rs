@@ -18,7 +18,7 @@ use host::Envoy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::filter::plugin::{self, Plugin};
+use crate::filter::plugin::{self, Plugin, Whereabouts};
 use crate::filter::{self, AttemptFilter, Effects, Event, Flow, RouteFilter, Setup, Worker};
 
 proxy_wasm::main! {{
@@ -44,8 +44,8 @@ enum Root {
     Unknown,
     /// What a listener's requests are planned with, and the path that they have, where it is one.
     Route(Rc<Setup>, Option<Rc<str>>),
-    /// The name of a cluster.
-    Attempt(Rc<str>),
+    /// Where attempts are.
+    Attempt(Whereabouts),
 }
 
 impl Context for Root {
@@ -58,11 +58,13 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|plugin| match plugin {
-            Plugin::Attempt(cluster) => Ok(Self::Attempt(cluster.into())),
-            Plugin::Route(config, path) => match WORKER.try_with(|worker| filter::configure(worker, config, &Envoy)) {
-                Ok(configured) => configured.map(|setup| Self::Route(setup, path.map(Into::into))),
-                Err(gone) => Err(gone.to_string()),
-            },
+            Plugin::Attempt(whereabouts) => Ok(Self::Attempt(whereabouts)),
+            Plugin::Route(config, naming, path) => {
+                match WORKER.try_with(|worker| filter::configure(worker, config, naming, &Envoy)) {
+                    Ok(configured) => configured.map(|setup| Self::Route(setup, path.map(Into::into))),
+                    Err(gone) => Err(gone.to_string()),
+                }
+            }
         });
         if matches!(configured, Ok(Self::Route(..))) {
             self.set_tick_period(TICK);
@@ -81,7 +83,9 @@ impl RootContext for Root {
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self {
             Self::Route(setup, path) => Box::new(Stream::Route(RouteFilter::new(Rc::clone(setup), path.clone()))),
-            Self::Attempt(cluster) => Box::new(Stream::Attempt(AttemptFilter::new(context_id, Rc::clone(cluster)))),
+            Self::Attempt(whereabouts) => {
+                Box::new(Stream::Attempt(AttemptFilter::new(context_id, whereabouts.clone())))
+            }
             Self::Unknown => return None,
         })
     }

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import openai
+import yaml
 from envoys import ENVOY, ROOT, Envoy, drop, free_port, give_back, lend, take_back  # noqa: F401  (others take them from here)
 
 SIGNALBOX = ROOT / os.environ.get("SIGNALBOX_BIN", "dist/signalbox")
@@ -23,16 +24,16 @@ def deployment(group, provider, model="openai/upstream-model", **params):
 
 class Gateway:
     """Envoy with the filter, on a port of its own. The Envoy serves others afterwards, unless it is told something that holds for the whole
-    process, or is to be looked into as it was started (`alone`)."""
+    process, or is to be looked into as it was started (`alone`). `edit` changes the bootstrap before it starts."""
 
-    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=(), alone=False):
-        self.may_trap, self.folder, self.wasm, self.clients = may_trap, folder, wasm, []
+    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=(), alone=False, edit=None):
+        self.may_trap, self.folder, self.wasm, self.clients, self.edit = may_trap, folder, wasm, [], edit
         self.port, self.admin_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.followed = folder / "followed" if followed else None
         self.bootstrap = (self.followed or folder) / "envoy.yaml"
         self.configure(deployments, router, signalbox)
-        self.is_alone = bool(alone or env or may_trap or followed or more) or wasm != WASM
+        self.is_alone = bool(alone or env or may_trap or followed or more or edit) or wasm != WASM
         if self.is_alone:
             self.envoy = Envoy(folder / "envoy.log", self.admin_port, self.bootstrap, concurrency, env, more)
         else:
@@ -50,6 +51,10 @@ class Gateway:
         place = ["--directory", self.followed] if self.followed else ["-o", self.bootstrap]
         made = subprocess.run([SIGNALBOX, "envoy", file, *place, "--wasm", self.wasm], capture_output=True, text=True)
         assert made.returncode == 0, made.stderr
+        if self.edit:
+            bootstrap = yaml.load(self.bootstrap.read_text(), Loader=yaml.CSafeLoader)
+            self.edit(bootstrap)
+            self.bootstrap.write_text(json.dumps(bootstrap))
 
     @property
     def log(self):

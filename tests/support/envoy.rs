@@ -11,6 +11,8 @@ use std::hash::RandomState;
 use std::rc::Rc;
 
 use super::memory::Memory;
+use signalbox::config::model::Naming;
+use signalbox::filter::plugin::Whereabouts;
 use signalbox::filter::{
     self, AttemptFilter, Buffer, Change, Edit, Effect, Event, Flow, HeaderMap, Host, Map, OutgoingHeaders, RELAY,
     Reply, RouteFilter, Setup, Worker,
@@ -352,6 +354,11 @@ pub struct Envoy {
     worker: RefCell<Worker>,
     setup: Rc<Setup>,
     config: String,
+    naming: Naming,
+    /// It does not choose the cluster again before a retry.
+    pub is_old: bool,
+    /// The cluster that it takes, whatever it is told.
+    pub foreign: Option<String>,
     script: Script,
     roles: HashMap<u32, Role>,
     /// The path that Envoy's route says, and that the request says its length.
@@ -363,15 +370,23 @@ pub struct Envoy {
 impl Envoy {
     /// With this configuration (JSON).
     pub fn new(config: &str) -> Self {
+        Self::named(config, Naming::default())
+    }
+
+    /// The same in an Envoy where things are named like this.
+    pub fn named(config: &str, naming: Naming) -> Self {
         let script = Script::default();
         script.state().now_ms = START_MS;
         script.state().contexts = ROOT;
         let worker = RefCell::new(Worker::new(1, RandomState::new()));
-        let setup = filter::configure(&worker, config, &script).unwrap();
+        let setup = filter::configure(&worker, config, naming.clone(), &script).unwrap();
         Self {
             worker,
             setup,
             config: config.to_owned(),
+            naming,
+            is_old: false,
+            foreign: None,
             script,
             roles: HashMap::new(),
             known_path: None,
@@ -383,7 +398,7 @@ impl Envoy {
     pub fn trap(&mut self) {
         self.roles.clear();
         self.worker = RefCell::new(Worker::new(2, RandomState::new()));
-        self.setup = filter::configure(&self.worker, &self.config, &self.script).unwrap();
+        self.setup = filter::configure(&self.worker, &self.config, self.naming.clone(), &self.script).unwrap();
     }
 
     fn state(&self) -> RefMut<'_, State> {
@@ -559,7 +574,8 @@ impl Envoy {
     fn begin(&mut self, number: usize) {
         let next = self.stream(number).properties.get("signalbox.cluster").cloned().unwrap_or_default();
         let next = String::from_utf8(next).unwrap();
-        let cluster = next.split('/').next().unwrap().to_owned();
+        let first = self.stream(number).attempts.first().map(|attempt| attempt.cluster.clone());
+        let cluster = first.filter(|_| self.is_old).unwrap_or_else(|| next.split('/').next().unwrap().to_owned());
         let is_known = cluster == RELAY || self.setup.deployments.iter().any(|deployment| deployment.id == cluster);
         if !is_known {
             return self.says(number, 503, "no_healthy_upstream", "no healthy upstream");
@@ -568,7 +584,14 @@ impl Envoy {
         let request = self.stream(number).body.clone();
         let attempt = Attempt { context, cluster: cluster.clone(), request, ..Attempt::default() };
         self.stream(number).attempts.push(attempt);
-        self.roles.insert(context, Role::Attempt(AttemptFilter::new(context, cluster.into())));
+        // With a prefix, one filter serves all clusters.
+        let prefix = self.naming.clusters.as_str();
+        let is_own = prefix.is_empty();
+        let whereabouts =
+            if is_own { Whereabouts::In(cluster.as_str().into()) } else { Whereabouts::Among(prefix.into()) };
+        let name = self.foreign.clone().unwrap_or_else(|| format!("{prefix}{cluster}")).into_bytes();
+        self.stream(number).properties.insert("xds.cluster_name".to_owned(), name);
+        self.roles.insert(context, Role::Attempt(AttemptFilter::new(context, whereabouts)));
         if self.is_busy {
             self.script.at(ROOT, None);
             filter::on_tick(&self.worker, &self.script);
@@ -802,6 +825,15 @@ impl Envoy {
         let state = self.state();
         let attempts = state.streams.iter().map(|stream| stream.attempts.len() as u64).sum::<u64>();
         assert_eq!(outcomes.values().sum::<u64>(), attempts, "one result an attempt: {outcomes:?}");
+        drop(state);
+        self.assert_nothing_is_kept();
+    }
+
+    /// Nothing is kept for anybody.
+    #[track_caller]
+    pub fn assert_nothing_is_kept(&mut self) {
+        self.wait(3 * TICK_MS);
+        let state = self.state();
         let loads = state.gauges.iter().filter(|(name, _)| name.contains("in_flight") || name.contains("buffered"));
         let loads: Vec<_> = loads.collect();
         assert!(!loads.is_empty() && loads.iter().all(|(_, load)| **load == 0), "{loads:?}");

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::edge;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
-use crate::config::model::{Affinity, Edge, HealthCheck, Settings, StreamCommit};
+use crate::config::model::{Affinity, Edge, HealthCheck, Naming, Settings, StreamCommit};
 use crate::config::tree::Value;
 
 /// A body is read and written anew within a worker's VM, which may have 1 GiB in all.
@@ -38,6 +38,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
         mock_testing: false,
         state_path: None,
         edge: Edge::default(),
+        naming: Naming::default(),
     };
     // LiteLLM's own key for the same. Nothing else of that section is in this tree.
     let general =

@@ -16,7 +16,7 @@ pub use deployment::{AwsCredentials, Deployment, Endpoint, Key, Role, Signing, T
 pub use edge::Edge;
 pub use policy::{AllowedFails, Budget, RetryPolicy, StrategyArgs};
 pub use router::{Router, RouterFallbacks, RouterKind, Target};
-pub use settings::{Affinity, HealthCheck, RouterSettings, Settings, StreamCommit};
+pub use settings::{Affinity, HealthCheck, Labels, Naming, RouterSettings, Settings, StreamCommit};
 pub use strategy::Strategy;
 pub use times::Times;
 
@@ -51,6 +51,12 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
+    /// The name of a cluster in this Envoy.
+    #[must_use]
+    pub fn cluster(&self, id: &str) -> String {
+        format!("{}{id}", self.signalbox.naming.clusters)
+    }
+
     /// Whether a group, alias or router has this very name.
     #[must_use]
     pub fn has_name(&self, name: &str) -> bool {

@@ -1,5 +1,7 @@
 //! What holds for all groups: `router_settings`, and the `signalbox:` key.
 
+use serde::Deserialize;
+
 use super::{AllowedFails, Budget, Edge, Strategy, StrategyArgs};
 
 /// `router_settings`, LiteLLM's names and defaults.
@@ -101,6 +103,29 @@ pub struct Settings {
     pub state_path: Option<String>,
     /// Which clients the gateway lets in, and how much of a request it keeps.
     pub edge: Edge,
+    /// Of no file: it comes with the filter's own configuration.
+    pub naming: Naming,
+}
+
+/// How things are named in an Envoy that runs more than this one configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Naming {
+    /// What the names of all clusters begin with.
+    pub clusters: String,
+    /// How statistics carry their labels.
+    pub metrics: Labels,
+}
+
+/// How the name of a statistic carries its labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    /// In words and dots, which the `stats_config` of the generated bootstrap takes apart.
+    #[default]
+    Words,
+    /// As `LABEL=.=VALUE;.;`, which Istio's bootstrap takes apart for each of its `extraStatTags`.
+    Istio,
 }
 
 /// When the first byte of a stream goes to the client.

@@ -9,11 +9,17 @@ use std::rc::Rc;
 
 use super::super::exchange::RELAY_FLIGHT_HEADER;
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
+use super::super::http::ASTRAY;
+use super::super::plugin::Whereabouts;
 use super::super::properties;
 use super::super::{Flight, RETRY_HEADER};
 use super::super::{SharedFlight, Worker};
 use super::Attempt;
 use super::verdict::{Edit, Verdict};
+
+/// What the log is told of such an attempt.
+const WHY_ASTRAY: &str = "where another deployment was chosen: it was refused. Is `refresh_cluster_on_retry` in the route? It needs Envoy \
+    1.39, and a control plane that knows it: Istio 1.31, Envoy Gateway 1.9";
 
 /// One attempt of a request, as the host knows it. Its clones are the same one: a timer wakes it.
 #[derive(Clone)]
@@ -22,8 +28,8 @@ pub struct AttemptFilter(Rc<RefCell<Context>>);
 struct Context {
     /// The host's number for it.
     id: u32,
-    /// The cluster that Envoy took.
-    cluster: Rc<str>,
+    /// Where Envoy sent it.
+    whereabouts: Whereabouts,
     /// A flight whose body Envoy has, which waits for that.
     pending: Option<SharedFlight>,
     attempt: Option<Attempt>,
@@ -38,9 +44,9 @@ struct Context {
 impl AttemptFilter {
     /// By the host's number for it, and the cluster that it is in.
     #[must_use]
-    pub fn new(id: u32, cluster: Rc<str>) -> Self {
+    pub fn new(id: u32, whereabouts: Whereabouts) -> Self {
         let context =
-            Context { id, cluster, pending: None, attempt: None, body: None, is_delayed: false, has_buffer: false };
+            Context { id, whereabouts, pending: None, attempt: None, body: None, is_delayed: false, has_buffer: false };
         Self(Rc::new(RefCell::new(context)))
     }
 
@@ -69,6 +75,11 @@ impl AttemptFilter {
 }
 
 impl Context {
+    /// The id of the cluster that Envoy took; empty until it is known, which is no cluster's.
+    fn cluster(&self) -> &str {
+        if let Whereabouts::In(cluster) = &self.whereabouts { cluster } else { "" }
+    }
+
     fn request_head(
         &mut self,
         departing: Option<SharedFlight>,
@@ -76,8 +87,11 @@ impl Context {
         worker: &mut Worker,
         host: &dyn Host,
     ) -> Effects {
+        if let Whereabouts::Among(prefix) = &self.whereabouts {
+            self.whereabouts = Whereabouts::In(properties::cluster(host, prefix).unwrap_or_default().into());
+        }
         let departing = departing.filter(|flight| {
-            flight.try_borrow().is_ok_and(|flight| flight.is_fresh() && flight.next_cluster() == &*self.cluster)
+            flight.try_borrow().is_ok_and(|flight| flight.is_fresh() && flight.next_cluster() == self.cluster())
         });
         let selected = || properties::selected(host).and_then(|(_, id)| worker.flight_of_attempt(id));
         let Some(flight) = departing.or_else(selected) else { return self.relayed(worker, host) };
@@ -94,7 +108,7 @@ impl Context {
         let id = host.header(Map::Request, RELAY_FLIGHT_HEADER).and_then(|id| id.parse().ok());
         let flight = id.and_then(|id| worker.flight(id));
         let is_own =
-            flight.is_some_and(|flight| flight.try_borrow().is_ok_and(|flight| flight.is_relayed_to(&self.cluster)));
+            flight.is_some_and(|flight| flight.try_borrow().is_ok_and(|flight| flight.is_relayed_to(self.cluster())));
         if is_own { Effects::none() } else { Effects::busy() }
     }
 
@@ -102,7 +116,7 @@ impl Context {
     fn begin(&mut self, flight: &SharedFlight, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
         let mut effects = Effects::none();
         let is_timed = flight.try_borrow().is_ok_and(|flight| flight.is_timed());
-        let started = Attempt::start(flight, Some(&self.cluster), &|| clock(is_timed, worker, host));
+        let started = Attempt::start(flight, Some(self.cluster()), &|| clock(is_timed, worker, host));
         if let Ok(mut flight) = flight.try_borrow_mut() {
             flight.give_up_body();
         }
@@ -110,6 +124,9 @@ impl Context {
         let (attempt, outgoing) = match started {
             Ok(started) => started,
             Err(reply) => {
+                if reply.headers.iter().any(|(_, value)| value == ASTRAY) {
+                    effects.push(Effect::Warn(format!("Envoy sent an attempt to `{}`, {WHY_ASTRAY}", self.cluster())));
+                }
                 effects.push(Effect::Reply(reply));
                 effects.flow = Flow::Pause;
                 return effects;

@@ -17,7 +17,9 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::exchange::{self, Clock, Limits, MARGIN_MS, Way};
-use super::http::{ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, request_id, said_in_place_of_client};
+use super::http::{
+    ErrorReply, HeaderMap, OF_FAILURE, OF_REPLACED_BODY, Reply, astray, request_id, said_in_place_of_client,
+};
 use super::kept::Kept;
 use super::route::not_ready;
 use super::{Api, Flight, Link, stamp};
@@ -86,10 +88,10 @@ pub struct Attempt {
 
 impl Attempt {
     /// Begins the next try of a flight: what was selected is what is tried now. `cluster` is the one that Envoy took, where that is
-    /// known: should it be another, that one is what is tried.
+    /// known.
     ///
     /// # Errors
-    /// The reply to the client where the request cannot be said in the provider's dialect.
+    /// The reply to the client where Envoy took another cluster than was selected, or the request cannot be said in the provider's dialect.
     pub fn start(
         flight: &Rc<RefCell<Flight>>,
         cluster: Option<&str>,
@@ -103,7 +105,9 @@ impl Attempt {
         let (next, way) = this.taken(cluster);
         this.lose(now_ms);
         let Some((place, wait_ms)) = next else {
-            return Err(this.abort(false, now_ms));
+            // Another deployment's key would follow this filter.
+            let is_astray = this.has_next();
+            return Err(if is_astray { this.refuse(astray(), now_ms) } else { this.abort(false, now_ms) });
         };
         let Some(limits) = this.deployment(place).map(|(_, deployment)| this.limits(deployment)) else {
             return Err(this.abort(false, now_ms));

@@ -157,14 +157,13 @@ impl Cursor {
         groups.len()
     }
 
-    /// Where Envoy went: where it was told to, unless the cluster that it took says otherwise.
+    /// Where Envoy went: where it was told to. `None`: the cluster that it took says otherwise, or nothing was to follow.
     pub(super) fn taken(&self, request: &Request, cluster: Option<&str>) -> Option<(Place, u64)> {
         let is_there = |place: Place| {
             let is_it = |id: &str| cluster.is_none_or(|cluster| cluster == id || cluster == RELAY);
             self.deployment(request, place).is_some_and(|(_, deployment)| is_it(&deployment.id))
         };
-        let next = self.next.filter(|(place, _)| is_there(*place));
-        next.or_else(|| self.tried.last().filter(|place| is_there(**place)).map(|place| (*place, 0)))
+        self.next.filter(|(place, _)| is_there(*place))
     }
 
     // --- Moving

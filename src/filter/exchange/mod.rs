@@ -50,7 +50,7 @@ pub(super) use timeouts::{Limits, MARGIN_MS, Times, times};
 use super::Api;
 use super::http::{ErrorReply, HeaderChanges, Reply, RequestHeaders};
 use crate::catalogue::{Usd, cost, facts};
-use crate::chat::{Failure, FailureClass, Usage};
+use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex};
 use crate::dialect::Encoded;
 use crate::provider::Call;
@@ -357,6 +357,12 @@ impl Flight {
         self.commit();
         let (error, failure) = self.final_error();
         self.written(ErrorReply::failure(error, self.error_headers(now_ms, failure)))
+    }
+
+    /// The request goes no further, for a reason of the gateway's. Returns the error the client gets.
+    pub(super) fn refuse(&mut self, error: ApiError, now_ms: u64) -> Reply {
+        self.commit();
+        self.written(ErrorReply::failure(error, self.error_headers(now_ms, None)))
     }
 
     /// An error, written for its client.

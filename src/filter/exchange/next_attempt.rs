@@ -58,7 +58,7 @@ impl Flight {
         self.translated.take().filter(|(of, _)| *of == place).map(|(_, encoded)| encoded)
     }
 
-    /// Where Envoy went, and how: where it was told to, unless the cluster that it took says otherwise.
+    /// Where Envoy went, and how: where it was told to. `None`: the cluster that it took says otherwise, or nothing was to follow.
     pub(in crate::filter) fn taken(&self, cluster: Option<&str>) -> (Option<(Place, u64)>, Way) {
         let way = match cluster {
             Some(cluster) if cluster != super::RELAY => Way::Direct,

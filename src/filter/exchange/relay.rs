@@ -27,7 +27,7 @@ const FROM_DEPLOYMENT: &str = "via_upstream";
 /// What the relay needs to know of an attempt.
 pub(in crate::filter) fn to_relay(flight: &Flight, deployment: &Deployment, way: Way) -> HeaderChanges {
     let mut headers = vec![
-        (RELAY_TO_HEADER, deployment.id.clone()),
+        (RELAY_TO_HEADER, flight.config.cluster(&deployment.id)),
         (RELAY_LIMIT_HEADER, flight.relayed_ms(deployment).to_string()),
         (RELAY_FLIGHT_HEADER, flight.id.to_string()),
     ];

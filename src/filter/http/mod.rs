@@ -9,7 +9,7 @@ pub use headers::{HeaderChanges, HeaderMap, OutgoingHeaders, RequestHeaders};
 pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, of_probe, said_in_place_of_client};
 pub use paths::Api;
 pub(super) use paths::{Asked, asked};
-pub(super) use refusal::LONG_WAIT_MS;
 pub use refusal::refusal;
+pub(super) use refusal::{ASTRAY, LONG_WAIT_MS, astray};
 pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model, request_id};
 pub use reply::{ErrorReply, Reply};

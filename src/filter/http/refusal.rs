@@ -82,6 +82,16 @@ fn error(why: Exclusion, asked: &str) -> ApiError {
     }
 }
 
+/// What an attempt's [`super::ERROR_HEADER`] says where Envoy took another cluster than was selected.
+pub(in crate::filter) const ASTRAY: &str = "wrong_cluster";
+
+/// The refusal of such an attempt, which no provider sees.
+pub(in crate::filter) fn astray() -> ApiError {
+    let message =
+        "The gateway could not send this request to the deployment that it chose: Envoy sent it elsewhere.".to_owned();
+    ApiError { status: 503, kind: "server_error", code: Some(ASTRAY.to_owned()), param: None, message }
+}
+
 fn limited(code: &str, message: String) -> ApiError {
     ApiError { status: 429, kind: "rate_limit_error", code: Some(code.to_owned()), param: None, message }
 }

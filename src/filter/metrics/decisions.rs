@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Change, MetricUpdate};
+use super::{Change, MetricUpdate, named};
 use crate::config::model::{RouterConfig, header_text};
 use crate::routing::model_router::{Decision, Label};
 
@@ -34,7 +34,7 @@ impl Decisions {
         for ((router, label, cause), count) in std::mem::take(&mut self.counts) {
             let Some(router) = config.routers.get(router) else { continue };
             let (kind, class, name) = (label.kind(), label.as_str(), header_text(&router.name));
-            let name = format!("signalbox.decisions.{kind}.{class}.cause.{cause}.router.{name}");
+            let name = named(config, "decisions", &[(kind, class), ("cause", cause), ("router", &name)]);
             told.push(MetricUpdate { name, change: Change::Add(count) });
         }
         told

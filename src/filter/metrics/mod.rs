@@ -8,7 +8,7 @@ pub(super) use decisions::Decisions;
 
 use std::collections::HashMap;
 
-use crate::config::model::RouterConfig;
+use crate::config::model::{Labels, RouterConfig};
 use crate::state::{Counters, DeploymentView, Health, Measure};
 
 /// One thing to tell.
@@ -49,20 +49,22 @@ impl Gauges {
     ) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
         let count = |(index, measure, by): (usize, Measure, u64)| {
-            Some(MetricUpdate { name: measure.name(id(index)?), change: Change::Add(by) })
+            let (what, label) = measure.name();
+            let labels: Vec<_> = label.into_iter().chain([("deployment", id(index)?)]).collect();
+            Some(MetricUpdate { name: named(config, what, &labels), change: Change::Add(by) })
         };
         let mut told = std::mem::take(&mut self.left);
         told.extend(counters.take().filter_map(count));
         let bytes = |kib: u64| kib.saturating_mul(1024);
         let buffered = self.buffered_kib.take().map(|kib| Change::Set(bytes(kib)));
-        told.extend(buffered.map(|change| MetricUpdate { name: "signalbox.buffered_bytes".to_owned(), change }));
+        told.extend(buffered.map(|change| MetricUpdate { name: named(config, "buffered_bytes", &[]), change }));
         for (index, view) in views.iter().enumerate() {
             let Some(id) = id(index) else { continue };
             let now = (view.in_flight, health(view.health));
             let before = self.told.insert(index, now);
             let mut tell = |what: &str, value, before: Option<u64>| {
                 if before != Some(value) {
-                    told.push(set(what, id, value));
+                    told.push(set(config, what, id, value));
                 }
             };
             tell("in_flight", u64::from(now.0), before.map(|before| u64::from(before.0)));
@@ -81,14 +83,34 @@ impl Gauges {
         let mut left = self.drain(former, counters, &[]);
         let stays = |id: &str| now.deployments.iter().any(|deployment| deployment.id == id);
         for gone in former.deployments.iter().filter(|deployment| !stays(&deployment.id)) {
-            left.extend(["in_flight", "cooling"].map(|what| set(what, &gone.id, 0)));
+            left.extend(["in_flight", "cooling"].map(|what| set(former, what, &gone.id, 0)));
         }
         *self = Self { told: HashMap::new(), left, buffered_kib: self.buffered_kib };
     }
 }
 
-fn set(what: &str, id: &str, value: u64) -> MetricUpdate {
-    MetricUpdate { name: format!("signalbox.{what}.deployment.{id}"), change: Change::Set(value) }
+fn set(config: &RouterConfig, what: &str, id: &str, value: u64) -> MetricUpdate {
+    MetricUpdate { name: named(config, what, &[("deployment", id)]), change: Change::Set(value) }
+}
+
+/// A statistic's name with its labels, as what takes them apart again wants them (`generate::stats`, or Istio's bootstrap).
+fn named(config: &RouterConfig, what: &str, labels: &[(&str, &str)]) -> String {
+    let mut name = "signalbox.".to_owned();
+    let (before, between, after) = match config.signalbox.naming.metrics {
+        Labels::Words => (".", ".", ""),
+        Labels::Istio => ("", "=.=", ";.;"),
+    };
+    let is_last = config.signalbox.naming.metrics == Labels::Istio;
+    if !is_last {
+        name.push_str(what);
+    }
+    for (label, value) in labels {
+        [before, label, between, value, after].iter().for_each(|part| name.push_str(part));
+    }
+    if is_last {
+        name.push_str(what);
+    }
+    name
 }
 
 /// 0 well, 1 half-open, 2 cooling.
@@ -128,5 +150,17 @@ mod tests {
         );
         counters.add(0, Measure::Served, 1);
         assert_eq!(gauges.drain(&config, &mut counters, &views).len(), 1);
+    }
+
+    #[test]
+    fn labels_stand_in_names_as_those_who_take_them_apart_want_them() {
+        let mut config =
+            compile_json(r#"{"model_list":[{"model_name":"m","litellm_params":{"model":"openai/m"}}]}"#).unwrap();
+        let labels = [("outcome", "served"), ("deployment", "a.b")];
+        assert_eq!(named(&config, "attempts", &labels), "signalbox.attempts.outcome.served.deployment.a.b");
+        assert_eq!(named(&config, "buffered_bytes", &[]), "signalbox.buffered_bytes");
+        config.signalbox.naming.metrics = Labels::Istio;
+        assert_eq!(named(&config, "attempts", &labels), "signalbox.outcome=.=served;.;deployment=.=a.b;.;attempts");
+        assert_eq!(named(&config, "buffered_bytes", &[]), "signalbox.buffered_bytes");
     }
 }
