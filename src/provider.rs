@@ -223,6 +223,8 @@ pub struct Place<'a> {
     pub written: Option<&'a str>,
     /// The model as the provider names it.
     pub model: &'a str,
+    /// What is spoken of the model.
+    pub dialect: Dialect,
     /// What the entry says under a key of [`Provider::place`], else what LiteLLM finds where it looks.
     pub says: &'a dyn Fn(&str) -> Option<String>,
 }

@@ -91,3 +91,38 @@ fn k39_no_prefix_of_ours_reaches_a_provider() {
     assert_eq!(path, "/openai/deployments/gpt-5-mini/chat/completions?api-version=2025-02-01-preview");
     assert!(body.contains(r#""model":"gpt-5-mini""#), "{body}");
 }
+
+/// What a request of Responses becomes: as it came where Azure has them, else a chat.
+#[test]
+fn k39_responses_go_as_they_came_where_the_version_has_them() {
+    let body = r#"{"model":"prefix:gpt-5-mini","input":"hi","store":false}"#;
+    let of = |params: &str| asked(params, "", Api::Responses, body);
+    for (params, path) in [
+        ("model: azure/d, api_version: preview", "/openai/v1/responses"),
+        ("model: azure/d, api_version: '2025-04-01-preview'", "/openai/responses?api-version=2025-04-01-preview"),
+        ("model: azure/d, api_version: '2025-03-01-preview'", "/openai/responses?api-version=2025-03-01-preview"),
+        // One before it would be an error: LiteLLM's own choice is the API without versions.
+        ("model: azure/responses/d, api_version: '2024-10-21'", "/openai/v1/responses"),
+        ("model: azure/responses/d", "/openai/v1/responses"),
+        (
+            "model: azure/responses/d, api_version: '2025-04-01-preview'",
+            "/openai/responses?api-version=2025-04-01-preview",
+        ),
+    ] {
+        let (asked, sent) = of(params);
+        assert_eq!((&*asked, &*sent), (path, r#"{"model":"d","input":"hi","store":false}"#), "{params}");
+    }
+    for (params, path) in [
+        ("model: azure/d, api_version: '2024-10-21'", "/openai/deployments/d/chat/completions?api-version=2024-10-21"),
+        ("model: azure/d", "/openai/deployments/d/chat/completions?api-version=2025-02-01-preview"),
+        (
+            "model: azure_ai/gpt-5-mini, api_version: '2025-04-01-preview'",
+            "/openai/deployments/gpt-5-mini/chat/completions?api-version=2025-04-01-preview",
+        ),
+    ] {
+        let (asked, sent) = of(params);
+        assert!(asked == path && sent.contains(r#""messages":[{"#), "{params}: {asked} {sent}");
+    }
+    let chat = asked("model: azure/responses/d, api_version: v1", "", Api::Chat, CHAT);
+    assert!(chat.0 == "/openai/v1/responses" && chat.1.contains(r#""input":[{"#), "{chat:?}");
+}

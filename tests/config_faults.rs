@@ -166,7 +166,7 @@ fn case_11_a_second_document_is_an_error() {
 #[test]
 fn case_12_what_no_path_serves_is_told() {
     for (params, what) in [
-        ("model: azure/responses/o3-deep-research, api_base: https://x.openai.azure.com", "the Responses API"),
+        ("model: groq/responses/o3-deep-research", "the Responses API"),
         ("model: cohere/rerank-v3.5, mode: rerank", "rerank"),
         ("model: openai/mine, mode: realtime", "realtime"),
         ("model: openai/mine, mode: video_generation", "video generation"),
@@ -179,6 +179,7 @@ fn case_12_what_no_path_serves_is_told() {
     }
     for params in [
         "model: openai/responses/o3-deep-research",
+        "model: azure/responses/o3-deep-research, api_base: https://x.openai.azure.com",
         "model: o3-deep-research",
         "model: gpt-4o",
         "model: openai/text-embedding-3-small",

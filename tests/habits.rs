@@ -189,3 +189,25 @@ fn g34_to_g37_mistrals_turns_have_an_order() {
     );
     assert!(told.get("stream_options").is_none());
 }
+
+#[test]
+fn mistrals_models_are_told_whether_to_think() {
+    let told = |model, effort: &str| fitted("mistral", model, &chat(json!({ "reasoning_effort": effort })));
+    for effort in ["minimal", "low", "medium", "xhigh"] {
+        let (body, dropped) = told("mistral-medium-latest", effort).unwrap();
+        assert_eq!((body, dropped), (chat(json!({"reasoning_effort": "high"})), vec![]), "{effort}");
+    }
+    assert_eq!((told("mistral-small-latest", "none"), told("zai-glm-5-3", "low")), (None, None));
+    let always = told("magistral-medium-latest", "low").unwrap();
+    assert_eq!(always, (chat(json!({})), vec!["reasoning_effort".into()]));
+    let (body, dropped) = fitted("mistral", "m", &chat(json!({"thinking": {"type": "enabled"}, "top_k": 3}))).unwrap();
+    assert_eq!((body, dropped), (chat(json!({})), vec!["thinking".into(), "top_k".into()]));
+}
+
+#[test]
+fn mistrals_embeddings_have_a_size_by_its_own_name() {
+    let body = json!({"model": "m", "input": ["a"], "dimensions": 3, "user": "u", "encoding_format": "float"});
+    let (told, dropped) = fitted("mistral", "codestral-embed", &body).unwrap();
+    assert_eq!(told, json!({"model": "m", "input": ["a"], "encoding_format": "float", "output_dimension": 3}));
+    assert_eq!(dropped, ["user"]);
+}

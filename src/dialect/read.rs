@@ -90,6 +90,11 @@ impl<'a> Object<'a> {
         self.0.iter().any(|(key, value)| key == name && value.get() != "null")
     }
 
+    /// The names of all fields that were not taken, those of nulls among them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// Takes a field out if it can be read; otherwise it stays, and is named.
     pub fn take_if<T>(&mut self, name: &str, read: impl FnOnce(&'a RawValue) -> Option<T>) -> Option<T> {
         let raw = self.take(name)?;

@@ -6,12 +6,14 @@ use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
 use super::rows::{compatible, of_anthropic, of_openai};
-use super::{Api, Call, Credential, Habits, Origin, Place, Provider};
+use super::{Api, Call, Credential, Dialect, Habits, Origin, Place, Provider};
 
 /// What LiteLLM asks for where nobody names a version.
 const USUAL_VERSION: &str = "2025-02-01-preview";
 /// What stands for a version where the API is the one without versions.
 const WITHOUT_VERSION: &[&str] = &["preview", "latest", "v1"];
+/// The first version that has Responses.
+const FIRST_OF_RESPONSES: &str = "2025-03-01";
 const VERSION: &str = "api_version";
 const KEY: Credential = Credential::Header("api-key");
 const VERSIONS: &[Origin] = &[Setting(VERSION), Env("AZURE_API_VERSION")];
@@ -21,6 +23,7 @@ const KEYS: &[Origin] = &[Setting("api_key"), Setting("azure_key"), Env("AZURE_O
 /// OpenAI's models, a deployment each.
 pub(super) const AZURE: Provider = Provider {
     credential: KEY,
+    also: &[Dialect::Responses],
     place: &[(VERSION, VERSIONS)],
     base_url: of_resource,
     instead: by_deployment,
@@ -30,7 +33,8 @@ pub(super) const AZURE: Provider = Provider {
 };
 
 /// LiteLLM's name for those that serve completions alone.
-pub(super) const AZURE_TEXT: Provider = Provider { name: "azure_text", instead: by_deployment_as_text, ..AZURE };
+pub(super) const AZURE_TEXT: Provider =
+    Provider { name: "azure_text", also: &[], instead: by_deployment_as_text, ..AZURE };
 
 /// Everybody's models.
 pub(super) const AZURE_AI: Provider = Provider {
@@ -41,7 +45,10 @@ pub(super) const AZURE_AI: Provider = Provider {
     ..compatible("azure_ai", "", &[Env("AZURE_AI_API_BASE"), Setting("api_base")], &[Env("AZURE_AI_API_KEY")])
 };
 
-const OF_DEPLOYMENT: Provider = Provider { path: in_path, instead: super::rows::itself, ..AZURE };
+/// A base that names the deployment, or a gateway that does: there is nothing but what a deployment has.
+const AT_DEPLOYMENT: Provider = Provider { also: &[], instead: super::rows::itself, ..AZURE };
+const OF_DEPLOYMENT: Provider = Provider { path: in_path, ..AT_DEPLOYMENT };
+const WITH_RESPONSES: Provider = Provider { also: AZURE.also, ..OF_DEPLOYMENT };
 const TEXT_OF_DEPLOYMENT: Provider = Provider { name: AZURE_TEXT.name, ..OF_DEPLOYMENT };
 const AI_OF_DEPLOYMENT: Provider = Provider { name: AZURE_AI.name, key_from: AZURE_AI.key_from, ..OF_DEPLOYMENT };
 const SERVERLESS: Provider = Provider { credential: Credential::Bearer, ..AZURE_AI };
@@ -52,9 +59,12 @@ const CLAUDE: Provider = Provider {
     ..AZURE_AI
 };
 
-/// The path of a deployment; its base ends in `/openai`.
+/// The path of a deployment, or of Responses, which are not below it; the base ends in `/openai`.
 fn in_path(call: Call<'_>) -> Option<Cow<'static, str>> {
     let below = of_openai(call)?;
+    if below.starts_with("/responses") {
+        return Some(below);
+    }
     let safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let mut path = String::from("/deployments/");
     for byte in call.model.bytes() {
@@ -65,7 +75,7 @@ fn in_path(call: Call<'_>) -> Option<Cow<'static, str>> {
 
 /// LiteLLM's words for a family are no part of a deployment's name.
 fn without_family(_: Api, model: &str) -> Cow<'_, str> {
-    let families = ["o_series/", "gpt5_series/", "responses/"];
+    let families = ["o_series/", "gpt5_series/"];
     Cow::Borrowed(families.iter().find_map(|family| model.strip_prefix(family)).unwrap_or(model))
 }
 
@@ -98,7 +108,8 @@ fn of_resource(place: &Place<'_>) -> Option<String> {
     }
     let of_all = base.strip_suffix("/openai/v1");
     let root = of_all.or_else(|| base.strip_suffix("/openai")).unwrap_or(base);
-    if of_all.is_some() || WITHOUT_VERSION.contains(&version) {
+    let is_too_old = place.dialect == Dialect::Responses && !has_responses(version);
+    if of_all.is_some() || WITHOUT_VERSION.contains(&version) || is_too_old {
         return Some(format!("{root}/openai/v1"));
     }
     Some(with_version(&format!("{root}/openai"), Some(version)))
@@ -109,8 +120,17 @@ fn names_no_deployment(base: &str) -> bool {
     apart(base).0.ends_with("/openai")
 }
 
+/// Whether a version of the API has Responses. One before the first of them answers them with an error.
+fn has_responses(version: &str) -> bool {
+    version >= FIRST_OF_RESPONSES
+}
+
 fn by_deployment(_: &str, base: &str) -> Option<&'static Provider> {
-    names_no_deployment(base).then_some(&OF_DEPLOYMENT)
+    let (plain, version) = apart(base);
+    if !names_no_deployment(base) {
+        return (!plain.is_empty() && !plain.ends_with("/openai/v1")).then_some(&AT_DEPLOYMENT);
+    }
+    Some(if version.is_some_and(has_responses) { &WITH_RESPONSES } else { &OF_DEPLOYMENT })
 }
 
 fn by_deployment_as_text(_: &str, base: &str) -> Option<&'static Provider> {
@@ -168,7 +188,10 @@ mod tests {
     /// The URL of a chat request, and the header of its key.
     fn asked(provider: &'static Provider, model: &str, base: &str, version: &str) -> String {
         let says = |key: &str| (key == VERSION && !version.is_empty()).then(|| version.to_owned());
-        let make = |written: &str| (provider.base_url)(&Place { written: Some(written), model, says: &says }).unwrap();
+        let dialect = provider.dialect;
+        let make = |written: &str| {
+            (provider.base_url)(&Place { written: Some(written), model, dialect, says: &says }).unwrap()
+        };
         let url = make(base);
         assert_eq!(make(&url), url, "made again");
         let row = (provider.instead)(model, &url).unwrap_or(provider);

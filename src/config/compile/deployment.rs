@@ -33,7 +33,10 @@ pub(super) fn read<'a>(
             unserved(&params, provider, name, mode, diagnostics);
         }
     }
-    let placed = named.map(|(provider, model)| origins.of(&params, provider, model, diagnostics));
+    let placed = named.map(|(provider, model)| {
+        let spoken = of_model.unwrap_or(provider.dialect);
+        origins.of(&params, (provider, spoken), model, diagnostics)
+    });
     // Every value is read, also where the deployment is lost already, so that all its errors show at once.
     let model_info = entry.at("model_info").filter(|info| info.is_map(diagnostics));
     let info = |name: &str| model_info.as_ref().and_then(|info| info.at(name));

@@ -16,7 +16,7 @@ use super::field::{Diagnostics, Field};
 use super::{aws, defaults, endpoint, shell};
 use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key, Signing, Token};
 use crate::config::tree::Value;
-use crate::provider::{ORGANIZATION, Origin, Place, Provider, Tokens};
+use crate::provider::{Dialect, ORGANIZATION, Origin, Place, Provider, Tokens};
 
 /// What there is besides the entries themselves.
 #[derive(Clone)]
@@ -65,14 +65,14 @@ impl<'a> Origins<'a> {
     pub(super) fn of(
         &self,
         params: &Field<'a>,
-        provider: &'static Provider,
+        (provider, dialect): (&'static Provider, Dialect),
         model: &str,
         diagnostics: &mut Diagnostics,
     ) -> Placed {
         let before = diagnostics.errors();
         let (written, named) = self.written_base(params, provider, diagnostics);
         let says = |key: &str| self.says(key, params, provider);
-        let place = Place { written: written.as_ref().map(|base| &*base.url), model, says: &says };
+        let place = Place { written: written.as_ref().map(|base| &*base.url), model, dialect, says: &says };
         let url = (provider.base_url)(&place);
         let url = url.as_deref().or(place.written).unwrap_or(provider.api_base);
         let provider = (provider.instead)(model, url).unwrap_or(provider);

@@ -109,9 +109,11 @@ fn form(flight: &Flight, model: &str) -> (Edit, usize, Apart) {
     (Edit::Prefix(span.end, prefix), length, Apart::default())
 }
 
-/// A chat without what the provider refuses, and the names of what was left out.
+/// A chat, or a request for embeddings where the provider is as strict with those, without what it refuses, and the names of what was left
+/// out.
 fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) -> Option<(Vec<u8>, Vec<String>)> {
-    let face = flight.api.is_chat().then(|| provider_face(flight.api.dialect()))?;
+    let is_fitted = flight.api.is_chat() || flight.api == Api::Embeddings && deployment.provider.habits.rigid_turns;
+    let face = is_fitted.then(|| provider_face(flight.api.dialect()))?;
     let (provider, drop_params) = (deployment.provider, deployment.drop_params);
     // What the model is decides, and not what its owner calls it.
     let model = deployment.base_model.as_deref().unwrap_or(model);

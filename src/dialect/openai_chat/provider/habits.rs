@@ -1,6 +1,7 @@
 //! What those compatible with OpenAI refuse or want otherwise, by the [`Habits`] of their rows.
 //!
-//! A body is taken apart only where a habit may touch it: for most a look for an empty list of tools is all. What is changed is a member or
+//! A body is taken apart only where a habit may touch it: for most a look for an empty list of tools is all, for those that want turns in an
+//! order of their own a look at who says what. What is changed is a member or
 //! a message as a whole; all else keeps its order.
 //!
 //! **Invariant:** what is left out and says something is named.
@@ -9,6 +10,7 @@ use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use crate::dialect::Target;
+use crate::dialect::read::{loose_list, loose_object, loose_text};
 use crate::dialect::unsupported::DroppedFields;
 use crate::provider::Habits;
 
@@ -27,10 +29,30 @@ const REFUSED: &[&str] = &[
     "safety_identifier",
     "modalities",
     "audio",
-    "prediction",
     "web_search_options",
     "functions",
     "function_call",
+    "thinking",
+    "top_k",
+    "cache_control",
+    "prompt_cache_retention",
+];
+/// The members of a chat, or of a request for embeddings, that those take as they are who refuse what they do not know.
+const USUAL: &[&str] = &[
+    "model",
+    "messages",
+    "input",
+    "stream",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "stop",
+    "n",
+    "tools",
+    "response_format",
+    "presence_penalty",
+    "frequency_penalty",
+    "encoding_format",
 ];
 /// What stands between a result and what the user says, where a turn of the model must.
 const BETWEEN: &str = "OK.";
@@ -43,15 +65,17 @@ type Object = Map<String, Value>;
 pub fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
     let habits = target.provider.habits;
     let has = |name: &[u8]| memmem::find(body, name).is_some();
+    let wants_order = habits.rigid_turns || habits.one_turn_each;
     let is_touched = has_no_tools(body)
-        || habits.rigid_turns
-        || habits.one_turn_each
-        || habits.strict_messages && [&b"\"assistant\""[..], b"\"store\"", b"\"metadata\""].into_iter().any(has)
+        || wants_order && !is_in_order(body, habits).unwrap_or(false)
+        || habits.strict_messages
+            && !habits.rigid_turns
+            && [&b"\"assistant\""[..], b"\"store\"", b"\"metadata\""].into_iter().any(has)
         || habits.older_limit && has(b"\"max_completion_tokens\"")
         || habits.no_schema && has(b"\"json_schema\"")
         || habits.takes_reasoning && has(b"\"reasoning_content\"")
         || habits.takes_thinking && has(b"\"tool_calls\"")
-        || habits.fixed_sampling;
+        || habits.fixed_sampling && !of_fixed(target).is_empty();
     if !is_touched {
         return None;
     }
@@ -71,6 +95,40 @@ pub fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)>
         return None;
     }
     Some((serde_json::to_vec(&whole).ok()?, dropped.names()))
+}
+
+/// Whether a body has what is usual alone, said by turns as they are wanted. `None`: it cannot be told.
+fn is_in_order(body: &[u8], habits: Habits) -> Option<bool> {
+    let mut whole = loose_object(body)?;
+    if habits.rigid_turns && !whole.names().all(|name| USUAL.contains(&name)) {
+        return Some(false);
+    }
+    let mut before = "".into();
+    for message in whole.take("messages").map_or(Some(Vec::new()), loose_list)? {
+        let mut message = loose_object(message.get().as_bytes())?;
+        let now = message.take("role").and_then(loose_text)?;
+        let is_models = now == "assistant";
+        let fits = match habits.rigid_turns {
+            true => is_models || now == "user" || now == "system" && before != "assistant",
+            false => now != before || !is_models && now != "user",
+        };
+        if !fits || habits.rigid_turns && message.names().any(|name| name != "content") {
+            return Some(false);
+        }
+        before = now;
+    }
+    Some(!habits.rigid_turns || before != "assistant")
+}
+
+/// What a model refuses to be told of how to sample.
+fn of_fixed(target: Target<'_>) -> &'static [&'static str] {
+    let has = |known: &&str| target.model.contains(*known);
+    let thinks = ["grok-4", "grok-3-mini"].iter().any(has) || target.model.ends_with("-reasoning");
+    if thinks {
+        return if has(&"non-reasoning") { &[] } else { &["presence_penalty", "frequency_penalty", "stop"] };
+    }
+    let is_fixed = target.drop_params && ["kimi-k2.5", "kimi-k2.6", "kimi-k3"].iter().any(has);
+    if is_fixed { &["temperature"] } else { &[] }
 }
 
 /// Whether there is an empty list of tools.
@@ -127,22 +185,14 @@ fn limits(whole: &mut Object, target: Target<'_>, dropped: &mut DroppedFields) {
         // Its streams end with their usage anyway.
         whole.shift_remove("stream_options");
         rename(whole, "seed", "random_seed");
+        rename(whole, "dimensions", "output_dimension");
+        effort(whole, target.model, dropped);
         if whole.get("tool_choice").is_some_and(|choice| choice == "required") {
             whole.insert("tool_choice".to_owned(), json!("any"));
         }
     }
     if habits.fixed_sampling {
-        let model = target.model;
-        if model.contains("grok-4") || model.contains("grok-3-mini") || model.ends_with("-reasoning") {
-            if !model.contains("non-reasoning") {
-                ["presence_penalty", "frequency_penalty", "stop"]
-                    .iter()
-                    .for_each(|name| leave_out(whole, name, dropped));
-            }
-        } else if target.drop_params && ["kimi-k2.5", "kimi-k2.6", "kimi-k3"].iter().any(|known| model.contains(known))
-        {
-            leave_out(whole, "temperature", dropped);
-        }
+        of_fixed(target).iter().for_each(|name| leave_out(whole, name, dropped));
     }
     let is_schema = whole.get("response_format").is_some_and(|format| is(format.get("type"), "json_schema"));
     if habits.no_schema && is_schema && target.drop_params {
@@ -155,6 +205,17 @@ fn limits(whole: &mut Object, target: Target<'_>, dropped: &mut DroppedFields) {
             messages.extend(rest);
         }
         dropped.hint("response_format");
+    }
+}
+
+/// How hard Mistral's models think: they are told whether, and those that always do are not told. Other makers' have all levels.
+fn effort(whole: &mut Object, model: &str, dropped: &mut DroppedFields) {
+    if model.contains("magistral") {
+        leave_out(whole, "reasoning_effort", dropped);
+    } else if let Some(level) = whole.get_mut("reasoning_effort").filter(|_| !model.contains("glm"))
+        && ["minimal", "low", "medium", "xhigh", "max"].iter().any(|known| level == known)
+    {
+        *level = json!("high");
     }
 }
 
@@ -291,4 +352,40 @@ fn shorten(id: Option<&mut Value>) {
             char::from(DIGITS.get(digit).copied().unwrap_or(b'0'))
         })
         .collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_chats_are_not_taken_apart() {
+        let of = |name: &str| crate::provider::by_name(name).unwrap().habits;
+        let told = |habits, roles: &[&str], more: &str| {
+            let turns: Vec<Value> = roles.iter().map(|role| json!({"role": role, "content": "hi"})).collect();
+            let body = format!(r#"{{"model":"m","messages":{}{more}}}"#, json!(turns));
+            is_in_order(body.as_bytes(), habits)
+        };
+        let (mistral, perplexity) = (of("mistral"), of("perplexity"));
+        let chat = ["system", "user", "assistant", "user"];
+        assert_eq!(told(mistral, &chat, r#","stream":true,"max_tokens":5"#), Some(true));
+        assert_eq!(told(perplexity, &chat, r#","stream":true,"search_domain_filter":[]"#), Some(true));
+        for (roles, more) in [
+            (&["user", "assistant"][..], ""),
+            (&["developer", "user"], ""),
+            (&["user", "assistant", "system"], ""),
+            (&["user"], r#","stream_options":{}"#),
+            (&["user"], r#","user":null"#),
+        ] {
+            assert_eq!(told(mistral, roles, more), Some(false), "{roles:?}{more}");
+        }
+        assert_eq!(told(perplexity, &["user", "user"], ""), Some(false));
+        assert_eq!(told(perplexity, &["system", "system", "user"], ""), Some(true));
+        assert_eq!(is_in_order(br#"{"model":"m","input":"x"}"#, mistral), Some(true));
+        assert_eq!(
+            is_in_order(br#"{"model":"m","messages":[{"role":"user","content":"x","name":"u"}]}"#, mistral),
+            Some(false)
+        );
+        assert_eq!(is_in_order(br#"{"model":"m","messages":7}"#, mistral), None);
+    }
 }
