@@ -5,7 +5,7 @@
 #[path = "support/golden.rs"]
 mod golden;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use signalbox::config::compile::{Compiled, compile};
 use signalbox::config::yaml as text;
 use signalbox::generate::{attempt_configuration, envoy, keys, route_configuration, yaml};
@@ -74,7 +74,8 @@ fn keys_go_by_name() {
     assert_eq!(injectors[0]["header"], "authorization");
     assert_eq!(injectors[0]["header_value_prefix"], "Bearer ");
     assert_eq!((&injectors[1]["header"], &injectors[1]["header_value_prefix"]), (&"x-api-key".into(), &Value::Null));
-    assert_eq!(injectors[3]["credential"]["sds_config"]["path_config_source"]["path"], "/run/key.yaml");
+    let watched = json!({"path": "/run/key.yaml", "watched_directory": {"path": "/run"}});
+    assert_eq!(injectors[3]["credential"]["sds_config"]["path_config_source"], watched);
     assert_eq!(injectors[4], Value::Null, "no key, no injector");
 }
 

@@ -238,13 +238,13 @@ fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterCon
         return of_variable(name, prefix, secret);
     }
     let watched = match (place, home.directory) {
-        (Source::Watched(path), _) => Some(path.to_owned()),
-        (_, Some(directory)) => Some(format!("{directory}/{}", directory::secret_file(secret))),
+        (Source::Watched(path), _) => Some(keys::followed(path)),
+        (_, Some(directory)) => Some(directory::followed(&format!("{directory}/{}", directory::secret_file(secret)))),
         _ => None,
     };
     let mut source = json!({"name": secret});
-    if let (Some(path), Some(source)) = (watched, source.as_object_mut()) {
-        source.insert("sds_config".to_owned(), directory::followed(&path));
+    if let (Some(watched), Some(source)) = (watched, source.as_object_mut()) {
+        source.insert("sds_config".to_owned(), watched);
     }
     let mut generic = json!({
         "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",

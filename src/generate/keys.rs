@@ -7,6 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::{Value, json};
+
 use crate::config::model::{AwsCredentials, Deployment, HeaderValue, Key, RouterConfig};
 
 /// An environment variable that Envoy needs.
@@ -90,6 +92,26 @@ pub fn source<'a>(config: &'a RouterConfig, name: &str) -> Source<'a> {
         Source::Watched(path)
     } else {
         Source::File(path)
+    }
+}
+
+/// A file of secret discovery that Envoy reads again when another is moved into its place, or when the directory that it is in is exchanged
+/// as a whole: Kubernetes puts a symbolic link in the place of another (`..data`), which leads to all files of a volume.
+pub(super) fn followed(path: &str) -> Value {
+    let source = json!({"path": path, "watched_directory": {"path": folder(path)}});
+    json!({"path_config_source": source, "resource_api_version": "V3"})
+}
+
+/// A file that holds nothing but a secret, read again likewise.
+pub(super) fn file(path: &str) -> Value {
+    json!({"filename": path, "watched_directory": {"path": folder(path)}})
+}
+
+fn folder(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((folder, _)) => folder,
+        None => ".",
     }
 }
 

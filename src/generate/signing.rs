@@ -44,7 +44,7 @@ fn provider(config: &RouterConfig, deployment: &Deployment, signing: &Signing) -
         AwsCredentials::WebIdentity(token) => {
             let source = match token {
                 Key::Env(name) => data_source(config, name),
-                Key::Literal(path) => json!({"filename": path}),
+                Key::Literal(path) => keys::file(path),
             };
             let mut identity = Map::from_iter([("web_identity_token_data_source".to_owned(), source)]);
             identity.extend(role.map(|role| ("role_arn".to_owned(), json!(role.arn))));
@@ -74,6 +74,6 @@ fn alone(name: &str, value: Value) -> Value {
 fn data_source(config: &RouterConfig, name: &str) -> Value {
     match keys::source(config, name) {
         Source::Environment => json!({"environment_variable": name}),
-        Source::File(path) | Source::Watched(path) => json!({"filename": path}),
+        Source::File(path) | Source::Watched(path) => keys::file(path),
     }
 }
