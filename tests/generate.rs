@@ -98,8 +98,8 @@ fn every_deployment_has_a_cluster_and_a_way_to_it() {
 fn both_roles_share_one_vm() {
     let bootstrap = envoy::bootstrap(&compiled(KEYS), "/x.wasm");
     let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
-    // Behind the one that inflates bodies.
-    let [route, other] = [1, 2].map(|at| {
+    // Behind those that inflate bodies.
+    let [route, other] = [2, 3].map(|at| {
         let filter = &manager["http_filters"][at]["typed_config"]["extension_config"];
         &filter["typed_config"]["config"]
     });

@@ -155,9 +155,10 @@ fn unless_answered(name: &str, filter: Value, disabled: bool) -> Value {
 }
 
 /// How a client may compress a request: what Envoy's filter for it is called, and that filter's library, with its settings.
-const DECOMPRESSORS: &[(&str, &str, Option<u32>)] = &[("signalbox.gzip", "gzip.decompressor.v3.Gzip", Some(15))];
+const DECOMPRESSORS: &[(&str, &str, Option<u32>)] =
+    &[("signalbox.gzip", "gzip.decompressor.v3.Gzip", Some(15)), ("signalbox.zstd", "zstd.decompressor.v3.Zstd", None)];
 /// The names in `content-encoding` that these read.
-const COMPRESSED: &str = "(x-)?gzip";
+const COMPRESSED: &str = "gzip|zstd";
 
 /// Envoy's filter that inflates a request before ours reads it, on the route of compressed ones alone. What inflates to more than a hundred
 /// times its size is cut off there, and refused by ours as no JSON.

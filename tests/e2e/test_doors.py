@@ -1,6 +1,5 @@
 """The other doors: Responses by the official OpenAI SDK, what is counted, and what passes as it came."""
 
-import gzip
 import json
 import random
 import zlib
@@ -9,6 +8,7 @@ import anthropic
 import httpx
 import openai
 import pytest
+import zstandard
 from anthropic_wire import message, streamed
 from gateway import Gateway, deployment
 from provider import DONE, Provider, answer, chunk, error, stream, whole
@@ -224,30 +224,59 @@ def test_json_is_sent_as_json_whatever_it_is_called(doors, path, kind):
     assert doors.chat.requests[0].headers["content-type"] == "application/json"
 
 
+class Gzip:
+    """One member, as long as it is given more."""
+
+    def __init__(self):
+        self.packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        self.compress, self.flush = self.packer.compress, self.packer.flush
+
+
+PACKERS = {"gzip": Gzip, "zstd": lambda: zstandard.ZstdCompressor(level=9).compressobj()}
+
+
+def packed(encoding, *parts):
+    packer = PACKERS[encoding]()
+    return b"".join([*map(packer.compress, parts), packer.flush()])
+
+
+@pytest.mark.parametrize("encoding", PACKERS)
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
-def test_compressed_requests_are_read(doors, path):
+def test_compressed_requests_are_read(doors, path, encoding):
     doors.play(chat=[whole("Hi.")])
     words = " ".join(str(n) for n in range(30_000))
-    body = gzip.compress(json.dumps({"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": words}]}).encode())
-    got = doors.post(path, content=body, headers={"content-encoding": "gzip", "content-type": "application/json"})
+    body = packed(encoding, json.dumps({"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": words}]}).encode())
+    got = doors.post(path, content=body, headers={"content-encoding": encoding, "content-type": "application/json"})
     assert got.status_code == 200, got.text
     sent = doors.chat.requests[0]
     assert sent.json["messages"][-1]["content"] == words and "content-encoding" not in sent.headers
-    got = doors.post(path, content=body, headers={"content-encoding": "br", "content-type": "application/json"})
-    assert got.status_code == 415
+    # One that nobody reads, and one that the body is not in.
+    for other, status in (("br", 415), ("zstd" if encoding != "zstd" else "gzip", 400)):
+        got = doors.post(path, content=body, headers={"content-encoding": other, "content-type": "application/json"})
+        assert got.status_code == status, got.text
 
 
+def test_zstd_whose_frame_says_its_size_is_read(doors):
+    """As a whole, which is how most libraries write it, and in two frames."""
+    doors.play(chat=[whole("Hi."), whole("Hi.")])
+    body = json.dumps({"model": "chat", "messages": HELLO}).encode()
+    compress = zstandard.ZstdCompressor(write_checksum=True).compress
+    for content in (compress(body), compress(body[:20]) + compress(body[20:])):
+        got = doors.post("/v1/chat/completions", content=content, headers={"content-encoding": "zstd"})
+        assert got.status_code == 200, got.text
+    assert [sent.json["messages"] for sent in doors.chat.requests] == [HELLO, HELLO]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize("size", [40, 1000])
-def test_a_bomb_is_refused(doors, size):
+def test_a_bomb_is_refused(doors, size, encoding):
     """Of 1000 MB it is the ratio that stops it, of 40 MB with noise in between the largest body that is allowed."""
     doors.play(chat=[whole("Hi.")])
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     noise = random.Random(7).randbytes(400_000).hex().encode() if size == 40 else b""
-    parts = [packer.compress(b'{"model":"chat","messages":[{"role":"user","content":"')]
-    parts += [packer.compress(noise[n * 20_000 : (n + 1) * 20_000] + b" " * 1_000_000) for n in range(size)]
-    body = b"".join(parts) + packer.compress(b'"}]}') + packer.flush()
+    parts = (noise[n * 20_000 : (n + 1) * 20_000] + b" " * 1_000_000 for n in range(size))
+    body = packed(encoding, b'{"model":"chat","messages":[{"role":"user","content":"', *parts, b'"}]}')
     before = doors.envoy.stats()["server.memory_allocated"]
-    got = doors.post("/v1/chat/completions", content=body, headers={"content-encoding": "gzip", "content-type": "application/json"})
+    got = doors.post("/v1/chat/completions", content=body, headers={"content-encoding": encoding, "content-type": "application/json"})
     assert got.status_code in (400, 413, 415), got.text
     assert doors.chat.requests == []
     assert int(doors.envoy.stats()["server.memory_allocated"]) - int(before) < 100_000_000

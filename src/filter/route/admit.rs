@@ -77,7 +77,7 @@ fn unknown_path(path: &str) -> String {
 #[must_use]
 pub fn compressed(encoding: Option<&str>) -> Option<ErrorReply> {
     encoding.filter(|encoding| !matches!(encoding.trim(), "" | "identity"))?;
-    let message = "Compressed request bodies are not supported: send the JSON as it is, without content-encoding.";
+    let message = "The body cannot be read by this content-encoding: compress it by gzip or zstd, or send it as it is.";
     Some(invalid(415, "unsupported_content_encoding", None, message.to_owned()).into())
 }
 
