@@ -159,6 +159,60 @@ fn g33_ids_have_nine_letters() {
 }
 
 #[test]
+fn mistral_gets_what_is_attached_in_its_own_forms() {
+    let pdf = "data:application/pdf;base64,JVBERi0=";
+    let mark = json!({"type": "ephemeral"});
+    let (told, dropped) = messages(
+        "mistral",
+        "m",
+        json!([{"role": "user", "content": [
+            {"type": "text", "text": "Look.", "cache_control": mark},
+            {"type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "low", "format": "image/png"}},
+            {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf", "format": "application/pdf"}},
+            {"type": "file", "file": {"file_id": "https://h/b.pdf"}},
+            {"type": "file", "file": {"file_id": "1f2e"}},
+            {"type": "input_audio", "input_audio": {"data": "UklG", "format": "wav"}}]},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, {"role": "user", "content": "?"}]),
+    );
+    let parts = json!([{"type": "text", "text": "Look."},
+        {"type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "low"}},
+        {"type": "document_url", "document_url": pdf, "document_name": "a.pdf"},
+        {"type": "document_url", "document_url": "https://h/b.pdf"},
+        {"type": "file", "file_id": "1f2e"}, {"type": "input_audio", "input_audio": "UklG"}]);
+    assert_eq!((&told[0]["content"], &told[1]["content"]), (&parts, &json!([{"type": "text", "text": "No."}])));
+    let places = ["[0].cache_control", "[1].image_url.format", "[2].file.format", "[5].input_audio.format"];
+    assert_eq!(dropped, places.map(|place| format!("messages[0].content{place}")));
+}
+
+#[test]
+fn mistrals_tools_have_parameters_and_nothing_more() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}},
+        {"type": "function", "function": {"name": "g", "strict": true, "parameters": {"type": "object"}}}]);
+    let f = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}});
+    let (told, dropped) =
+        fitted("mistral", "m", &chat(json!({"tools": tools, "thinking": {"type": "enabled"}}))).unwrap();
+    assert_eq!((&told["tools"][0], &told["tools"][1]), (&f, &tools[1]));
+    assert_eq!(dropped, ["thinking", "tools[0].cache_control"]);
+    let choice = |mode: &str, names: &[&str]| {
+        let tools: Vec<_> = names.iter().map(|name| json!({"type": "function", "function": {"name": name}})).collect();
+        json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}})
+    };
+    for (choice, offered, told_choice) in [
+        (choice("required", &["f"]), json!([f]), json!("any")),
+        (choice("auto", &["f", "g"]), json!([f, tools[1]]), json!("auto")),
+        (choice("auto", &[]), json!(null), json!(null)),
+        (
+            json!({"type": "function", "function": {"name": "f"}}),
+            json!([f, tools[1]]),
+            json!({"type": "function", "function": {"name": "f"}}),
+        ),
+    ] {
+        let (told, _) = fitted("mistral", "m", &chat(json!({"tools": tools, "tool_choice": choice}))).unwrap();
+        assert_eq!((&told["tools"], &told["tool_choice"]), (&offered, &told_choice), "{choice}");
+    }
+}
+
+#[test]
 fn g34_to_g37_mistrals_turns_have_an_order() {
     let call = json!([{"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
     let result = json!({"role": "tool", "tool_call_id": "abcdefghi", "name": "f", "content": "1"});
@@ -176,6 +230,10 @@ fn g34_to_g37_mistrals_turns_have_an_order() {
     assert!(!told[3]["content"].as_str().unwrap().is_empty(), "G34");
     assert_eq!(told[6], json!({"role": "user", "content": "be brief"}), "G35");
     assert_eq!(told[8], json!({"role": "assistant", "content": "Sure,", "prefix": true}), "G37");
+    let silent = json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": null}, {"role": "assistant", "content": ""},
+        {"role": "user", "content": "r"}]);
+    let (told, _) = messages("mistral", "m", silent);
+    assert_eq!(told, json!([{"role": "user", "content": "q"}, {"role": "user", "content": "r"}]));
     let (told, dropped) = fitted(
         "mistral",
         "m",

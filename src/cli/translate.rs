@@ -224,7 +224,8 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
     match bridge {
         Bridge::Verbatim(_) => {
             // As in Envoy: the client's own bytes, the model's name replaced.
-            let own = (awaited == Awaited::Chat).then(|| provider_face(args.from.into()));
+            let is_touched = awaited == Awaited::Chat || provider.habits.rigid_turns && awaited == Awaited::Embeddings;
+            let own = is_touched.then(|| provider_face(args.from.into()));
             let target = Target { provider, model, drop_params, max_output_tokens: None };
             let suited = own.and_then(|own| own.suited(body, target));
             let (suited, dropped) = suited.unzip();

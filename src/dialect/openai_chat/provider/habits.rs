@@ -7,8 +7,10 @@
 //! **Invariant:** what is left out and says something is named.
 
 use memchr::memmem;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::rigid;
 use crate::dialect::Target;
 use crate::dialect::read::{loose_list, loose_object, loose_text};
 use crate::dialect::unsupported::DroppedFields;
@@ -22,8 +24,6 @@ const OF_OPENAI: &[&str] = &["store", "metadata"];
 const REFUSED: &[&str] = &[
     "user",
     "logit_bias",
-    "logprobs",
-    "top_logprobs",
     "service_tier",
     "verbosity",
     "safety_identifier",
@@ -48,7 +48,6 @@ const USUAL: &[&str] = &[
     "max_tokens",
     "stop",
     "n",
-    "tools",
     "response_format",
     "presence_penalty",
     "frequency_penalty",
@@ -112,7 +111,10 @@ fn is_in_order(body: &[u8], habits: Habits) -> Option<bool> {
             true => is_models || now == "user" || now == "system" && before != "assistant",
             false => now != before || !is_models && now != "user",
         };
-        if !fits || habits.rigid_turns && message.names().any(|name| name != "content") {
+        // Parts and turns without a text have forms of their own.
+        let said = message.take("content").map(RawValue::get).unwrap_or_default();
+        let is_text = said.starts_with('"') && said != "\"\"";
+        if !fits || habits.rigid_turns && (!is_text || message.names().next().is_some()) {
             return Some(false);
         }
         before = now;
@@ -143,9 +145,13 @@ fn has_no_tools(body: &[u8]) -> bool {
 /// An empty list of tools, and what is said of tools where there are none.
 fn tools(whole: &mut Object) {
     if whole.get("tools").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        for name in ["tools", "tool_choice", "parallel_tool_calls"] {
-            whole.shift_remove(name);
-        }
+        no_tools(whole);
+    }
+}
+
+pub(super) fn no_tools(whole: &mut Object) {
+    for name in ["tools", "tool_choice", "parallel_tool_calls"] {
+        whole.shift_remove(name);
     }
 }
 
@@ -155,7 +161,7 @@ fn leave_out(whole: &mut Object, name: &str, dropped: &mut DroppedFields) {
     }
 }
 
-fn says_something(value: &Value) -> bool {
+pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -185,8 +191,10 @@ fn limits(whole: &mut Object, target: Target<'_>, dropped: &mut DroppedFields) {
         // Its streams end with their usage anyway.
         whole.shift_remove("stream_options");
         rename(whole, "seed", "random_seed");
+        // Of embeddings.
         rename(whole, "dimensions", "output_dimension");
         effort(whole, target.model, dropped);
+        rigid::tools(whole, dropped);
         if whole.get("tool_choice").is_some_and(|choice| choice == "required") {
             whole.insert("tool_choice".to_owned(), json!("any"));
         }
@@ -253,6 +261,9 @@ fn turns(messages: Vec<Value>, habits: Habits, model: &str, thinks: bool, droppe
                 turns.extend(between.as_object().cloned());
             }
         }
+        if habits.rigid_turns && says_nothing(&message) {
+            continue;
+        }
         let now = role(Some(&message));
         let is_same = habits.one_turn_each && now == before && matches!(now, "user" | "assistant");
         match turns.last_mut().filter(|_| is_same) {
@@ -268,6 +279,12 @@ fn turns(messages: Vec<Value>, habits: Habits, model: &str, thinks: bool, droppe
         last.insert("prefix".to_owned(), json!(true));
     }
     turns.into_iter().map(Value::Object).collect()
+}
+
+/// Whether it is a turn of the model's without a word and without a call, which is refused.
+fn says_nothing(message: &Object) -> bool {
+    let has = |name| message.get(name).is_some_and(says_something);
+    role(Some(message)) == "assistant" && !has("content") && !has("tool_calls")
 }
 
 /// Adds what a message says to the one before it.
@@ -319,6 +336,9 @@ fn members(message: &mut Object, index: usize, habits: Habits, model: &str, thin
     }
     if habits.rigid_turns && calls && message.get("content").is_some_and(Value::is_null) {
         message.insert("content".to_owned(), json!(""));
+    }
+    if let Some(Value::Array(parts)) = message.get_mut("content").filter(|_| habits.rigid_turns) {
+        rigid::parts(parts, &format!("messages[{index}]"), dropped);
     }
     for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
         let Value::Object(call) = call else { continue };
@@ -386,6 +406,10 @@ mod tests {
             is_in_order(br#"{"model":"m","messages":[{"role":"user","content":"x","name":"u"}]}"#, mistral),
             Some(false)
         );
+        for content in ["[]", "null", "\"\""] {
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":{content}}}]}}"#);
+            assert_eq!(is_in_order(body.as_bytes(), mistral), Some(false), "{content}");
+        }
         assert_eq!(is_in_order(br#"{"model":"m","messages":7}"#, mistral), None);
     }
 }

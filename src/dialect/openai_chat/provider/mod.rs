@@ -9,6 +9,7 @@ mod events;
 mod habits;
 pub(in crate::dialect) mod messages;
 pub(in crate::dialect) mod reasoning;
+mod rigid;
 mod scan;
 mod stream_scan;
 pub(in crate::dialect) mod usage;
