@@ -15,6 +15,9 @@ def strict(schema):
         return [strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if schema.get("type") == "model":
+        # By its fields: a model's own validator, which allows what its class allows, would be taken in place of this schema.
+        schema = {**schema["schema"], **{key: schema[key] for key in ("ref",) if key in schema}}
     schema = {key: value if key == "metadata" else strict(value) for key, value in schema.items()}
     if schema.get("type") == "generator":
         schema["type"] = "list"
