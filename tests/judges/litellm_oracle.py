@@ -164,3 +164,24 @@ def responses_answer(body):
         return json.loads(answer.model_dump_json(exclude_none=True))
     except Exception as error:
         return {"raises": type(error).__name__}
+
+
+def sent(provider, model, request, **settings):
+    """The body that LiteLLM sends to a provider for a chat completions request, or the name of what it raises before."""
+    bodies = []
+
+    def caught(_client, request, **_):
+        bodies.append(request.content)
+        return httpx.Response(418, request=request, json={"error": {"message": "caught"}})
+
+    request = json.loads(json.dumps(request)) | {"model": f"{provider}/{model}"}
+    kept, httpx.Client.send = httpx.Client.send, caught
+    try:
+        # What it does for tools of MCP servers needs a package that is not here.
+        litellm.completion(**request, **settings, api_key="none", num_retries=0, max_retries=0, _skip_mcp_handler=True)
+    except Exception as error:
+        raised = type(error).__name__
+    finally:
+        httpx.Client.send = kept
+    bodies = [body for body in bodies if b"messages" in body]
+    return json.loads(bodies[-1]) if bodies else {"raises": raised}

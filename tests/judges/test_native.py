@@ -43,9 +43,9 @@ def cases():
 CASES = list(cases())
 
 
-def written(provider, client, request):
+def written(provider, client, request, model=None):
     """The provider's request; none where it is refused, which is a 400 in the client's shape."""
-    to = ["--from", client, "--to", provider, "--model", MODELS[provider], "--drop-params"]
+    to = ["--from", client, "--to", provider, "--model", model or MODELS[provider], "--drop-params"]
     done = subprocess.run([BINARY, "translate", "request", *to], input=request, capture_output=True, timeout=30)
     body = json.loads(done.stdout)
     assert done.returncode == 0 or "error" in body, done.stderr.decode()
