@@ -33,7 +33,6 @@ const REFUSED: &[&str] = &[
     "functions",
     "function_call",
     "thinking",
-    "top_k",
     "cache_control",
     "prompt_cache_retention",
 ];
