@@ -37,6 +37,8 @@ enum Command {
     Check(cli::check::Args),
     /// Write a complete Envoy bootstrap for a configuration
     Envoy(cli::envoy::Args),
+    /// Write the filter's module as an image, for Istio, Envoy Gateway and Kubernetes
+    Image(cli::image::Args),
     /// Run Envoy in the foreground with a configuration, and print a line per request
     Up(cli::up::Args),
     /// Explain where a request would go, and why, without sending it
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     match Args::parse().command {
         Command::Check(args) => cli::check::run(&args),
         Command::Envoy(args) => cli::envoy::run(&args),
+        Command::Image(args) => cli::image::run(&args),
         Command::Up(args) => cli::up::run(&args),
         Command::Explain(args) => cli::explain::run(&args),
         Command::Translate(args) => cli::translate::run(&args),

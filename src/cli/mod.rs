@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod check;
 pub mod envoy;
 pub mod explain;
+pub mod image;
 pub mod models;
 pub mod score;
 pub mod sim;
