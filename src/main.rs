@@ -39,6 +39,10 @@ enum Command {
     Envoy(cli::envoy::Args),
     /// Write the filter's module as an image, for Istio, Envoy Gateway and Kubernetes
     Image(cli::image::Args),
+    /// Write what loads a configuration into Istio: gateways, sidecars or a waypoint
+    Istio(cli::istio::Args),
+    /// Write what loads a configuration into Envoy Gateway
+    EnvoyGateway(cli::envoy_gateway::Args),
     /// Run Envoy in the foreground with a configuration, and print a line per request
     Up(cli::up::Args),
     /// Explain where a request would go, and why, without sending it
@@ -60,6 +64,8 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::check::run(&args),
         Command::Envoy(args) => cli::envoy::run(&args),
         Command::Image(args) => cli::image::run(&args),
+        Command::Istio(args) => cli::istio::run(&args),
+        Command::EnvoyGateway(args) => cli::envoy_gateway::run(&args),
         Command::Up(args) => cli::up::run(&args),
         Command::Explain(args) => cli::explain::run(&args),
         Command::Translate(args) => cli::translate::run(&args),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use signalbox::config::compile::{self, Compiled, OneComplexity, compile};
 use signalbox::config::diagnostic::{Diagnostics, Severity};
-use signalbox::config::tree::Node;
+use signalbox::config::tree::{Key, Node, Value};
 use signalbox::config::yaml;
 
 /// The exit code for a configuration, or arguments, that are wrong.
@@ -26,6 +26,34 @@ pub fn load(path: &Path) -> Result<Compiled, ExitCode> {
     let compiled = read(path, |root| compile(root, &|name| std::env::var(name).ok()))?;
     print(path, &compiled.diagnostics);
     Ok(compiled)
+}
+
+/// The same for where clients come in at an address of another's, whatever the file says of it.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(path: &Path, listen: &str) -> Result<Compiled, ExitCode> {
+    let compiled = read(path, |root| compile(&listening(root, listen), &|name| std::env::var(name).ok()))?;
+    print(path, &compiled.diagnostics);
+    Ok(compiled)
+}
+
+fn listening(root: &Node, listen: &str) -> Node {
+    let mut root = root.clone();
+    if let Value::Map(entries) = &mut root.value {
+        let key = |name: &str| Key { name: name.to_owned(), place: None };
+        let listen = || (key("listen"), Node::new(Value::Str(listen.to_owned())));
+        match entries.iter_mut().find(|(key, _)| key.name == "signalbox") {
+            Some((_, Node { value: Value::Map(settings), .. })) => {
+                settings.retain(|(key, _)| key.name != "listen");
+                settings.push(listen());
+            }
+            Some((_, settings)) if settings.value == Value::Null => settings.value = Value::Map(vec![listen()]),
+            Some(_) => {}
+            None => entries.push((key("signalbox"), Node::new(Value::Map(vec![listen()])))),
+        }
+    }
+    root
 }
 
 /// The same without printing. With `is_read` false, every variable of the environment counts as set.

@@ -6,8 +6,10 @@
 pub mod calibrate;
 pub mod check;
 pub mod envoy;
+pub mod envoy_gateway;
 pub mod explain;
 pub mod image;
+pub mod istio;
 pub mod models;
 pub mod score;
 pub mod sim;
@@ -17,4 +19,5 @@ pub mod up;
 mod admin;
 mod configuration;
 mod directory;
+mod mesh;
 mod stdout;

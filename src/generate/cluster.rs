@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::directory;
-use super::envoy::{Home, buffer_bytes, duration, socket, wasm_filter};
+use super::envoy::{Home, buffer_bytes, duration, socket};
 use super::headers;
 use super::hop;
 use super::keys::{self, Source};
@@ -29,10 +29,7 @@ pub(super) fn deployment(
     home: Home<'_>,
 ) -> Value {
     // An answer meets the last filter first: the attempt sees it without what is forged.
-    let ours = vec![
-        wasm_filter("attempt", &super::attempt_configuration(&deployment.id), home.wasm),
-        told(deployment, config),
-    ];
+    let ours = vec![home.attempt(&deployment.id), told(deployment, config)];
     cluster(&config.cluster(&deployment.id), ours, deployment, secret, config, home)
 }
 
@@ -70,7 +67,7 @@ fn cluster(
         HeaderValue::Text(_) => None,
     }));
     // What a signature is for must not change behind it.
-    filters.extend(deployment.signing.as_ref().map(|signing| signing::filter(config, deployment, signing)));
+    filters.extend(deployment.signing.as_ref().map(|signing| signing::filter(config, deployment, signing, home)));
     reached(name, filters, deployment, deployment.token.as_ref(), config)
 }
 
@@ -240,7 +237,7 @@ fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterCon
     let watched = match (place, home.directory) {
         (Source::Watched(path), _) => Some(keys::followed(path)),
         (_, Some(directory)) => Some(directory::followed(&format!("{directory}/{}", directory::secret_file(secret)))),
-        _ => None,
+        _ => home.mesh.map(|mesh| keys::followed(&format!("{}/{secret}.yaml", mesh.keys))),
     };
     let mut source = json!({"name": secret});
     if let (Some(watched), Some(source)) = (watched, source.as_object_mut()) {

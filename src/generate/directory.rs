@@ -57,7 +57,7 @@ pub fn files(
         let needs_file = !keys::is_plain_variable(&keys::source(config, name), name);
         needs_file.then(|| (secret_file(name), resources(SECRET, vec![secret.clone()])))
     });
-    let mut now = clusters(config, Home { wasm, directory: Some(directory) });
+    let mut now = clusters(config, Home { wasm, directory: Some(directory), mesh: None });
     let listeners = resources(LISTENER, listener::listeners(compiled, wasm));
     let retired = before.map(|before| retired(before, &now, now_s)).unwrap_or_default();
     let since: Map<String, Value> = retired.iter().map(|(name, since_s, _)| (name.clone(), json!(since_s))).collect();
@@ -98,7 +98,7 @@ fn resources(kind: &str, resources: Vec<Value>) -> Value {
 }
 
 /// Clusters that are no longer configured, but that requests may still be sent to, with their names and since when.
-fn retired(before: &Held, now: &[Value], now_s: u64) -> Vec<(String, u64, Value)> {
+pub(super) fn retired(before: &Held, now: &[Value], now_s: u64) -> Vec<(String, u64, Value)> {
     let name_of = |cluster: &Value| Some(cluster.get("name")?.as_str()?.to_owned());
     let configured: Vec<String> = now.iter().filter_map(name_of).collect();
     let clusters = before.clusters.get("resources").and_then(Value::as_array).into_iter().flatten();

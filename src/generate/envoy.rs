@@ -29,6 +29,25 @@ pub(super) struct Home<'a> {
     pub wasm: &'a str,
     /// The directory of the files that Envoy follows ([`super::directory`]), if it follows any.
     pub directory: Option<&'a str>,
+    /// What holds where the proxy is not ours alone ([`super::mesh`]).
+    pub mesh: Option<Mesh<'a>>,
+}
+
+/// Parts of a proxy that is not ours alone.
+#[derive(Clone, Copy)]
+pub(super) struct Mesh<'a> {
+    /// The filter of the attempt role, one for all clusters.
+    pub attempt: &'a Value,
+    /// Where the keys are mounted: a file a key, and beside it the one that tells Envoy of it.
+    pub keys: &'a str,
+}
+
+impl Home<'_> {
+    /// The filter of the attempt role in a cluster.
+    pub fn attempt(self, cluster: &str) -> Value {
+        let own = || wasm_filter("attempt", &super::attempt_configuration(cluster), self.wasm);
+        self.mesh.map_or_else(own, |mesh| mesh.attempt.clone())
+    }
 }
 
 /// The bootstrap. `wasm` is the path of the filter's module, as Envoy will see it.
@@ -37,7 +56,7 @@ pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let parts = json!({
         "listeners": listener::listeners(compiled, wasm),
-        "clusters": clusters(config, Home { wasm, directory: None }),
+        "clusters": clusters(config, Home { wasm, directory: None, mesh: None }),
         "secrets": static_secrets(config),
     });
     frame(config, "static_resources", &parts)
@@ -89,29 +108,29 @@ pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
 
 /// The name of the filter, by which a route leaves it out.
 pub(super) const WASM: &str = "envoy.filters.http.wasm";
+/// And what its configuration is called.
+pub(super) const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// How a filter of either role is loaded: one VM a worker for both.
 pub(super) fn wasm_filter(role: &str, configuration: &str, wasm: &str) -> Value {
+    json!({"name": WASM, "typed_config": plugin(role, configuration, "signalbox", &json!({"local": {"filename": wasm}}))})
+}
+
+/// The module in a role. Those of one VM share what they know.
+pub(super) fn plugin(role: &str, configuration: &str, vm: &str, code: &Value) -> Value {
     json!({
-        "name": WASM,
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": format!("signalbox-{role}"),
-                "root_id": role,
-                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
-                "vm_config": {
-                    "vm_id": "signalbox",
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": wasm}},
-                },
-                // A trap costs the requests in hand, the next one gets a fresh VM. Without the second line Envoy refuses all requests
-                // for up to a second where a VM traps that is not yet a second old, then for up to two, and so on.
-                "failure_policy": "FAIL_RELOAD",
-                "reload_config": {"backoff": {"base_interval": "0.010s", "max_interval": "0.010s"}},
-                // Without it a body reaches a filter that still holds the headers, and the request hangs.
-                "allow_on_headers_stop_iteration": true,
-            },
+        "@type": WASM_TYPE,
+        "config": {
+            "name": format!("signalbox-{role}"),
+            "root_id": role,
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+            "vm_config": {"vm_id": vm, "runtime": "envoy.wasm.runtime.v8", "code": code},
+            // A trap costs the requests in hand, the next one gets a fresh VM. Without the second line Envoy refuses all requests
+            // for up to a second where a VM traps that is not yet a second old, then for up to two, and so on.
+            "failure_policy": "FAIL_RELOAD",
+            "reload_config": {"backoff": {"base_interval": "0.010s", "max_interval": "0.010s"}},
+            // Without it a body reaches a filter that still holds the headers, and the request hangs.
+            "allow_on_headers_stop_iteration": true,
         },
     })
 }

@@ -64,25 +64,8 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
-    let (cors_filter, cors_policy) = edge::cors(config).unzip();
-    let arriving = edge::refusals(config).into_iter().chain([
-        chat_arriving(config),
-        compressed_arriving(config),
-        arriving(config),
-    ]);
-    let routes: Vec<Value> = [planned(config)].into_iter().chain(arriving).collect();
-    let asked_path = config.signalbox.access_log.then(asked_path);
-    let native = cors_filter.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor));
-    let filters: Vec<Value> = native.chain(filters(compiled, wasm)).collect();
-    let mut host = json!({
-        "name": "signalbox",
-        "domains": ["*"],
-        "request_body_buffer_limit": buffer_bytes(config),
-        "routes": routes,
-    });
-    if let (Some(host), Some(policy)) = (host.as_object_mut(), cors_policy) {
-        host.insert("typed_per_filter_config".to_owned(), json!({"envoy.filters.http.cors": policy}));
-    }
+    let filters: Vec<Value> = native_filters(config).into_iter().chain(filters(compiled, wasm)).collect();
+    let host = virtual_host(config, vec![chat_arriving(config), compressed_arriving(config), arriving(config)]);
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "signalbox",
@@ -96,8 +79,14 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         // Of the first attempt; the filter sets another one where a later attempt has it.
         "scheme_header_transformation": {"match_upstream": true},
         // A whole answer may take as long as a deployment may: silence alone is no reason to cut it.
-        "stream_idle_timeout": duration(longest_silence_ms(config) + 60_000),
-        "early_header_mutation_extensions": [forged_headers(config)],
+        "stream_idle_timeout": idle_timeout(config),
+        "early_header_mutation_extensions": [{
+            "name": "envoy.http.early_header_mutation.header_mutation",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                "mutations": forged_headers(config),
+            },
+        }],
         "access_log": if config.signalbox.access_log { json!([access_log(config)]) } else { json!([]) },
         "local_reply_config": edge::local_replies(config),
         "http_filters": filters,
@@ -107,6 +96,33 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         manager.extend(edge::limits(config).into_iter().map(|(key, value)| (key.to_owned(), value)));
     }
     manager
+}
+
+/// How long a request may show no sign of life.
+pub(super) fn idle_timeout(config: &RouterConfig) -> String {
+    duration(longest_silence_ms(config) + 60_000)
+}
+
+/// Envoy's own filters, which run before ours.
+pub(super) fn native_filters(config: &RouterConfig) -> Vec<Value> {
+    let cors = edge::cors(config).map(|(filter, _)| filter);
+    let asked_path = config.signalbox.access_log.then(asked_path);
+    cors.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor)).collect()
+}
+
+/// The routes, and what holds for all of them. `arriving`: where requests go that are neither planned nor refused.
+pub(super) fn virtual_host(config: &RouterConfig, arriving: Vec<Value>) -> Value {
+    let routes: Vec<Value> = [planned(config)].into_iter().chain(edge::refusals(config)).chain(arriving).collect();
+    let mut host = json!({
+        "name": "signalbox",
+        "domains": ["*"],
+        "request_body_buffer_limit": buffer_bytes(config),
+        "routes": routes,
+    });
+    if let (Some(host), Some((_, policy))) = (host.as_object_mut(), edge::cors(config)) {
+        host.insert("typed_per_filter_config".to_owned(), json!({"envoy.filters.http.cors": policy}));
+    }
+    host
 }
 
 /// The route filter, once for the requests of one path that say their length and once for all others, and the router.
@@ -182,7 +198,7 @@ fn decompressor((name, library, window_bits): &(&str, &str, Option<u32>)) -> Val
 }
 
 /// Where a request goes that is compressed.
-fn compressed_arriving(config: &RouterConfig) -> Value {
+pub(super) fn compressed_arriving(config: &RouterConfig) -> Value {
     let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
     let per_filter: Map<String, Value> =
         DECOMPRESSORS.iter().map(|(name, ..)| ((*name).to_owned(), on.clone())).collect();
@@ -195,7 +211,7 @@ fn compressed_arriving(config: &RouterConfig) -> Value {
 }
 
 /// Where a request goes that is not planned yet: to the filter, which has the route chosen anew.
-fn arriving(config: &RouterConfig) -> Value {
+pub(super) fn arriving(config: &RouterConfig) -> Value {
     json!({"match": {"prefix": "/"}, "route": {"cluster": config.cluster(NO_CLUSTER)}})
 }
 
@@ -263,20 +279,14 @@ fn asked_path() -> Value {
 
 /// Envoy obeys `x-envoy-*` in requests (retries, timeouts), and `x-signalbox-*` is ours: neither may come from a client, save the wish
 /// for a tier where a router grants it.
-fn forged_headers(config: &RouterConfig) -> Value {
+pub(super) fn forged_headers(config: &RouterConfig) -> [Value; 2] {
     let ours = if config.routers.iter().any(Router::allows_client_tier) {
         json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": OURS_BUT_TIER}}}})
     } else {
         json!({"remove_on_match": {"key_matcher": {"prefix": "x-signalbox-"}}})
     };
     let prefix = |prefix: &str| json!({"remove_on_match": {"key_matcher": {"prefix": prefix}}});
-    json!({
-        "name": "envoy.http.early_header_mutation.header_mutation",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [prefix("x-envoy-"), ours],
-        },
-    })
+    [prefix("x-envoy-"), ours]
 }
 
 /// Where a request goes that the filter has planned: it alone writes this filter state. Tried first, since a request is checked when it

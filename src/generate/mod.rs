@@ -7,6 +7,7 @@
 pub mod directory;
 pub mod envoy;
 pub mod keys;
+pub mod mesh;
 pub mod yaml;
 
 mod cluster;

@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use super::cluster::{MAX_HEADERS, breakers, upstream_codec};
-use super::envoy::{Home, buffer_bytes, wasm_filter};
+use super::envoy::{Home, buffer_bytes};
 use crate::config::model::RouterConfig;
 
 /// The name of the listener and of the cluster that leads to it.
@@ -44,7 +44,7 @@ pub(super) fn cluster(config: &RouterConfig, home: Home<'_>) -> Value {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": MAX_HEADERS},
                 "explicit_http_config": {"http_protocol_options": {}},
-                "http_filters": [wasm_filter("attempt", &super::attempt_configuration(RELAY), home.wasm), upstream_codec()],
+                "http_filters": [home.attempt(RELAY), upstream_codec()],
             },
         },
     })

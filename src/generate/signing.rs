@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::envoy::Home;
 use super::keys::{self, Source};
 use crate::config::model::{AwsCredentials, Deployment, Key, RouterConfig, Signing};
 
@@ -14,7 +15,7 @@ use crate::config::model::{AwsCredentials, Deployment, Key, RouterConfig, Signin
 const UNSIGNED: &[&str] = &["user-agent", "accept", "accept-encoding", "traceparent", "tracestate"];
 
 /// The filter.
-pub(super) fn filter(config: &RouterConfig, deployment: &Deployment, signing: &Signing) -> Value {
+pub(super) fn filter(config: &RouterConfig, deployment: &Deployment, signing: &Signing, home: Home<'_>) -> Value {
     let mut excluded: Vec<Value> = UNSIGNED.iter().map(|name| json!({"exact": name})).collect();
     excluded.push(json!({"prefix": "x-envoy-"}));
     let mut signer = json!({
@@ -25,25 +26,25 @@ pub(super) fn filter(config: &RouterConfig, deployment: &Deployment, signing: &S
         "host_rewrite": deployment.endpoint.authority(),
         "match_excluded_headers": excluded,
     });
-    if let (Some(provider), Some(signer)) = (provider(config, deployment, signing), signer.as_object_mut()) {
+    if let (Some(provider), Some(signer)) = (provider(config, deployment, signing, home), signer.as_object_mut()) {
         signer.insert("credential_provider".to_owned(), provider);
     }
     json!({"name": "envoy.filters.http.aws_request_signing", "typed_config": signer})
 }
 
 /// Whose credentials sign; `None`: what Envoy finds by itself.
-fn provider(config: &RouterConfig, deployment: &Deployment, signing: &Signing) -> Option<Value> {
+fn provider(config: &RouterConfig, deployment: &Deployment, signing: &Signing, home: Home<'_>) -> Option<Value> {
     let role = signing.role.as_ref();
     let own = match &signing.credentials {
         AwsCredentials::Chain => None,
         AwsCredentials::Profile(profile) => Some(("credentials_file_provider", json!({"profile": profile}))),
         AwsCredentials::Keys { .. } => {
             let name = keys::credentials(config, deployment)?;
-            Some(("credentials_file_provider", json!({"credentials_data_source": data_source(config, &name)})))
+            Some(("credentials_file_provider", json!({"credentials_data_source": data_source(config, &name, home)})))
         }
         AwsCredentials::WebIdentity(token) => {
             let source = match token {
-                Key::Env(name) => data_source(config, name),
+                Key::Env(name) => data_source(config, name, home),
                 Key::Literal(path) => keys::file(path),
             };
             let mut identity = Map::from_iter([("web_identity_token_data_source".to_owned(), source)]);
@@ -71,9 +72,10 @@ fn alone(name: &str, value: Value) -> Value {
     json!({"custom_credential_provider_chain": true, name: value})
 }
 
-fn data_source(config: &RouterConfig, name: &str) -> Value {
-    match keys::source(config, name) {
-        Source::Environment => json!({"environment_variable": name}),
-        Source::File(path) | Source::Watched(path) => keys::file(path),
+fn data_source(config: &RouterConfig, name: &str, home: Home<'_>) -> Value {
+    match (keys::source(config, name), home.mesh) {
+        (Source::Environment, Some(mesh)) => keys::file(&format!("{}/{name}", mesh.keys)),
+        (Source::Environment, None) => json!({"environment_variable": name}),
+        (Source::File(path) | Source::Watched(path), _) => keys::file(path),
     }
 }

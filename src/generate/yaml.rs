@@ -1,11 +1,15 @@
 //! JSON to YAML that people can read.
 //!
-//! Block style throughout, a text of several lines as a literal block, quotes only where a plain text would mean something else.
+//! Block style throughout, a text of several lines as a literal block, quotes only where a plain text would mean something else. A map may
+//! carry a remark under the key [`REMARK`], which stands above it as a comment.
 //! Written here because it is smaller than a dependency, and its output is golden.
 //!
-//! **Invariant:** reading what is written gives the same value back.
+//! **Invariant:** reading what is written gives the same value back, without its remarks.
 
 use serde_json::Value;
+
+/// The key of a remark, the first of its map. Nothing that is made here has such a key otherwise.
+pub const REMARK: &str = "#";
 
 /// Writes one document.
 #[must_use]
@@ -22,6 +26,10 @@ fn block(value: &Value, indent: usize, out: &mut String) {
             for (index, (key, value)) in entries.iter().enumerate() {
                 if index > 0 {
                     margin(indent, out);
+                }
+                if let (REMARK, Some(remark)) = (key.as_str(), value.as_str()) {
+                    comment(remark, indent, out);
+                    continue;
                 }
                 out.push_str(&scalar(key));
                 out.push(':');
@@ -41,6 +49,31 @@ fn block(value: &Value, indent: usize, out: &mut String) {
             out.push_str(&line(value, indent));
             out.push('\n');
         }
+    }
+}
+
+/// The lines of a remark. The first one has its margin.
+fn comment(remark: &str, indent: usize, out: &mut String) {
+    for (index, line) in remark.lines().enumerate() {
+        if index > 0 {
+            margin(indent, out);
+        }
+        out.push_str("# ");
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// A value without its remarks.
+#[must_use]
+pub fn without_remarks(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let entries = entries.iter().filter(|(key, _)| *key != REMARK);
+            Value::Object(entries.map(|(key, value)| (key.clone(), without_remarks(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_remarks).collect()),
+        _ => value.clone(),
     }
 }
 
@@ -128,6 +161,16 @@ mod tests {
         let value = json!({"a": {"b": [1, {"c": "x", "d": []}, [2, 3]]}, "e": "yes", "f": "l1\n  l2\n\nl3", "g": "10", "@type": "t.c/x"});
         let text = "a:\n  b:\n  - 1\n  - c: x\n    d: []\n  - - 2\n    - 3\ne: \"yes\"\nf: |-\n  l1\n    l2\n\n  l3\ng: \"10\"\n\"@type\": t.c/x\n";
         assert_eq!(write(&value), text);
+    }
+
+    #[test]
+    fn remarks_are_comments() {
+        let value = json!({"#": "All.", "a": [{"#": "One\nof two.", "b": 1}, {"b": {"#": "Deep.", "c": 2}}]});
+        let text = "# All.\na:\n- # One\n  # of two.\n  b: 1\n- b:\n    # Deep.\n    c: 2\n";
+        assert_eq!(write(&value), text);
+        assert_eq!(without_remarks(&value), json!({"a": [{"b": 1}, {"b": {"c": 2}}]}));
+        #[cfg(feature = "cli")]
+        assert_eq!(crate::config::yaml::read(text).unwrap().to_json(), without_remarks(&value));
     }
 
     #[cfg(feature = "cli")]

@@ -262,6 +262,9 @@ impl Flight {
         let (api, dialect) = (api.neutral(), deployment.speaks(api.dialect()));
         let call = Call { api, dialect, model: &(deployment.provider.full_name)(api, model), stream };
         let is_verbatim = dialect == self.request.api.dialect();
+        if !self.request.config.signalbox.naming.clusters.is_empty() {
+            self.headers.came_by_another_s_listener();
+        }
         self.headers.changes(deployment, call, length, is_verbatim, way == Way::Direct)
     }
 

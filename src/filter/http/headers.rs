@@ -57,6 +57,11 @@ impl RequestHeaders {
         Self { path: Some(path), query, below, ..Self::default() }
     }
 
+    /// Only a listener of ours sets `:scheme`. Another one leaves it as the client has it, who mostly speaks plain HTTP within a mesh.
+    pub(in crate::filter) fn came_by_another_s_listener(&mut self) {
+        self.is_https.get_or_insert(false);
+    }
+
     /// What the next attempt changes. `is_verbatim`: it asks as the client did. `is_direct`: it goes straight to its deployment, not by the
     /// relay.
     pub(in crate::filter) fn changes(
@@ -161,6 +166,13 @@ mod tests {
             [(":path", "/v1/messages".to_owned()), ("content-length", "9".to_owned())],
             "nothing is known"
         );
+        let mut headers =
+            RequestHeaders { path: Some("/openai/chat/completions".to_owned()), ..RequestHeaders::default() };
+        headers.length = Some(9);
+        headers.came_by_another_s_listener();
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, true, true), [(":scheme", "https".to_owned())]);
+        headers.came_by_another_s_listener();
+        assert_eq!(headers.changes(other, of(Api::Chat), 9, true, true), []);
     }
 
     /// P4.
