@@ -169,6 +169,91 @@ fn healthy_chat_in_both_dialects() {
 }
 
 #[test]
+fn each_dialect_has_its_own_words() {
+    let sim = Sim::one();
+    let azure = "/openai/deployments/d/chat/completions?api-version=2024-10-21";
+    let openais = "/choices/0/message/content";
+    // The path, the model, where the text stands, what says that it is theirs, what ends a stream, and the error.
+    for (path, model, text, [place, word], end, [error, said]) in [
+        (
+            "/v2/chat",
+            "command-a",
+            "/message/content/0/text",
+            ["/finish_reason", "COMPLETE"],
+            "message-end",
+            ["/message", "Service"],
+        ),
+        ("/api/chat", "llama3.2", "/message/content", ["/done_reason", "stop"], "true", ["/error", "server busy"]),
+        ("/v1/chat/completions", "mistral-tiny", openais, ["/object", "chat.completion"], "[DONE]", ["/code", "3500"]),
+        (
+            azure,
+            "d",
+            openais,
+            ["/choices/0/content_filter_results/hate/severity", "safe"],
+            "[DONE]",
+            ["/error/code", "ServiceUnavailable"],
+        ),
+    ] {
+        let ask = |fault: &str, stream: bool| {
+            let user = json!({"role": "user", "content": "Hello"});
+            let body = json!({"model": format!("{model}{fault}"), "stream": stream, "messages": [user]});
+            sim.ask("POST", path, &body.to_string())
+        };
+        let whole = ask("", false).json();
+        let texts =
+            |body: &Value, place: &str| body.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+        assert_eq!(texts(&whole, text), "[primary] You said: Hello. The signal is green and the line Done.", "{whole}");
+        assert_eq!(texts(&whole, place), word, "{whole}");
+        let failed = ask("@status=503", false);
+        assert!(failed.status() == 503 && texts(&failed.json(), error).contains(said), "{path}: {}", failed.body());
+        for preset in ["context_length", "content_policy", "quota"] {
+            let failed = ask(&format!("@body={preset}"), true);
+            assert!(failed.status() >= 400 && failed.json().is_object(), "{path}: {}", failed.body());
+        }
+        let (stream, cut) = (ask("", true), ask("@cut_after=3", true));
+        assert!(stream.body().contains(end) && !cut.body().contains(end), "{path}: {}", stream.body());
+        let broken = ask("@error_event=overloaded,error_after=2", true);
+        assert!(broken.status() == 200 && broken.body().contains(said), "{path}: {}", broken.body());
+    }
+}
+
+#[test]
+fn what_a_provider_refuses_is_refused() {
+    let sim = Sim::one();
+    let status = |path: &str, body: Value| sim.ask("POST", path, &body.to_string()).status();
+    let user = json!({"role": "user", "content": "Hello"});
+    let mistral = |more: Value| {
+        let mut body = json!({"model": "mistral-small-latest", "messages": [user]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        status("/v1/chat/completions", body)
+    };
+    assert_eq!(mistral(json!({"reasoning_effort": "high", "random_seed": 1})), 200);
+    for more in [
+        json!({"stream_options": {"include_usage": true}}),
+        json!({"user": "u"}),
+        json!({"reasoning_effort": "low"}),
+        json!({"messages": [{"role": "user", "content": "x", "name": "u"}]}),
+        json!({"messages": [{"role": "developer", "content": "x"}]}),
+    ] {
+        assert_eq!(mistral(more.clone()), 422, "{more}");
+    }
+    let call = json!({"id": "call_1", "function": {"name": "f", "arguments": "{}"}});
+    for turn in [
+        json!({"role": "assistant", "content": "", "tool_calls": [call]}),
+        json!({"role": "assistant", "content": "x"}),
+    ] {
+        assert_eq!(mistral(json!({"messages": [user, turn]})), 400, "{turn}");
+    }
+    assert_eq!(status("/v1/embeddings", json!({"model": "mistral-embed", "input": "a", "dimensions": 3})), 422);
+    assert_eq!(status("/v2/embed", json!({"model": "embed-v4.0", "texts": ["a"]})), 400);
+    assert_eq!(status("/v2/chat", json!({"model": "m", "messages": [{"role": "assistant", "content": "x"}]})), 400);
+    let parts = json!([{"role": "user", "content": [{"type": "text", "text": "x"}]}]);
+    assert_eq!(status("/api/chat", json!({"model": "m", "messages": parts})), 400);
+    assert_eq!(status("/openai/responses?api-version=1", json!({"model": "m", "input": "x"})), 200);
+    assert_eq!(status("/openai/deployments/d/embeddings", json!({"input": "x"})), 404, "no version");
+}
+
+#[test]
 fn usage_comes_when_asked_for() {
     let body = json!({"model": "m", "stream": true, "stream_options": {"include_usage": true},
         "messages": [{"role": "user", "content": "Hello"}]});

@@ -81,6 +81,13 @@ impl Answer {
         }
     }
 
+    /// The same answer, with the reasoning before it.
+    pub fn thinking(self) -> Answer {
+        let thoughts = split(THOUGHT);
+        let completion_tokens = self.completion_tokens + thoughts.len() as u64 * u64::from(self.n);
+        Answer { thoughts, completion_tokens, ..self }
+    }
+
     /// The same answer, which refuses.
     pub fn refusing(self) -> Answer {
         Answer { words: split(REFUSAL), calls: Vec::new(), short: false, stopped: None, refused: true, ..self }

@@ -15,6 +15,7 @@ use super::{
 /// Messages.
 pub const MESSAGES: Surface = Surface {
     ends: &["/messages"],
+    of: None,
     form: Form::Messages,
     translate: None,
     whole: complete,

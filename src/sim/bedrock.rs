@@ -19,6 +19,7 @@ const SIGNATURE: &str = "c2ltdWxhdG9y";
 /// `converse` and `converse-stream`.
 pub const CONVERSE: Surface = Surface {
     ends: &["/converse", "/converse-stream"],
+    of: None,
     form: Form::Chat,
     translate: Some(as_chat),
     whole: complete,
@@ -34,6 +35,7 @@ pub const CONVERSE: Surface = Surface {
 /// `invoke`, by which models of Titan and Cohere embed.
 pub const INVOKE: Surface = Surface {
     ends: &["/invoke"],
+    of: None,
     form: Form::Embeddings,
     translate: Some(as_embeddings),
     whole: embeddings,

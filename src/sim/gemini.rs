@@ -16,6 +16,7 @@ use super::{
 /// `generateContent` and its stream.
 pub const CHAT: Surface = Surface {
     ends: &[":generateContent", ":streamGenerateContent"],
+    of: None,
     form: Form::Chat,
     translate: Some(translate),
     whole: complete,
@@ -31,6 +32,7 @@ pub const CHAT: Surface = Surface {
 /// Its embeddings.
 pub const EMBEDDINGS: Surface = Surface {
     ends: &[":batchEmbedContents"],
+    of: None,
     form: Form::Embeddings,
     translate: Some(translate),
     whole: embeddings,

@@ -9,7 +9,8 @@
 //! | [`request`] | what a request asks for |
 //! | [`answer`] | the answer, without a dialect |
 //! | [`surface`] | the endpoints, one row each |
-//! | [`openai`], [`responses`], [`anthropic`], [`gemini`], [`bedrock`] | its dialects |
+//! | [`openai`], [`responses`], [`anthropic`], [`gemini`], [`bedrock`], [`cohere`], [`ollama`] | its dialects |
+//! | [`azure`], [`mistral`] | what they do otherwise than OpenAI |
 //! | [`script`] | how it is sent, with its faults |
 //! | [`record`] | the requests that a listener remembers |
 //! | [`listener`] | one listener's name and faults |
@@ -20,10 +21,14 @@
 
 pub mod answer;
 pub mod anthropic;
+pub mod azure;
 pub mod bedrock;
+pub mod cohere;
 pub mod fault;
 pub mod gemini;
 pub mod listener;
+pub mod mistral;
+pub mod ollama;
 pub mod openai;
 pub mod record;
 pub mod reply;

@@ -19,6 +19,7 @@ use super::{
 /// Chat completions.
 pub const CHAT: Surface = Surface {
     ends: &["/chat/completions"],
+    of: None,
     form: Form::Chat,
     translate: None,
     whole: |answer, _| complete(answer, Form::Chat),
@@ -34,6 +35,7 @@ pub const CHAT: Surface = Surface {
 /// The older text completions.
 pub const COMPLETIONS: Surface = Surface {
     ends: &["/completions"],
+    of: None,
     form: Form::Completions,
     translate: None,
     whole: |answer, _| complete(answer, Form::Completions),
@@ -49,6 +51,7 @@ pub const COMPLETIONS: Surface = Surface {
 /// Embeddings.
 pub const EMBEDDINGS: Surface = Surface {
     ends: &["/embeddings"],
+    of: None,
     form: Form::Embeddings,
     translate: None,
     whole: embeddings,
@@ -64,7 +67,7 @@ fn error_event(kind: Inband) -> Bytes {
 }
 
 /// The whole answer of a request that wants no stream.
-fn complete(answer: &Answer, form: Form) -> Value {
+pub(super) fn complete(answer: &Answer, form: Form) -> Value {
     let choices: Vec<Value> = (0..answer.n)
         .map(|index| match form {
             Form::Completions => {
@@ -103,7 +106,7 @@ fn message(answer: &Answer) -> Value {
 }
 
 /// The events of a stream.
-fn stream(answer: &Answer, form: Form, include_usage: bool) -> Vec<Event> {
+pub(super) fn stream(answer: &Answer, form: Form, include_usage: bool) -> Vec<Event> {
     let chunks = Chunks::new(answer, form, include_usage);
     let mut events = Vec::with_capacity(answer.words.len() + answer.thoughts.len() + 6);
     for index in 0..answer.n {
@@ -268,7 +271,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// The status and the body of a preset error.
-fn preset(preset: Preset) -> (u16, Value) {
+pub(super) fn preset(preset: Preset) -> (u16, Value) {
     match preset {
         Preset::ContextLength => (
             400,

@@ -12,7 +12,7 @@ use super::{
     anthropic,
     fault::{Fault, Preset},
     listener::Listener,
-    openai,
+    ollama, openai,
     request::Request,
     script::{self, Step},
     surface::{Errors, Surface},
@@ -75,7 +75,7 @@ pub struct Verdict {
 /// Decides the answer of a provider's endpoint.
 pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Verdict {
     let path = head.uri.path();
-    let surface = Surface::of(path).filter(|_| head.method == Method::POST);
+    let surface = Surface::of(head, body).filter(|_| head.method == Method::POST);
     let errors = match surface {
         Some(surface) => surface.errors,
         None if head.headers.contains_key("anthropic-version") => &anthropic::ERRORS,
@@ -87,6 +87,9 @@ pub fn decide(head: &Parts, body: &[u8], listener: &Listener, number: u64) -> Ve
         Ok(request) => request,
         Err(said) => return healthy(Reply::failed(errors, 400, Some(&said)), String::new()),
     };
+    if let Some((status, body)) = surface.of.as_ref().and_then(|owner| (owner.refused)(head, body)) {
+        return healthy(Reply::json(status, &body), request.model);
+    }
     let (plain, fault, struck) = match listener.fault_for(&request.model) {
         Ok(found) => found,
         Err(said) => return healthy(Reply::failed(errors, 400, Some(&said)), request.model),
@@ -149,6 +152,9 @@ fn played(answer: &Answer, request: &Request, surface: &Surface, fault: &Fault) 
 fn elsewhere(method: &Method, path: &str, errors: &Errors) -> Reply {
     if *method == Method::GET && path.ends_with("/models") {
         return Reply::json(200, &(errors.models)(MODELS));
+    }
+    if *method == Method::GET && path.ends_with("/api/tags") {
+        return Reply::json(200, &ollama::models(MODELS));
     }
     let said = format!("Invalid URL ({method} {path})");
     Reply::failed(errors, 404, Some(&said))

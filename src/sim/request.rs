@@ -116,7 +116,7 @@ struct Raw {
     prompt: Value,
     #[serde(default)]
     input: Value,
-    #[serde(default)]
+    #[serde(default, alias = "output_dimension")]
     dimensions: Option<u32>,
     #[serde(default)]
     encoding_format: Option<String>,

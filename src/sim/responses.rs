@@ -16,6 +16,7 @@ use super::{
 /// Responses.
 pub const RESPONSES: Surface = Surface {
     ends: &["/responses"],
+    of: None,
     form: Form::Responses,
     translate: None,
     whole: complete,

@@ -49,6 +49,11 @@ impl Event {
         Event { kind, bytes: format!("data: {data}\n\n").into() }
     }
 
+    /// A line of its own.
+    pub fn line(kind: Kind, data: &str) -> Event {
+        Event { kind, bytes: format!("{data}\n").into() }
+    }
+
     /// An event with a name.
     pub fn named(kind: Kind, name: &str, data: &str) -> Event {
         Event { kind, bytes: format!("event: {name}\ndata: {data}\n\n").into() }

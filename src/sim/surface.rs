@@ -4,21 +4,27 @@
 //!
 //! **Invariant:** nothing else of the simulator asks which dialect it speaks.
 
-use hyper::body::Bytes;
+use hyper::{body::Bytes, http::request::Parts};
 use serde_json::Value;
 
 use super::{
     answer::Answer,
-    anthropic, bedrock,
+    anthropic, azure, bedrock, cohere,
     fault::{Inband, Preset},
-    gemini, openai,
+    gemini, mistral, ollama, openai,
     request::{Form, Request},
     responses,
     script::Event,
 };
 
-/// All endpoints; the first whose ending fits counts.
+/// All endpoints; the first that fits counts.
 const SURFACES: &[&Surface] = &[
+    &azure::CHAT,
+    &azure::COMPLETIONS,
+    &azure::EMBEDDINGS,
+    &azure::RESPONSES,
+    &mistral::CHAT,
+    &mistral::EMBEDDINGS,
     &openai::CHAT,
     &openai::COMPLETIONS,
     &openai::EMBEDDINGS,
@@ -28,12 +34,18 @@ const SURFACES: &[&Surface] = &[
     &gemini::EMBEDDINGS,
     &bedrock::CONVERSE,
     &bedrock::INVOKE,
+    &ollama::CHAT,
+    &ollama::EMBEDDINGS,
+    &cohere::CHAT,
+    &cohere::EMBEDDINGS,
 ];
 
 /// An endpoint.
 pub struct Surface {
     /// What its paths end with; the base before it (`/v1`, `/openai/v1`, ...) is ignored.
     pub ends: &'static [&'static str],
+    /// Whose it is, where others have the same path.
+    pub of: Option<Owner>,
     /// The form of its requests, once they are translated.
     pub form: Form,
     /// Makes a request one of `form`; `None`: it is one.
@@ -45,6 +57,17 @@ pub struct Surface {
     /// Its errors.
     pub errors: &'static Errors,
 }
+
+/// One of those who share a path.
+pub struct Owner {
+    /// Whether a request is for it.
+    pub is_meant: fn(&Parts, &[u8]) -> bool,
+    /// What it refuses.
+    pub refused: fn(&Parts, &[u8]) -> Option<Refusal>,
+}
+
+/// The status and the body of an error.
+pub type Refusal = (u16, Value);
 
 /// A request, by its path and its body, in another form; or what is wrong with it, in a sentence for the client.
 pub type Translate = fn(&str, &[u8]) -> Result<Value, String>;
@@ -78,9 +101,13 @@ pub struct Errors {
 }
 
 impl Surface {
-    /// The endpoint of a path.
-    pub fn of(path: &str) -> Option<&'static Surface> {
-        SURFACES.iter().copied().find(|surface| surface.ends.iter().any(|end| path.ends_with(end)))
+    /// The endpoint of a request.
+    pub fn of(head: &Parts, body: &[u8]) -> Option<&'static Surface> {
+        let path = head.uri.path();
+        SURFACES.iter().copied().find(|surface| {
+            surface.ends.iter().any(|end| path.ends_with(end))
+                && surface.of.as_ref().is_none_or(|owner| (owner.is_meant)(head, body))
+        })
     }
 }
 
@@ -115,12 +142,26 @@ mod tests {
 
     #[test]
     fn endpoints_by_the_end_of_the_path() {
-        let form = |path: &str| Surface::of(path).map(|surface| surface.form);
+        let of = |path: &str, body: &[u8]| {
+            Surface::of(&hyper::Request::builder().uri(path).body(()).unwrap().into_parts().0, body)
+        };
+        let form = |path: &str| of(path, b"").map(|surface| surface.form);
         assert_eq!(form("/openai/v1/chat/completions"), Some(Form::Chat));
         assert_eq!(form("/v1/completions"), Some(Form::Completions));
         assert_eq!(form("/v1/messages"), Some(Form::Messages));
         assert_eq!(form("/v1/responses"), Some(Form::Responses));
         assert_eq!(form("/model/amazon.nova-lite-v1%3A0/converse-stream"), Some(Form::Chat));
         assert_eq!(form("/v1/images/generations"), None);
+        let refuses = |path: &str, body: &[u8]| (of(path, body).unwrap().errors.failed)(401, None).to_string();
+        for (path, body, said) in [
+            ("/api/chat", &b""[..], r#"{"error":"unauthorized"}"#),
+            ("/v2/chat", b"", "invalid api token"),
+            ("/openai/deployments/d/chat/completions?api-version=1", b"", "subscription key"),
+            ("/openai/responses?api-version=1", b"", "subscription key"),
+            ("/v1/chat/completions", br#"{"model": "mistral-small-latest"}"#, r#"{"detail":"Unauthorized"}"#),
+            ("/v1/chat/completions", br#"{"model":"gpt-4o","user":"mistral-small"}"#, "Incorrect API key"),
+        ] {
+            assert!(refuses(path, body).contains(said), "{path}");
+        }
     }
 }
