@@ -98,6 +98,7 @@ impl Case {
             hide_usage: false,
             awaited: signalbox::dialect::Awaited::Chat,
             mark: None,
+            may_stop_with_calls: false,
             thinking_blocks: self.is("thinking_blocks"),
             echo: self.echo(),
         }

@@ -427,7 +427,7 @@ fn the_latest_word_on_usage_counts() {
 
 #[test]
 fn after_done_nothing_is_read() {
-    let text = format!("{}{DONE}data: trailer\n\n{}", delta(HI), data(r#"{"error":{"message":"late"}}"#));
+    let text = format!("{}{}{DONE}data: trailer\n\n{}", delta(HI), finish(0), data(r#"{"error":{"message":"late"}}"#));
     let outcome = steady(&text);
     assert_eq!((outcome.text, outcome.facts.failure, outcome.facts.dropped_events), (text, None, 0));
 }
@@ -618,16 +618,28 @@ fn a8_a_stream_is_an_answer_only_if_it_holds_one() {
         assert_eq!(steady(format!("{before}{}{DONE}", base("1008"))).facts.failure.unwrap().class, FailureClass::Quota);
     }
     for good in [
-        delta(HI),
+        format!("{}{}", delta(HI), finish(0)),
         finish(0),
-        format!("{role}{}{usage}", finish(0)),
+        format!("{role}{}{}", finish(0), usage.replace(":1}", r#":1,"completion_tokens":0,"total_tokens":1}"#)),
         data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"content_filter"}]}"#),
-        format!("{}{}", delta(HI), base("0")),
+        format!("{}{}{}", delta(HI), base("0"), finish(0)),
         format!("{}{}{}", data(r#"{"detail":"one moment"}"#), delta(HI), finish(0)),
-        format!("{}{}", data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"null"}]}"#), delta(HI)),
+        format!("{}{}{}", data(r#"{"choices":[{"index":0,"delta":{},"finish_reason":null}]}"#), delta(HI), finish(0)),
     ] {
         let outcome = steady(format!("{good}{DONE}"));
         assert_eq!((outcome.text, outcome.facts.failure), (format!("{good}{DONE}"), None));
+        assert!(outcome.facts.meaningful && outcome.facts.complete);
+    }
+    // K61: the last word is a deliberate end, which clients know by its reason. Alibaba spells `null` out.
+    let spelt =
+        |null: &str| data(&format!(r#"{{"id":"1","choices":[{{"index":0,"delta":{{}},"finish_reason":{null}}}]}}"#));
+    for (events, good) in [
+        (delta(HI), delta(HI)),
+        (format!("{}{}", delta(HI), base("0")), format!("{}{}", delta(HI), base("0"))),
+        (format!("{}{}", spelt("\"null\""), delta(HI)), format!("{}{}", spelt("null"), delta(HI))),
+    ] {
+        let outcome = steady(format!("{events}{DONE}"));
+        assert_eq!((outcome.text, outcome.facts.failure), (format!("{good}{}{DONE}", finish(0)), None));
         assert!(outcome.facts.meaningful && outcome.facts.complete);
     }
     let completion = completed(&format!("{}{DONE}", data(r#"{"choices":[{"index":0,"text":"Hi"}]}"#)));

@@ -305,9 +305,11 @@ fn stream(args: &StreamArgs) -> io::Result<ExitCode> {
 }
 
 fn context(args: &AnswerArgs) -> AnswerContext {
+    let provider = provider::by_name(&args.from);
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     AnswerContext {
-        provider: provider::by_name(&args.from).map_or("", |provider| provider.name),
+        provider: provider.map_or("", |provider| provider.name),
+        may_stop_with_calls: provider.is_some_and(|provider| provider.habits.is_openai),
         awaited: args.api.into(),
         echo: Echo { vectors: Some(Vectors { count: 0, base64: args.base64 }), ..Echo::default() },
         model: args.model.clone(),

@@ -1,4 +1,4 @@
-//! A client's own text with some of its parts left out or replaced.
+//! A text that came with some of its parts left out or replaced.
 //!
 //! **Invariant:** every other part keeps its very bytes.
 
@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::json::Scan;
 
 /// A list with what `each` makes of its items: nothing leaves one out, `None` leaves it as it is. `None`: nothing changed.
-pub fn list<'a>(raw: &'a [u8], mut each: impl FnMut(usize, &'a [u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+pub fn list<'a>(raw: &'a [u8], each: &mut dyn FnMut(usize, &'a [u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut out = vec![b'['];
     let (mut at, mut changed) = (0, false);
     Scan::new(raw).list(|scan| {
@@ -26,6 +26,49 @@ pub fn list<'a>(raw: &'a [u8], mut each: impl FnMut(usize, &'a [u8]) -> Option<V
     })?;
     out.push(b']');
     changed.then_some(out)
+}
+
+/// An object that is being written.
+pub struct Members(Vec<u8>);
+
+impl Members {
+    /// Without members.
+    pub fn new() -> Self {
+        Self(vec![b'{'])
+    }
+
+    /// Adds a member, its value as it stands.
+    pub fn put(&mut self, name: &str, value: &[u8]) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        // A string cannot fail to serialise, nor memory to take it.
+        serde_json::to_writer(&mut self.0, name).ok();
+        self.0.push(b':');
+        self.0.extend_from_slice(value);
+    }
+
+    /// Its text.
+    pub fn end(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+/// A text as JSON.
+pub fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).unwrap_or_default()
+}
+
+/// An object written anew: `each` gets its members one by one, and puts what becomes of them. `None`: it is none.
+pub fn object(raw: &[u8], each: &mut dyn FnMut(&mut Members, &str, &[u8])) -> Option<Members> {
+    let mut out = Members::new();
+    Scan::new(raw).object(|scan, name| {
+        let value = scan.value()?;
+        each(&mut out, std::str::from_utf8(name).ok()?, value);
+        Some(())
+    })?;
+    Some(out)
 }
 
 /// Where a part stands.

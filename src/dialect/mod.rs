@@ -106,11 +106,11 @@ pub trait ClientFace: Sync {
     /// What a stream shows while nothing is said. Only to be written between two events.
     fn ping(&self) -> &'static [u8];
 
-    /// Looks through a whole answer of a provider of the same dialect, whose bytes may pass.
+    /// Looks through a whole answer of a provider of the same dialect, whose bytes may pass. Without its mark.
     ///
     /// # Errors
     /// A [`Failure`] where it is an error in disguise, or no answer.
-    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure>;
+    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Answer, Failure>;
 
     /// Starts looking through a streamed answer of a provider of the same dialect.
     fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner>;
@@ -319,8 +319,16 @@ pub struct AnswerContext {
     pub thinking_blocks: bool,
     /// What stands behind the id of an answer that passes: its provider keeps it, and the gateway must know whose it is.
     pub mark: Option<String>,
+    /// An answer that passes may say `stop` although it calls a tool: OpenAI's own do where one had to be called.
+    pub may_stop_with_calls: bool,
     /// What it echoes of the request.
     pub echo: Echo,
+}
+
+impl From<Option<Usage>> for Answer {
+    fn from(usage: Option<Usage>) -> Self {
+        Self { body: None, usage }
+    }
 }
 
 impl AnswerContext {
@@ -443,8 +451,11 @@ impl Bridge {
         let body = without_mark(body);
         match self {
             Self::Verbatim(client) => {
-                let usage = client.look_through(body, context)?;
-                Ok(Answer { body: context.mark.as_ref().and_then(|mark| passed::marked(body, mark)), usage })
+                let mut answer = client.look_through(body, context)?;
+                if let Some(mark) = &context.mark {
+                    answer.body = passed::marked(answer.body.as_deref().unwrap_or(body), mark).or(answer.body);
+                }
+                Ok(answer)
             }
             Self::Translated(client, provider) => translate::answer(*client, *provider, body, context),
         }

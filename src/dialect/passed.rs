@@ -42,7 +42,7 @@ pub(super) fn marked_frame(frame: &Frame<'_>, mark: &str) -> Option<Vec<u8>> {
 }
 
 /// A member's value, raw.
-fn member<'a>(object: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn member<'a>(object: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let mut found = None;
     Scan::new(object).object(|scan, name| {
         let value = scan.value()?;

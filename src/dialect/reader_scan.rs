@@ -62,12 +62,12 @@ impl<R: KnowingReader> Scanner for ReaderScan<R> {
 
     fn end(&mut self) -> Ending {
         if self.facts.done {
-            return Ending::Owes(b"");
+            return Ending::Owes(Vec::new());
         }
         let Self { reader, facts, progressed } = self;
         let mut failure = None;
         reader.end(&mut |event| learn(facts, progressed, &mut failure, event));
-        failure.map_or(Ending::Owes(b""), Ending::Failed)
+        failure.map_or(Ending::Owes(Vec::new()), Ending::Failed)
     }
 
     fn facts(&self) -> &StreamFacts {

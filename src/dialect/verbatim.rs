@@ -1,8 +1,8 @@
 //! The same dialect on both sides: the client's own bytes go, and the provider's own come back.
 //!
 //! Whole good frames pass without a copy. Only faults are rewritten, and which those are a dialect's [`Scanner`] says: a frame that clients
-//! break on is left out, an event that only says that the provider is there becomes one that clients know, an error becomes an error of
-//! our shape and ends the stream, and what is missing at the end of a complete answer is added.
+//! break on is left out or put right, an event that only says that the provider is there becomes one that clients know, an error becomes
+//! an error of our shape and ends the stream, and what is missing at the end of a complete answer is added.
 //!
 //! **Invariant:** a stream that was cut off never looks complete, nor does one that holds no answer: it ends with an error event.
 
@@ -45,6 +45,8 @@ pub enum Fate {
     Pass,
     /// It is left out.
     LeaveOut,
+    /// These bytes take its place.
+    Replace(Vec<u8>),
     /// It says that the provider is there, in a way that clients may not understand.
     Ping,
     /// It ends the stream.
@@ -54,7 +56,7 @@ pub enum Fate {
 /// How a stream ended.
 pub enum Ending {
     /// Well, and these bytes are still owed to the client.
-    Owes(&'static [u8]),
+    Owes(Vec<u8>),
     /// Too soon.
     Failed(Failure),
 }
@@ -148,6 +150,10 @@ fn take(
             return true;
         }
         Fate::LeaveOut => way.rewrite(),
+        Fate::Replace(bytes) => {
+            way.rewrite();
+            way.out.extend_from_slice(&bytes);
+        }
         Fate::Ping => {
             way.rewrite();
             way.out.extend_from_slice(client.ping());
@@ -229,7 +235,7 @@ impl AnswerStream for Stream {
         });
         if scanner.facts().failure.is_none() {
             match scanner.end() {
-                Ending::Owes(bytes) => out.extend_from_slice(bytes),
+                Ending::Owes(bytes) => out.extend_from_slice(&bytes),
                 Ending::Failed(failure) => fail(scanner, *client, failure, out),
             }
         }

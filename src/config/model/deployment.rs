@@ -77,6 +77,13 @@ impl Deployment {
         if self.dialect == self.provider.dialect { self.provider.speaks(client) } else { self.dialect }
     }
 
+    /// Whether OpenAI's own software answers there, and not a server that calls itself compatible.
+    #[must_use]
+    pub fn is_openais_own(&self) -> bool {
+        let Provider { habits, api_base, .. } = self.provider;
+        habits.is_openai && (api_base.is_empty() || api_base.contains(self.endpoint.host.as_str()))
+    }
+
     /// The Envoy cluster by which the gateway asks on its own account (`signalbox.health_check`); no id has a slash.
     #[must_use]
     pub fn probe_cluster(&self) -> String {

@@ -228,7 +228,16 @@ impl Attempt {
             let awaited = flight.api.awaited();
             let keeps = flight.api == Api::Responses;
             let mark = place.filter(|_| keeps).and_then(|(_, deployment)| stamp::mark(&self.config, deployment));
-            return AnswerContext { provider, hide_usage, awaited, mark, ..AnswerContext::default() };
+            return AnswerContext {
+                provider,
+                hide_usage,
+                awaited,
+                mark,
+                now_s: self.clock.started_ms / 1000,
+                include_usage: place.is_some_and(|(_, deployment)| flight.shows_usage(deployment)),
+                may_stop_with_calls: place.is_some_and(|(_, deployment)| deployment.is_openais_own()),
+                ..AnswerContext::default()
+            };
         }
         let model = place.map(|(candidate, deployment)| candidate.model.as_ref().unwrap_or(&deployment.model));
         let prefix = self.bridge.client().id_prefix();
@@ -242,6 +251,7 @@ impl Attempt {
             hide_usage: false,
             thinking_blocks: true,
             mark: None,
+            may_stop_with_calls: false,
             echo: self.echo.clone(),
         }
     }

@@ -21,9 +21,9 @@ pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
             return scan.skip();
         }
         let messages = scan.value()?;
-        let rewritten = list(messages, |at, message| {
+        let rewritten = list(messages, &mut |at, message| {
             let blocks = content(message)?;
-            let kept = list(blocks, |block_at, block| {
+            let kept = list(blocks, &mut |block_at, block| {
                 let is_left_out = is_unsigned(block);
                 if is_left_out {
                     names.hint(&format!("messages[{at}].content[{block_at}]"));

@@ -14,10 +14,10 @@ mod tools;
 pub mod transcript;
 
 use super::provider;
-use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Usage, Utterance};
+use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Utterance};
 use crate::dialect::scan::BodyScan;
 use crate::dialect::verbatim::Scanner;
-use crate::dialect::{AnswerContext, Awaited, ClientFace, EventWriter};
+use crate::dialect::{self, AnswerContext, Awaited, ClientFace, EventWriter};
 
 /// OpenAI's clients.
 pub struct Client;
@@ -68,7 +68,7 @@ impl ClientFace for Client {
         chunk::PING
     }
 
-    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
+    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<dialect::Answer, Failure> {
         provider::look_through(body, context)
     }
 

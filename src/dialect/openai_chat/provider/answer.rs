@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use super::stop_reason;
 use crate::chat::{Answer, Block, Content, Failure, Usage};
 use crate::dialect::no_answer::unreadable;
-use crate::dialect::read::{loose_list, loose_text};
+use crate::dialect::read::{compact, loose_list, loose_text};
+use crate::dialect::{AnswerContext, ids};
 
 /// A whole answer, or a chunk.
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ pub struct Choice<'a> {
     #[serde(borrow, default)]
     delta: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    finish_reason: Option<&'a RawValue>,
+    pub finish_reason: Option<&'a RawValue>,
 }
 
 /// A message, or a delta.
@@ -45,9 +46,9 @@ pub struct Message<'a> {
     #[serde(borrow, default)]
     pub content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    reasoning_content: Option<&'a RawValue>,
+    pub reasoning_content: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    reasoning: Option<&'a RawValue>,
+    pub reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
     refusal: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -62,17 +63,20 @@ pub struct Call<'a> {
     #[serde(borrow, default)]
     pub index: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
+    pub id: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    function: Option<&'a RawValue>,
+    pub r#type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub function: Option<&'a RawValue>,
 }
 
+/// The function that is called.
 #[derive(Deserialize, Default)]
-struct Function<'a> {
+pub struct Function<'a> {
     #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
+    pub name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
+    pub arguments: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -86,7 +90,7 @@ struct Part<'a> {
 }
 
 /// A value of any form: one that is no object says nothing.
-fn object<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+pub fn object<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
@@ -180,11 +184,12 @@ pub struct Called<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn read(&self) -> Called<'a> {
+    /// What it says.
+    pub fn read(&self) -> Called<'a> {
         let function: Function<'a> = object(self.function);
         let arguments = match function.arguments {
             // Some write the object itself.
-            Some(raw) if raw.get().starts_with('{') => Cow::Borrowed(raw.get()),
+            Some(raw) if raw.get().starts_with(['{', '[']) => compact(raw.get()),
             arguments => text(arguments),
         };
         let index = self.index.and_then(|raw| raw.get().parse().ok());
@@ -192,8 +197,16 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The id of a call; one is made where its provider gives none.
+pub fn given_or_made<'a>(id: Cow<'a, str>, context: &AnswerContext, number: usize) -> Cow<'a, str> {
+    match id.is_empty() {
+        true => Cow::Owned(ids::make(&[&context.fallback_id, &context.now_s.to_string(), &number.to_string()])),
+        false => id,
+    }
+}
+
 /// Reads a whole answer, of which the scan has told that it is one.
-pub fn read(body: &str, usage: Option<Usage>) -> Result<Answer<'_>, Failure> {
+pub fn read<'a>(body: &'a str, usage: Option<Usage>, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
     let none = || unreadable("the provider's answer cannot be read");
     let document = Document::read(body).ok_or_else(none)?;
     let choice = document.choice().unwrap_or_default();
@@ -214,7 +227,8 @@ pub fn read(body: &str, usage: Option<Usage>) -> Result<Answer<'_>, Failure> {
     }
     let refusal = message.refusal();
     push(refusal.is_empty(), Content::Refusal(refusal));
-    for Called { id, name, arguments, .. } in message.calls() {
+    for (number, Called { id, name, arguments, .. }) in message.calls().into_iter().enumerate() {
+        let id = given_or_made(id, context, number);
         push(false, Content::ToolCall { id, name, arguments });
     }
     let stop = choice.finish_reason().map(|word| stop_reason(&word));

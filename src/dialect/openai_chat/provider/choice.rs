@@ -1,9 +1,11 @@
 //! The choices of an answer or of a chunk, and what makes one an answer.
 //!
 //! **Invariant:** a choice is an answer if it has a message (or, of a completion, a text) and if that says something or says why it
-//! ended. An empty text that ended is one; a message that is `null` or missing is none.
+//! ended, or if thinking has used up all that it may say. An empty text that ended is one; a message that is `null` or missing is none.
 
-use super::scan::{ChunkFacts, kind};
+use super::scan::{Calls, ChunkFacts, kind};
+use super::{stop_reason, usage};
+use crate::chat::{StopReason, Usage};
 use crate::dialect::Awaited;
 use crate::dialect::no_answer::is_breakdown;
 use crate::dialect::value_kind::ValueKind;
@@ -26,21 +28,21 @@ enum End {
     Open,
     /// The provider failed.
     Broken,
-    /// Its filter withheld the answer.
-    Filtered,
-    Other,
+    Ended(StopReason),
 }
 
 impl End {
-    fn of(raw: &[u8]) -> Self {
+    /// The end that a value says, and whether clients know the word.
+    fn of(raw: &[u8]) -> (Self, bool) {
         let word = text(raw).trim_matches('"');
         match word {
+            "stop" => (Self::Ended(StopReason::EndTurn), true),
+            "length" | "tool_calls" | "function_call" | "content_filter" => (Self::Ended(stop_reason(word)), true),
             // Alibaba's spells it out.
-            "null" => Self::Open,
-            "content_filter" => Self::Filtered,
-            _ if is_breakdown(word) => Self::Broken,
-            _ if ValueKind::of(raw).is_something() => Self::Other,
-            _ => Self::Open,
+            "null" => (Self::Open, raw == b"null"),
+            _ if is_breakdown(word) => (Self::Broken, true),
+            _ if ValueKind::of(raw).is_something() => (Self::Ended(stop_reason(word)), false),
+            _ => (Self::Open, true),
         }
     }
 }
@@ -58,6 +60,10 @@ struct Choice {
     error: bool,
     /// It has a place for what is said.
     has_place: bool,
+    /// Clients do not know the word by which it ended.
+    odd: bool,
+    /// What Moonshot's tell of tokens.
+    usage: Option<Usage>,
     delta: Said,
     /// Its message, or, where a completion is awaited, its text.
     message: Said,
@@ -73,19 +79,33 @@ impl Choice {
     /// Adds what it shows to the facts of the whole.
     fn add_to(&self, facts: &mut ChunkFacts) {
         let bit = 1_u128.checked_shl(self.index).unwrap_or(0);
-        let ended = matches!(self.end, End::Filtered | End::Other);
+        let reason = if let End::Ended(reason) = self.end { Some(reason) } else { None };
         facts.choices |= bit;
-        if ended {
+        if reason.is_some() {
             facts.finished |= bit;
         }
         facts.silent |= !self.has_place && self.end == End::Open;
         facts.broken |= self.error || self.end == End::Broken;
-        facts.filtered |= self.end == End::Filtered;
-        facts.meaningful |= self.delta.meaningful || ended;
-        facts.answer |= match self.end {
-            End::Filtered => self.message.is_one,
-            _ => self.message.has_members && (self.message.meaningful || ended),
+        facts.filtered |= reason == Some(StopReason::Refusal);
+        facts.stopped |= reason == Some(StopReason::EndTurn);
+        facts.ended_in_calls |= reason == Some(StopReason::ToolUse);
+        facts.meaningful |= self.delta.meaningful || reason.is_some();
+        facts.answer |= match reason {
+            Some(StopReason::Refusal) => self.message.is_one,
+            Some(StopReason::MaxTokens) if self.awaited == Awaited::Chat => !self.delta.is_one,
+            _ => self.message.has_members && (self.message.meaningful || reason.is_some()),
         };
+        facts.odd |= self.odd || !self.has_place || self.delta.odd || self.message.odd || self.message.loose;
+        facts.usage = facts.usage.or(self.usage);
+        facts.usage_apart |= self.usage.is_some();
+        if self.message.calls != Calls::None {
+            facts.calling |= bit;
+        }
+        if self.delta.calls != Calls::None {
+            facts.calling |= bit;
+            let is_alone = self.index == 0 && facts.calls == Calls::None;
+            facts.calls = if is_alone { self.delta.calls } else { Calls::Other };
+        }
     }
 }
 
@@ -95,9 +115,13 @@ impl Choice {
         self.has_place |= matches!(name, b"delta" | b"message" | b"text");
         match name {
             b"index" => self.index = text(scan.value()?).trim_matches('"').parse().unwrap_or_default(),
-            b"finish_reason" => self.end = End::of(scan.value()?),
+            b"finish_reason" => {
+                let (end, is_known) = End::of(scan.value()?);
+                (self.end, self.odd) = (end, !is_known);
+            }
+            b"usage" => self.usage = usage::read(scan.value()?),
             b"error" => self.error |= kind(scan)?.is_something(),
-            b"delta" if look => self.delta.walk(scan)?,
+            b"delta" => self.delta.walk(scan)?,
             b"message" if look => self.message.walk(scan)?,
             b"text" if look => {
                 let raw = scan.value()?;
@@ -107,7 +131,7 @@ impl Choice {
                     return Some(());
                 }
                 let meaningful = ValueKind::of(raw).is_something();
-                self.message = Said { is_one: is_text, has_members: is_text, meaningful };
+                self.message = Said { is_one: is_text, has_members: is_text, meaningful, ..Said::default() };
                 self.delta.meaningful |= meaningful;
             }
             _ => scan.skip()?,
@@ -124,6 +148,12 @@ struct Said {
     has_members: bool,
     /// It holds something that a caller waits for.
     meaningful: bool,
+    /// Clients do not find all of it.
+    odd: bool,
+    /// What it says of calls.
+    calls: Calls,
+    /// One of them lacks something that a whole call has.
+    loose: bool,
 }
 
 impl Said {
@@ -132,15 +162,63 @@ impl Said {
         scan.any_object(|scan, name| {
             self.has_members = true;
             match name {
-                b"content" | b"tool_calls" | b"function_call" | b"reasoning_content" | b"reasoning"
-                | b"reasoning_details" | b"refusal" | b"audio" | b"images" => {
-                    self.meaningful |= kind(scan)?.is_something();
-                    Some(())
+                b"content" => {
+                    let is_list = scan.peek()? == b'[';
+                    let is_something = kind(scan)?.is_something();
+                    self.odd |= is_list && is_something;
+                    self.meaningful |= is_something;
                 }
-                _ => scan.skip(),
+                b"tool_calls" if scan.peek()? == b'[' => scan.list(|scan| {
+                    let (piece, is_whole) = call(scan)?;
+                    self.loose |= !is_whole;
+                    self.calls = if self.calls == Calls::None { piece } else { Calls::Other };
+                    self.meaningful = true;
+                    Some(())
+                })?,
+                b"reasoning" => {
+                    let value = scan.value()?;
+                    let is_something = ValueKind::of(value).is_something();
+                    self.odd |= is_something && value.starts_with(b"\"");
+                    self.meaningful |= is_something;
+                }
+                b"tool_calls" | b"function_call" | b"reasoning_content" | b"reasoning_details" | b"refusal"
+                | b"audio" | b"images" => self.meaningful |= kind(scan)?.is_something(),
+                _ => scan.skip()?,
             }
+            Some(())
         })
     }
+}
+
+/// A call, or a piece of one, and whether it is whole.
+fn call(scan: &mut Scan<'_>) -> Option<(Calls, bool)> {
+    let (mut number, mut begins, mut is_text) = (None, false, false);
+    let (mut id, mut r#type, mut name, mut arguments, mut is_function) = (false, false, false, false, false);
+    scan.any_object(|scan, member| {
+        match member {
+            b"index" => number = text(scan.value()?).parse().ok(),
+            b"id" => (begins, id) = (true, kind(scan)?.is_something()),
+            b"type" => r#type = kind(scan)?.is_something(),
+            b"function" => {
+                is_function = true;
+                scan.any_object(|scan, member| {
+                    match member {
+                        b"arguments" => {
+                            is_text = scan.peek()? == b'"';
+                            arguments = kind(scan)?.is_something() && is_text;
+                        }
+                        b"name" => (begins, name) = (true, kind(scan)?.is_something()),
+                        _ => scan.skip()?,
+                    }
+                    Some(())
+                })?;
+            }
+            _ => scan.skip()?,
+        }
+        Some(())
+    })?;
+    let piece = number.filter(|_| is_text && !begins).map_or(Calls::Other, Calls::Continues);
+    Some((piece, id && r#type && (!is_function || name && arguments)))
 }
 
 /// A short value that needs no unescaping.

@@ -6,7 +6,8 @@
 //!
 //! **Invariant:** arguments that come for a call that has begun reach that call, whatever came in between.
 
-use super::answer::{Called, Document, Message, Piece, text};
+use super::answer::{Called, Document, Message, Piece, given_or_made, text};
+use super::calls::Calls;
 use super::{StreamScan, stop_reason};
 use crate::chat::{Begun, Delta, Event};
 use crate::dialect::framing::sse::Frame;
@@ -15,13 +16,17 @@ use crate::dialect::{AnswerContext, EventReader};
 
 /// Reads one stream.
 pub struct Reader {
+    /// What ids are made of where the provider gives none.
+    context: AnswerContext,
     scan: StreamScan,
     begun: bool,
     /// How many blocks have begun.
     blocks: usize,
     /// The block of text that is open, and its kind.
     open: Option<(usize, Kind)>,
-    calls: Vec<Open>,
+    /// The calls, and of each its block and whether that has ended.
+    calls: Calls,
+    called: Vec<(usize, bool)>,
     /// Half a character at the end of the last piece of text, as its escape.
     half: String,
 }
@@ -33,21 +38,22 @@ enum Kind {
     Refusal,
 }
 
-/// A call that has begun.
-struct Open {
-    /// The provider's number of it.
-    index: Option<u64>,
-    id: String,
-    block: usize,
-    arguments: Progress,
-    ended: bool,
-}
-
 impl Reader {
     /// Starts reading.
     pub fn new(context: &AnswerContext) -> Self {
         let scan = StreamScan::of_chat(context);
-        Self { scan, begun: false, blocks: 0, open: None, calls: Vec::new(), half: String::new() }
+        let AnswerContext { now_s, ref fallback_id, .. } = *context;
+        let context = AnswerContext { now_s, fallback_id: fallback_id.clone(), ..AnswerContext::default() };
+        Self {
+            context,
+            scan,
+            begun: false,
+            blocks: 0,
+            open: None,
+            calls: Calls::default(),
+            called: Vec::new(),
+            half: String::new(),
+        }
     }
 
     fn take(&mut self, fate: Fate, frame: &Frame<'_>, was_done: bool, each: &mut dyn FnMut(Event<'_>)) {
@@ -59,7 +65,8 @@ impl Reader {
                 None if frame.is_comment() => each(Event::Ping),
                 None => {}
             },
-            Fate::LeaveOut => {}
+            // It puts nothing right here.
+            Fate::LeaveOut | Fate::Replace(_) => {}
             Fate::Ping => each(Event::Ping),
             Fate::Fail(failure) => each(Event::Failed(failure)),
         }
@@ -143,9 +150,11 @@ impl Reader {
         if let Some((block, _)) = self.open.take() {
             each(Event::BlockStop(block));
         }
-        for call in self.calls.iter_mut().filter(|call| !call.ended && call.arguments.is_whole()) {
-            call.ended = true;
-            each(Event::BlockStop(call.block));
+        for (place, (block, ended)) in self.called.iter_mut().enumerate() {
+            if !*ended && self.calls.is_whole(place) {
+                *ended = true;
+                each(Event::BlockStop(*block));
+            }
         }
         let block = self.blocks;
         self.blocks = self.blocks.saturating_add(1);
@@ -154,24 +163,17 @@ impl Reader {
     }
 
     fn call(&mut self, call: &Called<'_>, each: &mut dyn FnMut(Event<'_>)) {
-        // Of a call that has begun, its number tells, or else its place: it is the last one. Another id is another call, whatever the number.
-        let same_id = |open: &Open| call.id.is_empty() || open.id.is_empty() || open.id == call.id;
-        let known = match call.index {
-            Some(_) => self.calls.iter().rposition(|open| open.index == call.index && same_id(open)),
-            None if !call.name.is_empty() => None,
-            None => self.calls.len().checked_sub(1),
-        };
-        let at = known.unwrap_or_else(|| {
-            let begun = Begun::ToolCall { id: call.id.as_ref().into(), name: call.name.as_ref().into() };
+        let place = self.calls.place(call);
+        if place.begins {
+            let id = given_or_made(call.id.as_ref().into(), &self.context, place.number);
+            let begun = Begun::ToolCall { id: id.as_ref().into(), name: call.name.as_ref().into() };
             let block = self.begin(begun, each);
-            let (id, arguments) = (call.id.as_ref().to_owned(), Progress::default());
-            self.calls.push(Open { index: call.index, id, block, arguments, ended: false });
-            self.calls.len().saturating_sub(1)
-        });
-        let Some(open) = self.calls.get_mut(at) else { return };
-        if !open.ended && !call.arguments.is_empty() {
-            open.arguments.take(&call.arguments);
-            each(Event::Delta(open.block, Delta::Arguments(call.arguments.as_ref().into())));
+            self.called.push((block, false));
+        }
+        if let Some((block, false)) = self.called.get(place.number)
+            && !call.arguments.is_empty()
+        {
+            each(Event::Delta(*block, Delta::Arguments(call.arguments.as_ref().into())));
         }
     }
 
@@ -184,9 +186,10 @@ impl Reader {
         if let Some((block, _)) = self.open.take() {
             each(Event::BlockStop(block));
         }
-        for call in self.calls.iter_mut().filter(|call| !call.ended) {
-            call.ended = true;
-            each(Event::BlockStop(call.block));
+        for (block, ended) in &mut self.called {
+            if !std::mem::replace(ended, true) {
+                each(Event::BlockStop(*block));
+            }
         }
         each(Event::End);
     }
@@ -224,7 +227,7 @@ impl EventReader for Reader {
     }
 
     fn kept(&self) -> usize {
-        self.half.capacity()
+        self.half.capacity() + self.calls.kept()
     }
 }
 
@@ -236,52 +239,4 @@ fn ends_in_half(inner: &str) -> bool {
     let is_high = |digits: &str| matches!(u16::from_str_radix(digits, 16), Ok(0xD800..=0xDBFF));
     let escapes = before.bytes().rev().take_while(|byte| *byte == b'\\').count();
     escapes % 2 == 0 && end.strip_prefix("\\u").is_some_and(is_high)
-}
-
-/// How far a text of JSON has come, of which only the brackets and the quotes are looked at.
-#[derive(Debug, Default)]
-struct Progress {
-    depth: u32,
-    begun: bool,
-    quoted: bool,
-    escaped: bool,
-}
-
-impl Progress {
-    fn take(&mut self, piece: &str) {
-        for byte in piece.bytes() {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' if self.quoted => self.escaped = true,
-                b'"' => self.quoted = !self.quoted,
-                _ if self.quoted => {}
-                b'{' | b'[' => {
-                    self.begun = true;
-                    self.depth = self.depth.saturating_add(1);
-                }
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-
-    const fn is_whole(&self) -> bool {
-        self.begun && self.depth == 0 && !self.quoted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_whole_where_their_last_bracket_closes() {
-        let whole = |pieces: &[&str]| {
-            let mut progress = Progress::default();
-            pieces.iter().for_each(|piece| progress.take(piece));
-            progress.is_whole()
-        };
-        assert!(whole(&["{", "}"]) && whole(&[r#"{"a":"#, r#""}\"""#, "}"]));
-        assert!(!whole(&[]) && !whole(&[r#"{"a":"}"#]) && !whole(&[r#"{"a":{}"#]) && !whole(&[" "]));
-    }
 }

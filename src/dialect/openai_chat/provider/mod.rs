@@ -4,11 +4,13 @@
 //! answer, and what an error in disguise, does not depend on the client.
 
 mod answer;
+mod calls;
 mod choice;
 mod events;
 mod habits;
 pub(in crate::dialect) mod messages;
 pub(in crate::dialect) mod reasoning;
+mod repair;
 mod rigid;
 mod scan;
 mod stream_scan;
@@ -21,10 +23,10 @@ pub use stream_scan::StreamScan;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason, Usage};
+use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason};
 use crate::dialect::ids;
 use crate::dialect::no_answer::{no_answer, not_text};
-use crate::dialect::{AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
+use crate::dialect::{Answer, AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
 use scan::ChunkFacts;
 
@@ -42,8 +44,8 @@ impl ProviderFace for Provider {
     }
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
-        let usage = looked_through(body.as_bytes(), context.provider, Awaited::Chat)?;
-        answer::read(body, usage)
+        let shown = looked_through(body.as_bytes(), context.provider, Awaited::Chat)?;
+        answer::read(body, shown.usage, context)
     }
 
     fn events(&self, context: &AnswerContext) -> Box<dyn EventReader> {
@@ -60,15 +62,17 @@ fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
     }
 }
 
-/// Looks through a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`, for its usage.
+/// Looks through a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`, for its usage, and puts right what
+/// clients would not find in it.
 ///
 /// # Errors
 /// A [`Failure`] where it is an error in disguise, or not an answer at all.
-pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
-    looked_through(body, context.provider, context.awaited)
+pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Answer, Failure> {
+    let shown = looked_through(body, context.provider, context.awaited)?;
+    Ok(Answer { body: repair::whole(body, &shown, context), usage: shown.usage })
 }
 
-fn looked_through(body: &[u8], provider: &'static str, awaited: Awaited) -> Result<Option<Usage>, Failure> {
+fn looked_through(body: &[u8], provider: &'static str, awaited: Awaited) -> Result<ChunkFacts, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| not_text())?;
     let Some(shown) = scan::read(text, true, awaited) else {
         return Err(no_answer(provider, body, "the provider's answer is not a JSON object"));
@@ -77,7 +81,7 @@ fn looked_through(body: &[u8], provider: &'static str, awaited: Awaited) -> Resu
         return Err(failure);
     }
     if shown.answer {
-        return Ok(shown.usage);
+        return Ok(shown);
     }
     if shown.filtered {
         let message = "the provider's filter withheld the answer";
@@ -116,10 +120,16 @@ fn broken(provider: &'static str, data: &[u8]) -> Failure {
 
 /// What a finish reason means. An unknown word is the end of a turn.
 fn stop_reason(word: &str) -> StopReason {
+    const LENGTH: &[&str] = &["length", "max_tokens", "model_length", "max_length", "max_output_tokens"];
+    const CALLS: &[&str] = &["tool_calls", "function_call", "tool_use", "tool_call"];
+    const FILTER: &[&str] =
+        &["content_filter", "sensitive", "safety", "refusal", "recitation", "blocklist", "prohibited_content"];
+    let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     match word {
-        "length" | "max_tokens" | "model_length" => StopReason::MaxTokens,
-        "tool_calls" | "function_call" => StopReason::ToolUse,
-        "content_filter" => StopReason::Refusal,
+        "stop" => StopReason::EndTurn,
+        _ if is(LENGTH) => StopReason::MaxTokens,
+        _ if is(CALLS) => StopReason::ToolUse,
+        _ if is(FILTER) => StopReason::Refusal,
         _ => StopReason::EndTurn,
     }
 }

@@ -45,6 +45,30 @@ pub struct ChunkFacts {
     pub silent: bool,
     /// It only says that the provider is still there.
     pub ping: bool,
+    /// Clients read something else in it than its provider means, whatever came before.
+    pub odd: bool,
+    /// What it says of calls.
+    pub calls: Calls,
+    /// The choices that call a tool.
+    pub calling: u128,
+    /// A choice ended by `stop`.
+    pub stopped: bool,
+    /// A choice ended because it calls a tool.
+    pub ended_in_calls: bool,
+    /// It tells its usage in a place of its own: in a choice, or in Groq's extension.
+    pub usage_apart: bool,
+}
+
+/// What a chunk says of calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Calls {
+    /// Nothing.
+    #[default]
+    None,
+    /// More arguments of the first choice's call of this number, and nothing else.
+    Continues(u32),
+    /// A call begins, or something that has to be looked at.
+    Other,
 }
 
 /// Reads one document; into its deltas and messages only where `look`. Nothing is seen where the text is not a JSON object.
@@ -76,12 +100,16 @@ fn member(scan: &mut Scan<'_>, name: &[u8], facts: &mut ChunkFacts, look: bool, 
         b"output" => facts.answer |= kind(scan)?.is_something(),
         b"usage" => {
             facts.chunk = true;
-            facts.usage = usage::read(scan.value()?);
+            let measured = usage::measured(scan.value()?);
+            facts.odd |= awaited != Awaited::Embeddings && measured.is_some_and(|(_, is_odd)| is_odd);
+            facts.usage = measured.map(|(usage, _)| usage).or(facts.usage);
         }
         b"error" => facts.error |= kind(scan)?.is_something(),
         b"x_groq" => {
             facts.chunk = true;
-            facts.usage = facts.usage.or(usage::read_groq(scan.value()?));
+            let usage = usage::read_groq(scan.value()?);
+            facts.usage_apart |= usage.is_some();
+            facts.usage = facts.usage.or(usage);
         }
         b"prompt_filter_results" => {
             facts.chunk = true;

@@ -1,12 +1,14 @@
 //! Looks through a stream of OpenAI's dialect: what each frame shows, and what becomes of it where the client speaks the same.
 //!
 //! A frame that is not JSON is left out (clients break on it), an event that only says that the provider is there becomes a comment, an
-//! error ends the stream, and so do bytes that are not UTF-8; a missing `[DONE]` is added to a complete answer.
+//! error ends the stream, and so do bytes that are not UTF-8; a missing `[DONE]` is added to a complete answer. What clients would misread in a
+//! chunk is put right by [`Repair`].
 //!
 //! **Invariant:** a stream that was cut off is a failure, and so is one that holds no answer. An answer is text, thinking, a call, a refusal,
 //! audio, or a finish reason alone.
 
 use super::failed;
+use super::repair::{Known, Repair};
 use super::scan;
 use crate::chat::Failure;
 use crate::dialect::framing::sse::Frame;
@@ -15,11 +17,13 @@ use crate::dialect::verbatim::{Ending, Fate, Scanner};
 use crate::dialect::{AnswerContext, Awaited, StreamFacts};
 use crate::failure;
 
+/// The last word.
+const DONE: &[u8] = b"data: [DONE]\n\n";
 /// How much is kept of an event that is no chunk, in bytes.
 const MAX_ODD_BYTES: usize = 16 << 10;
 
 /// What was read of the stream so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct StreamScan {
     facts: StreamFacts,
     /// Any event has come.
@@ -28,6 +32,10 @@ pub struct StreamScan {
     choices: u128,
     /// Those of them that ended.
     finished: u128,
+    /// Those that call a tool.
+    calling: u128,
+    /// Puts chunks right, where the client speaks the same dialect.
+    repair: Option<Box<Repair>>,
     /// The chunk that holds nothing but usage is for the gateway alone.
     hide_usage: bool,
     /// An event since the last push began moved the answer on. The deltas that follow it are not looked into.
@@ -45,13 +53,14 @@ impl StreamScan {
     #[must_use]
     pub fn new(context: &AnswerContext) -> Self {
         let AnswerContext { hide_usage, provider, awaited, .. } = *context;
-        Self { hide_usage, provider, awaited, ..Self::default() }
+        let repair = Some(Box::new(Repair::new(context)));
+        Self { hide_usage, provider, awaited, repair, ..Self::default() }
     }
 
-    /// Starts reading a chat, whatever its client waits for.
+    /// Starts reading a chat for a client of another dialect.
     #[must_use]
     pub fn of_chat(context: &AnswerContext) -> Self {
-        Self { awaited: Awaited::Chat, ..Self::new(context) }
+        Self { provider: context.provider, hide_usage: context.hide_usage, ..Self::default() }
     }
 
     fn read(&mut self, frame: &Frame<'_>, data: &[u8]) -> Fate {
@@ -86,6 +95,7 @@ impl StreamScan {
         }
         self.choices |= shown.choices;
         self.finished |= shown.finished;
+        self.calling |= shown.calling;
         self.facts.complete = self.finished != 0 && self.choices == self.finished;
         self.facts.meaningful |= shown.meaningful;
         // Some repeat what was used in every chunk, also in empty ones.
@@ -95,7 +105,11 @@ impl StreamScan {
         if self.hide_usage && shown.usage.is_some() && shown.choices == 0 {
             return Fate::LeaveOut;
         }
-        Fate::Pass
+        let known = Known { complete: self.facts.complete, calling: self.calling, finished: self.finished };
+        match self.repair.as_mut().and_then(|repair| repair.chunk(data, &shown, known)) {
+            None => Fate::Pass,
+            Some(bytes) => Fate::Replace(bytes),
+        }
     }
 
     /// The provider's last word: an answer has come, or never will.
@@ -105,7 +119,18 @@ impl StreamScan {
             return Fate::Fail(no_answer(self.provider, &self.odd, "the provider's stream ended without an answer"));
         }
         (self.facts.done, self.facts.complete, self.progressed) = (true, true, true);
-        Fate::Pass
+        let mut owed = self.owed();
+        if owed.is_empty() {
+            return Fate::Pass;
+        }
+        owed.extend_from_slice(DONE);
+        Fate::Replace(owed)
+    }
+
+    /// What is missing before the last word.
+    fn owed(&mut self) -> Vec<u8> {
+        let (open, calling) = (self.choices & !self.finished, self.calling);
+        self.repair.as_mut().map(|repair| repair.owed(open, calling)).unwrap_or_default()
     }
 
     /// Leaves an event out that is not JSON.
@@ -170,7 +195,12 @@ impl Scanner for StreamScan {
             let what = "the provider's stream ended before its answer was complete";
             return Ending::Failed(truncated(self.provider, &self.odd, what));
         }
-        Ending::Owes(if self.facts.done { b"" } else { b"data: [DONE]\n\n" })
+        if self.facts.done {
+            return Ending::Owes(Vec::new());
+        }
+        let mut owed = self.owed();
+        owed.extend_from_slice(DONE);
+        Ending::Owes(owed)
     }
 
     fn facts(&self) -> &StreamFacts {
@@ -179,6 +209,10 @@ impl Scanner for StreamScan {
 
     fn facts_mut(&mut self) -> &mut StreamFacts {
         &mut self.facts
+    }
+
+    fn kept(&self) -> usize {
+        self.repair.as_ref().map_or(0, |repair| repair.kept())
     }
 
     fn begin_push(&mut self) {

@@ -15,11 +15,11 @@ mod transcript;
 pub(super) use events::failed;
 
 use super::provider;
-use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Usage, Utterance};
+use crate::chat::{Answer, ApiError, Conversation, Failure, Transcript, Utterance};
 use crate::dialect::openai_chat::client::error as of_openai;
 use crate::dialect::scan::{BodyScan, Wording};
 use crate::dialect::verbatim::Scanner;
-use crate::dialect::{AnswerContext, ClientFace, EventWriter};
+use crate::dialect::{self, AnswerContext, ClientFace, EventWriter};
 
 /// Clients of Responses.
 pub struct Client;
@@ -61,8 +61,8 @@ impl ClientFace for Client {
         events::PING
     }
 
-    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<Option<Usage>, Failure> {
-        provider::look_through(body, context)
+    fn look_through(&self, body: &[u8], context: &AnswerContext) -> Result<dialect::Answer, Failure> {
+        provider::look_through(body, context).map(dialect::Answer::from)
     }
 
     fn scanner(&self, context: &AnswerContext) -> Box<dyn Scanner> {

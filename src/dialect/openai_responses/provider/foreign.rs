@@ -20,7 +20,7 @@ pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
             return scan.skip();
         }
         let input = scan.value()?;
-        let kept = list(input, |at, item| {
+        let kept = list(input, &mut |at, item| {
             is_foreign(item).then(|| {
                 names.hint(&format!("input[{at}]"));
                 Vec::new()
