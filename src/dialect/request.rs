@@ -72,6 +72,20 @@ pub fn texts<'r, 'a>(request: &'r EmbeddingsRequest<'a>) -> Result<&'r [Cow<'a, 
     }
 }
 
+/// The one text that is to be embedded, for a model that takes no more.
+///
+/// # Errors
+/// An [`ApiError`] of status 400 where there are several, or where they are tokens.
+pub fn one_text<'r>(request: &'r EmbeddingsRequest<'_>) -> Result<&'r str, ApiError> {
+    match texts(request)? {
+        [text] => Ok(text),
+        _ => {
+            let message = "This model embeds one input at a time there: send each in a request of its own.";
+            Err(refusal("input", message.to_owned()))
+        }
+    }
+}
+
 /// The error for embeddings that are asked of a dialect without them.
 pub(super) fn no_embeddings(target: Target<'_>) -> ApiError {
     refusal("model", format!("The provider of `{}` has no embeddings: ask another model.", target.model))

@@ -19,7 +19,8 @@ const OWN: &[&str] = &["input_type", "truncate", "max_tokens", "priority"];
 
 #[derive(Serialize)]
 struct Body<'r> {
-    model: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'r str>,
     texts: &'r [Cow<'r, str>],
     /// Cohere demands it, and OpenAI's clients have no word for it: LiteLLM's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,11 +32,11 @@ struct Body<'r> {
     own: Own<'r>,
 }
 
-/// Writes a request.
+/// Writes a request, with the model where it stands in the body.
 ///
 /// # Errors
 /// An [`ApiError`] of status 400 for what the dialect cannot say.
-pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>, model: Option<&str>) -> Result<Encoded, ApiError> {
     let EmbeddingsRequest { inputs: _, dimensions, base64: _, user, other } = request;
     let mut dropped = DroppedFields::new(target.drop_params);
     dropped.others(other, OWN)?;
@@ -45,7 +46,7 @@ pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Enco
     let own = Own::of(other, OWN);
     let input_type = (!own.has("input_type")).then_some("search_document");
     let body = Body {
-        model: target.model,
+        model,
         texts: texts(request)?,
         input_type,
         embedding_types: ["float"],

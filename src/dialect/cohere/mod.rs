@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** the body is built from an allow-list; each part of a conversation is in it, or refused, or named as dropped.
 
-mod embeddings;
+pub mod embeddings;
 mod events;
 mod write;
 
@@ -26,7 +26,7 @@ impl ProviderFace for Provider {
     }
 
     fn write_embeddings(&self, request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
-        embeddings::write(request, target)
+        embeddings::write(request, target, Some(target.model))
     }
 
     fn embeddings<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Embeddings<'a>, Failure> {

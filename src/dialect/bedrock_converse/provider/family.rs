@@ -143,6 +143,32 @@ pub fn of(model: &str) -> Family {
     }
 }
 
+/// How a model that embeds is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Embeds {
+    /// Titan, which embeds texts.
+    Titan,
+    /// Its second version, which can be told how long a vector is.
+    Titan2,
+    /// The one that embeds texts and images.
+    TitanImage,
+    /// Cohere's.
+    Cohere,
+}
+
+const EMBEDDINGS: &[(&str, Embeds)] = &[
+    ("cohere.embed-", Embeds::Cohere),
+    ("titan-embed-image", Embeds::TitanImage),
+    ("titan-embed-text-v2", Embeds::Titan2),
+    ("titan-embed-", Embeds::Titan),
+];
+
+/// How the model embeds; `None`: it does not, or not in a way that is known here.
+#[must_use]
+pub fn embeds(model: &str) -> Option<Embeds> {
+    EMBEDDINGS.iter().find(|(name, _)| model.contains(name)).map(|(_, kind)| *kind)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

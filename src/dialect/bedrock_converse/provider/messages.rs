@@ -12,6 +12,7 @@ use super::wire::{Block, CachePoint, Message, Reasoning, Source};
 use crate::chat::{self, Content, Conversation};
 use crate::dialect::anthropic_messages::provider::media::Media;
 use crate::dialect::anthropic_messages::provider::wire::{self as messages, ResultContent, Speaker, Turn};
+use crate::dialect::read::{Object, loose_text};
 use crate::dialect::unsupported::DroppedFields;
 
 /// The times to live of a cache point.
@@ -211,10 +212,15 @@ pub fn cache_point(mark: &RawValue) -> CachePoint {
     CachePoint { r#type: "default", ttl: TTLS.into_iter().find(|known| *known == ttl) }
 }
 
-/// Whether a mark names a time to live that Converse does not know.
-pub fn has_odd_ttl(mark: &RawValue) -> bool {
-    let ttl = ttl(mark);
-    !ttl.is_empty() && !TTLS.contains(&ttl.as_str())
+/// What a mark says that Converse does not know, such as another time to live.
+pub fn odd_members(mark: &RawValue) -> Vec<String> {
+    let is_known = |name: &str, value: &RawValue| match name {
+        "type" => true,
+        "ttl" => loose_text(value).is_some_and(|ttl| TTLS.contains(&ttl.as_ref())),
+        _ => false,
+    };
+    let members = object(mark.get()).map(Object::into_members).unwrap_or_default();
+    members.into_iter().filter(|(name, value)| !is_known(name, value)).map(|(name, _)| name.into_owned()).collect()
 }
 
 fn ttl(mark: &RawValue) -> String {

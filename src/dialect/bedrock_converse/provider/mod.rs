@@ -7,13 +7,14 @@
 //! **Invariant:** the models' rules are data ([`family`]); no other file asks for a model's name.
 
 mod answer;
+mod embeddings;
 mod events;
 mod family;
 mod messages;
 mod wire;
 mod write;
 
-use crate::chat::{Answer, ApiError, Conversation, Failure};
+use crate::chat::{Answer, ApiError, Conversation, Embeddings, EmbeddingsRequest, Failure};
 use crate::dialect::framing::{Framing, aws_event_stream};
 use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
 
@@ -27,6 +28,14 @@ impl ProviderFace for Provider {
 
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Answer<'a>, Failure> {
         answer::read(body, context)
+    }
+
+    fn write_embeddings(&self, request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Encoded, ApiError> {
+        embeddings::write(request, target)
+    }
+
+    fn embeddings<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<Embeddings<'a>, Failure> {
+        embeddings::read(body, context)
     }
 
     fn framing(&self) -> Box<dyn Framing> {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer::object;
 use super::family::{self, Caches, Family, Reasoning, TopK};
-use super::messages::{MEDIA, Writer, cache_point, has_odd_ttl};
+use super::messages::{MEDIA, Writer, cache_point, odd_members};
 use super::wire::{
     Body, Choice, Effort, Format, Inference, JsonSchema, Kind, NovaReasoning, Output, Own, Raw, Schema, Structure,
     Tool, Tools,
@@ -334,14 +334,15 @@ fn betas(conversation: &Conversation<'_>, family: Family, dropped: &mut DroppedF
     found
 }
 
-/// Names the marks that the family takes nowhere, and times to live that Converse does not know.
+/// Names the marks that the family takes nowhere, and what Converse does not know of others.
 fn name_marks(conversation: &Conversation<'_>, family: Family, dropped: &mut DroppedFields) {
     let mut mark = |mark: Option<&RawValue>, place: chat::Place, needs: Caches| {
         let Some(mark) = mark else { return };
         if family.caches < needs {
-            dropped.hint(&place.name("cache_control"));
-        } else if has_odd_ttl(mark) {
-            dropped.hint(&place.name("cache_control.ttl"));
+            return dropped.hint(&place.name("cache_control"));
+        }
+        for name in odd_members(mark) {
+            dropped.hint(&place.name(&format!("cache_control.{name}")));
         }
     };
     for tool in &conversation.tools {

@@ -12,7 +12,7 @@ use super::wire::{Content, Part};
 use crate::chat::{ApiError, Embeddings, EmbeddingsRequest, Failure, Usage};
 use crate::dialect::no_answer::no_answer;
 use crate::dialect::read::{loose_list, loose_object, loose_text};
-use crate::dialect::request::texts;
+use crate::dialect::request::{one_text, texts};
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{AnswerContext, Echo, Encoded, Target};
 use crate::failure;
@@ -70,8 +70,8 @@ pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Enco
     }
     let task_type = request.other.iter().find(|(name, _)| name == TASK).map(|(_, raw)| *raw);
     let output_dimensionality = request.dimensions;
-    let one = |text: &Cow<'_, str>, model: String| {
-        let parts = vec![Part { text: Some(Cow::Owned(text.clone().into_owned())), ..Part::default() }];
+    let one = |text: &str, model: String| {
+        let parts = vec![Part { text: Some(Cow::Owned(text.to_owned())), ..Part::default() }];
         One { model, content: Content { role: None, parts }, task_type, output_dimensionality }
     };
     // Strings, numbers and raw JSON always serialize.
@@ -80,8 +80,9 @@ pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Enco
             let requests = texts.iter().map(|text| one(text, format!("models/{}", target.model))).collect();
             serde_json::to_vec(&Batch { requests })
         }
-        (Some(alone), [text]) if target.model.starts_with(alone) => serde_json::to_vec(&one(text, String::new())),
-        (Some(alone), _) if target.model.starts_with(alone) => return Err(one_at_a_time()),
+        (Some(alone), _) if target.model.starts_with(alone) => {
+            serde_json::to_vec(&one(one_text(request)?, String::new()))
+        }
         (Some(_), texts) => {
             let instances = texts.iter().map(|text| Instance { content: text, task_type }).collect();
             let parameters = output_dimensionality.map(|output_dimensionality| Parameters { output_dimensionality });
@@ -89,16 +90,6 @@ pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>) -> Result<Enco
         }
     };
     Ok(Encoded { body: body.unwrap_or_default(), dropped: dropped.names(), echo: Echo::default() })
-}
-
-fn one_at_a_time() -> ApiError {
-    ApiError {
-        status: 400,
-        kind: "invalid_request_error",
-        code: Some("unsupported_parameter".to_owned()),
-        param: Some("input".to_owned()),
-        message: "This model embeds one input at a time there: send each in a request of its own.".to_owned(),
-    }
 }
 
 /// Reads an answer.
