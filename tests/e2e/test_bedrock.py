@@ -99,6 +99,44 @@ def test_k22_a_key_of_bedrocks_own_is_sent_and_nothing_is_signed(provider, gatew
     assert not [name for name in headers if name.startswith("x-amz-")]
 
 
+def test_a_profile_signs_and_roles_wait_for_their_credentials(provider, gateway, tmp_path):
+    """What signs for a role is asked of AWS itself, which is not there: Envoy takes such entries, and serves the others."""
+    upstream = provider(converse("Good."))
+    file, token = tmp_path / "credentials", tmp_path / "token"
+    file.write_text("[default]\naws_access_key_id=AKIDOTHER\naws_secret_access_key=other\n[prod]\naws_access_key_id=AKIDPROD\naws_secret_access_key=prod\n")
+    token.write_text("t")
+    role = {"aws_region_name": "us-east-1", "aws_role_name": "arn:aws:iam::123456789012:role/x", "aws_session_name": "s"}
+    envoy = gateway(
+        deployment("m", upstream, CLAUDE, aws_region_name="us-east-1", aws_profile_name="prod"),
+        deployment("role", upstream, CLAUDE, aws_external_id="e", **role),
+        deployment("web", upstream, CLAUDE, aws_web_identity_token=str(token), **role),
+        env=ALONE | {"AWS_SHARED_CREDENTIALS_FILE": str(file)},
+    )
+    assert ask(envoy).choices[0].message.content == "Good."
+    assert_signed(upstream.requests[-1], "AKIDPROD", "prod", "us-east-1")
+
+
+def test_embeddings_are_signed_too(provider, gateway):
+    titan = provider(answer(200, {"embedding": [0.5, 0.25], "inputTextTokenCount": 3}))
+    cohere = provider(answer(200, {"embeddings": [[0.5], [0.25]], "response_type": "embeddings_floats", "id": "e", "texts": ["a", "b"]}))
+    envoy = gateway(
+        deployment("titan", titan, "bedrock/amazon.titan-embed-text-v2:0", aws_region_name="us-east-1"),
+        deployment("cohere", cohere, "bedrock/us.cohere.embed-v4:0", aws_region_name="us-east-1"),
+        env=ALONE | {"AWS_ACCESS_KEY_ID": "AKIDUSUAL", "AWS_SECRET_ACCESS_KEY": "usual"},
+    )
+    got = envoy.client().embeddings.create(model="titan", input="a", dimensions=256, encoding_format="float")
+    assert (got.data[0].embedding, got.usage.prompt_tokens) == ([0.5, 0.25], 3)
+    # The SDK asks for base64 by itself.
+    assert [one.embedding for one in envoy.client().embeddings.create(model="cohere", input=["a", "b"]).data] == [[0.5], [0.25]]
+    for one, model in [(titan, "amazon.titan-embed-text-v2%3A0"), (cohere, "us.cohere.embed-v4%3A0")]:
+        assert one.requests[-1].path == f"/model/{model}/invoke"
+        assert_signed(one.requests[-1], "AKIDUSUAL", "usual", "us-east-1")
+    assert titan.requests[-1].json == {"inputText": "a", "dimensions": 256}
+    with pytest.raises(openai.BadRequestError) as refused:
+        envoy.client().embeddings.create(model="titan", input=["a", "b"])
+    assert refused.value.param == "input"
+
+
 @pytest.fixture
 def bedrock(provider, gateway):
     def make(*scripts):
