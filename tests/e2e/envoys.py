@@ -25,7 +25,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVOY = ROOT / ".envoy" / (ROOT / "envoy" / "VERSION").read_text().strip() / "envoy"
+# `ENVOY_VERSION` says another than the pinned one (`make test-compat`).
+VERSION = os.environ.get("ENVOY_VERSION") or (ROOT / "envoy" / "VERSION").read_text().strip()
+ENVOY = ROOT / ".envoy" / VERSION / "envoy"
 
 _CLAIMS = {}
 
