@@ -41,7 +41,10 @@ pub fn split(id: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
     }
 }
 
-/// Where a signature may begin. Every body is looked through for it, and underlines are rare in what people write: to jump from one to the
+/// The members whose value is an id of a call.
+pub const MEMBERS: [&str; 3] = ["id", "tool_call_id", "tool_use_id"];
+
+/// Where a signature may begin. Every body with ids is looked through for it, and underlines are rare in what people write: to jump from one to the
 /// next takes a fraction of what a search for the whole mark takes.
 fn signed_at(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'_', text).find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(SIGNED.as_bytes())))
@@ -72,7 +75,7 @@ fn is_id(text: &[u8]) -> bool {
     let mut parts = text.rsplitn(4, |byte| *byte == b'"');
     let (_, between, name) = (parts.next(), parts.next(), parts.next());
     between.is_some_and(|it| it.trim_ascii() == b":")
-        && name.is_some_and(|name| [b"id".as_slice(), b"tool_call_id", b"tool_use_id"].contains(&name))
+        && name.is_some_and(|name| MEMBERS.iter().any(|member| member.as_bytes() == name))
 }
 
 fn hash(text: &str) -> u64 {

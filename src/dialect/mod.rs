@@ -154,6 +154,11 @@ pub trait ProviderFace: Sync {
         None
     }
 
+    /// The same of a request in which no call has an id ([`scan::BodyScan::ids`]).
+    fn suited_without_ids(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        self.suited(body, target)
+    }
+
     /// Whether a request can be written.
     ///
     /// # Errors

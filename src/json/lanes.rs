@@ -1,76 +1,78 @@
-//! Many bytes of a string at once: where it ends, has an escape, or breaks a rule, and whether it is ASCII.
+//! Many bytes of a string at once: where the first one stands that ends it, begins an escape, or breaks a rule.
+//!
+//! Nearly all texts are ASCII up to their end, so any other byte is a stop too, until there was one: nothing is noted of those that are none.
 //!
 //! **Invariant:** both ways of doing it say the same.
 
-pub(super) use way::Union;
+pub(super) use way::{first, is_plain, step};
+
+/// Whether a byte is a stop.
+pub(super) const fn stops<const WIDE: bool>(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1F) || (!WIDE && !byte.is_ascii())
+}
 
 /// In the registers that WebAssembly has for sixteen bytes.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod way {
     use std::arch::wasm32::{
-        u8x16_all_true, u8x16_bitmask, u8x16_eq, u8x16_min, u8x16_splat, u8x16_sub_sat, u64x2, v128, v128_or, v128_xor,
+        i8x16_lt, i8x16_min, u8x16_bitmask, u8x16_eq, u8x16_le, u8x16_min, u8x16_splat, u64x2, v128, v128_or, v128_xor,
     };
 
     use super::super::{STEP, STRIDE};
-
-    /// All bytes seen, one over the other.
-    #[derive(Debug, Clone, Copy)]
-    pub struct Union(v128);
-
-    impl Default for Union {
-        fn default() -> Self {
-            Self(u8x16_splat(0))
-        }
-    }
 
     fn load(step: &[u8; STEP]) -> v128 {
         let both = u128::from_le_bytes(*step);
         u64x2(both as u64, (both >> 64) as u64)
     }
 
-    /// Zero where a quote or a backslash stands.
-    fn special(bytes: v128) -> v128 {
-        u8x16_min(v128_xor(bytes, u8x16_splat(b'"')), v128_xor(bytes, u8x16_splat(b'\\')))
+    /// With one bit turned, the quote is the next after the control characters, and what is not ASCII is below zero.
+    fn turned(bytes: v128) -> v128 {
+        v128_xor(bytes, u8x16_splat(b'"' ^ b' '))
     }
 
-    /// A bit for each quote, backslash and control character.
-    fn stops(bytes: v128) -> u64 {
-        let plain = u8x16_min(special(bytes), u8x16_sub_sat(bytes, u8x16_splat(0x1F)));
-        u64::from(u8x16_bitmask(u8x16_eq(plain, u8x16_splat(0))))
+    /// Zero where a backslash stands.
+    fn escaping(bytes: v128) -> v128 {
+        v128_xor(bytes, u8x16_splat(b'\\'))
     }
 
-    impl Union {
-        /// Where the first quote, backslash or control character stands; past the end where there is none.
-        #[inline(always)]
-        pub fn step(&mut self, step: &[u8; STEP]) -> usize {
-            let bytes = load(step);
-            self.0 = v128_or(self.0, bytes);
-            // One bit more, for none.
-            (stops(bytes) | 1 << STEP).trailing_zeros() as usize
-        }
+    /// A bit for each stop.
+    fn mask<const WIDE: bool>(turned: v128, escaping: v128) -> u64 {
+        let low = if WIDE { u8x16_le(turned, u8x16_splat(b' ')) } else { i8x16_lt(turned, u8x16_splat(b'!')) };
+        u64::from(u8x16_bitmask(v128_or(low, u8x16_eq(escaping, u8x16_splat(0)))))
+    }
 
-        /// The same of four steps.
-        #[inline(always)]
-        pub fn stride(&mut self, stride: &[u8; STRIDE]) -> usize {
-            let (steps, _) = stride.as_chunks::<STEP>();
-            let [a, b, c, d] = steps else { return 0 };
-            let (a, b, c, d) = (load(a), load(b), load(c), load(d));
-            self.0 = v128_or(self.0, v128_or(v128_or(a, b), v128_or(c, d)));
-            let special = u8x16_min(u8x16_min(special(a), special(b)), u8x16_min(special(c), special(d)));
-            let least = u8x16_min(u8x16_min(a, b), u8x16_min(c, d));
-            if u8x16_all_true(u8x16_min(special, u8x16_sub_sat(least, u8x16_splat(0x1F)))) {
-                return STRIDE;
-            }
-            (stops(a) | stops(b) << 16 | stops(c) << 32 | stops(d) << 48).trailing_zeros() as usize
-        }
+    fn of<const WIDE: bool>(bytes: v128) -> u64 {
+        mask::<WIDE>(turned(bytes), escaping(bytes))
+    }
 
-        pub fn rest(&mut self, rest: &[u8]) {
-            self.0 = rest.iter().fold(self.0, |all, byte| v128_or(all, u8x16_splat(*byte)));
-        }
+    /// Where the first stop stands; past the end where there is none.
+    #[inline(always)]
+    pub fn step<const WIDE: bool>(step: &[u8; STEP]) -> usize {
+        // One bit more, for none.
+        (of::<WIDE>(load(step)) | 1 << STEP).trailing_zeros() as usize
+    }
 
-        pub fn is_ascii(self) -> bool {
-            u8x16_bitmask(self.0) == 0
-        }
+    fn loaded(stride: &[u8; STRIDE]) -> [v128; 4] {
+        let (steps, _) = stride.as_chunks::<STEP>();
+        let [a, b, c, d] = steps else { return [u8x16_splat(0); 4] };
+        [load(a), load(b), load(c), load(d)]
+    }
+
+    /// Whether four steps have no stop.
+    #[inline(always)]
+    pub fn is_plain<const WIDE: bool>(stride: &[u8; STRIDE]) -> bool {
+        let [a, b, c, d] = loaded(stride);
+        let least = |a, b| if WIDE { u8x16_min(a, b) } else { i8x16_min(a, b) };
+        let low = least(least(turned(a), turned(b)), least(turned(c), turned(d)));
+        let zero = u8x16_min(u8x16_min(escaping(a), escaping(b)), u8x16_min(escaping(c), escaping(d)));
+        mask::<WIDE>(low, zero) == 0
+    }
+
+    /// Where the first stop of four steps stands.
+    #[inline(always)]
+    pub fn first<const WIDE: bool>(stride: &[u8; STRIDE]) -> usize {
+        let [a, b, c, d] = loaded(stride);
+        (of::<WIDE>(a) | of::<WIDE>(b) << 16 | of::<WIDE>(c) << 32 | of::<WIDE>(d) << 48).trailing_zeros() as usize
     }
 }
 
@@ -82,41 +84,31 @@ mod way {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
 
-    /// All bytes seen, one over the other.
-    #[derive(Debug, Clone, Copy, Default)]
-    pub struct Union(u64);
+    /// Where the first stop stands; past the end where there is none.
+    #[inline]
+    pub fn step<const WIDE: bool>(step: &[u8; STEP]) -> usize {
+        let both = u128::from_le_bytes(*step);
+        // Above a byte that stops, the mask may show others that do not.
+        let stops = |word: u64| {
+            let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
+            let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+            (is(b'"') | is(b'\\') | less(word, 0x20) | if WIDE { 0 } else { word }) & HIGH
+        };
+        let both = u128::from(stops(both as u64)) | u128::from(stops((both >> 64) as u64)) << 64;
+        (both.trailing_zeros() / 8) as usize
+    }
 
-    impl Union {
-        /// Where the first quote, backslash or control character stands; past the end where there is none.
-        #[inline]
-        pub fn step(&mut self, step: &[u8; STEP]) -> usize {
-            let both = u128::from_le_bytes(*step);
-            let (first, second) = (both as u64, (both >> 64) as u64);
-            self.0 |= first | second;
-            // Above a byte that stops, the mask may show others that do not.
-            let stops = |word: u64| {
-                let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
-                let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
-                (is(b'"') | is(b'\\') | less(word, 0x20)) & HIGH
-            };
-            let both = u128::from(stops(first)) | u128::from(stops(second)) << 64;
-            (both.trailing_zeros() / 8) as usize
-        }
+    /// Whether four steps have no stop.
+    #[inline]
+    pub fn is_plain<const WIDE: bool>(stride: &[u8; STRIDE]) -> bool {
+        first::<WIDE>(stride) == STRIDE
+    }
 
-        /// The same of four steps.
-        #[inline]
-        pub fn stride(&mut self, stride: &[u8; STRIDE]) -> usize {
-            let (steps, _) = stride.as_chunks::<STEP>();
-            let full = steps.iter().take_while(|step| self.step(step) == STEP).count();
-            full * STEP + steps.get(full).map_or(0, |step| self.step(step))
-        }
-
-        pub fn rest(&mut self, rest: &[u8]) {
-            self.0 = rest.iter().fold(self.0, |all, byte| all | u64::from(*byte));
-        }
-
-        pub const fn is_ascii(self) -> bool {
-            self.0 & HIGH == 0
-        }
+    /// Where the first stop of four steps stands.
+    #[inline]
+    pub fn first<const WIDE: bool>(stride: &[u8; STRIDE]) -> usize {
+        let (steps, _) = stride.as_chunks::<STEP>();
+        let full = steps.iter().take_while(|it| step::<WIDE>(it) == STEP).count();
+        full * STEP + steps.get(full).map_or(0, step::<WIDE>)
     }
 }

@@ -22,14 +22,17 @@ const STRIDE: usize = 4 * STEP;
 pub struct Scan<'a> {
     text: &'a [u8],
     at: usize,
-    wide: lanes::Union,
+    /// A string has something else than ASCII.
+    wide: bool,
+    /// A bit for each length that a name had in what was skipped.
+    lengths: u64,
 }
 
 impl<'a> Scan<'a> {
     /// Stands before a text's value.
     #[must_use]
     pub fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, wide: lanes::Union::default() }
+        Self { text, at: 0, wide: false, lengths: 0 }
     }
 
     /// The first byte of what comes next, blanks left out.
@@ -105,29 +108,31 @@ impl<'a> Scan<'a> {
 
     /// Walks over a value of any form.
     pub fn skip(&mut self) -> Option<()> {
+        /// What is around the value itself counts as a list.
+        const OUTSIDE: u64 = 0b10;
         // Nothing of this loop is in memory but the text.
-        let (text, mut at, mut wide) = (self.text, self.at, self.wide);
-        // A bit for each object or list around a value, the innermost lowest, and one above them.
-        let mut open = 1_u64;
-        let mut awaits_name = false;
+        let (text, mut at, mut lengths) = (self.text, self.at, self.lengths);
+        // A bit for each object or list around a value, the innermost lowest, set for an object, and one bit above them.
+        let mut open = OUTSIDE;
         loop {
-            let byte;
-            (byte, at) = visible(text, at)?;
-            match byte {
-                b'"' => {
-                    at = string(text, at, &mut wide)?;
-                    if awaits_name {
-                        let (colon, after) = visible(text, at)?;
-                        if colon != b':' {
-                            return None;
-                        }
-                        (at, awaits_name) = (after + 1, false);
-                        continue;
-                    }
+            if open & 1 == 1 {
+                let (quote, start) = visible(text, at)?;
+                if quote != b'"' {
+                    return None;
                 }
-                _ if awaits_name => return None,
+                let end = string(text, start, &mut self.wide)?;
+                lengths |= 1_u64.wrapping_shl((end - start) as u32);
+                let (colon, after) = visible(text, end)?;
+                if colon != b':' {
+                    return None;
+                }
+                at = after + 1;
+            }
+            let (byte, start) = visible(text, at)?;
+            match byte {
+                b'"' => at = string(text, start, &mut self.wide)?,
                 b'{' | b'[' => {
-                    let (next, after) = visible(text, at + 1)?;
+                    let (next, after) = visible(text, start + 1)?;
                     // Both end with the character two after the one that they begin with.
                     if next == byte + 2 {
                         at = after + 1;
@@ -135,32 +140,35 @@ impl<'a> Scan<'a> {
                         return self.skip_deep();
                     } else {
                         at = after;
-                        awaits_name = byte == b'{';
-                        open = open << 1 | u64::from(awaits_name);
+                        open = open << 1 | u64::from(byte == b'{');
                         continue;
                     }
                 }
-                _ => at = bare(text, at)?,
+                _ => at = bare(text, start)?,
             }
             // A value is over, and with it perhaps what holds it.
             loop {
-                if open == 1 {
-                    (self.at, self.wide) = (at, wide);
+                if open == OUTSIDE {
+                    (self.at, self.lengths) = (at, lengths);
                     return Some(());
                 }
-                let in_object = open & 1 == 1;
                 let (byte, here) = visible(text, at)?;
                 at = here + 1;
                 if byte == b',' {
-                    awaits_name = in_object;
                     break;
                 }
-                if byte != if in_object { b'}' } else { b']' } {
+                if byte != if open & 1 == 1 { b'}' } else { b']' } {
                     return None;
                 }
                 open >>= 1;
             }
         }
+    }
+
+    /// Whether a name of this length may have been in what was skipped.
+    #[must_use]
+    pub fn may_have_name_of(&self, length: usize) -> bool {
+        self.lengths >> ((length + 2) % 64) & 1 == 1
     }
 
     /// Walks over a value that is nested deeper than a word has bits.
@@ -170,7 +178,8 @@ impl<'a> Scan<'a> {
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
         values.next()?.ok()?;
         let length = values.byte_offset();
-        self.wide.rest(rest.get(..length)?);
+        self.wide = true;
+        self.lengths = u64::MAX;
         self.at += length;
         Some(())
     }
@@ -178,7 +187,7 @@ impl<'a> Scan<'a> {
     /// Nothing but blanks follows, and all of the text is UTF-8.
     pub fn end(mut self) -> Option<()> {
         let is_over = self.peek().is_none();
-        (is_over && (self.wide.is_ascii() || std::str::from_utf8(self.text).is_ok())).then_some(())
+        (is_over && (!self.wide || std::str::from_utf8(self.text).is_ok())).then_some(())
     }
 
     /// The next byte but blanks; walks over it.
@@ -199,76 +208,94 @@ impl<'a> Scan<'a> {
         if self.peek()? != b'"' {
             return None;
         }
-        let (start, mut wide) = (self.at + 1, self.wide);
-        self.at = string(self.text, self.at, &mut wide)?;
-        self.wide = wide;
+        let start = self.at + 1;
+        self.at = string(self.text, self.at, &mut self.wide)?;
         let name = self.text.get(start..self.at - 1);
         self.take(b':')?;
         name
     }
 }
 
-/// The bytes that are blanks, as a table: of four comparisons the compiler makes what takes longer.
-const BLANKS: [bool; 256] = {
-    let mut blanks = [false; 256];
-    let mut rest: &[u8] = b" \n\t\r";
-    while let [byte, after @ ..] = rest {
-        if let Some((_, [blank, ..])) = blanks.split_at_mut_checked(*byte as usize) {
-            *blank = true;
-        }
-        rest = after;
-    }
-    blanks
-};
-
 /// The first byte from here on that is no blank, and where it stands.
 #[inline(always)]
-fn visible(text: &[u8], mut at: usize) -> Option<(u8, usize)> {
-    loop {
-        let byte = *text.get(at)?;
-        if byte > b' ' || !BLANKS.get(usize::from(byte)).is_some_and(|blank| *blank) {
-            return Some((byte, at));
-        }
-        at += 1;
+fn visible(text: &[u8], at: usize) -> Option<(u8, usize)> {
+    let byte = *text.get(at)?;
+    if byte > b' ' {
+        return Some((byte, at));
     }
+    // Most blanks stand alone.
+    if byte == b' '
+        && let Some(next) = text.get(at + 1)
+        && *next > b' '
+    {
+        return Some((*next, at + 1));
+    }
+    let at = behind_blanks(text, at);
+    Some((*text.get(at)?, at))
+}
+
+#[inline(never)]
+fn behind_blanks(text: &[u8], at: usize) -> usize {
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
+    at + text.get(at..).unwrap_or_default().iter().take_while(is_blank).count()
 }
 
 /// Where a string ends that begins here.
 #[inline(always)]
-fn string(text: &[u8], at: usize, wide: &mut lanes::Union) -> Option<usize> {
+fn string(text: &[u8], at: usize, wide: &mut bool) -> Option<usize> {
     let mut at = at + 1;
+    // Most strings are short, and most of a text is in long ones.
+    if let Some(step) = text.get(at..)?.first_chunk::<STEP>() {
+        at += lanes::step::<false>(step);
+        if *text.get(at)? == b'"' {
+            return Some(at + 1);
+        }
+    }
+    rest_of_string(text, at, wide)
+}
+
+#[inline(never)]
+fn rest_of_string(text: &[u8], mut at: usize, wide: &mut bool) -> Option<usize> {
     loop {
-        at = stop(text, at, wide)?;
+        at = if *wide { stop::<true>(text, at)? } else { stop::<false>(text, at)? };
         match text.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at = escape(text, at)?,
+            0x80.. => *wide = true,
             _ => return None,
         }
     }
 }
 
-/// Where the first quote, backslash or control character stands.
+/// Where the first stop stands.
 #[inline(always)]
-fn stop(text: &[u8], mut at: usize, wide: &mut lanes::Union) -> Option<usize> {
-    // Most strings are short, and most of a text is in long ones.
-    if let Some(step) = text.get(at..)?.first_chunk::<STEP>() {
-        let first = wide.step(step);
+fn stop<const WIDE: bool>(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut rest = text.get(at..)?;
+    // One step before all strides: V8 then makes the constants once, and not again for each stride.
+    if let Some((step, after)) = rest.split_first_chunk::<STEP>() {
+        let first = lanes::step::<WIDE>(step);
         at += first;
         if first < STEP {
             return Some(at);
         }
-        for stride in text.get(at..)?.as_chunks::<STRIDE>().0 {
-            let first = wide.stride(stride);
-            at += first;
-            if first < STRIDE {
-                return Some(at);
+        let (strides, after) = after.as_chunks::<STRIDE>();
+        for stride in strides {
+            if !lanes::is_plain::<WIDE>(stride) {
+                return Some(at + lanes::first::<WIDE>(stride));
             }
+            at += STRIDE;
+        }
+        rest = after;
+    }
+    let (steps, rest) = rest.as_chunks::<STEP>();
+    for step in steps {
+        let first = lanes::step::<WIDE>(step);
+        at += first;
+        if first < STEP {
+            return Some(at);
         }
     }
-    let rest = text.get(at..)?;
-    let first = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))?;
-    wide.rest(rest.get(..first)?);
-    Some(at + first)
+    rest.iter().position(|byte| lanes::stops::<WIDE>(*byte)).map(|first| at + first)
 }
 
 /// Where an escape ends that begins here.

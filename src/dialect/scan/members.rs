@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
+use crate::dialect::ids;
 use crate::json::Scan;
 
 /// The members that are of interest, raw. JSON `null` is none; of the same name twice, the last counts.
@@ -66,6 +67,8 @@ pub struct Members<'a> {
     pub mock_testing_rate_limit_error: Option<&'a [u8]>,
     /// One of [`CLIENT_SIDE`].
     pub client_side: Option<&'a [u8]>,
+    /// A member of a value may be the id of a call.
+    pub ids: bool,
 }
 
 /// Members by which LiteLLM's clients would name a host, or bring a key of their own: it refuses most of them unless it is told not to. A
@@ -102,6 +105,7 @@ impl<'a> Members<'a> {
             *slot = Some(scan.value()?).filter(|value| *value != b"null");
             Some(())
         })?;
+        members.ids = ids::MEMBERS.iter().any(|name| scan.may_have_name_of(name.len()));
         scan.end()?;
         Some(members)
     }

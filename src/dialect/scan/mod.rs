@@ -44,6 +44,8 @@ pub struct BodyScan<'a> {
     pub system: Option<&'a [u8]>,
     /// The conversation (`messages`, `input`), raw; none for other endpoints than chat.
     pub messages: Option<&'a [u8]>,
+    /// Whether a call may have an id: a member of a value has a name of the same length.
+    pub ids: bool,
     /// Whether any tools (or the older `functions`) are given.
     pub tools: bool,
     /// `tools`, raw.
@@ -187,6 +189,7 @@ impl<'a> BodyScan<'a> {
             stream_options: members.has_stream_options,
             system: if is_responses { members.instructions } else { members.system },
             messages: if is_responses { members.input } else { members.messages },
+            ids: members.ids,
             tools: is_filled(members.tools) || is_filled(members.functions),
             raw_tools: members.tools,
             raw_functions: members.functions,

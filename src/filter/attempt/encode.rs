@@ -117,7 +117,8 @@ fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) ->
     let (provider, drop_params) = (deployment.provider, deployment.drop_params);
     // What the model is decides, and not what its owner calls it.
     let model = deployment.base_model.as_deref().unwrap_or(model);
-    face.suited(body, Target { provider, model, drop_params, max_output_tokens: None })
+    let target = Target { provider, model, drop_params, max_output_tokens: None };
+    if flight.ids { face.suited(body, target) } else { face.suited_without_ids(body, target) }
 }
 
 /// A body of the provider's own dialect, with what its deployment brings.

@@ -36,6 +36,8 @@ pub struct Request {
     pub include_usage: bool,
     /// Whether the client said anything of how it wants its stream, be it `null`.
     pub stream_options: bool,
+    /// Whether a call in it may have an id.
+    pub ids: bool,
     /// When it came, Unix milliseconds.
     pub started_ms: u64,
     /// How long an attempt may take until its headers come, in milliseconds, as Envoy was told.

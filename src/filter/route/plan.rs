@@ -137,6 +137,7 @@ fn planned_body(
         stream,
         include_usage,
         stream_options,
+        ids,
         model_span,
         rewritten: stripped,
     } = planned;
@@ -154,6 +155,7 @@ fn planned_body(
         stream,
         include_usage,
         stream_options,
+        ids,
         started_ms: context.now_ms,
         per_try_ms,
         own_timeout_ms,
@@ -207,6 +209,7 @@ struct Planned {
     stream: bool,
     include_usage: bool,
     stream_options: bool,
+    ids: bool,
     model_span: Range<usize>,
     /// The body without what it says to the gateway, where it says anything.
     rewritten: Option<Vec<u8>>,
@@ -258,6 +261,7 @@ fn planned(
         stream: head.stream,
         include_usage: head.include_usage,
         stream_options: head.stream_options,
+        ids: head.ids,
         model_span,
         rewritten,
     })

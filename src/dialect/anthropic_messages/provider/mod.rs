@@ -47,6 +47,10 @@ impl ProviderFace for Provider {
         Some(unsigned::without(&plain).unwrap_or((plain, Vec::new())))
     }
 
+    fn suited_without_ids(&self, body: &[u8], _: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        unsigned::without(body)
+    }
+
     fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {
         write::check(conversation, target)
     }

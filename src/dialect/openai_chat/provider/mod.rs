@@ -43,6 +43,10 @@ impl ProviderFace for Provider {
         Some(fitted(&plain, target).unwrap_or((plain, Vec::new())))
     }
 
+    fn suited_without_ids(&self, body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
+        fitted(body, target)
+    }
+
     fn answer<'a>(&self, body: &'a str, context: &AnswerContext) -> Result<chat::Answer<'a>, Failure> {
         let shown = looked_through(body.as_bytes(), context.provider, Awaited::Chat)?;
         answer::read(body, shown.usage, context)
