@@ -7,6 +7,7 @@
 //! **Invariant:** no call is made outside the callback that allows it: the SDK panics on the host's refusal.
 #![allow(unsafe_code, missing_docs)] // `main!` exports `_initialize`.
 
+mod alloc;
 mod host;
 
 use std::cell::RefCell;
