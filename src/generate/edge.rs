@@ -32,11 +32,14 @@ const POST_PATHS: &[(Api, &str)] = &[
 /// What agents ask to have a connection before they need it.
 const HELLO_PATHS: &str = "/(api/hello)?";
 
-/// The refusals, as routes. The first that matches holds.
-pub(super) fn refusals(config: &RouterConfig) -> Vec<Value> {
+/// The refusals of whoever may not ask, as routes. The first that matches holds.
+pub(super) fn foreign(config: &RouterConfig) -> Vec<Value> {
+    foreign_host(config).into_iter().chain(foreign_pages(config)).collect()
+}
+
+/// The answers to what is asked by another method than POST, as routes.
+pub(super) fn other_methods(config: &RouterConfig) -> Vec<Value> {
     let mut routes = Vec::new();
-    routes.extend(foreign_host(config));
-    routes.extend(foreign_pages(config));
     routes.extend((!config.signalbox.edge.allowed_origins.is_empty()).then(|| preflight(config)));
     routes.extend(POST_PATHS.iter().map(wrong_method));
     routes.push(hello());
@@ -53,8 +56,10 @@ fn foreign_host(config: &RouterConfig) -> Option<Value> {
     }
     let is_not = |matcher: Value| json!({"name": ":authority", "string_match": matcher, "invert_match": true});
     let names = LOOPBACK_NAMES.iter().copied().chain(edge.allowed_hosts.iter().map(String::as_str));
+    // The first that does not hold ends the question, so what most say stands first, and what takes longest last.
+    let own = on_loopback.then(|| json!({"exact": config.signalbox.listen}));
     let addresses = json!({"safe_regex": {"regex": LOOPBACK_ADDRESSES}});
-    let none_of: Vec<Value> = [addresses].into_iter().chain(names.flat_map(named)).map(is_not).collect();
+    let none_of: Vec<Value> = own.into_iter().chain(names.flat_map(named)).chain([addresses]).map(is_not).collect();
     let message = "This gateway does not answer to this host name: name it in `signalbox.allowed_hosts`.";
     Some(refusal(
         json!({"prefix": "/", "headers": none_of}),

@@ -65,7 +65,7 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let filters: Vec<Value> = native_filters(config).into_iter().chain(filters(compiled, wasm)).collect();
-    let host = virtual_host(config, vec![chat_arriving(config), compressed_arriving(config), arriving(config)]);
+    let host = virtual_host(config, Some(chat_arriving(config)));
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "signalbox",
@@ -110,9 +110,14 @@ pub(super) fn native_filters(config: &RouterConfig) -> Vec<Value> {
     cors.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor)).collect()
 }
 
-/// The routes, and what holds for all of them. `arriving`: where requests go that are neither planned nor refused.
-pub(super) fn virtual_host(config: &RouterConfig, arriving: Vec<Value>) -> Value {
-    let routes: Vec<Value> = [planned(config)].into_iter().chain(edge::refusals(config)).chain(arriving).collect();
+/// The routes, and what holds for all of them. `chat`: where most requests go that are neither planned nor refused, where that is known. It
+/// stands as early as may be, since each route before it costs them a match.
+pub(super) fn virtual_host(config: &RouterConfig, chat: Option<Value>) -> Value {
+    let mut routes = vec![planned(config)];
+    routes.extend(edge::foreign(config));
+    routes.extend(chat);
+    routes.extend(edge::other_methods(config));
+    routes.extend([compressed_arriving(config), arriving(config)]);
     let mut host = json!({
         "name": "signalbox",
         "domains": ["*"],
@@ -198,7 +203,7 @@ fn decompressor((name, library, window_bits): &(&str, &str, Option<u32>)) -> Val
 }
 
 /// Where a request goes that is compressed.
-pub(super) fn compressed_arriving(config: &RouterConfig) -> Value {
+fn compressed_arriving(config: &RouterConfig) -> Value {
     let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
     let per_filter: Map<String, Value> =
         DECOMPRESSORS.iter().map(|(name, ..)| ((*name).to_owned(), on.clone())).collect();
@@ -211,7 +216,7 @@ pub(super) fn compressed_arriving(config: &RouterConfig) -> Value {
 }
 
 /// Where a request goes that is not planned yet: to the filter, which has the route chosen anew.
-pub(super) fn arriving(config: &RouterConfig) -> Value {
+fn arriving(config: &RouterConfig) -> Value {
     json!({"match": {"prefix": "/"}, "route": {"cluster": config.cluster(NO_CLUSTER)}})
 }
 
@@ -293,7 +298,7 @@ pub(super) fn forged_headers(config: &RouterConfig) -> [Value; 2] {
 /// arrives and not once more.
 fn planned(config: &RouterConfig) -> Value {
     json!({
-        "match": {"prefix": "/", "filter_state": [{"key": SELECTED, "string_match": {"safe_regex": {"regex": ".+"}}}]},
+        "match": {"prefix": "/", "filter_state": [{"key": SELECTED, "string_match": {"contains": "/"}}]},
         "route": {
             "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
             "auto_host_rewrite": true,
