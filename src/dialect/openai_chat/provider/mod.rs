@@ -77,8 +77,8 @@ pub fn look_through(body: &[u8], context: &AnswerContext) -> Result<Answer, Fail
 }
 
 fn looked_through(body: &[u8], provider: &'static str, awaited: Awaited) -> Result<ChunkFacts, Failure> {
-    let text = std::str::from_utf8(body).map_err(|_| not_text())?;
-    let Some(shown) = scan::read(text, true, awaited) else {
+    let Some(shown) = scan::read(body, true, awaited) else {
+        std::str::from_utf8(body).map_err(|_| not_text())?;
         return Err(no_answer(provider, body, "the provider's answer is not a JSON object"));
     };
     if let Some(failure) = failed(provider, &shown, body) {

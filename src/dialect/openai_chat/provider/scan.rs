@@ -72,9 +72,9 @@ pub enum Calls {
 }
 
 /// Reads one document; into its deltas and messages only where `look`. Nothing is seen where the text is not a JSON object.
-pub fn read(text: &str, look: bool, awaited: Awaited) -> Option<ChunkFacts> {
+pub fn read(text: &[u8], look: bool, awaited: Awaited) -> Option<ChunkFacts> {
     let mut facts = ChunkFacts::default();
-    let mut scan = Scan::new(text.as_bytes());
+    let mut scan = Scan::new(text);
     scan.object(|scan, name| member(scan, name, &mut facts, look, awaited))?;
     scan.end()?;
     facts.answer |= facts.prompt_filter;

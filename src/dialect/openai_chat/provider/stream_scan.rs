@@ -77,7 +77,7 @@ impl StreamScan {
             return Fate::Fail(failure::in_band(self.provider, data));
         }
         let is_ping = matches!(frame.event, b"ping" | b"keepalive" | b"keep-alive" | b"heartbeat");
-        let Some(shown) = scan::read(text, !(self.progressed && self.facts.meaningful), self.awaited) else {
+        let Some(shown) = scan::read(text.as_bytes(), !(self.progressed && self.facts.meaningful), self.awaited) else {
             return if is_ping { Fate::Ping } else { self.leave_out(data) };
         };
         if let Some(failure) = failed(self.provider, &shown, data) {
