@@ -95,16 +95,20 @@ fn set(config: &RouterConfig, what: &str, id: &str, value: u64) -> MetricUpdate 
 
 /// A statistic's name with its labels, as what takes them apart again wants them (`generate::stats`, or Istio's bootstrap).
 fn named(config: &RouterConfig, what: &str, labels: &[(&str, &str)]) -> String {
+    let naming = &config.signalbox.naming;
     let mut name = "signalbox.".to_owned();
-    let (before, between, after) = match config.signalbox.naming.metrics {
+    let (before, between, after) = match naming.metrics {
         Labels::Words => (".", ".", ""),
         Labels::Istio => ("", "=.=", ";.;"),
     };
-    let is_last = config.signalbox.naming.metrics == Labels::Istio;
+    let is_last = naming.metrics == Labels::Istio;
     if !is_last {
         name.push_str(what);
     }
-    for (label, value) in labels {
+    // A proxy of Istio's may run several configurations: each has statistics of its own.
+    let policy = naming.clusters.trim_end_matches('.');
+    let of_policy = (is_last && !policy.is_empty()).then_some(("policy", policy));
+    for (label, value) in of_policy.iter().chain(labels) {
         [before, label, between, value, after].iter().for_each(|part| name.push_str(part));
     }
     if is_last {
@@ -162,5 +166,7 @@ mod tests {
         config.signalbox.naming.metrics = Labels::Istio;
         assert_eq!(named(&config, "attempts", &labels), "signalbox.outcome=.=served;.;deployment=.=a.b;.;attempts");
         assert_eq!(named(&config, "buffered_bytes", &[]), "signalbox.buffered_bytes");
+        config.signalbox.naming.clusters = "signalbox.team.llm.".to_owned();
+        assert_eq!(named(&config, "buffered_bytes", &[]), "signalbox.policy=.=signalbox.team.llm;.;buffered_bytes");
     }
 }
