@@ -7,6 +7,7 @@ import shutil
 import pytest
 from gateway import deployment
 from provider import whole
+from test_bedrock import ALONE, CLAUDE, converse
 from test_shared_envoy import ask
 
 SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
@@ -64,3 +65,24 @@ def test_a_new_key_comes_with_the_volume(gateway, provider, tmp_path, file, foll
         os.replace(volume.folder / "new", volume.folder / file)
         assert envoy.becomes(lambda: [sent() for _ in range(6)] == ["Bearer sk-four"] * 6)
     assert "sk-" not in json.dumps(envoy.stats()) and "sk-three" not in envoy.log
+
+
+def test_access_keys_of_aws_come_with_the_volume(gateway, provider, tmp_path):
+    volume, one = Volume(tmp_path / "keys"), provider(converse("Good."))
+
+    def write(access):
+        volume.write({"aws": f"[default]\naws_access_key_id={access}\naws_secret_access_key=x\n"})
+
+    write("AKIDONE")
+    keys = {"aws_access_key_id": "os.environ/ID", "aws_secret_access_key": "os.environ/SECRET", "aws_region_name": "us-east-1"}
+    signalbox = {"secret_files": {"SIGNALBOX_AWS_SMART_1": str(volume.folder / "aws")}}
+    envoy = gateway(deployment("smart", one, CLAUDE, **keys), signalbox=signalbox, env=ALONE, concurrency=2)
+
+    def signed_by():
+        assert ask(envoy, "/v1/chat/completions")[0] == 200
+        return one.requests[-1].headers["authorization"].split("Credential=")[1].split("/")[0]
+
+    assert signed_by() == "AKIDONE"
+    for access in ("AKIDTWO", "AKIDTHREE"):
+        write(access)
+        assert envoy.becomes(lambda: {signed_by() for _ in range(6)} == {access}), signed_by()
