@@ -304,6 +304,8 @@ pub struct Habits {
     pub takes_thinking: bool,
     /// The model stands in the path alone, and the body names this version of the dialect in its place.
     pub version_in_body: Option<&'static str>,
+    /// What a client of Messages says in a header, it takes as a member of the body: the names of both.
+    pub flags: Option<(&'static str, &'static str)>,
     /// Its embeddings are Vertex AI's predictions, but for models whose names begin so: those take one input at a time.
     pub predicts: Option<&'static str>,
     /// It wants it back by the name `reasoning`.
@@ -329,6 +331,7 @@ impl Habits {
         named_by_owner: false,
         takes_thinking: false,
         version_in_body: None,
+        flags: None,
         predicts: None,
         takes_reasoning: false,
         strict_messages: false,

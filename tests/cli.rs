@@ -155,6 +155,28 @@ fn explain_tells_what_a_router_chose_and_why() {
     }
 }
 
+#[test]
+fn explain_knows_what_bedrock_takes() {
+    let folder = scratch("explain-bedrock");
+    let config = "model_list:\n\
+        - {model_name: m, litellm_params: {model: \"bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0\", aws_region_name: us-east-1}}\n\
+        - {model_name: e, litellm_params: {model: \"bedrock/amazon.titan-embed-text-v2:0\", aws_region_name: us-east-1}}\n";
+    std::fs::write(folder.join("config.yaml"), config).unwrap();
+    let image = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://h/a.png"}}]}]}"#;
+    for (request, code, said) in [
+        (r#"{"model":"m","messages":[{"role":"user","content":"q"}]}"#, 0, "m-1 "),
+        (image, 1, r#""param":"messages[0].content[0]""#),
+        (r#"{"model":"e","input":"a"}"#, 0, "e-1 "),
+        (r#"{"model":"e","input":["a","b"]}"#, 1, "one input at a time"),
+    ] {
+        std::fs::write(folder.join("request.json"), request).unwrap();
+        let (found, out, err) =
+            outcome(&signalbox(&["explain", "config.yaml", "request.json"]).current_dir(&folder).output().unwrap());
+        assert_eq!((found, err.as_str()), (Some(code), ""), "{request}: {out}");
+        assert!(out.contains(said), "{request}: {out}");
+    }
+}
+
 /// Once a floor hid the score, and rounding put it into another tier than the one that was told.
 #[test]
 fn explain_shows_the_score_under_a_floor_and_no_other_tiers_score() {

@@ -43,6 +43,13 @@ fn with_members<'a>(
     }
 }
 
+/// The body with what the client's header says of flags, where the deployment's provider has them there.
+pub(super) fn with_flags(body: &[u8], deployment: &Deployment, flags: &str) -> Option<Vec<u8>> {
+    let (_, member) = deployment.provider.habits.flags?;
+    let members = Map::from_iter([(member.to_owned(), Value::from(flags))]);
+    completed(body, &Brought { members: &members, extra: &Map::new(), dropped: &[] }).map(|(body, _)| body)
+}
+
 /// The same in a foreign deployment's dialect, which `extra_body` is in already, and paths lead into.
 ///
 /// # Errors

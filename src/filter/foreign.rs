@@ -24,12 +24,20 @@ pub(super) fn target<'a>(deployment: &Deployment, model: &'a str) -> Target<'a> 
     Target { provider: deployment.provider, model, drop_params: deployment.drop_params, max_output_tokens }
 }
 
-/// The body of a client that asks this API, in a foreign deployment's dialect.
+/// The body of a client that asks this API, in a foreign deployment's dialect. `flags`: what the client's header says of them.
 ///
 /// # Errors
 /// Why it cannot be said there.
-pub(super) fn translate(api: Api, body: &[u8], deployment: &Deployment, model: &str) -> Result<Encoded, ApiError> {
+pub(super) fn translate(
+    api: Api,
+    body: &[u8],
+    deployment: &Deployment,
+    model: &str,
+    flags: Option<&str>,
+) -> Result<Encoded, ApiError> {
     let target = target(deployment, model);
+    let flagged = flags.and_then(|flags| defaults::with_flags(body, deployment, flags));
+    let body = flagged.as_deref().unwrap_or(body);
     let encoded = match &deployment.defaults {
         None => read(api, body)?.write(provider_face(deployment.dialect), target),
         Some(own) => defaults::translated(api, body, deployment, own, target),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Origin::Env;
 use super::rows::compatible;
-use super::{Api, Aws, Call, Dialect, Origin, Place, Provider};
+use super::{Api, Aws, Call, Dialect, Habits, Origin, Place, Provider};
 
 /// The key of an entry that names the region, and where LiteLLM looks else.
 const REGION: &str = "aws_region_name";
@@ -22,6 +22,7 @@ pub(super) const BEDROCK: Provider = Provider {
     path,
     full_name: model,
     hears: &[],
+    habits: Habits { flags: Some(("anthropic-beta", "anthropic_beta")), ..Habits::COMMON },
     aws: Some(Aws { service: "bedrock", region: REGION, endpoint: ENDPOINT, region_of, other_api }),
     ..compatible("bedrock", "", &[], &[Env("AWS_BEARER_TOKEN_BEDROCK")])
 };

@@ -2,6 +2,7 @@
 
 import time
 
+import httpx
 import openai
 import pytest
 from aws import event, exception, signature_fits
@@ -137,6 +138,23 @@ def test_embeddings_are_signed_too(provider, gateway):
     assert refused.value.param == "input"
 
 
+def test_a_probe_is_signed_too(provider, gateway):
+    first = provider(refuses(503, "ServiceUnavailableException", "Bedrock is unable to process your request."), converse("Pong."))
+    second = provider(converse("Good."))
+    envoy = gateway(
+        deployment("m", first, CLAUDE, order=1, aws_region_name="us-east-1"),
+        deployment("m", second, CLAUDE, order=2, aws_region_name="us-east-1"),
+        signalbox={"health_check": {"interval": 0.3, "timeout": 2}},
+        env=ALONE | {"AWS_ACCESS_KEY_ID": "AKIDUSUAL", "AWS_SECRET_ACCESS_KEY": "usual"},
+    )
+    assert ask(envoy).choices[0].message.content == "Good."
+    assert envoy.becomes(lambda: len(first.requests) == 2)
+    probe = first.requests[-1]
+    assert (probe.path, probe.json) == (AT, {"messages": [{"role": "user", "content": [{"text": "ping"}]}], "inferenceConfig": {"maxTokens": 1}})
+    assert_signed(probe, "AKIDUSUAL", "usual", "us-east-1")
+    assert envoy.becomes(lambda: ask(envoy).choices[0].message.content == "Pong."), "it is well again"
+
+
 @pytest.fixture
 def bedrock(provider, gateway):
     def make(*scripts):
@@ -146,6 +164,18 @@ def bedrock(provider, gateway):
         return gateway(*entries, env={"BEDROCK_KEY": "bk-1"}), providers
 
     return make
+
+
+def test_p4_flags_of_messages_stand_in_the_body(bedrock):
+    """In the first attempt and in the next; those that Bedrock does not take are named, and no header goes."""
+    envoy, providers = bedrock([refuses(503, "ServiceUnavailableException", "Bedrock is unable to process your request.")], [converse("Good.")])
+    asked = {"model": "m", "max_tokens": 9, "messages": HELLO}
+    got = httpx.post(f"{envoy.base}/v1/messages", json=asked, headers={"anthropic-beta": "context-1m-2025-08-07,x-1", "anthropic-version": "2023-06-01"})
+    assert got.status_code == 200, got.text
+    assert got.headers["x-signalbox-dropped-params"] == "anthropic_beta.x-1"
+    for one in providers:
+        assert one.requests[-1].json["additionalModelRequestFields"] == {"anthropic_beta": ["context-1m-2025-08-07"]}
+        assert not [name for name in one.requests[-1].headers if "anthropic" in name]
 
 
 def listen(envoy):

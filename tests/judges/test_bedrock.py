@@ -18,6 +18,7 @@ import botocore.loaders
 import botocore.model
 import botocore.parsers
 import botocore.validate
+import httpx
 import litellm
 import pytest
 from botocore.eventstream import ChecksumMismatch, EventStream
@@ -382,6 +383,27 @@ def compared(case, theirs):
 @pytest.mark.parametrize("case", OPENAIS)
 def test_litellm_sends_the_same(case):
     assert compared(case, litellms) == set(REASONS.get(case, {})), "differences that are listed otherwise"
+
+
+def told(answer):
+    """What a client is told of an answer."""
+    message, usage = answer["choices"][0]["message"], answer["usage"]
+    calls = [(call["id"], call["function"]["name"], json.loads(call["function"]["arguments"])) for call in message.get("tool_calls") or []]
+    counted = [usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"], usage["prompt_tokens_details"]["cached_tokens"]]
+    signed = [(block["thinking"], block["signature"]) for block in message.get("thinking_blocks") or []]
+    return message["content"] or "", calls, answer["choices"][0]["finish_reason"], counted, message.get("reasoning_content"), signed
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_litellm_hears_the_same(sim, what):
+    _, _, body = sim("converse", ASKED[what])
+    done = subprocess.run([BINARY, "translate", "response", "--from", "bedrock", "--to", "openai"], input=body, capture_output=True, timeout=30)
+    response = httpx.Response(200, content=body, request=httpx.Request("POST", "http://h"))
+    theirs = AmazonConverseConfig()._transform_response(
+        model=MODEL, response=response, model_response=litellm.ModelResponse(), stream=False, logging_obj=None, optional_params={},
+        api_key="k", data="{}", messages=[], encoding=None,
+    )  # fmt: skip
+    assert told(json.loads(done.stdout)) == told(json.loads(theirs.model_dump_json()))
 
 
 def litellms_embeddings(case):

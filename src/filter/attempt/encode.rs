@@ -45,7 +45,7 @@ pub(super) fn encode(
     }
     let encoded = match translated {
         Some(encoded) => encoded,
-        None => translate(flight.api, flight.body(), deployment, model)?,
+        None => translate(flight.api, flight.body(), deployment, model, flight.flags.as_deref())?,
     };
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))

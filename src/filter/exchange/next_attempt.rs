@@ -48,7 +48,7 @@ impl Flight {
             return Ok(());
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
-        let encoded = translate(self.api, self.body(), deployment, model)?;
+        let encoded = translate(self.api, self.body(), deployment, model, self.flags.as_deref())?;
         self.translated = Some((place, encoded));
         Ok(())
     }

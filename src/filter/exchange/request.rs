@@ -54,6 +54,8 @@ pub struct Request {
     pub is_checked: bool,
     /// The prompt's length in tokens, where any limit counts them.
     pub prompt_tokens: u64,
+    /// What its client says in a header that a provider takes in the body.
+    pub flags: Option<String>,
     /// Its body is a form, not JSON.
     pub is_form: bool,
 }

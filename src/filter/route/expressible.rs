@@ -8,8 +8,7 @@
 
 use std::cell::OnceCell;
 
-use super::super::defaults;
-use super::super::foreign::{as_its_model_takes_it, has_api, is_foreign, never_sent, read, target};
+use super::super::foreign::{as_its_model_takes_it, has_api, is_foreign, never_sent, read, target, translate};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
 use super::super::stamp;
@@ -109,11 +108,16 @@ impl<'a> Expressible<'a> {
         excluded.find_map(|left| self.check(left.deployment).err())
     }
 
-    /// The request for a plan's first candidate, where that speaks another dialect.
+    /// The request for a plan's first candidate, where that speaks another dialect. `flags`: what the client's header says of them.
     ///
     /// # Errors
     /// Why it cannot be said there. Then that one is added to `excluded`, and with it each that would refuse it alike.
-    pub(super) fn first(&self, plan: &Plan, excluded: &mut Vec<DeploymentIndex>) -> Result<Option<Encoded>, ApiError> {
+    pub(super) fn first(
+        &self,
+        plan: &Plan,
+        flags: Option<&str>,
+        excluded: &mut Vec<DeploymentIndex>,
+    ) -> Result<Option<Encoded>, ApiError> {
         let Some(candidate) = plan.candidates().next() else { return Ok(None) };
         let Some(deployment) = self.config.deployments.get(candidate.deployment).filter(|it| self.is_foreign(it))
         else {
@@ -123,11 +127,13 @@ impl<'a> Expressible<'a> {
         let target = target(deployment, model);
         let decoded = self.decoded();
         let is_broken = decoded.is_err();
-        let encoded = decoded.and_then(|request| match &deployment.defaults {
-            None => request.write(provider_face(deployment.dialect), target),
-            Some(own) => defaults::translated(self.api, self.body, deployment, own, target),
+        let flags = flags.filter(|_| deployment.provider.habits.flags.is_some());
+        let encoded = decoded.and_then(|request| match (&deployment.defaults, flags) {
+            (None, None) => request
+                .write(provider_face(deployment.dialect), target)
+                .map(|encoded| as_its_model_takes_it(encoded, self.api, deployment, target)),
+            _ => translate(self.api, self.body, deployment, model, flags),
         });
-        let encoded = encoded.map(|encoded| as_its_model_takes_it(encoded, self.api, deployment, target));
         encoded.map(Some).inspect_err(|_| {
             let key = |it: &Deployment| {
                 (it.dialect, it.model.clone(), it.drop_params, never_sent(it).map(<[String]>::to_vec))

@@ -139,6 +139,7 @@ fn planned_body(
         stream_options,
         ids,
         model_span,
+        flags,
         rewritten: stripped,
     } = planned;
     let body_rewritten = rewritten || filled.is_some() || stripped.is_some();
@@ -164,6 +165,7 @@ fn planned_body(
         added: added.unwrap_or_default(),
         is_checked: body.len() > LARGE,
         prompt_tokens: context.prompt_tokens,
+        flags,
         is_form,
     };
     let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), context.seed);
@@ -172,6 +174,13 @@ fn planned_body(
         Some(mock) => mock_failure::inject(flight, mock),
         None => Ok(flight),
     }
+}
+
+/// What a client of Messages says in a header that the provider of a deployment takes in the body.
+fn flags(config: &RouterConfig, api: Api, context: &PlanContext<'_>) -> Option<String> {
+    let mut deployments = config.deployments.iter().filter(|_| api == Api::Messages);
+    let (header, _) = deployments.find_map(|it| it.provider.habits.flags)?;
+    Some((context.header)(header)).filter(|flags| !flags.is_empty())
 }
 
 /// Reads the top of a body, and whether it is a form.
@@ -211,6 +220,8 @@ struct Planned {
     stream_options: bool,
     ids: bool,
     model_span: Range<usize>,
+    /// What its client says in a header that a provider takes in the body.
+    flags: Option<String>,
     /// The body without what it says to the gateway, where it says anything.
     rewritten: Option<Vec<u8>>,
 }
@@ -232,6 +243,7 @@ fn planned(
         None => head.model_span.clone(),
     };
     let decision = chosen.map(|chosen| chosen.decision);
+    let flags = flags(config, api, context);
     let expressible = Expressible::new(config, api, head, mark, rewritten.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
@@ -248,7 +260,7 @@ fn planned(
         if head.mock_failure.is_some() {
             break (plan, None);
         }
-        match expressible.first(&plan, excluded) {
+        match expressible.first(&plan, flags.as_deref(), excluded) {
             Ok(first) => break (plan, first),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -263,6 +275,7 @@ fn planned(
         stream_options: head.stream_options,
         ids: head.ids,
         model_span,
+        flags,
         rewritten,
     })
 }
