@@ -27,6 +27,7 @@ const MAKERS: &[&str] = &["openai", "anthropic", "gemini", "mistral", "deepseek"
 const MAKERS_OF: &[(&str, &[&str])] = &[
     ("azure", &["openai"]),
     ("azure_ai", &["openai", "anthropic"]),
+    ("codestral", &["mistral"]),
     ("vertex_ai", &["gemini", "anthropic"]),
     ("openai", MAKERS),
     ("openrouter", MAKERS),

@@ -9,7 +9,7 @@ use super::row::{NO, Row, row};
 pub(super) const PROVIDERS: &[&str] = &["openai", "anthropic", "gemini", "azure", "vertex_ai", "bedrock", "groq", "together_ai", "fireworks_ai", "deepseek", "xai", "mistral", "cohere", "perplexity", "cerebras"];
 
 /// Where the facts come from, and when they were taken.
-pub const MADE_FROM: &str = "LiteLLM 1.106.2, 2026-11-21";
+pub const MADE_FROM: &str = "LiteLLM 1.106.2, 2026-11-28";
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
@@ -120,6 +120,9 @@ pub(super) static ROWS: &[Row] = &[
     row(2, "gemini-flash-latest", [750_000, 75_000, NO, 3_750_000], None, [1_048_576, 65_536], [0xff, 0x00]),
     row(2, "gemini-flash-lite-latest", [300_000, 30_000, NO, 2_500_000], None, [1_048_576, 65_536], [0xff, 0x00]),
     row(2, "gemini-pro-latest", [2_000_000, 200_000, NO, 12_000_000], Some(&[200_001, 4_000_000, 400_000, NO, 18_000_000]), [1_048_576, 65_536], [0xfd, 0x00]),
+    row(2, "gemma-3-27b-it", [0, NO, NO, 0], Some(&[128_001, 0, NO, NO, 0]), [131_072, 8_192], [0x25, 0x00]),
+    row(2, "gemma-4-31b-it", [0, NO, NO, 0], None, [262_144, 32_768], [0x65, 0x00]),
+    row(2, "gemma-4-26b-a4b-it", [0, NO, NO, 0], None, [262_144, 32_768], [0x65, 0x00]),
     // azure
     row(3, "gpt-35-turbo", [500_000, NO, NO, 1_500_000], None, [16_385, 4_096], [0x81, 0x04]),
     row(3, "gpt-35-turbo-16k", [3_000_000, NO, NO, 4_000_000], None, [16_385, 4_096], [0x00, 0x04]),
@@ -131,6 +134,8 @@ pub(super) static ROWS: &[Row] = &[
     row(3, "text-embedding-3-large", [143_000, NO, NO, 0], None, [8_192, NO], [0x00, 0x04]),
     row(3, "text-embedding-3-small", [22_000, NO, NO, 0], None, [8_192, NO], [0x00, 0x04]),
     row(3, "text-embedding-ada-002", [110_000, NO, NO, 0], None, [8_192, NO], [0x00, 0x04]),
+    row(3, "codex-mini", [1_500_000, 375_000, NO, 6_000_000], None, [200_000, 100_000], [0xf7, 0x08]),
+    row(3, "gpt-4.5-preview", [75_000_000, 37_500_000, NO, 150_000_000], None, [128_000, 16_384], [0xa7, 0x00]),
     // vertex_ai
     row(4, "claude-3-5-haiku", [1_000_000, NO, NO, 5_000_000], None, [200_000, 8_192], [0x11, 0x00]),
     // bedrock
@@ -216,6 +221,16 @@ pub(super) static ROWS: &[Row] = &[
     row(5, "qwen.qwen3-coder-480b-a35b", [450_000, NO, NO, 1_800_000], None, [262_144, 16_384], [0x41, 0x00]),
     row(5, "qwen.qwen3-coder-next", [500_000, NO, NO, 1_200_000], None, [256_000, 16_000], [0x21, 0x0c]),
     row(5, "qwen.qwen3-next-80b-a3b", [150_000, NO, NO, 1_200_000], None, [256_000, 8_000], [0x21, 0x0c]),
+    row(5, "minimax.minimax-m2.5", [300_000, NO, NO, 1_200_000], None, [196_000, 8_000], [0x21, 0x0c]),
+    row(5, "moonshotai.kimi-k2.5", [600_000, NO, NO, 3_000_000], None, [256_000, 16_000], [0x25, 0x08]),
+    row(5, "moonshot.kimi-k2-thinking", [600_000, NO, NO, 2_500_000], None, [256_000, 16_000], [0x61, 0x0c]),
+    row(5, "zai.glm-5", [1_000_000, NO, NO, 3_200_000], None, [200_000, 128_000], [0x61, 0x0c]),
+    row(5, "zai.glm-4.7", [600_000, NO, NO, 2_200_000], None, [203_000, 128_000], [0x61, 0x0c]),
+    row(5, "google.gemma-3-27b-it", [230_000, NO, NO, 380_000], None, [128_000, 8_000], [0x25, 0x08]),
+    row(5, "mistral.devstral-2-123b", [400_000, NO, NO, 2_000_000], None, [256_000, 32_000], [0x21, 0x0c]),
+    row(5, "mistral.ministral-3-14b-instruct", [200_000, NO, NO, 200_000], None, [128_000, 8_000], [0x25, 0x08]),
+    row(5, "amazon.titan-embed-text-v1", [100_000, NO, NO, 0], None, [8_192, NO], [0x00, 0x00]),
+    row(5, "nvidia.nemotron-super-3-120b", [150_000, NO, NO, 650_000], None, [256_000, 32_000], [0x61, 0x0c]),
     // groq
     row(6, "openai/gpt-oss-120b", [150_000, 75_000, NO, 600_000], None, [131_072, 65_536], [0x63, 0x04]),
     row(6, "openai/gpt-oss-20b", [75_000, 37_500, NO, 300_000], None, [131_072, 65_536], [0x63, 0x04]),
@@ -342,6 +357,10 @@ pub(super) static ROWS: &[Row] = &[
     row(11, "mistral-medium-2604", [1_500_000, 150_000, NO, 7_500_000], None, [262_144, 262_144], [0x65, 0x00]),
     row(11, "ministral-8b-2512", [150_000, 15_000, NO, 150_000], None, [262_144, 262_144], [0x25, 0x00]),
     row(11, "ministral-3b-2512", [100_000, 10_000, NO, 100_000], None, [131_072, 131_072], [0x25, 0x00]),
+    row(11, "zai-glm-5", [1_400_000, 140_000, NO, 4_400_000], None, [1_048_576, 131_072], [0xe1, 0x00]),
+    row(11, "zai-glm-5-3", [1_400_000, 140_000, NO, 4_400_000], None, [1_048_576, 131_072], [0xe1, 0x00]),
+    row(11, "ministral-14b-2512", [200_000, 20_000, NO, 200_000], None, [262_144, 262_144], [0x25, 0x00]),
+    row(11, "voxtral-small-2507", [100_000, 10_000, NO, 400_000], None, [32_768, 32_768], [0x29, 0x00]),
     // cohere
     row(12, "command-a-03-2025", [2_500_000, NO, NO, 10_000_000], None, [256_000, 8_000], [0x01, 0x04]),
     row(12, "command-r-08-2024", [150_000, NO, NO, 600_000], None, [128_000, 4_096], [0x01, 0x04]),
@@ -350,6 +369,11 @@ pub(super) static ROWS: &[Row] = &[
     row(12, "embed-english-v3.0", [100_000, NO, NO, 0], None, [512, NO], [0x00, 0x04]),
     row(12, "embed-multilingual-v3.0", [100_000, NO, NO, 0], None, [512, NO], [0x00, 0x04]),
     row(12, "embed-v4.0", [120_000, NO, NO, 0], None, [128_000, NO], [0x00, 0x00]),
+    row(12, "command-a-plus-05-2026", [0, NO, NO, 0], None, [128_000, 64_000], [0x65, 0x00]),
+    row(12, "embed-v5.0-pro", [120_000, NO, NO, 0], None, [128_000, NO], [0x00, 0x00]),
+    row(12, "embed-v5.0-fast", [80_000, NO, NO, 0], None, [128_000, NO], [0x00, 0x00]),
+    row(12, "embed-english-light-v3.0", [100_000, NO, NO, 0], None, [512, NO], [0x00, 0x00]),
+    row(12, "embed-multilingual-light-v3.0", [100_000, NO, NO, 0], None, [512, NO], [0x00, 0x00]),
     // perplexity
     row(13, "sonar", [1_000_000, NO, NO, 1_000_000], None, [128_000, NO], [0x00, 0x00]),
     row(13, "sonar-pro", [3_000_000, NO, NO, 15_000_000], None, [200_000, 8_000], [0x00, 0x00]),

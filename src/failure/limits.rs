@@ -6,7 +6,8 @@
 //! | Azure | the same; mostly `remaining` only, sometimes -1 | seconds |
 //! | Cerebras | the same, ending in `-requests-day`, `-tokens-minute` | seconds |
 //! | Anthropic | `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}` | RFC 3339 |
-//! | Mistral | `[x-]ratelimitbysize-{limit,remaining,reset}`: tokens | seconds |
+//! | Mistral | `x-ratelimit-{limit,remaining}-{req,tokens}-minute`; `[x-]ratelimitbysize-{limit,remaining,reset}`: tokens | seconds |
+//! | Cohere | `x-trial-endpoint-call-{limit,remaining}`: requests with a trial's key | - |
 //! | OpenRouter and others | `[x-]ratelimit-{limit,remaining,reset}`: requests | seconds, or Unix time in s or ms |
 //!
 //! Where one thing has several limits, the one that is spent counts (of several the one that lasts longest), else the one with the
@@ -32,6 +33,7 @@ const FAMILIES: &[(&str, &str, Thing)] = &[
     ("x-ratelimit-", "-tokens", Thing::Tokens),
     ("x-ratelimit-", "-requests-minute", Thing::Requests),
     ("x-ratelimit-", "-requests-day", Thing::Requests),
+    ("x-ratelimit-", "-req-minute", Thing::Requests),
     ("x-ratelimit-", "-tokens-minute", Thing::Tokens),
     ("x-ratelimit-", "-tokens-day", Thing::Tokens),
     ("anthropic-ratelimit-requests-", "", Thing::Requests),
@@ -42,11 +44,12 @@ const FAMILIES: &[(&str, &str, Thing)] = &[
     ("ratelimitbysize-", "", Thing::Tokens),
     ("x-ratelimit-", "", Thing::Requests),
     ("ratelimit-", "", Thing::Requests),
+    ("x-trial-endpoint-call-", "", Thing::Requests),
 ];
 
 /// Reads the limits from all headers of an answer, names in lower case. `now_ms`: Unix milliseconds; 0: not known.
 pub fn read<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone, now_ms: u64) -> RateLimits {
-    let is_one = |name: &str| name.contains("ratelimit");
+    let is_one = |name: &str| name.contains("ratelimit") || name.starts_with("x-trial-");
     if !headers.clone().any(|(name, _)| is_one(name)) {
         return RateLimits::default();
     }
@@ -201,6 +204,21 @@ mod tests {
             ("ratelimitbysize-reset", "12"),
         ]);
         assert_eq!(mistral.tokens, window(500_000, 0, 12_000));
+        let some = |limit, remaining| Some(Window { limit: Some(limit), remaining: Some(remaining), reset_ms: None });
+        let mistral = of(&[
+            ("x-ratelimit-limit-req-minute", "720"),
+            ("x-ratelimit-remaining-req-minute", "717"),
+            ("x-ratelimit-limit-tokens-minute", "5000000"),
+            ("x-ratelimit-remaining-tokens-minute", "4999911"),
+            ("x-ratelimit-tokens-query-cost", "52"),
+        ]);
+        assert_eq!((mistral.requests, mistral.tokens), (some(720, 717), some(5_000_000, 4_999_911)));
+        let cohere = of(&[
+            ("x-endpoint-monthly-call-limit", "1000"),
+            ("x-trial-endpoint-call-limit", "20"),
+            ("x-trial-endpoint-call-remaining", "0"),
+        ]);
+        assert_eq!((cohere.requests, cohere.have_room()), (some(20, 0), false));
         let cerebras = of(&[
             ("x-ratelimit-limit-requests-day", "1000"),
             ("x-ratelimit-remaining-requests-day", "0"),
