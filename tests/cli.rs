@@ -177,6 +177,20 @@ fn explain_knows_what_bedrock_takes() {
     }
 }
 
+/// Each of another dialect, or with habits of its own: who may be asked what.
+#[test]
+fn explain_tells_which_providers_can_serve() {
+    for (request, form, more) in
+        ["seen", "called"].into_iter().flat_map(|it| [(it, "txt", None), (it, "out.json", Some("--json"))])
+    {
+        let file = format!("{request}.json");
+        let mut command = signalbox(&["explain", "providers.yaml", &file]);
+        let (code, out, err) = outcome(&command.args(more).current_dir(golden::path("explain")).output().unwrap());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{request}");
+        golden::assert(&format!("explain/{request}.{form}"), &out);
+    }
+}
+
 /// Once a floor hid the score, and rounding put it into another tier than the one that was told.
 #[test]
 fn explain_shows_the_score_under_a_floor_and_no_other_tiers_score() {

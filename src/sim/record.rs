@@ -151,6 +151,7 @@ fn telling(headers: &HeaderMap) -> Map<String, Value> {
         "authorization",
         "x-api-key",
         "api-key",
+        "x-goog-api-key",
         "anthropic-version",
         "anthropic-beta",
         "content-type",

@@ -102,11 +102,7 @@ PROVIDERS = {
         whole_calls=True,
         like="openai",
         by_turns=True,
-        known={
-            "stop_sequence_named": "OpenAI's chat does not say which sequence stopped it",
-            ("chat", "reasoning"): "thinking within the content passes as it came",
-            ("chat", "reasoning_stream"): "thinking within the content passes as it came",
-        },
+        known={"stop_sequence_named": "OpenAI's chat does not say which sequence stopped it"},
     ),
     "azure": Column(
         "azure/gpt-4o",

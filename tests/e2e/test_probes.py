@@ -1,9 +1,13 @@
 """`signalbox.health_check`: the gateway asks a cooling deployment itself, and no client has to find out."""
 
 import json
+import subprocess
 import time
+import urllib.request
 
-from gateway import deployment
+import pytest
+from aws import signature_fits
+from gateway import SIGNALBOX, deployment
 from provider import error, whole
 from raw import post
 
@@ -74,3 +78,68 @@ def test_a_client_cannot_pass_for_a_probe(provider, gateway):
     (request,) = upstream.requests
     assert request.json["model"] == "upstream-model", "rewritten like any request"
     assert "x-signalbox-probe" not in request.headers and "x-secret" not in request.headers
+
+
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDPROBE", "AWS_SECRET_ACCESS_KEY": "probe", "AWS_EC2_METADATA_DISABLED": "true"}
+# The model: the base, what else its deployment says, the path and the header of the key that it is asked by, and where the limit of one token stands.
+PROBED = {
+    "gemini/gemini-2.5-flash": ("/v1beta", {}, "/v1beta/models/gemini-2.5-flash:generateContent", "x-goog-api-key", ["generationConfig", "maxOutputTokens"]),
+    "cohere/command-a-03-2025": ("/v2", {}, "/v2/chat", "authorization", ["max_tokens"]),
+    "ollama/llama3.2": ("", {}, "/api/chat", "authorization", ["options", "num_predict"]),
+    "mistral/mistral-small-latest": ("/v1", {}, "/v1/chat/completions", "authorization", ["max_tokens"]),
+    "azure/prod": ("", {"api_version": "2024-10-21"}, "/openai/deployments/prod/chat/completions", "api-key", ["max_tokens"]),
+    "azure/responses/prod": ("", {"api_version": "2025-04-01-preview"}, "/openai/responses", "api-key", ["max_output_tokens"]),
+    "bedrock/amazon.nova-lite-v1:0": ("", {"aws_region_name": "us-east-1"}, "/model/amazon.nova-lite-v1%3A0/converse", None, ["inferenceConfig", "maxTokens"]),
+}
+
+
+def named(model):
+    return model.replace("/", ".").replace(":", ".")
+
+
+@pytest.fixture(scope="module")
+def simulators():
+    """One for each model, by its name."""
+    listeners = [f"--listen={named(model)}=127.0.0.1:0" for model in PROBED]
+    sim = subprocess.Popen([SIGNALBOX, "sim", "--quiet", *listeners], stdout=subprocess.PIPE, text=True)
+    yield {model: sim.stdout.readline().split()[1] for model in PROBED}
+    sim.terminate()
+    sim.wait()
+
+
+def test_each_dialect_is_asked_in_its_own_words(simulators, provider, gateway):
+    """Ill twice, to a client and to a probe; the next probe finds it well."""
+    spare, deployments = provider(), []
+    for model, (base, params, _, key, _) in PROBED.items():
+        urllib.request.urlopen(f"{simulators[model]}/sim/fault", data=b"status=503,times=2").close()
+        params = {"model": model, "api_base": simulators[model] + base, "order": 1} | params | ({"api_key": "os.environ/PROBE_KEY"} if key else {})
+        deployments += [{"model_name": model, "litellm_params": params, "model_info": {"id": named(model)}}]
+        deployments += [deployment(model, spare, id=f"spare.{len(deployments)}", order=2)]
+    envoy = gateway(*deployments, signalbox=CHECKED, env=AWS | {"PROBE_KEY": "sk-probed"})
+    asked = {}
+
+    def are_probed():
+        for model in PROBED:
+            with urllib.request.urlopen(f"{simulators[model]}/sim/requests") as said:
+                asked[model] = json.load(said)
+        return all(len(seen) >= 3 for seen in asked.values())
+
+    for model in PROBED:
+        assert served_by(envoy, model).startswith("spare")
+    assert envoy.becomes(are_probed), {model: len(seen) for model, seen in asked.items()}
+    for model, (_, _, path, key, limit) in PROBED.items():
+        client, *probes = asked[model]
+        assert [probe["status"] for probe in probes] == [503, 200], model
+        for probe in probes:
+            told = probe["body"]
+            for name in limit:
+                told = told[name]
+            assert (told, probe["path"], probe["stream"]) == (1 if "responses" not in model else 16, path, False), model
+            assert "ping" in json.dumps(probe["body"])
+            if key:
+                assert probe["headers"][key].removeprefix("Bearer ") == "sk-probed", model
+            else:
+                assert signature_fits(probe["path"], probe["headers"], AWS["AWS_ACCESS_KEY_ID"], AWS["AWS_SECRET_ACCESS_KEY"], "us-east-1")
+    time.sleep(0.3)
+    for model in PROBED:
+        assert served_by(envoy, model) == named(model), "it is well again"
