@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`chat`] | the neutral conversation, answer, stream event, usage and failure that every dialect meets in |
 //! | [`json`] | JSON text, walked over where it stands |
-//! | `sort` | the one sort |
+//! | `sort`, `date`, `sha256` | the one sort; dates; the hash of a key |
 //! | [`provider`] | what runs an API, and how it is reached: one row a provider |
 //! | [`catalogue`] | what models cost, take and can do: one row a model |
 //! | [`dialect`] | one dialect a room, bytes to `chat` and back |
@@ -39,6 +39,7 @@
 pub mod catalogue;
 pub mod chat;
 pub mod config;
+mod date;
 pub mod dialect;
 pub mod failure;
 pub mod filter;
@@ -46,6 +47,7 @@ pub mod generate;
 pub mod json;
 pub mod provider;
 pub mod routing;
+pub mod sha256;
 #[cfg(feature = "cli")]
 pub mod sim;
 mod sort;

@@ -45,6 +45,8 @@ enum Command {
     EnvoyGateway(cli::envoy_gateway::Args),
     /// Run Envoy in the foreground with a configuration, and print a line per request
     Up(cli::up::Args),
+    /// Make a key for a client, and its hash for the configuration
+    Key(cli::key::Args),
     /// Explain where a request would go, and why, without sending it
     Explain(cli::explain::Args),
     /// Translate between a client's dialect and a provider's, from stdin to stdout
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Istio(args) => cli::istio::run(&args),
         Command::EnvoyGateway(args) => cli::envoy_gateway::run(&args),
         Command::Up(args) => cli::up::run(&args),
+        Command::Key(args) => cli::key::run(&args),
         Command::Explain(args) => cli::explain::run(&args),
         Command::Translate(args) => cli::translate::run(&args),
         Command::Models(args) => cli::models::run(&args),

@@ -60,7 +60,7 @@ fn c04_the_locked_door_is_an_error_for_each_guard_on_an_open_address() {
 /// The same lines and the same code, whatever reads the file; also where the address comes from the environment.
 #[test]
 fn c04_no_command_serves_behind_a_guard_that_is_not_enforced() {
-    let text = format!("{PLAIN}general_settings: {{master_key: k}}\nsignalbox: {{listen: os.environ/LISTEN}}\n");
+    let text = format!("{PLAIN}general_settings: {{custom_auth: k}}\nsignalbox: {{listen: os.environ/LISTEN}}\n");
     let folder = scratch();
     std::fs::write(folder.join("c.yaml"), text).unwrap();
     std::fs::write(folder.join("r.json"), r#"{"model": "m", "messages": [{"role": "user", "content": "hi"}]}"#)
@@ -76,22 +76,25 @@ fn c04_no_command_serves_behind_a_guard_that_is_not_enforced() {
         let (code, err) = run(args, "0.0.0.0:10000");
         let lines: Vec<&str> = err.lines().collect();
         assert_eq!((code, lines.len()), (Some(2), 2), "{args:?} {err}");
-        assert!(lines[0].starts_with("c.yaml:2:20: error: general_settings.master_key: this is not enforced"), "{err}");
+        assert!(
+            lines[0].starts_with("c.yaml:2:20: error: general_settings.custom_auth: this is not enforced"),
+            "{err}"
+        );
         assert_eq!(lines[1], "error: 1 error in c.yaml");
     }
     let (code, err) = run(&["explain", "c.yaml", "r.json"], "127.0.0.1:10000");
-    assert!(code == Some(0) && err.starts_with("c.yaml:2:20: warning: general_settings.master_key"), "{err}");
+    assert!(code == Some(0) && err.starts_with("c.yaml:2:20: warning: general_settings.custom_auth"), "{err}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
 fn c05_a_warning_stands_beside_an_error() {
-    let text = "model_list:\n- model_name: chat\n  litellm_params: {model: nobody/llama3.1}\ngeneral_settings:\n  master_key: k\n";
+    let text = "model_list:\n- model_name: chat\n  litellm_params: {model: nobody/llama3.1}\ngeneral_settings:\n  custom_auth: k\n";
     let (code, out, err) = check(text, &[], &[]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     let lines: Vec<&str> = err.lines().collect();
     assert!(lines[0].starts_with("c.yaml:3:27: error: model_list[0].litellm_params.model: unknown provider"), "{err}");
-    assert!(lines[1].starts_with("c.yaml:5:3: warning: general_settings.master_key: this is not enforced"), "{err}");
+    assert!(lines[1].starts_with("c.yaml:5:3: warning: general_settings.custom_auth: this is not enforced"), "{err}");
     assert_eq!(lines[2], "error: 1 error, 1 warning in c.yaml");
 }
 

@@ -28,15 +28,15 @@ fn paths(found: &Diagnostics, severity: Severity) -> Vec<&str> {
 }
 
 const LOCKED_DOOR: &str = "
-general_settings: {master_key: os.environ/KEY, allowed_ips: [127.0.0.9], enable_jwt_auth: true, max_budget: 50}
+general_settings: {custom_auth: my.check, enforce_user_param: true, enable_jwt_auth: true, max_budget: 50}
 guardrails: [{guardrail_name: hide-names, litellm_params: {guardrail: presidio, mode: pre_call, default_on: true}}]
 ";
 
 #[test]
 fn c04_a_guard_that_is_not_enforced_is_an_error_where_others_reach_it() {
     let wanted = [
-        "general_settings.master_key",
-        "general_settings.allowed_ips",
+        "general_settings.custom_auth",
+        "general_settings.enforce_user_param",
         "general_settings.enable_jwt_auth",
         "general_settings.max_budget",
         "guardrails[0]",
@@ -48,7 +48,7 @@ fn c04_a_guard_that_is_not_enforced_is_an_error_where_others_reach_it() {
         assert_eq!(paths(&found, Severity::Error), wanted, "{listen}");
         assert!(found.iter().all(|one| one.problem.contains(listen)), "{found:?}");
     }
-    assert!(on("0.0.0.0:1", LOCKED_DOOR)[0].problem.contains("worse than having none"));
+    assert!(on("0.0.0.0:1", LOCKED_DOOR)[0].problem.contains("does not run"));
 }
 
 /// LiteLLM serves such a deployment to its team alone, and nobody here can show to be of a team.
@@ -79,8 +79,6 @@ fn c04_on_loopback_each_guard_is_a_warning_of_its_own() {
 #[test]
 fn c04_every_guard_of_litellms_is_one() {
     for guard in [
-        "general_settings: {master_key: ''}",
-        "general_settings: {allowed_ips: []}",
         "general_settings: {custom_auth: my_auth.check}",
         "general_settings: {enable_oauth2_auth: 'true'}",
         "general_settings: {enable_oauth2_proxy_auth: true}",
@@ -105,7 +103,6 @@ fn c04_every_guard_of_litellms_is_one() {
         "litellm_settings: {tag_budget_config: {a: {max_budget: 1, budget_duration: 1d}}}",
         "guardrails: [{guardrail_name: g, litellm_params: {guardrail: aporia, mode: pre_call}}]",
         "policies: {strict: {guardrails: [g]}}",
-        "environment_variables: {LITELLM_MASTER_KEY: sk-1234}",
     ] {
         assert_eq!(on("0.0.0.0:10000", guard).errors(), 1, "{guard}");
         let found = on("127.0.0.1:10000", guard);
@@ -126,24 +123,115 @@ fn c04_a_guard_that_is_off_is_none() {
     }
 }
 
+/// A master key is asked for, wherever it stands, so it is no guard that does nothing. What is no key is an error on any address.
+#[test]
+fn c04_a_master_key_is_enforced() {
+    for (key, count) in [("os.environ/KEY", 0), ("sk-0123456789abcdef", 0), ("sk-1234", 1)] {
+        let found = on("0.0.0.0:10000", &format!("general_settings: {{master_key: {key}}}"));
+        assert_eq!((found.errors(), found.count(Severity::Warning)), (0, count), "{key}: {found:?}");
+        assert!(found.iter().all(|one| !one.line("f").contains("1234")), "{found:?}");
+    }
+    for wrong in ["''", "1234", "os.environ/", "'sha256:1234'", "[a]"] {
+        let found = on("127.0.0.1:10000", &format!("general_settings: {{master_key: {wrong}}}"));
+        assert_eq!(paths(&found, Severity::Error), ["general_settings.master_key"], "{wrong}");
+        assert!(found.iter().all(|one| !one.line("f").contains("1234")), "{found:?}");
+    }
+}
+
 #[test]
 fn c04_the_environment_s_master_key_counts_as_in_litellm() {
     let env = |name: &str| (name == "LITELLM_MASTER_KEY").then(|| "sk-SECRET".to_owned());
     let text = "model_list: [{model_name: m, litellm_params: {model: openai/x}}]\nsignalbox: {listen: '0.0.0.0:1'}\n";
-    let (accepted, found) = told(text, &env);
-    assert!(!accepted && found[0].path == "LITELLM_MASTER_KEY" && !found[0].line("f").contains("SECRET"), "{found:?}");
-    // Told once, where the file has it too.
-    let (_, found) = told(&format!("{text}general_settings: {{master_key: os.environ/LITELLM_MASTER_KEY}}\n"), &env);
-    assert_eq!(paths(&found, Severity::Error), ["general_settings.master_key"]);
+    let key = |more: &str, env: &dyn Fn(&str) -> Option<String>| {
+        let compiled = compile(&yaml::read(&format!("{text}{more}")).unwrap(), env).unwrap();
+        let filter = compiled.filter.to_json().to_string();
+        assert!(!filter.contains("SECRET"), "{filter}");
+        let variable = compiled.config.clients.first().map(|client| client.variable().unwrap_or("hash").to_owned());
+        (variable, filter.contains("master_key"))
+    };
+    assert_eq!(key("", &env), (Some("LITELLM_MASTER_KEY".to_owned()), true));
+    assert_eq!(
+        key("general_settings: {master_key: os.environ/MINE}\n", &env).0.unwrap(),
+        "MINE",
+        "the file's own goes first"
+    );
+    let literal = "environment_variables: {LITELLM_MASTER_KEY: sk-SECRET}\n";
+    assert_eq!(key(literal, &|_| None), (Some("hash".to_owned()), true));
+    assert_eq!(key(&format!("{literal}general_settings: {{database_url: x}}\n"), &|_| None).0.unwrap(), "hash");
+    assert_eq!(key("", &|_| None), (None, false));
+}
+
+/// What Envoy checks is no guard that does nothing, and what of it cannot be checked is one.
+#[test]
+fn c04_tokens_and_addresses_are_checked_where_that_can_be() {
+    let compiled = |more: &str, listen: &str| {
+        let text = format!(
+            "model_list: [{{model_name: m, litellm_params: {{model: openai/x}}}}]\n{more}\nsignalbox: {{listen: '{listen}'}}\n"
+        );
+        compile(&yaml::read(&text).unwrap(), &|_| None)
+    };
+    let jwt = "general_settings: {enable_jwt_auth: true}\n";
+    let issuer = "environment_variables: {JWT_PUBLIC_KEY_URL: 'https://h/keys', JWT_AUDIENCE: a}";
+    let found = compiled(&format!("{jwt}{issuer}"), "0.0.0.0:1").unwrap();
+    assert_eq!(found.config.clients.iter().map(|client| client.name.as_str()).collect::<Vec<_>>(), ["jwt"]);
+    assert_eq!(found.config.access.jwt.as_ref().unwrap().audiences, ["a"]);
+    assert!(signalbox::config::compile::compile_json(&found.filter.to_json().to_string()).is_ok());
+    assert_eq!(paths(&compiled(jwt, "0.0.0.0:1").unwrap_err(), Severity::Error), ["general_settings.enable_jwt_auth"]);
+    assert!(compiled(jwt, "127.0.0.1:1").unwrap().config.clients.is_empty());
+    let any_audience = issuer.replace(", JWT_AUDIENCE: a", "");
+    assert_eq!(
+        paths(&compiled(&format!("{jwt}{any_audience}"), "127.0.0.1:1").unwrap_err(), Severity::Error),
+        ["signalbox.jwt"]
+    );
+    let roles =
+        "general_settings: {enable_jwt_auth: true, litellm_jwtauth: {user_allowed_roles: [a], team_id_jwt_field: t}}\n";
+    let found = compiled(&format!("{roles}{issuer}"), "0.0.0.0:1").unwrap_err();
+    assert_eq!(paths(&found, Severity::Error), ["general_settings.litellm_jwtauth.user_allowed_roles"]);
+
+    for (addresses, wanted) in
+        [("[10.0.0.0/8, '::1']", Some(2)), ("[]", Some(0)), ("[example.com]", None), ("[10.0.0.0/33]", None)]
+    {
+        let found = compiled(&format!("general_settings: {{allowed_ips: {addresses}}}"), "0.0.0.0:1");
+        assert_eq!(found.ok().map(|found| found.config.access.addresses.unwrap().len()), wanted, "{addresses}");
+    }
+}
+
+/// What is wrong with a client, each at its place.
+#[test]
+fn a_client_that_could_not_be_known_is_an_error() {
+    for (entry, place) in [
+        ("{key: sk-0123456789abcdef}", "[0]"),
+        ("{name: 'a b', key: sk-0123456789abcdef}", "[0].name"),
+        ("{name: master, key: sk-0123456789abcdef}", "[0].name"),
+        ("{name: a}", "[0]"),
+        ("{name: a, key: sk-0123456789abcdef, match: 'x*'}", "[0]"),
+        ("{name: a, key: ''}", "[0].key"),
+        ("{name: a, match: '**'}", "[0].match"),
+        ("{name: a, jwt: {sub: x}}", "[0].jwt"),
+        ("{name: a, key: sk-0123456789abcdef, tier: HARD}", "[0].tier"),
+        ("{name: a, key: sk-0123456789abcdef, expires: soon}", "[0].expires"),
+        ("{name: a, key: sk-0123456789abcdef, rpm: 0}", "[0].rpm"),
+        ("{name: a, key: sk-0123456789abcdef, max_budget: 0}", "[0].max_budget"),
+        ("{name: a, key: sk-0123456789abcdef, modles: [m]}", "[0].modles"),
+        ("{name: a, key: os.environ/A}, {name: b, key: os.environ/A}", "[1].key"),
+        ("{name: a, key: os.environ/A}, {name: a, key: os.environ/B}", "[1].name"),
+    ] {
+        let text = format!(
+            "model_list: [{{model_name: m, litellm_params: {{model: openai/x}}}}]\nsignalbox: {{clients: [{entry}]}}\n"
+        );
+        let (_, found) = told(&text, &|_| None);
+        assert_eq!(paths(&found, Severity::Error), [format!("signalbox.clients{place}")], "{entry}");
+        assert!(found.iter().all(|one| !one.line("f").contains("0123456789")), "{found:?}");
+    }
 }
 
 #[test]
 fn c05_an_error_elsewhere_hides_no_warning() {
-    let text = "model_list: [{model_name: chat, litellm_params: {model: nobody/llama3.1}}]\ngeneral_settings: {master_key: k}\n";
+    let text = "model_list: [{model_name: chat, litellm_params: {model: nobody/llama3.1}}]\ngeneral_settings: {custom_auth: k}\n";
     let (accepted, found) = told(text, &|_| None);
     assert!(!accepted);
     assert_eq!(paths(&found, Severity::Error), ["model_list[0].litellm_params.model"]);
-    assert_eq!(paths(&found, Severity::Warning), ["general_settings.master_key"]);
+    assert_eq!(paths(&found, Severity::Warning), ["general_settings.custom_auth"]);
     let lines = found.lines("f");
     assert!(lines[0].starts_with("f:1:57: error: ") && lines[1].starts_with("f:2:20: warning: "), "{lines:#?}");
 }

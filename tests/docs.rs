@@ -278,6 +278,7 @@ fn every_metric_label_class_and_field_of_the_log_is_in_the_manual() {
     let of_deployments = [Served, Abandoned, Measure::Cooldowns, InputTokens, OutputTokens, CostNanos];
     let mut sent: BTreeSet<String> =
         of_deployments.iter().map(|measure| format!("signalbox_{}", measure.name().0)).collect();
+    sent.extend([Served, InputTokens, CostNanos].map(|measure| format!("signalbox_{}", measure.of_client())));
     sent.extend(["in_flight", "cooling", "decisions", "buffered_bytes"].map(|name| format!("signalbox_{name}")));
     let told: BTreeSet<String> = words(&page, "`signalbox_").iter().map(|word| word[1..].to_owned()).collect();
     assert_eq!(told, sent, "metrics");

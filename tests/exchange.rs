@@ -110,6 +110,41 @@ fn what_a_chat_needs_more_than_a_plain_one_is_known() {
     assert_eq!(calls, PLAIN);
 }
 
+/// To know a client costs one header, where its key stands in the first. Its place is given back however its request ends.
+#[test]
+fn a_client_has_its_place_as_long_as_its_request() {
+    let clients = r#""signalbox":{"clients":[{"name":"one","key":"sk-0123456789abcdef","max_parallel_requests":1}]},"router_settings""#;
+    let mut envoy = Envoy::new(&CONFIG.replace("\"router_settings\"", clients));
+    let ask = |envoy: &mut Envoy, key: &str, body: &str| {
+        let _ = envoy.calls();
+        let path = [(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
+        let headers = [path.as_slice(), &[("authorization", key)]].concat();
+        let number = envoy.ask(&headers, &[body.as_bytes()], false);
+        let read =
+            envoy.calls().into_iter().filter(|call| call.ends_with("authorization") || call.ends_with("api-key"));
+        (number, envoy.client(number).status(), read.count())
+    };
+    let (key, whole) = ("Bearer sk-0123456789abcdef", body("lone", false));
+    let (first, status, read) = ask(&mut envoy, key, &whole);
+    assert_eq!((status, read), (None, 1));
+    assert_eq!(ask(&mut envoy, key, &whole).1, Some(429), "one at a time");
+    assert_eq!(ask(&mut envoy, "Bearer sk-wrong", &whole).1, Some(401));
+    assert_eq!(ask(&mut envoy, "Bearer sk-wrong", &whole).2, 4, "it may stand in another");
+    envoy.answer(first, 200, ANSWER);
+    assert_eq!(envoy.client(first).body, ANSWER);
+    for lost in [true, false] {
+        assert_eq!(ask(&mut envoy, key, "{}").1, Some(400), "a request that is refused takes no place");
+        let (next, status, _) = ask(&mut envoy, key, &whole);
+        assert_eq!(status, None);
+        if lost {
+            envoy.leave(next);
+        } else {
+            envoy.answer(next, 200, ANSWER);
+        }
+    }
+    envoy.assert_even();
+}
+
 #[test]
 fn an_attempt_that_does_not_follow_its_plan_at_once_finds_its_flight_in_filter_state() {
     let mut envoy = Envoy::new(CONFIG);

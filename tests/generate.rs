@@ -52,6 +52,35 @@ fn no_key_is_in_a_bootstrap() {
     assert!(!route_configuration(&compiled, None).contains("SECRET"));
 }
 
+/// Of a client's key its hash is written, or the name of its variable, which both filters are given. Where nobody is named nothing is.
+#[test]
+fn keys_of_clients_are_hashes_and_names() {
+    let clients = "
+general_settings: {master_key: os.environ/MASTER, allowed_ips: [10.0.0.0/8]}
+signalbox:
+  access_log: true
+  jwt: {issuer: 'https://h/', jwks_uri: 'https://h:8443/keys'}
+  clients:
+  - {name: literal, key: sk-SECRET-0123456789}
+  - {name: variable, key: os.environ/SHOP}
+  - {name: token, jwt: {}}
+";
+    let compiled = compiled(&format!("{}{clients}", KEYS.split("signalbox:").next().unwrap()));
+    let bootstrap = envoy::bootstrap(&compiled, "w");
+    let written = yaml::write(&bootstrap);
+    assert!(!written.contains("SECRET") && written.contains("sha256:"), "{written}");
+    let given = written.matches("host_env_keys:").count();
+    assert_eq!(given, written.matches("vm_id: signalbox").count(), "whichever is loaded first makes the VM");
+    let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let names = manager["http_filters"].as_array().unwrap().iter().map(|filter| filter["name"].as_str().unwrap());
+    assert_eq!(names.take(2).collect::<Vec<_>>(), ["envoy.filters.http.rbac", "envoy.filters.http.jwt_authn"]);
+    let keys = clusters(&bootstrap).iter().find(|cluster| cluster["name"] == "signalbox-jwks").cloned().unwrap();
+    assert_eq!(keys["transport_socket"]["typed_config"]["sni"], "h");
+    assert!(written.contains("client=%FILTER_STATE(wasm.signalbox.client:PLAIN)%@"));
+    let nobody = yaml::write(&envoy::bootstrap(&self::compiled(KEYS), "w"));
+    assert!(!nobody.contains("host_env_keys") && !nobody.contains("client_") && !nobody.contains("jwt"), "{nobody}");
+}
+
 #[test]
 fn keys_go_by_name() {
     let compiled = compiled(KEYS);

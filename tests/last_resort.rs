@@ -34,7 +34,7 @@ impl Gateway {
 
     fn depart(&mut self, model: &str) -> SharedFlight {
         let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
-        let asked = Asked { api: Api::Chat, body: body.into_bytes(), header: &|_| String::new() };
+        let asked = Asked { api: Api::Chat, body: body.into_bytes(), header: &|_| String::new(), client: None };
         self.worker.depart(&self.store, &self.setup, asked).unwrap()
     }
 

@@ -187,7 +187,9 @@ fn d3_a_place_that_is_not_used_is_given_back() {
     let setup = worker.configure(config, &store, 1_000).unwrap();
     let mut first = |members: &str| {
         let body = format!(r#"{{"model":"m",{members}}}"#).into_bytes();
-        let flight = worker.depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new() }).unwrap();
+        let flight = worker
+            .depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new(), client: None })
+            .unwrap();
         flight.borrow().next_cluster().to_owned()
     };
     assert_eq!(first(HIDDEN[0]), "b");

@@ -152,7 +152,7 @@ fn failed_over(spare: &str) -> Vec<String> {
     let config = worker.configure(&FILLED.replace("SPARE", spare), &store, 1_000).unwrap();
     let body = br#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#;
     let mut depart = || {
-        let asked = Asked { api: Api::Chat, body: body.to_vec(), header: &|_| String::new() };
+        let asked = Asked { api: Api::Chat, body: body.to_vec(), header: &|_| String::new(), client: None };
         worker.depart(&store, &config, asked).unwrap()
     };
     let flights: Vec<SharedFlight> = (0..5).map(|_| depart()).collect();

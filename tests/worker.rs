@@ -52,7 +52,7 @@ impl Traffic {
     fn ask(&mut self) {
         let n = usize::from(self.below(2) == 1);
         let body = br#"{"model":"main","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
-        let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
+        let asked = Asked { api: Api::Chat, body, header: &|_| String::new(), client: None };
         let flight = self.workers[n].depart(&self.store, &self.configs[n], asked);
         let flight = flight.unwrap_or_else(|reply| panic!("`other` has room for all: {}", reply.error.status));
         self.running.push((n, flight, None));
@@ -146,7 +146,7 @@ fn what_an_account_is_accused_of_is_told_to_the_operator() {
     let mut warned = |now_ms: u64, status: u16, body: &str| {
         worker.tick(&store, now_ms);
         let request = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
-        let asked = Asked { api: Api::Chat, body: request, header: &|_| String::new() };
+        let asked = Asked { api: Api::Chat, body: request, header: &|_| String::new(), client: None };
         let flight = worker.depart(&store, &setup, asked).unwrap();
         let (mut attempt, _) = Attempt::start(&flight, None, &|| now_ms).unwrap();
         fails_with(&mut attempt, status, body);
@@ -215,7 +215,9 @@ fn what_was_counted_before_a_reload_is_told_of_whom_it_was_and_who_is_gone_rests
     let (store, mut worker) = (Memory::default(), Worker::new(1, RandomState::new()));
     let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
     let body = br#"{"model":"a","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
-    let flight = worker.depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new() }).unwrap();
+    let flight = worker
+        .depart(&store, &setup, Asked { api: Api::Chat, body, header: &|_| String::new(), client: None })
+        .unwrap();
     let (mut attempt, _) = Attempt::start(&flight, None, &|| 1_000).unwrap();
     worker.record(&store, &flight, &|| 1_000);
     worker.tick(&store, 1_050);
@@ -261,7 +263,7 @@ fn s3_an_attempt_finds_its_own_flight_and_no_other() {
         let setup = worker.configure(&of(&["a", "b"], ""), &store, 1_000).unwrap();
         for _ in 0..100 {
             let body = br#"{"model":"m","messages":[]}"#.to_vec();
-            let asked = Asked { api: Api::Chat, body, header: &|_| String::new() };
+            let asked = Asked { api: Api::Chat, body, header: &|_| String::new(), client: None };
             ids.push(worker.depart(&store, &setup, asked).unwrap().borrow().id);
         }
         let id = *ids.last().unwrap();

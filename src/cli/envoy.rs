@@ -43,6 +43,9 @@ pub fn run(args: &Args) -> ExitCode {
         };
         eprintln!("note: Envoy needs the environment variable {} (for {users}){why}", variable.name);
     }
+    for (name, client) in keys::of_clients(&compiled.config) {
+        eprintln!("note: Envoy needs the environment variable {name} (the key of the client `{client}`)");
+    }
     if let Some(folder) = &args.directory {
         let outcome = directory::write(&compiled, &args.config, &wasm, folder);
         return written(

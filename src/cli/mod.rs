@@ -10,6 +10,7 @@ pub mod envoy_gateway;
 pub mod explain;
 pub mod image;
 pub mod istio;
+pub mod key;
 pub mod models;
 pub mod score;
 pub mod sim;

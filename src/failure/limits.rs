@@ -17,8 +17,9 @@
 //! **Invariant:** any headers are read; no reset is further away than an hour, and none is past.
 
 use super::retry_after::CAP_MS;
-use super::time::{duration_ms, http_date, rfc3339, scaled};
+use super::time::{duration_ms, http_date, scaled};
 use crate::chat::{RateLimits, Window};
+use crate::date::rfc3339;
 
 /// What is limited.
 #[derive(Clone, Copy, PartialEq, Eq)]

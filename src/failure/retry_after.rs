@@ -5,8 +5,9 @@
 //! **Invariant:** never more than [`CAP_MS`]. What the client gets is a number of ours, never the provider's text.
 
 use super::limits;
-use super::time::{duration_ms, http_date, rfc3339, scaled, spoken_ms};
+use super::time::{duration_ms, http_date, scaled, spoken_ms};
 use crate::chat::FailureClass;
+use crate::date::rfc3339;
 
 /// The longest wait that is believed: one hour, in milliseconds.
 pub const CAP_MS: u64 = 3_600_000;

@@ -166,6 +166,8 @@ pub trait Host: StateStore {
     fn body(&self, buffer: Buffer, length: usize) -> Vec<u8>;
     /// A property of the stream.
     fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+    /// A variable of the host's environment, of those that the module is given.
+    fn variable(&self, name: &str) -> Option<String>;
     /// Makes a context the one that is asked and acted upon. Returns whether it is still there.
     fn enter(&self, context: u32) -> bool;
     /// Sends a request to a cluster on our own account. Returns the call's number.

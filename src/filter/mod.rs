@@ -65,6 +65,7 @@ pub mod plugin;
 mod probe;
 mod properties;
 pub mod route;
+mod seat;
 mod setup;
 mod stamp;
 mod timers;
@@ -78,6 +79,7 @@ pub use host::{Buffer, Effect, Effects, Event, Flow, Host, Map};
 pub use http::{Api, ErrorReply, HeaderChanges, HeaderMap, OutgoingHeaders, Reply, RequestHeaders};
 pub use metrics::{Change, MetricUpdate};
 pub use route::RouteFilter;
+pub use seat::Asker;
 pub use setup::Setup;
 pub use worker::{Asked, Worker, configure, on_call_answered, on_tick};
 

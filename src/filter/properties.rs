@@ -8,6 +8,9 @@ const CLUSTER: &str = "signalbox.cluster";
 /// What a request cost, in US dollars: `wasm.signalbox.cost` to the access log.
 const COST: &str = "signalbox.cost";
 
+/// Which client asks: `wasm.signalbox.client` to the access log.
+const CLIENT: &str = "signalbox.client";
+
 /// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.
 pub(super) fn next_cluster(flight: &Flight) -> Effect {
     Effect::SetProperty(CLUSTER, format!("{}/{}", flight.next_cluster(), flight.id))
@@ -29,6 +32,11 @@ pub(super) fn cluster(host: &dyn Host, prefix: &str) -> Option<String> {
 /// Tells the access log what a request cost.
 pub(super) const fn cost(cost: String) -> Effect {
     Effect::SetProperty(COST, cost)
+}
+
+/// Tells the access log who asks.
+pub(super) const fn client(name: String) -> Effect {
+    Effect::SetProperty(CLIENT, name)
 }
 
 /// What Envoy knows of an attempt's connection.

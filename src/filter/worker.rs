@@ -9,12 +9,13 @@ use std::rc::Rc;
 use super::Setup;
 use super::exchange::{AttemptResult, Flight, Flights, Refused, Report, SharedFlight};
 use super::host::{self, Buffer, Effect, Effects, Event, Host, Map};
-use super::http::{Api, ErrorReply, HeaderMap, Reply};
+use super::http::{Api, ErrorReply, HeaderMap, Reply, invalid};
 use super::kept::Kept;
 use super::metrics::{Decisions, Gauges, MetricUpdate};
 use super::news::{Accounts, rests};
 use super::probe::{Probe, Probes};
-use super::route::{self, Admission, HttpHead, PlanClaims, PlanContext};
+use super::route::{self, Admission, HttpHead, PlanClaims, PlanContext, Variables};
+use super::seat::Asker;
 use super::timers::Timers;
 use crate::config::compile;
 use crate::config::model::{DeploymentIndex, Naming, RouterConfig};
@@ -33,6 +34,8 @@ pub struct Asked<'a> {
     pub body: Vec<u8>,
     /// Reads a header of the request; empty where there is none. Each costs a call, so it is asked only for what a decision depends on.
     pub header: &'a dyn Fn(&str) -> String,
+    /// Its client, where clients are known.
+    pub client: Option<&'a Asker>,
 }
 
 /// What one worker's VM keeps in memory.
@@ -46,7 +49,7 @@ pub struct Worker {
     pub(super) coming: Kept,
     buffered: Sum,
     pub(super) ledger: Ledger,
-    counters: Counters,
+    pub(super) counters: Counters,
     decisions: Decisions,
     gauges: Gauges,
     /// When a provider's word on its limits was last read, by deployment.
@@ -95,15 +98,16 @@ impl Worker {
     /// # Errors
     /// What is wrong with it.
     pub fn configure(&mut self, json: &str, store: &dyn StateStore, now_ms: u64) -> Result<Rc<Setup>, String> {
-        self.configure_as(json, Naming::default(), store, now_ms)
+        self.configure_as(json, Naming::default(), store, &|_| None, now_ms)
     }
 
-    /// The same in an Envoy where things are named like this.
+    /// The same in an Envoy where things are named like this, and which has these variables in its environment.
     fn configure_as(
         &mut self,
         json: &str,
         naming: Naming,
         store: &dyn StateStore,
+        variables: Variables<'_>,
         now_ms: u64,
     ) -> Result<Rc<Setup>, String> {
         // A listener has the filter twice, with one configuration.
@@ -113,7 +117,7 @@ impl Worker {
         }
         let mut config = compile::compile_json(json)?;
         config.signalbox.naming = naming;
-        let setup = Rc::new(Setup::new(config)?);
+        let setup = Rc::new(Setup::with_variables(config, variables)?);
         json.clone_into(&mut self.source);
         let config = &setup.config;
         self.now_ms = now_ms;
@@ -154,9 +158,17 @@ impl Worker {
         if !asks_for_state {
             return route::admit(setup, head);
         }
+        if head.client.is_some_and(|client| !client.is_master()) {
+            let message = "Only the master key shows the gateway's state.".to_owned();
+            return Admission::Refuse(invalid(403, "master_key_needed", None, message).into(), head.by);
+        }
         let ids: Vec<&str> = setup.deployments.iter().map(|deployment| deployment.id.as_str()).collect();
         let views = self.ledger.snapshot(self.places(&setup.config).as_deref());
-        Admission::Reply(Reply::json(&to_json(&views, &ids, self.now_ms)))
+        let mut state = to_json(&views, &ids, self.now_ms);
+        if let (Some(clients), Some(state)) = (self.clients_now(), state.as_object_mut()) {
+            state.insert("clients".to_owned(), clients);
+        }
+        Admission::Reply(Reply::json(&state))
     }
 
     /// Reads a body, plans its flight and keeps it.
@@ -169,11 +181,12 @@ impl Worker {
         setup: &Setup,
         asked: Asked<'_>,
     ) -> Result<SharedFlight, ErrorReply> {
-        let Asked { api, body, header } = asked;
+        let Asked { api, body, header, client } = asked;
         let said = |name: Option<&str>| name.map(header).unwrap_or_default();
         let tags = said(setup.router.tag_filtering.then_some("x-litellm-tags"));
         let tenant = said(setup.signalbox.affinity.as_ref().and_then(|affinity| affinity.tenant_header.as_deref()));
         let tokens = if self.ledger.has_limits() { Prompt::of(&body).estimate().probable } else { 0 };
+        let seat = client.map(|asker| self.seat(store, asker, tokens)).transpose()?;
         let seed = self.random.next();
         let places = self.places(&setup.config);
         let claims = PlanClaims::new(&mut self.ledger, places, store, tokens, self.now_ms);
@@ -187,6 +200,7 @@ impl Worker {
             tenant: &tenant,
             prompt_tokens: tokens,
             header,
+            client: client.and_then(Asker::client),
         };
         let planned = match api {
             Api::Kept => route::decide_kept(setup, body, &context),
@@ -201,7 +215,14 @@ impl Worker {
             self.ledger.cancel(store, reservation, self.now_ms);
             None
         });
-        let mut flight = planned?;
+        let mut flight = match planned {
+            Ok(flight) => flight,
+            Err(refusal) => {
+                seat.zip(client).into_iter().for_each(|(seat, asker)| self.leave(store, seat, asker));
+                return Err(refusal);
+            }
+        };
+        flight.seat = seat;
         flight.depart(reservation, &self.refused);
         flight.keep_body(&self.kept);
         self.count(&flight);
@@ -266,10 +287,12 @@ impl Worker {
 
     /// Ends a flight whose last ending was recorded: it is known no more, and nothing stays reserved for it.
     pub fn land(&mut self, store: &dyn StateStore, id: u64) {
-        let reservation = self.flights.land(id).and_then(|flight| flight.try_borrow_mut().ok()?.take_reserved());
-        if let Some(reservation) = reservation {
+        let Some(flight) = self.flights.land(id) else { return };
+        let Ok(mut flight) = flight.try_borrow_mut() else { return };
+        if let Some(reservation) = flight.take_reserved() {
             self.ledger.cancel(store, reservation, self.now_ms);
         }
+        flight.seat.take().into_iter().for_each(|seat| self.pay(store, seat));
     }
 
     /// Records in the ledger what happened in a flight. `exact_ms` is asked for the time where a failure is recorded. Returns what is to be
@@ -298,6 +321,9 @@ impl Worker {
                     let failure = if let Outcome::Failed(failure) = &ending.outcome { Some(failure) } else { None };
                     let now_ms = if failure.is_some() { exact_ms() } else { self.now_ms };
                     let cools = self.ledger.end(store, reservation, &ended(&ending), now_ms);
+                    if let Some(seat) = &mut flight.seat {
+                        seat.hear(&ending);
+                    }
                     let Some(index) = index else { continue };
                     ending.count(&mut self.counters, index);
                     let told = flight.config.deployments.get(ending.deployment).zip(failure);
@@ -374,7 +400,8 @@ impl Worker {
 /// What is wrong with it.
 pub fn configure(worker: &RefCell<Worker>, json: &str, naming: Naming, host: &dyn Host) -> Result<Rc<Setup>, String> {
     let busy = || "the worker is at work".to_owned();
-    with(worker, |worker| worker.configure_as(json, naming, host, host.now_ms())).ok_or_else(busy)?
+    with(worker, |worker| worker.configure_as(json, naming, host, &|name| host.variable(name), host.now_ms()))
+        .ok_or_else(busy)?
 }
 
 /// Does something with a worker. `None` while something else does, which no event of the host leads to.

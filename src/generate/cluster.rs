@@ -29,7 +29,7 @@ pub(super) fn deployment(
     home: Home<'_>,
 ) -> Value {
     // An answer meets the last filter first: the attempt sees it without what is forged.
-    let ours = vec![home.attempt(&deployment.id), told(deployment, config)];
+    let ours = vec![home.attempt(&deployment.id, config), told(deployment, config)];
     cluster(&config.cluster(&deployment.id), ours, deployment, secret, config, home)
 }
 
@@ -272,7 +272,7 @@ fn of_variable(name: &str, prefix: Option<&str>, variable: &str) -> Value {
 }
 
 /// TLS with the provider's name asked for and checked.
-fn tls(endpoint: &Endpoint, by_address: bool, ca_file: &str) -> Value {
+pub(super) fn tls(endpoint: &Endpoint, by_address: bool, ca_file: &str) -> Value {
     let mut validation = json!({"trusted_ca": {"filename": ca_file}});
     let mut context =
         json!({"@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"});

@@ -220,6 +220,8 @@ pub(super) fn local_replies(config: &RouterConfig) -> Value {
         ("GE", 400, "bad_request", "The request is not one that this gateway reads: its HTTP is malformed."),
     ];
     // The first that matches holds: those of one path before those of all.
+    let address = ("EQ", 403, "address_not_allowed", "Clients of this address are not let in.");
+    let replies: Vec<_> = config.access.addresses.iter().map(|_| address).chain(replies).collect();
     let others = POST_PATHS.iter().filter(|(api, _)| api.dialect() != Api::Chat.dialect());
     let doors = others.map(|(api, path)| (*api, Some(*path))).chain([(Api::Chat, None)]);
     let mappers = doors.flat_map(|(api, path)| replies.iter().map(move |told| (api, path, *told)));

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{cluster, edge, headers, hop, listener, relay, stats};
+use super::{access, cluster, edge, headers, hop, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
 use crate::sort;
@@ -44,8 +44,8 @@ pub(super) struct Mesh<'a> {
 
 impl Home<'_> {
     /// The filter of the attempt role in a cluster.
-    pub fn attempt(self, cluster: &str) -> Value {
-        let own = || wasm_filter("attempt", &super::attempt_configuration(cluster), self.wasm);
+    pub fn attempt(self, cluster: &str, config: &RouterConfig) -> Value {
+        let own = || wasm_filter("attempt", &super::attempt_configuration(cluster), config, self.wasm);
         self.mesh.map_or_else(own, |mesh| mesh.attempt.clone())
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn frame(config: &RouterConfig, key: &str, parts: &Value) -> Value {
         "bootstrap_extensions": [relay::extension()],
         "layered_runtime": headers::runtime(),
         key: parts,
-        "stats_config": stats::stats_config(),
+        "stats_config": stats::stats_config(config),
         "overload_manager": edge::overload_manager(config),
     })
 }
@@ -85,7 +85,7 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let asked = of_deployments().filter(|(deployment, _)| asked(deployment));
     let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
     let beyond = config.deployments.iter().filter_map(|deployment| cluster::beyond_hop(deployment, config));
-    let clusters = clusters.chain(probes).chain(beyond).chain(hop::clusters(config));
+    let clusters = clusters.chain(probes).chain(beyond).chain(hop::clusters(config)).chain(access::cluster(config));
     clusters.chain([relay::cluster(config, home), cluster::none(config)]).collect()
 }
 
@@ -112,19 +112,26 @@ pub(super) const WASM: &str = "envoy.filters.http.wasm";
 pub(super) const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// How a filter of either role is loaded: one VM a worker for both.
-pub(super) fn wasm_filter(role: &str, configuration: &str, wasm: &str) -> Value {
-    json!({"name": WASM, "typed_config": plugin(role, configuration, "signalbox", &json!({"local": {"filename": wasm}}))})
+pub(super) fn wasm_filter(role: &str, configuration: &str, config: &RouterConfig, wasm: &str) -> Value {
+    let code = json!({"local": {"filename": wasm}});
+    json!({"name": WASM, "typed_config": plugin(role, configuration, config, "signalbox", &code)})
 }
 
 /// The module in a role. Those of one VM share what they know.
-pub(super) fn plugin(role: &str, configuration: &str, vm: &str, code: &Value) -> Value {
+pub(super) fn plugin(role: &str, configuration: &str, config: &RouterConfig, vm: &str, code: &Value) -> Value {
+    let mut vm = json!({"vm_id": vm, "runtime": "envoy.wasm.runtime.v8", "code": code});
+    let keys: Vec<&str> = keys::of_clients(config).map(|(name, _)| name).collect();
+    if let (false, Some(vm)) = (keys.is_empty(), vm.as_object_mut()) {
+        // Whichever filter Envoy loads first makes the VM, so both name them.
+        vm.insert("environment_variables".to_owned(), json!({"host_env_keys": keys}));
+    }
     json!({
         "@type": WASM_TYPE,
         "config": {
             "name": format!("signalbox-{role}"),
             "root_id": role,
             "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
-            "vm_config": {"vm_id": vm, "runtime": "envoy.wasm.runtime.v8", "code": code},
+            "vm_config": vm,
             // A trap costs the requests in hand, the next one gets a fresh VM. Without the second line Envoy refuses all requests
             // for up to a second where a VM traps that is not yet a second old, then for up to two, and so on.
             "failure_policy": "FAIL_RELOAD",

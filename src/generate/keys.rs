@@ -1,7 +1,7 @@
 //! Keys by name: which environment variable or file holds the key of each deployment.
 //!
 //! Envoy reads the keys itself and puts them into requests after the filter (its credential injector), so neither the filter
-//! nor its configuration ever holds one. A key that stands in the configuration file is moved into a variable as well.
+//! nor its configuration ever holds one. (Keys of clients it does read: [`of_clients`].) A key that stands in the configuration file is moved into a variable as well.
 //!
 //! **Invariant:** what is shown or written are names; only [`Variable::literal`] and [`Variable::credentials`] give a key out, to the one who starts Envoy.
 
@@ -164,6 +164,11 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
         }
     }
     found
+}
+
+/// The variables that hold keys of clients, each with its client's name: the filter itself reads them, of Envoy's environment.
+pub fn of_clients(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+    config.clients.iter().filter_map(|client| Some((client.variable()?, client.name.as_str())))
 }
 
 /// The variable of a deployment's access keys.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::envoy::{WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
-use super::{edge, headers, hop};
+use super::{access, edge, headers, hop};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -20,7 +20,7 @@ const ACCESS_LINE: &str = "%START_TIME(%H:%M:%S.%3f)% %RESPONSE_CODE% %REQ(:METH
     (%RESP(X-SIGNALBOX-PROVIDER)%/%RESP(X-SIGNALBOX-MODEL)%) \
     attempts=%RESP(X-SIGNALBOX-ATTEMPTS)% fallbacks=%RESP(X-SIGNALBOX-FALLBACKS)% \
     cost=%FILTER_STATE(wasm.signalbox.cost:PLAIN)% error=%RESP(X-SIGNALBOX-ERROR)%";
-const ACCESS_LINE_END: &str = " client=%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
+const ACCESS_LINE_END: &str = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DURATION%ms flags=%RESPONSE_FLAGS%\n";
 
 /// Every name that begins with `x-signalbox-` save `x-signalbox-tier`, in a language that cannot say "save".
 const OURS_BUT_TIER: &str = "x-signalbox-([^t].*|t([^i].*)?|ti([^e].*)?|tie([^r].*)?|tier.+)?";
@@ -107,7 +107,7 @@ pub(super) fn idle_timeout(config: &RouterConfig) -> String {
 pub(super) fn native_filters(config: &RouterConfig) -> Vec<Value> {
     let cors = edge::cors(config).map(|(filter, _)| filter);
     let asked_path = config.signalbox.access_log.then(asked_path);
-    cors.into_iter().chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor)).collect()
+    access::filters(config).chain(cors).chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor)).collect()
 }
 
 /// The routes, and what holds for all of them. `chat`: where most requests go that are neither planned nor refused, where that is known. It
@@ -139,8 +139,8 @@ fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
             "suppress_envoy_headers": true,
         },
     });
-    let of_chat = wasm_filter("route", &super::route_configuration(compiled, Some(CHAT_PATH)), wasm);
-    let of_others = wasm_filter("route", &super::route_configuration(compiled, None), wasm);
+    let of_chat = wasm_filter("route", &super::route_configuration(compiled, Some(CHAT_PATH)), &compiled.config, wasm);
+    let of_others = wasm_filter("route", &super::route_configuration(compiled, None), &compiled.config, wasm);
     [unless_answered(CHAT_FILTER, of_chat, true), unless_answered(WASM, of_others, false), router]
 }
 
@@ -254,6 +254,10 @@ fn access_log(config: &RouterConfig) -> Value {
     }
     if config.routers.iter().any(Router::is_shadow) {
         line.push_str(" shadow=%RESP(X-SIGNALBOX-SHADOW)%");
+    }
+    line.push_str(" client=");
+    if !config.clients.is_empty() {
+        line.push_str("%FILTER_STATE(wasm.signalbox.client:PLAIN)%@");
     }
     line.push_str(ACCESS_LINE_END);
     json!({

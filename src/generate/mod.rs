@@ -10,6 +10,7 @@ pub mod keys;
 pub mod mesh;
 pub mod yaml;
 
+mod access;
 mod cluster;
 mod edge;
 mod headers;

@@ -44,7 +44,7 @@ pub(super) fn cluster(config: &RouterConfig, home: Home<'_>) -> Value {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": "60s", "max_headers_count": MAX_HEADERS},
                 "explicit_http_config": {"http_protocol_options": {}},
-                "http_filters": [home.attempt(RELAY), upstream_codec()],
+                "http_filters": [home.attempt(RELAY, config), upstream_codec()],
             },
         },
     })

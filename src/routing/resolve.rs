@@ -75,6 +75,18 @@ fn wildcard(config: &RouterConfig, name: &str) -> Option<Resolved> {
     Some(Resolved { captures, ..Resolved::group(group, By::Pattern) })
 }
 
+/// The group that a name means.
+#[must_use]
+pub fn group_of(config: &RouterConfig, name: &str) -> Option<GroupIndex> {
+    resolve(config, name).map(|found| found.group)
+}
+
+/// Whether a name is a pattern's.
+#[must_use]
+pub fn fits(pattern: &str, name: &str) -> bool {
+    captures(pattern, name).is_some()
+}
+
 /// What each `*` of a pattern stands for in a name, each as long as can be, as LiteLLM's `(.*)` takes it.
 fn captures(pattern: &str, name: &str) -> Option<Vec<String>> {
     let Some((head, rest)) = pattern.split_once('*') else {

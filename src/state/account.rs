@@ -1,11 +1,11 @@
-//! What the configuration says of one deployment's figures: the rules of its health, the limits that bind, and which figures are
+//! What the configuration says of the figures of one deployment, or of one client: the rules of its health, the limits that bind, and which figures are
 //! kept at all.
 //!
 //! Figures that no decision reads are not shared between workers: latencies only if a strategy ranks by them, spend only if there is a
 //! budget. Load always is, because metrics show it and every strategy skips a deployment that has reached its `rpm` or `tpm`.
 
 use super::{Allowed, CooldownRules};
-use crate::config::model::{Budget, DeploymentIndex, RouterConfig, is_pattern};
+use crate::config::model::{Budget, Client, DeploymentIndex, RouterConfig, is_pattern};
 
 /// What is kept for one deployment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,10 +36,23 @@ impl Account {
     }
 }
 
-/// The accounts of a configuration, by deployment index.
+/// The accounts of a configuration: of its deployments, and behind them of its clients, which have no health.
 #[must_use]
 pub fn accounts(config: &RouterConfig) -> Vec<Account> {
-    (0..config.deployments.len()).filter_map(|index| account(config, index)).collect()
+    let deployments = (0..config.deployments.len()).filter_map(|index| account(config, index));
+    deployments.chain(config.clients.iter().map(of_client)).collect()
+}
+
+fn of_client(client: &Client) -> Account {
+    let id = client.account();
+    Account {
+        rpm: client.rpm,
+        tpm: client.tpm,
+        max_parallel: client.max_parallel,
+        budgets: client.budget.map(|budget| (format!("spend/{id}"), budget)).into_iter().collect(),
+        id,
+        ..Account::default()
+    }
 }
 
 fn account(config: &RouterConfig, index: DeploymentIndex) -> Option<Account> {

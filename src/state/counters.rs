@@ -19,6 +19,8 @@ pub enum Measure {
     Abandoned,
     /// Cooldowns that began.
     Cooldowns,
+    /// Requests of a client that were refused to it.
+    Refused,
     /// Input tokens.
     InputTokens,
     /// Output tokens.
@@ -35,10 +37,21 @@ impl Measure {
             Self::Served => ("attempts", Some(("outcome", "served"))),
             Self::Failed(class) => ("attempts", Some(("outcome", class.as_str()))),
             Self::Abandoned => ("attempts", Some(("outcome", "abandoned"))),
+            Self::Refused => ("attempts", Some(("outcome", "refused"))),
             Self::Cooldowns => ("cooldowns", None),
             Self::InputTokens => ("tokens", Some(("type", "input"))),
             Self::OutputTokens => ("tokens", Some(("type", "output"))),
             Self::CostNanos => ("cost_nanodollars", None),
+        }
+    }
+
+    /// The statistic's name where it is of a client.
+    #[must_use]
+    pub const fn of_client(self) -> &'static str {
+        match self {
+            Self::Served | Self::Failed(_) | Self::Abandoned | Self::Refused | Self::Cooldowns => "client_requests",
+            Self::InputTokens | Self::OutputTokens => "client_tokens",
+            Self::CostNanos => "client_cost_nanodollars",
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! The rules are in `docs/health.md`.
 //!
-//! **Invariant:** the keys are a fixed set: four a deployment, one a provider, one a sum over all workers, and two that announce changes.
+//! **Invariant:** the keys are a fixed set: four a deployment or client, one a provider, one a sum over all workers, and two that announce changes.
 
 mod account;
 mod budget_meter;

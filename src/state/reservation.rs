@@ -71,3 +71,15 @@ pub enum Limit {
     /// Other workers reserved at the same moment, and this one lost every race.
     Contended,
 }
+
+impl Limit {
+    /// The key of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "rpm",
+            Self::Tokens => "tpm",
+            Self::Parallel | Self::Contended => "max_parallel_requests",
+        }
+    }
+}

@@ -6,6 +6,8 @@
 //! {"deployments": {"gpt-4o-1": {"cooling_for": 12.5, "in_flight": 3, "latency": [0.021, 0.019]}}}
 //! ```
 //!
+//! Under `clients` a gateway writes the same of its clients, which no choice of a deployment depends on.
+//!
 //! **Invariant:** what is not understood is an error, never ignored.
 
 use serde_json::{Map, Value, json};
@@ -37,8 +39,11 @@ pub fn from_json(text: &str, ids: &[&str], now_ms: u64) -> Result<Vec<Deployment
     let mut views = vec![blank; ids.len()];
     let root: Value = serde_json::from_str(text).map_err(|error| vec![format!("not JSON: {error}")])?;
     let Some(root) = root.as_object() else { return Err(vec!["must be an object".to_owned()]) };
-    let mut errors: Vec<String> =
-        root.keys().filter(|key| *key != "deployments").map(|key| unknown("key", key, ["deployments"])).collect();
+    let mut errors: Vec<String> = root
+        .keys()
+        .filter(|key| !matches!(key.as_str(), "deployments" | "clients"))
+        .map(|key| unknown("key", key, ["deployments", "clients"]))
+        .collect();
     match root.get("deployments") {
         None => errors.push("has no `deployments`".to_owned()),
         Some(Value::Object(deployments)) => {

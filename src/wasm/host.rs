@@ -54,6 +54,10 @@ impl Host for Envoy {
         hostcalls::get_property(path.to_vec()).ok().flatten()
     }
 
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
     fn enter(&self, context: u32) -> bool {
         hostcalls::set_effective_context(context).is_ok()
     }

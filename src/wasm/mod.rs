@@ -93,6 +93,7 @@ impl RootContext for Root {
 }
 
 /// One request in one of the two roles. It is one type, because each type brings a function for every callback that the SDK knows.
+#[allow(clippy::large_enum_variant, reason = "a box would be one more allocation a request")]
 enum Stream {
     Route(RouteFilter),
     Attempt(AttemptFilter),

@@ -26,13 +26,13 @@ class Gateway:
     """Envoy with the filter, on a port of its own. The Envoy serves others afterwards, unless it is told something that holds for the whole
     process, or is to be looked into as it was started (`alone`). `edit` changes the bootstrap before it starts."""
 
-    def __init__(self, folder, deployments, router=None, signalbox=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=(), alone=False, edit=None):
+    def __init__(self, folder, deployments, router=None, signalbox=None, general=None, variables=None, concurrency=1, env=None, wasm=WASM, may_trap=False, followed=False, more=(), alone=False, edit=None):
         self.may_trap, self.folder, self.wasm, self.clients, self.edit = may_trap, folder, wasm, [], edit
         self.port, self.admin_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.followed = folder / "followed" if followed else None
         self.bootstrap = (self.followed or folder) / "envoy.yaml"
-        self.configure(deployments, router, signalbox)
+        self.configure(deployments, router, signalbox, general, variables)
         self.is_alone = bool(alone or env or may_trap or followed or more or edit) or wasm != WASM
         if self.is_alone:
             self.envoy = Envoy(folder / "envoy.log", self.admin_port, self.bootstrap, concurrency, env, more)
@@ -41,11 +41,11 @@ class Gateway:
         self.process, self.admin = self.envoy.process, self.envoy.admin
         self.machines = self._machines()
 
-    def configure(self, deployments, router=None, signalbox=None):
+    def configure(self, deployments, router=None, signalbox=None, general=None, variables=None):
         """Writes Envoy's configuration. With `followed`, a running Envoy takes it over."""
         # Requests by raw socket name no host in particular.
         settings = {"listen": f"127.0.0.1:{self.port}", "admin": f"127.0.0.1:{self.admin_port}", "allowed_hosts": ["gateway", "x"]} | (signalbox or {})
-        config = {"model_list": deployments, "router_settings": router or {}, "signalbox": settings}
+        config = {"model_list": deployments, "router_settings": router or {}, "general_settings": general or {}, "environment_variables": variables or {}, "signalbox": settings}
         file = self.folder / "config.yaml"
         file.write_text(json.dumps(config))
         place = ["--directory", self.followed] if self.followed else ["-o", self.bootstrap]

@@ -308,6 +308,10 @@ impl Host for Script {
         state.stream().0.properties.get(&path).cloned()
     }
 
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     fn enter(&self, context: u32) -> bool {
         let mut state = self.called(format!("enter {context}"));
         let mut attempts = state.streams.iter().flat_map(|stream| &stream.attempts);
@@ -344,6 +348,7 @@ impl Host for Script {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "as in the shell")]
 enum Role {
     Route(RouteFilter),
     Attempt(AttemptFilter),

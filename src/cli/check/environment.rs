@@ -11,7 +11,7 @@ pub struct Variable {
     pub name: String,
     /// Whether it is set and not empty; `None`: not checked.
     pub is_set: Option<bool>,
-    /// The ids of the deployments whose key it is. Without any, it fills a text of the file.
+    /// The ids of the deployments whose key it is, and `client/NAME` of a client. Without any, it fills a text of the file.
     pub key_of: Vec<String>,
 }
 
@@ -33,6 +33,13 @@ pub fn needed(compiled: &Compiled, is_read: bool) -> Vec<Variable> {
             key_of: key.deployments.iter().map(|id| (*id).to_owned()).collect(),
         })
         .collect();
+    for (name, client) in keys::of_clients(&compiled.config) {
+        let key_of = vec![format!("client/{client}")];
+        match found.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.key_of.extend(key_of),
+            None => found.push(Variable { name: name.to_owned(), is_set: is_set(name), key_of }),
+        }
+    }
     for name in &compiled.variables {
         if !found.iter().any(|known| known.name == *name) {
             found.push(Variable { name: name.clone(), is_set: is_set(name), key_of: Vec::new() });

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use signalbox::config::compile::Compiled;
 use signalbox::config::diagnostic::{Diagnostics, Severity};
+use signalbox::config::model::MASTER;
 
 use super::configuration::{self, WRONG};
 use super::stdout;
@@ -72,9 +73,24 @@ pub struct Found {
     variables: Vec<Variable>,
 }
 
-/// One warning for all keys that are not set. Any other variable that is not set is an error already.
+/// One warning for all keys of providers that are not set, and one for each of a client's. Any other variable that is not set is an
+/// error already.
 fn unset(variables: &[Variable], diagnostics: &mut Diagnostics) {
-    let unset: Vec<_> = variables.iter().filter(|variable| variable.is_set == Some(false)).collect();
+    let unset = || variables.iter().filter(|variable| variable.is_set == Some(false));
+    for (variable, client) in unset()
+        .flat_map(|variable| variable.key_of.iter().filter_map(move |of| Some((variable, of.strip_prefix("client/")?))))
+    {
+        let problem = format!("the environment variable `{}` is not set", variable.name);
+        if client == MASTER {
+            let problem = format!("{problem}, and without the master key the gateway does not start");
+            diagnostics.warning(None, "general_settings.master_key", problem, "set it where Envoy starts");
+        } else {
+            let remedy = format!("set it where Envoy starts, or `{client}` is not let in");
+            diagnostics.warning(None, "signalbox.clients", problem, remedy);
+        }
+    }
+    let of_providers = |variable: &&Variable| variable.key_of.iter().any(|of| !of.starts_with("client/"));
+    let unset: Vec<_> = unset().filter(of_providers).collect();
     let names = unset.iter().map(|variable| format!("`{}`", variable.name)).collect::<Vec<_>>().join(", ");
     let (is, it) = if unset.len() == 1 { ("variable {} is", "it") } else { ("variables {} are", "them") };
     if !unset.is_empty() {

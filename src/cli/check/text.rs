@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 use signalbox::config::model::{
-    Budget, Deployment, Key, ModelGroup, RetryPolicy, Router, RouterConfig, RouterKind, Strategy, StreamCommit, Target,
-    Token, is_pattern,
+    Budget, Client, Deployment, Key, ModelGroup, Proof, RetryPolicy, Router, RouterConfig, RouterKind, Strategy,
+    StreamCommit, Target, Token, is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 use signalbox::provider::{Api, Call};
@@ -67,12 +67,13 @@ pub fn summary(found: &Found) -> String {
 fn for_all(config: &RouterConfig, variables: &[Variable]) -> String {
     let settings = &config.signalbox;
     let all = effective::of_all(config);
-    let who = if is_loopback(&settings.listen) {
-        "loopback: every program on this machine may spend your money"
-    } else {
-        "NOT loopback: everything that reaches it may spend your money"
+    let who = match (config.clients.is_empty(), is_loopback(&settings.listen)) {
+        (false, _) => "where every client shows who it is",
+        (true, true) => "loopback: every program on this machine may spend your money, no client is asked for a key",
+        (true, false) => "NOT loopback: everything that reaches it may spend your money, no client is asked for a key",
     };
-    let mut rows = vec![("listen", format!("{}, {who}, no client is asked for a key", settings.listen))];
+    let mut rows = vec![("listen", format!("{}, {who}", settings.listen))];
+    rows.extend(config.clients.iter().map(|of| ("client", client(of))));
     if !variables.is_empty() {
         rows.push(("environment", variables.iter().map(variable).collect::<Vec<_>>().join(", ")));
     }
@@ -104,6 +105,28 @@ pub fn is_loopback(listen: &str) -> bool {
 fn variable(variable: &Variable) -> String {
     let is_unset = variable.is_set == Some(false);
     format!("{}{}", variable.name, if is_unset { " (not set)" } else { "" })
+}
+
+/// What a client may do, and how much of it.
+fn client(of: &Client) -> String {
+    let key = match &of.proof {
+        Proof::Variable(name) => format!("key in {name}"),
+        Proof::Hash(_) => "key by its hash".to_owned(),
+        Proof::Identity(pattern) => format!("identity {pattern}"),
+        Proof::Claims(claims) => {
+            let claims: Vec<String> = claims.iter().map(|(name, pattern)| format!("{name}={pattern}")).collect();
+            format!("token {}", if claims.is_empty() { "of any claims".to_owned() } else { claims.join(" ") })
+        }
+    };
+    let models = if of.models.is_empty() { "every model".to_owned() } else { of.models.join(", ") };
+    let mut more = vec![format!("{}: {models}", of.name), key];
+    more.extend(of.budget.map(spend));
+    more.extend(of.rpm.map(|rpm| format!("rpm {rpm}")));
+    more.extend(of.tpm.map(|tpm| format!("tpm {tpm}")));
+    more.extend(of.max_parallel.map(|most| format!("{most} at a time")));
+    more.extend((!of.tags.is_empty()).then(|| format!("tags {}", of.tags.join(" "))));
+    more.extend(of.tier.map(|tier| format!("up to {}", tier.as_str())));
+    more.join(", ")
 }
 
 fn retries(config: &RouterConfig, all: Effective) -> String {
@@ -141,7 +164,8 @@ fn also(config: &RouterConfig) -> Vec<String> {
     ];
     let mut more: Vec<String> =
         flags.into_iter().filter(|(is_on, _)| *is_on).map(|(_, what)| what.to_owned()).collect();
-    more.extend(settings.state_path.as_ref().map(|path| format!("state for every client at {path}")));
+    let who = if config.clients.is_empty() { "every client" } else { "the master key" };
+    more.extend(settings.state_path.as_ref().map(|path| format!("state for {who} at {path}")));
     more
 }
 

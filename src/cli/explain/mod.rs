@@ -58,6 +58,9 @@ pub struct Args {
     /// The tier that the client asks for, as in the header x-signalbox-tier
     #[arg(long, default_value = "")]
     tier: String,
+    /// The client that asks, by its name in signalbox.clients
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
     /// The header user-agent, by which coding clients are recognized
     #[arg(long, default_value = "")]
     user_agent: String,
@@ -112,7 +115,13 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         "user-agent" => args.user_agent.clone(),
         _ => String::new(),
     };
+    let client = args.client.as_ref().map(|name| {
+        let found = config.clients.iter().find(|client| client.name == *name);
+        found.ok_or_else(|| format!("there is no client `{name}` in {}", args.config.display()))
+    });
+    let client = client.transpose()?;
     let context = PlanContext {
+        client,
         header: &header,
         now_ms: NOW_MS,
         seed: args.seed,
@@ -138,7 +147,9 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         let refusal = route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS);
         refusal.write(client_face(api.dialect()), 0)
     };
-    let refused = explanation.decision.as_ref().err().map(answer);
+    let not_its_own = route::check_model(config, client, &head.model).err();
+    let not_its_own = not_its_own.map(|refusal| refusal.write(client_face(api.dialect()), 0));
+    let refused = not_its_own.or_else(|| explanation.decision.as_ref().err().map(answer));
     let report =
         Report { config, views: &views, model: &head.model, chosen, explanation, firsts, draws: args.draws, refused };
     let text = if args.json { json::of(&report) } else { text::of(&report) };

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use signalbox::config::compile::Compiled;
-use signalbox::config::model::is_pattern;
+use signalbox::config::model::{MASTER, is_pattern};
 use signalbox::generate::keys;
 
 use crate::cli::envoy::module;
@@ -44,6 +44,20 @@ pub fn check_secret_files(compiled: &Compiled) -> Result<(), String> {
                 "warning: {path} ends with a line break, which Envoy 1.39 sends too; write the file with `printf %s`"
             );
         }
+    }
+    Ok(())
+}
+
+/// Refuses a master key that is not set, because what it guards would be open, and names the clients that cannot come in.
+pub fn check_client_keys(compiled: &Compiled) -> Result<(), String> {
+    for (name, client) in keys::of_clients(&compiled.config) {
+        if std::env::var(name).is_ok_and(|key| !key.trim().is_empty()) {
+            continue;
+        }
+        if client == MASTER {
+            return Err(format!("{name} is not set, and without the master key the gateway does not start; set it"));
+        }
+        eprintln!("warning: {name} is not set: the client `{client}` is not let in");
     }
     Ok(())
 }
@@ -125,13 +139,14 @@ pub fn greeting(compiled: &Compiled) -> String {
     let settings = &compiled.config.signalbox;
     let reachable = reachable(&settings.listen);
     let model = compiled.config.groups.iter().map(|group| group.name.as_str()).find(|name| !is_pattern(name));
+    let key = if compiled.config.clients.is_empty() { "" } else { "-H \"authorization: Bearer $KEY\" " };
     let body = serde_json::json!({
         "model": model.unwrap_or("MODEL"),
         "messages": [{"role": "user", "content": "Say hello."}],
     });
     format!(
         "signalbox: listening on {}, Envoy's admin on {}. Try it:\n\
-         \x20 curl http://{reachable}/v1/chat/completions -H 'content-type: application/json' -d '{}'\n",
+         \x20 curl http://{reachable}/v1/chat/completions {key}-H 'content-type: application/json' -d '{}'\n",
         settings.listen,
         settings.admin,
         body.to_string().replace('\'', "'\\''"),

@@ -84,6 +84,7 @@ async fn serve(args: &Args, compiled: &Compiled) -> Result<ExitCode, String> {
     checks::check_free(&settings.listen, "listen")?;
     checks::check_free(&settings.admin, "admin")?;
     checks::check_secret_files(compiled)?;
+    checks::check_client_keys(compiled)?;
     checks::raise_open_files();
     let place = PrivateDirectory::create()?;
     directory::write(compiled, &args.config, &module, place.path())?;
@@ -278,6 +279,7 @@ impl Up<'_> {
                 checks::check_free(&now, "listen")?;
             }
             checks::check_secret_files(&compiled)?;
+            checks::check_client_keys(&compiled)?;
             checks::warn_of_new_keys(&compiled, &given);
             let outcome = directory::write(&compiled, &config, &module, &place)?;
             if outcome == Outcome::InForce && !serving::takes_connections(&checks::reachable(&now)) {

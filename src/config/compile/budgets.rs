@@ -21,6 +21,16 @@ pub(super) fn deployment(params: &Field<'_>, diagnostics: &mut Diagnostics) -> O
     budget(params.at("max_budget"), params.at("budget_duration"), "`max_budget`", "`budget_duration`", diagnostics)
 }
 
+/// A client's own budget. Without a time it never begins anew, as a key's in LiteLLM.
+pub(super) fn client(entry: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Budget> {
+    let (amount, period) = (entry.at("max_budget"), entry.at("budget_duration"));
+    if period.is_none() {
+        let max_nanos = nanos(&amount?, diagnostics)?;
+        return Some(Budget { max_nanos, period_ms: MOST_SECONDS * 1000 });
+    }
+    budget(amount, period, "`max_budget`", "`budget_duration`", diagnostics)
+}
+
 /// The providers' budgets, by the providers' names.
 pub(super) fn providers(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Vec<(&'static str, Budget)> {
     let entries = setting(root, "provider_budget_config").map(|field| field.entries(diagnostics)).unwrap_or_default();

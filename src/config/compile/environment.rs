@@ -4,7 +4,7 @@
 //! missing variable for an absent key; here it is an error, because a router that silently loses its `api_base` would send
 //! prompts somewhere else.
 //!
-//! **Invariant:** the value of an `api_key` is never read.
+//! **Invariant:** the value of a key is never read.
 
 use super::field::{Diagnostics, Field, below};
 use super::shell;
@@ -25,6 +25,8 @@ const LEFT: &[&str] = &[
     "aws_secret_access_key",
     "aws_session_token",
     "aws_web_identity_token",
+    "master_key",
+    "clients",
 ];
 
 /// Whether a key's value stays a reference: those, and every key of `litellm_settings` that holds a provider's key.

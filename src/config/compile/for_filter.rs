@@ -3,12 +3,14 @@
 //! The host and the provider of a deployment were found with the help of much that the filter has not (the environment, credentials, keys of
 //! `litellm_settings`), so it is written out here.
 //!
-//! **Invariant:** no key, no secret and no reference to one is in it, and it compiles to the same configuration.
+//! **Invariant:** no key and no secret is in it, of a client's key its hash or the name of its variable, of any other not even that; and it
+//! compiles to the same configuration.
 
+use super::clients::hashed;
 use super::endpoint;
 use super::field::Field;
 use super::routers::is_router;
-use super::sections::{FOR_ENVOY, OF_KEYS};
+use super::sections::{FOR_ENVOY, GENERAL_FOR_ENVOY, OF_KEYS};
 use crate::config::model::{Deployment, Endpoint};
 use crate::config::tree::{Key, Node, Value};
 use crate::provider;
@@ -24,7 +26,24 @@ const FALLBACKS: &[&str] = &["fallbacks", "default_fallbacks", "context_window_f
 /// `gone` names the groups of which nothing is left.
 pub(super) fn of(tree: &Node, deployments: &[Deployment], gone: &[String]) -> Node {
     let mut tree = tree.without(&["environment_variables", "credential_list"]);
-    within(&mut tree, "signalbox", &mut |node| node.without(FOR_ENVOY));
+    within(&mut tree, "signalbox", &mut |node| {
+        let mut node = node.without(FOR_ENVOY);
+        within(&mut node, "clients", &mut |list| {
+            let Value::Seq(clients) = &list.value else { return list.clone() };
+            let client = |client: &Node| {
+                let mut client = client.clone();
+                within(&mut client, "key", &mut hashed);
+                client
+            };
+            Node { value: Value::Seq(clients.iter().map(client).collect()), ..*list }
+        });
+        node
+    });
+    within(&mut tree, "general_settings", &mut |node| {
+        let mut node = node.without(GENERAL_FOR_ENVOY);
+        within(&mut node, "master_key", &mut hashed);
+        node
+    });
     within(&mut tree, "litellm_settings", &mut |node| node.without(OF_KEYS).without(SETTLED));
     within(&mut tree, "router_settings", &mut |node| node.without(SETTLED));
     if !gone.is_empty() {

@@ -8,7 +8,6 @@
 
 use std::net::SocketAddr;
 
-use super::environment::Environment;
 use super::field::{Diagnostics, Field, below};
 use super::sections::GENERAL;
 use crate::config::tree::{Key, Node, Place, Value};
@@ -16,10 +15,9 @@ use crate::config::tree::{Key, Node, Place, Value};
 /// A key: its section, its name, what does not happen, and what does it instead.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
-const KEYS: &str = "let Envoy (`api_key_auth`, `jwt_authn`, `ext_authz`) or a proxy before it ask for keys";
 const TOKENS: &str = "let Envoy's `jwt_authn` or `ext_authz` filter ask for tokens";
+const ISSUER: &str = "set JWT_PUBLIC_KEY_URL and JWT_AUDIENCE, or write `signalbox.jwt`";
 const CHECKS: &str = "let Envoy's `ext_authz` filter ask the same service";
-const ADDRESSES: &str = "let Envoy's `rbac` filter or a firewall check addresses";
 const PATHS: &str = "let Envoy's `rbac` filter check paths";
 const FIELDS: &str = "check requests in a proxy before it";
 const BUDGETS: &str =
@@ -28,15 +26,14 @@ const PARALLEL: &str =
     "limit requests by `max_parallel_requests` of deployments, or by `default_max_parallel_requests`";
 const CONTENT: &str = "let a proxy before it, or Envoy's `ext_proc` filter, check requests and answers";
 
-const NO_KEY: &str = "no client is asked for this key, which is worse than having none";
 const NO_TOKEN: &str = "no client is asked for a token";
 const NO_USERS: &str = "clients cannot be told apart, so nobody's spending is limited";
 
+/// A guard only where nobody says whose tokens are valid.
+const ENABLE_JWT: &str = "enable_jwt_auth";
+
 /// What keeps somebody out or something back.
 const GUARDS: &[Row] = &[
-    (GENERAL_SETTINGS, "master_key", NO_KEY, KEYS),
-    (GENERAL_SETTINGS, "allowed_ips", "clients of every address are served", ADDRESSES),
-    (GENERAL_SETTINGS, "enable_jwt_auth", NO_TOKEN, TOKENS),
     (GENERAL_SETTINGS, "enable_oauth2_auth", NO_TOKEN, TOKENS),
     (GENERAL_SETTINGS, "enable_oauth2_proxy_auth", "no client is asked for its identity", CHECKS),
     (GENERAL_SETTINGS, "custom_auth", "this check of clients does not run", CHECKS),
@@ -79,6 +76,17 @@ const GUARDING_CALLBACKS: &str = "\
     presidio llamaguard_moderations hide_secrets openai_moderations lakera_prompt_injection aporia_prompt_injection \
     google_text_moderation llmguard_moderations blocked_user_check banned_keywords detect_prompt_injection \
     azure_content_safety";
+
+/// Keys of `litellm_jwtauth` by which LiteLLM refuses tokens that are valid.
+const OF_TOKENS: &[&str] = &[
+    "user_allowed_email_domain",
+    "user_allowed_roles",
+    "enforce_rbac",
+    "enforce_scope_based_access",
+    "enforce_team_based_model_access",
+    "custom_validate",
+];
+const CLAIMS: &str = "name the claims that are let in by `jwt` of `signalbox.clients`";
 
 /// What keeps a deployment to some clients: a key of its `model_info`.
 const OF_TEAM: &str = "team_id";
@@ -156,8 +164,6 @@ const HARMLESS: &[(&str, &str)] = &[
 
 const GENERAL_SETTINGS: &str = "general_settings";
 const LITELLM_SETTINGS: &str = "litellm_settings";
-/// LiteLLM's other home of the master key.
-const MASTER_KEY: &str = "LITELLM_MASTER_KEY";
 
 /// Whether this room has the word on a key of a section.
 pub(super) fn speaks_of(section: &str, name: &str) -> bool {
@@ -171,8 +177,8 @@ fn is_harmless(section: &str, name: &str) -> bool {
 }
 
 /// Looks for guards, and for what would be missed, in the file as it was written. `listen` is where clients come in.
-pub(super) fn check(root: &Node, listen: &str, env: &Environment<'_>, diagnostics: &mut Diagnostics) {
-    let mut report = Report { listen, is_loopback: is_loopback(listen), diagnostics };
+pub(super) fn check(root: &Node, listen: &str, checks_tokens: bool, diagnostics: &mut Diagnostics) {
+    let mut report = Report { listen, is_loopback: is_loopback(listen), checks_tokens, diagnostics };
     let root = Field::root(root);
     for section in ["", GENERAL_SETTINGS, LITELLM_SETTINGS, "router_settings"] {
         let field = if section.is_empty() { Some(root.clone()) } else { root.at(section) };
@@ -180,12 +186,17 @@ pub(super) fn check(root: &Node, listen: &str, env: &Environment<'_>, diagnostic
         report.section(section, entries);
     }
     let entries = root.at("model_list").map(|list| list.items(&mut Diagnostics::default())).unwrap_or_default();
+    let tokens = root.at(GENERAL_SETTINGS).and_then(|general| general.at("litellm_jwtauth"));
+    for name in OF_TOKENS {
+        if let Some(check) = tokens.as_ref().and_then(|tokens| tokens.at(name)).filter(|check| !is_off(check.node)) {
+            report.guard(check.node.place, &check.path, "tokens that do not fit are let in", CLAIMS);
+        }
+    }
     for team in entries.iter().filter_map(|entry| entry.at("model_info")?.at(OF_TEAM)) {
-        if !is_off(OF_TEAM, team.node) {
+        if !is_off(team.node) {
             report.guard(team.node.place, &team.path, FOR_ALL, BLOCK);
         }
     }
-    other_master_key(&root, env, &mut report);
 }
 
 /// Whether only this machine reaches an address.
@@ -193,23 +204,10 @@ pub(super) fn is_loopback(listen: &str) -> bool {
     listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
 }
 
-/// LiteLLM takes its master key from the environment too, and `environment_variables` is its environment.
-fn other_master_key(root: &Field<'_>, env: &Environment<'_>, report: &mut Report<'_>) {
-    if root.at(GENERAL_SETTINGS).is_some_and(|general| general.at("master_key").is_some()) {
-        return;
-    }
-    let place = match root.at("environment_variables").and_then(|variables| variables.at(MASTER_KEY)) {
-        Some(field) => Some((field.node.place, field.path)),
-        None => (env.read)(MASTER_KEY).is_some().then(|| (None, MASTER_KEY.to_owned())),
-    };
-    if let Some((place, path)) = place {
-        report.guard(place, &path, NO_KEY, KEYS);
-    }
-}
-
 struct Report<'a> {
     listen: &'a str,
     is_loopback: bool,
+    checks_tokens: bool,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -226,7 +224,10 @@ impl Report<'_> {
             }
             let is_rest = section == GENERAL_SETTINGS && !GENERAL.knows(name);
             match (find(GUARDS), find(MISSED)) {
-                (Some(_), _) | (_, Some(_)) if is_off(name, value) => {}
+                _ if section == GENERAL_SETTINGS && name == ENABLE_JWT && !self.checks_tokens && !is_off(value) => {
+                    self.guard(place, &path, NO_TOKEN, ISSUER);
+                }
+                (Some(_), _) | (_, Some(_)) if is_off(value) => {}
                 (Some((_, _, what, instead)), _) => self.guards(place, &path, value, (what, instead)),
                 (_, Some((_, _, what, instead))) => {
                     self.diagnostics.warning(place, &path, format!("this has no effect: {what}"), *instead);
@@ -317,13 +318,13 @@ fn named<'a>(path: &str, index: usize, item: &'a Node) -> Option<(Option<Place>,
     Some((item.place, format!("{path}[{index}]"), name))
 }
 
-/// Whether LiteLLM does nothing with this value either. An empty list of addresses lets nobody in there.
-fn is_off(name: &str, node: &Node) -> bool {
+/// Whether LiteLLM does nothing with this value either.
+fn is_off(node: &Node) -> bool {
     match &node.value {
         Value::Null | Value::Unset | Value::Bool(false) | Value::Int(0) => true,
         Value::Float(number) => *number == 0.0,
-        Value::Str(text) => text.is_empty() && name != "master_key" || text.eq_ignore_ascii_case("false"),
-        Value::Seq(items) => items.is_empty() && name != "allowed_ips",
+        Value::Str(text) => text.is_empty() || text.eq_ignore_ascii_case("false"),
+        Value::Seq(items) => items.is_empty(),
         Value::Map(entries) => entries.is_empty(),
         Value::Bool(true) | Value::Int(_) => false,
     }

@@ -5,9 +5,11 @@
 //!
 //! **Invariant:** a [`RouterConfig`] comes out only where no error was noted.
 
+mod access;
 mod aliases;
 mod aws;
 mod budgets;
+mod clients;
 mod complexity;
 mod credentials;
 mod defaults;
@@ -43,11 +45,15 @@ mod wildcards;
 
 use super::complexity::ComplexityConfig;
 use super::diagnostic::{Diagnostics, Severity};
-use super::model::RouterConfig;
+use super::model::{Access, RouterConfig};
 use super::tree::Node;
 use fallbacks::Names;
 use field::Field;
 pub(crate) use names::nearest;
+
+/// This is the command line and not the filter, which compiles what was checked outside: what only a check or Envoy needs is no part of the
+/// module.
+const IS_OUTSIDE: bool = cfg!(feature = "cli");
 
 /// A configuration that is right.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,6 +145,10 @@ fn prepared(written: &Node, env: &environment::Environment<'_>, diagnostics: &mu
     keys::check(written, diagnostics);
     let mut tree = keys::keep_known(written);
     twice::check(&tree, diagnostics);
+    if IS_OUTSIDE {
+        clients::put_in_master_key(&mut tree, env);
+        access::put_in_jwt(&mut tree, env);
+    }
     let variables = environment::references(&tree);
     if !env.is_read {
         environment::assume(&mut tree);
@@ -195,12 +205,9 @@ fn compile_all(
     let policies = policies::by_group(&root, &names, &mut diagnostics);
     groups.iter_mut().zip(policies).for_each(|(group, policy)| group.retry_policy = policy);
     let signalbox = signalbox::read(&root, &mut diagnostics);
-    guards::check(written, &signalbox.listen, &env, &mut diagnostics);
-
-    diagnostics.sort();
-    if diagnostics.errors() > 0 {
-        return Err(diagnostics);
-    }
+    let clients = clients::read(&root, &mut diagnostics);
+    let access = if IS_OUTSIDE { access::read(&root, &mut diagnostics) } else { Access::default() };
+    guards::check(written, &signalbox.listen, access.jwt.is_some(), &mut diagnostics);
     let filter = for_filter::of(&tree, &deployments, &gone);
     let config = RouterConfig {
         groups,
@@ -213,6 +220,15 @@ fn compile_all(
         routers,
         router,
         signalbox,
+        clients,
+        access,
     };
+    if IS_OUTSIDE {
+        clients::check(&root, &config, &mut diagnostics);
+    }
+    diagnostics.sort();
+    if diagnostics.errors() > 0 {
+        return Err(diagnostics);
+    }
     Ok(Compiled { config, diagnostics, variables, filter })
 }

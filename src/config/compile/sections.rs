@@ -2,7 +2,7 @@
 //!
 //! Lists and no code, so that a new key is one word in one place; [`super::keys`] says what they lead to.
 //!
-//! **Invariant:** `general_settings` holds master keys and database addresses: one word of it is known, and nothing else may be.
+//! **Invariant:** `general_settings` holds addresses of databases and other secrets: four words of it are known, and nothing else may be.
 
 use crate::config::tree::{Node, Value};
 use crate::provider;
@@ -63,7 +63,7 @@ pub(super) const ROOT: Section = Section {
 };
 
 pub(super) const GENERAL: Section = Section {
-    known: "dangerously_allow_mock_testing_request_params",
+    known: "dangerously_allow_mock_testing_request_params master_key enable_jwt_auth allowed_ips",
     ignored: "",
     others: Others::Silent,
     inside: &[],
@@ -311,10 +311,25 @@ const SIGNALBOX: Section = Section {
         ca_file access_log fallback_on_bad_request max_wait max_cooldown stream_commit stream_idle_timeout \
         stream_progress_timeout stream_usage affinity health_check mock_testing state_path routers \
         max_buffered_bytes max_heap_bytes request_body_timeout allowed_hosts allowed_origins xff_num_trusted_hops \
-        forward_headers",
+        forward_headers clients identity_from jwt",
     ignored: "",
     others: Others::Error,
-    inside: &[("affinity", One, &AFFINITY), ("health_check", One, &HEALTH_CHECK)],
+    inside: &[
+        ("affinity", One, &AFFINITY),
+        ("health_check", One, &HEALTH_CHECK),
+        ("clients", Each, &CLIENT),
+        ("jwt", One, &JWT),
+    ],
+};
+
+const JWT: Section =
+    Section { known: "issuer audiences jwks_uri jwks_file", ignored: "", others: Others::Error, inside: &[] };
+
+const CLIENT: Section = Section {
+    known: "name key match jwt models max_budget budget_duration rpm tpm max_parallel_requests tags tier expires",
+    ignored: "",
+    others: Others::Error,
+    inside: &[],
 };
 
 const AFFINITY: Section =
@@ -356,6 +371,9 @@ pub(super) const FOR_ENVOY: &[&str] = &[
     "allowed_origins",
     "xff_num_trusted_hops",
 ];
+
+/// The same of `general_settings`.
+pub(super) const GENERAL_FOR_ENVOY: &[&str] = &["enable_jwt_auth", "allowed_ips"];
 
 impl Section {
     /// The section that holds for a value of this shape: itself, or what takes its place.
@@ -420,7 +438,7 @@ mod tests {
         include_str!("../../../docs/health.md"),
         include_str!("../../../docs/providers.md"),
     ];
-    const SECTIONS: [&Section; 16] = [
+    const SECTIONS: [&Section; 18] = [
         &ROOT,
         &GENERAL,
         &ENTRY,
@@ -435,6 +453,8 @@ mod tests {
         &ALLOWED_FAILS,
         &BUDGET,
         &SIGNALBOX,
+        &CLIENT,
+        &JWT,
         &AFFINITY,
         &HEALTH_CHECK,
     ];

@@ -4,10 +4,11 @@
 
 use std::net::SocketAddr;
 
+use super::access;
 use super::edge;
 use super::field::{Diagnostics, Field};
 use super::names::nearest;
-use crate::config::model::{Affinity, Edge, HealthCheck, Naming, Settings, StreamCommit};
+use crate::config::model::{Affinity, Edge, HealthCheck, IdentitySource, Naming, Settings, StreamCommit};
 use crate::config::tree::Value;
 
 /// A body is read and written anew within a worker's VM, which may have 1 GiB in all.
@@ -37,6 +38,7 @@ pub(super) fn read(root: &Field<'_>, diagnostics: &mut Diagnostics) -> Settings 
         health_check: None,
         mock_testing: false,
         state_path: None,
+        identity_from: vec![IdentitySource::PeerCertificate, IdentitySource::PeerPrincipal],
         edge: Edge::default(),
         naming: Naming::default(),
     };
@@ -88,6 +90,7 @@ fn read_one(settings: &mut Settings, name: &str, field: &Field<'_>, diagnostics:
         "affinity" => settings.affinity = affinity(field, diagnostics),
         "health_check" => settings.health_check = health_check(field, diagnostics),
         "mock_testing" => replace(&mut settings.mock_testing, field.flag(diagnostics)),
+        "identity_from" => settings.identity_from = access::sources(field, diagnostics),
         "state_path" => settings.state_path = path(field, diagnostics),
         _ => _ = edge::read_one(&mut settings.edge, name, field, diagnostics),
     }

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** every index points into its vector; every group has at least one deployment; every fallback names a group.
 
+mod access;
+mod client;
 mod defaults;
 mod deployment;
 mod edge;
@@ -11,6 +13,8 @@ mod settings;
 pub mod strategy;
 mod times;
 
+pub use access::{Access, IdentitySource, Jwks, Jwt};
+pub use client::{Client, MASTER, Proof};
 pub use defaults::{Defaults, ExtraHeader, HeaderValue};
 pub use deployment::{AwsCredentials, Deployment, Endpoint, Key, Role, Signing, Token};
 pub use edge::Edge;
@@ -48,6 +52,10 @@ pub struct RouterConfig {
     pub router: RouterSettings,
     /// The `signalbox:` key, with defaults.
     pub signalbox: Settings,
+    /// Who may come in; nobody is named: everybody.
+    pub clients: Vec<Client>,
+    /// What Envoy checks of them.
+    pub access: Access,
 }
 
 impl RouterConfig {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AllowedFails, Budget, Edge, Strategy, StrategyArgs};
+use super::{AllowedFails, Budget, Edge, IdentitySource, Strategy, StrategyArgs};
 
 /// `router_settings`, LiteLLM's names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +101,8 @@ pub struct Settings {
     pub mock_testing: bool,
     /// `state_path`: a GET of this path answers what is known of each deployment, for `signalbox explain --state`. `None`: nothing does.
     pub state_path: Option<String>,
+    /// `identity_from`: where a client's identity is looked for; the first that is there counts.
+    pub identity_from: Vec<IdentitySource>,
     /// Which clients the gateway lets in, and how much of a request it keeps.
     pub edge: Edge,
     /// Of no file: it comes with the filter's own configuration.

@@ -49,6 +49,7 @@ pub(super) use timeouts::{Limits, MARGIN_MS, Times, times};
 
 use super::Api;
 use super::http::{ErrorReply, HeaderChanges, Reply, RequestHeaders};
+use super::seat::Seat;
 use crate::catalogue::{Usd, cost, facts};
 use crate::chat::{ApiError, Failure, FailureClass, Usage};
 use crate::config::model::{Deployment, DeploymentIndex};
@@ -78,6 +79,8 @@ pub struct Flight {
     refused: Rc<Refused>,
     /// What the state is yet to learn.
     reports: Vec<Report>,
+    /// What it takes of its client's limits, where clients are known.
+    pub(super) seat: Option<Seat>,
 }
 
 impl Deref for Flight {
@@ -103,6 +106,7 @@ impl Flight {
             headers: RequestHeaders::default(),
             refused: Rc::default(),
             reports: Vec::with_capacity(2),
+            seat: None,
         }
     }
 

@@ -10,6 +10,6 @@ pub(super) use headers::{OF_FAILURE, OF_REPLACED_BODY, of_probe, said_in_place_o
 pub use paths::Api;
 pub(super) use paths::{Asked, asked};
 pub use refusal::refusal;
-pub(super) use refusal::{ASTRAY, LONG_WAIT_MS, astray};
-pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model, request_id};
+pub(super) use refusal::{ASTRAY, LONG_WAIT_MS, astray, limited};
+pub(super) use reply::{ERROR_HEADER, invalid, models, no_retry, one_model, request_id, unknown_model};
 pub use reply::{ErrorReply, Reply};

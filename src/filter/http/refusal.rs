@@ -23,18 +23,15 @@ pub fn refusal(
     inexpressible: Option<&ApiError>,
     now_ms: u64,
 ) -> ErrorReply {
-    let Refusal::NoneMayServe { why, .. } = refusal else { return unknown_model(config, asked).into() };
-    let mut reply = ErrorReply::from(match inexpressible {
+    let Refusal::NoneMayServe { why, .. } = refusal else { return unknown_model(config, asked, &|_| true).into() };
+    let reply = ErrorReply::from(match inexpressible {
         Some(error) if *why == Exclusion::CannotExpress => error.clone(),
         _ => error(*why, &asked.chars().take(100).collect::<String>()),
     });
     if let Some(until_ms) = why.until_ms() {
-        let wait_s = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
-        reply.headers.push(("retry-after", wait_s.to_string()));
-        if wait_s >= LONG_WAIT_MS / 1000 {
-            return reply.without_retry();
-        }
-    } else if reply.error.status >= 500 {
+        return reply.until(until_ms, now_ms);
+    }
+    if reply.error.status >= 500 {
         return reply.without_retry();
     }
     reply
@@ -92,7 +89,8 @@ pub(in crate::filter) fn astray() -> ApiError {
     ApiError { status: 503, kind: "server_error", code: Some(ASTRAY.to_owned()), param: None, message }
 }
 
-fn limited(code: &str, message: String) -> ApiError {
+/// The refusal where waiting helps.
+pub(in crate::filter) fn limited(code: &str, message: String) -> ApiError {
     ApiError { status: 429, kind: "rate_limit_error", code: Some(code.to_owned()), param: None, message }
 }
 

@@ -4,6 +4,7 @@
 
 use super::headers::OutgoingHeaders;
 use super::paths::decoded;
+use super::refusal::LONG_WAIT_MS;
 use crate::chat::ApiError;
 use crate::config::model::{RouterConfig, is_pattern};
 use crate::dialect::{ClientFace, client_face};
@@ -62,6 +63,14 @@ impl ErrorReply {
         self
     }
 
+    /// Says when to try again, and that an SDK should leave it where that is long.
+    #[must_use]
+    pub(in crate::filter) fn until(mut self, until_ms: u64, now_ms: u64) -> Self {
+        let wait_s = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
+        self.headers.push(("retry-after", wait_s.to_string()));
+        if wait_s >= LONG_WAIT_MS / 1000 { self.without_retry() } else { self }
+    }
+
     /// Writes it for a client of which nothing is known.
     #[must_use]
     pub fn write_for_anyone(self) -> Reply {
@@ -117,8 +126,9 @@ pub(in crate::filter) fn invalid(status: u16, code: &str, param: Option<&str>, m
 }
 
 /// `/v1/models`: every group that is no pattern, every router, and every alias that is not hidden. `by`: an API of the client that asks.
-pub(in crate::filter) fn models(config: &RouterConfig, by: Api) -> Reply {
-    let models: Vec<_> = listed(config).collect();
+/// Those that it may see.
+pub(in crate::filter) fn models(config: &RouterConfig, by: Api, may_see: &dyn Fn(&str) -> bool) -> Reply {
+    let models: Vec<_> = listed(config).filter(|(id, _)| may_see(id)).collect();
     Reply::json(&client_face(by.dialect()).models(&models))
 }
 
@@ -126,18 +136,23 @@ pub(in crate::filter) fn models(config: &RouterConfig, by: Api) -> Reply {
 ///
 /// # Errors
 /// Nothing of that name is listed.
-pub(in crate::filter) fn one_model(config: &RouterConfig, part: &str, by: Api) -> Result<Reply, ApiError> {
+pub(in crate::filter) fn one_model(
+    config: &RouterConfig,
+    part: &str,
+    by: Api,
+    may_see: &dyn Fn(&str) -> bool,
+) -> Result<Reply, ApiError> {
     let name = decoded(part);
-    let named = |name: &str| listed(config).find(|(id, _)| *id == name);
+    let named = |name: &str| listed(config).find(|(id, _)| *id == name && may_see(id));
     let found = named(&name).or_else(|| named(part));
     found
         .map(|(id, owner)| Reply::json(&client_face(by.dialect()).model(id, owner)))
-        .ok_or_else(|| unknown_model(config, &name))
+        .ok_or_else(|| unknown_model(config, &name, may_see))
 }
 
 /// The refusal of a model that is not known, with the names that are.
-pub(in crate::filter) fn unknown_model(config: &RouterConfig, asked: &str) -> ApiError {
-    let known: Vec<&str> = listed(config).map(|(id, _)| id).take(10).collect();
+pub(in crate::filter) fn unknown_model(config: &RouterConfig, asked: &str, may_see: &dyn Fn(&str) -> bool) -> ApiError {
+    let known: Vec<&str> = listed(config).map(|(id, _)| id).filter(|id| may_see(id)).take(10).collect();
     let asked: String = asked.chars().take(100).collect();
     let message = format!("The model `{asked}` does not exist. This gateway serves: {}.", known.join(", "));
     invalid(404, "model_not_found", Some("model"), message)

@@ -48,9 +48,15 @@ impl Gauges {
         views: &[DeploymentView],
     ) -> Vec<MetricUpdate> {
         let id = |index: usize| config.deployments.get(index).map(|deployment| deployment.id.as_str());
+        // Clients stand behind the deployments.
+        let client = |index: usize| config.clients.get(index.checked_sub(config.deployments.len())?);
         let count = |(index, measure, by): (usize, Measure, u64)| {
             let (what, label) = measure.name();
-            let labels: Vec<_> = label.into_iter().chain([("deployment", id(index)?)]).collect();
+            let (what, of) = match id(index) {
+                Some(id) => (what, ("deployment", id)),
+                None => (measure.of_client(), ("client", client(index)?.name.as_str())),
+            };
+            let labels: Vec<_> = label.into_iter().chain([of]).collect();
             Some(MetricUpdate { name: named(config, what, &labels), change: Change::Add(by) })
         };
         let mut told = std::mem::take(&mut self.left);

@@ -1,8 +1,9 @@
 //! Admitting a request: by its head, before its body is read. And the refusals that need no plan.
 
 use super::super::http::{Api, Asked, ErrorReply, Reply, asked, invalid, models, one_model};
+use super::clients::may_ask;
 use crate::chat::ApiError;
-use crate::config::model::RouterConfig;
+use crate::config::model::{Client, RouterConfig};
 
 /// The head of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +16,20 @@ pub struct HttpHead<'a> {
     pub ends: bool,
     /// An API whose clients say what its headers say: the dialect where the path does not tell.
     pub by: Api,
+    /// The client, where clients are known.
+    pub client: Option<&'a Client>,
+}
+
+impl HttpHead<'_> {
+    /// The API that is asked, or one of the same client's.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        if let Asked::Api(api) = asked(self.path) { api } else { self.by }
+    }
+
+    fn may_see(&self, config: &RouterConfig, model: &str) -> bool {
+        self.client.is_none_or(|client| may_ask(config, client, model))
+    }
 }
 
 /// What becomes of a request after its head.
@@ -33,10 +48,11 @@ pub enum Admission {
 pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
     // Envoy sends the head alone where that is all that was asked for.
     let reads = matches!(head.method, "GET" | "HEAD");
+    let may_see = |model: &str| head.may_see(config, model);
     let api = match asked(head.path) {
-        Asked::Models if reads => return Admission::Reply(models(config, head.by)),
+        Asked::Models if reads => return Admission::Reply(models(config, head.by, &may_see)),
         Asked::Model(id) if reads => {
-            return match one_model(config, id, head.by) {
+            return match one_model(config, id, head.by, &may_see) {
                 Ok(reply) => Admission::Reply(reply),
                 Err(unknown) => Admission::Refuse(unknown.into(), head.by),
             };

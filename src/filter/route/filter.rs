@@ -10,6 +10,7 @@ use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
 use super::super::http::RequestHeaders;
 use super::super::kept::{self, Kept};
 use super::super::properties;
+use super::super::seat::Asker;
 use super::super::worker::{Asked, Worker};
 use super::super::{Api, Edit, ErrorReply, PER_TRY_TIMEOUT_HEADER, Reply, Setup};
 use super::admit::{self, Admission, HttpHead};
@@ -28,6 +29,8 @@ pub struct RouteFilter {
     headers: RequestHeaders,
     coming: Option<Kept>,
     flight: Option<u64>,
+    /// Its client, where clients are known.
+    client: Option<Asker>,
     /// The body that takes the place of the one of Envoy's own answer.
     replacement_body: Option<Vec<u8>>,
 }
@@ -37,7 +40,16 @@ impl RouteFilter {
     #[must_use]
     pub fn new(setup: Rc<Setup>, known_path: Option<Rc<str>>) -> Self {
         let headers = RequestHeaders::default();
-        Self { setup, pending: None, known_path, headers, coming: None, flight: None, replacement_body: None }
+        Self {
+            setup,
+            pending: None,
+            known_path,
+            headers,
+            coming: None,
+            flight: None,
+            client: None,
+            replacement_body: None,
+        }
     }
 
     /// What an event leads to.
@@ -66,13 +78,19 @@ impl RouteFilter {
     }
 
     fn request_head(&mut self, ends: bool, worker: &mut Worker, host: &dyn Host) -> Effects {
-        let header = |name| host.header(Map::Request, name).unwrap_or_default();
+        let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
         let path = self.known_path.as_ref().map_or_else(|| header(":path"), ToString::to_string);
         // Only Anthropic's clients say a version. Without a body nothing is planned, and one call more costs nothing.
         let by = if ends && !header("anthropic-version").is_empty() { Api::Messages } else { Api::Chat };
-        match worker.admit(&self.setup, HttpHead { method: &method, path: &path, ends, by }) {
+        let mut head = HttpHead { method: &method, path: &path, ends, by, client: None };
+        match worker.identify(&head, &header, &|path| host.property(path)) {
+            Ok(asker) => self.client = asker,
+            Err(error) => return refuse(error, head.api(), worker),
+        }
+        head.client = self.client.as_ref().and_then(Asker::client);
+        match worker.admit(&self.setup, head) {
             Admission::Reply(reply) => Effects::reply(reply),
             Admission::Refuse(error, api) => refuse(error, api, worker),
             Admission::Await(api) => {
@@ -119,7 +137,8 @@ impl RouteFilter {
 
     fn depart(&mut self, api: Api, body: Vec<u8>, worker: &mut Worker, host: &dyn Host) -> Result<Effects, ErrorReply> {
         let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
-        let shared = worker.depart(host, &self.setup, Asked { api, body, header: &header })?;
+        let shared =
+            worker.depart(host, &self.setup, Asked { api, body, header: &header, client: self.client.as_ref() })?;
         let Ok(mut flight) = shared.try_borrow_mut() else { return Err(admit::not_ready()) };
         flight.know_headers(std::mem::take(&mut self.headers));
         let mut effects = Effects::none();
@@ -130,6 +149,11 @@ impl RouteFilter {
         if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
             let per_try_ms = flight.per_try_ms.to_string();
             effects.push(Effect::SetHeader(Map::Request, PER_TRY_TIMEOUT_HEADER.into(), Some(per_try_ms)));
+        }
+        if self.setup.signalbox.access_log
+            && let Some(client) = self.client.as_ref().and_then(Asker::client)
+        {
+            effects.push(properties::client(client.name.clone()));
         }
         effects.push(properties::next_cluster(&flight));
         effects.push(Effect::ClearRouteCache);

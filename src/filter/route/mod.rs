@@ -3,6 +3,7 @@
 
 mod admit;
 mod claims;
+mod clients;
 mod expressible;
 mod filter;
 mod mock_failure;
@@ -12,6 +13,9 @@ mod plan;
 pub use super::http::refusal;
 pub use admit::{Admission, HttpHead, admit, compressed, not_ready, too_large};
 pub(super) use claims::PlanClaims;
+pub(super) use clients::Properties;
+pub(super) use clients::identify;
+pub use clients::{KeyHashes, Variables, check_model, key_hashes, may_ask};
 pub use expressible::Expressible;
 pub use filter::RouteFilter;
 pub use model_router::{TIER_HEADER, apply_params, route_model};

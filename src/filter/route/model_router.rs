@@ -47,6 +47,7 @@ pub fn route_model<'c>(
             conversation: &conversation,
             codex,
             wish,
+            most: context.client.and_then(|client| client.tier),
             prompt: &ask.prompt,
             could_serve: &could_serve,
             views: context.views,

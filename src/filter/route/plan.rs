@@ -5,19 +5,20 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
-use super::super::http::{ErrorReply, invalid, refusal};
+use super::super::http::{ErrorReply, invalid, refusal, unknown_model};
 use super::super::kept::LARGE;
 use super::super::{Api, Setup, stamp};
+use super::clients::{check_model, may_ask};
 use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
-use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
+use crate::config::model::{Client, Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::scan::{BodyScan, Format, Parts, form, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
 use crate::routing::estimate::Prompt;
 use crate::routing::model_router::{Chosen, Decision};
-use crate::routing::{self, Claim, LazyFlag, Plan, PlanInputs, Requirements, Routed};
+use crate::routing::{self, Claim, LazyFlag, Plan, PlanInputs, Refusal, Requirements, Routed};
 use crate::state::DeploymentView;
 
 /// What planning needs from outside.
@@ -38,6 +39,8 @@ pub struct PlanContext<'a> {
     pub prompt_tokens: u64,
     /// Any other header of the request, empty where it is not there. Asked for only where a decision depends on it.
     pub header: &'a dyn Fn(&str) -> String,
+    /// The client, where clients are known.
+    pub client: Option<&'a Client>,
 }
 
 impl Default for PlanContext<'_> {
@@ -53,6 +56,7 @@ impl Default for PlanContext<'_> {
             tenant: "",
             prompt_tokens: 0,
             header,
+            client: None,
         }
     }
 }
@@ -99,6 +103,10 @@ fn planned_body(
 ) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
     let (head, is_form) = scan(setup, api, &body, context)?;
+    check_model(&setup.config, context.client, &head.model)?;
+    if context.client.is_some() && head.fallbacks.is_some() {
+        head.fallback_models().iter().try_for_each(|model| check_model(&setup.config, context.client, model))?;
+    }
     if let Some(id) = head.reference.as_ref().and_then(|it| it.id.as_deref())
         && let Some((_, mark)) = stamp::marked(id)
         && !rewritten
@@ -252,7 +260,12 @@ fn planned(
             consider(config, api, head, body, context, chosen, &may_serve, |inputs| routing::plan(config, inputs));
         let plan = outcome.map_err(|why| {
             let inexpressible = refused.take().or_else(|| expressible.why(why.excluded()));
-            let mut reply = refusal(config, &head.model, &why, inexpressible.as_ref(), context.now_ms);
+            let mut reply = match (&why, context.client) {
+                (Refusal::UnknownModel, Some(client)) => {
+                    unknown_model(config, &head.model, &|model| may_ask(config, client, model)).into()
+                }
+                _ => refusal(config, &head.model, &why, inexpressible.as_ref(), context.now_ms),
+            };
             reply.headers.extend(decision.iter().flat_map(Decision::headers));
             reply
         })?;
@@ -328,8 +341,12 @@ pub(in crate::filter) fn requirements<T>(
     look: impl FnOnce(Requirements<'_>) -> T,
 ) -> T {
     let in_header = context.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
-    let tags: Vec<String> =
-        if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
+    let of_client = context.client.map(|client| client.tags.iter().cloned()).into_iter().flatten();
+    let tags: Vec<String> = if config.router.tag_filtering {
+        head.tags().into_iter().chain(in_header).chain(of_client).collect()
+    } else {
+        Vec::new()
+    };
     let parts: OnceCell<Parts> = OnceCell::new();
     let parts = || *parts.get_or_init(|| head.parts());
     look(Requirements {

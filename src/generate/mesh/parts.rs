@@ -61,12 +61,12 @@ pub(super) fn attempt_filter(manifest: &Manifest<'_>) -> String {
 
 /// The module in the attempt role, for all clusters.
 pub(super) fn attempt(config: &RouterConfig, manifest: &Manifest<'_>, code: &Value) -> Value {
-    plugin("attempt", &shared_attempt_configuration(config), &vm(manifest), code)
+    plugin("attempt", &shared_attempt_configuration(config), config, &vm(manifest), code)
 }
 
 /// The module in the route role.
 pub(super) fn route(compiled: &Compiled, manifest: &Manifest<'_>, code: &Value) -> Value {
-    plugin("route", &compact(&route_configuration(compiled, None)), &vm(manifest), code)
+    plugin("route", &compact(&route_configuration(compiled, None)), &compiled.config, &vm(manifest), code)
 }
 
 /// Where the module is. `cluster` is by which it is fetched.

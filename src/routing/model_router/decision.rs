@@ -64,6 +64,8 @@ pub enum Cause {
     SessionAffinityPin,
     /// The client's wish.
     ClientRequest,
+    /// The client gets no harder tier.
+    ClientLimit,
     /// The prompt is too long for the tier's models.
     ContextWindowEscalation,
     /// What was chosen could not serve such a request, and why.
@@ -88,6 +90,7 @@ impl Cause {
             Self::Classifier(cause) => cause.as_str(),
             Self::SessionAffinityPin => "session_affinity_pin",
             Self::ClientRequest => "client_request",
+            Self::ClientLimit => "client_limit",
             Self::ContextWindowEscalation => "context_window_escalation",
             Self::Unable(why) => needed(why),
             Self::BudgetLowering => "budget_lowering",

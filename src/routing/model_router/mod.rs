@@ -18,6 +18,7 @@ use super::estimate::Prompt;
 use super::exclusion::Exclusion;
 use super::strategy::Random;
 use crate::chat::{Transcript, Utterance};
+use crate::config::complexity::Tier;
 use crate::config::model::{GroupIndex, Router, RouterConfig, RouterKind, Target};
 use crate::config::task::Task;
 use crate::state::DeploymentView;
@@ -41,6 +42,8 @@ pub struct Given<'a> {
     pub codex: bool,
     /// The tier that the client wishes, where it may.
     pub wish: Option<Wish>,
+    /// The hardest tier that the client gets.
+    pub most: Option<Tier>,
     /// How long the prompt is.
     pub prompt: &'a Prompt<'a>,
     /// What is known of each deployment, by its index.
@@ -120,7 +123,10 @@ pub fn choose<'c>(config: &'c RouterConfig, router: usize, engine: &Engine, give
     let of = config.routers.get(router)?;
     let mut chosen = match (&engine.0, &of.kind) {
         (Kind::Tiers(classifier), RouterKind::Complexity(settings, ladder)) => {
-            tiers::Context { config, router: of, settings, ladder, given }.choose(router, classifier)
+            let most = given.most.unwrap_or(Tier::Reasoning);
+            let within = ladder.iter().take_while(|(tier, _)| *tier <= most).count();
+            let ladder = ladder.get(..within).unwrap_or_default();
+            tiers::Context { config, router: of, settings, ladder, most, given }.choose(router, classifier)
         }
         (Kind::Tasks, RouterKind::Task(settings, groups)) => tasks::choose(of, router, settings, groups, given),
         _ => None,

@@ -1,7 +1,7 @@
 //! From a conversation to a tier, and from the tier to a group.
 //!
 //! In this order, each step after the first only where the configuration asks for it: the classifier and its rules · what the
-//! conversation had before · the client's wish · up, where the prompt is too long for the tier's models · down, where the tier's
+//! conversation had before · the client's wish · down to what the client may have · up, where the prompt is too long for the tier's models · down, where the tier's
 //! budgets are nearly spent · always, where none of the tier's models could serve such a request (an image, tools, a schema, its length
 //! ...): to the next harder tier that has one, else to the next easier. What moved the tier last is the cause that is told. The
 //! request after it is judged anew: a conversation does not stay where an image took it.
@@ -46,7 +46,9 @@ pub(super) struct Context<'c, 'g> {
     pub(super) config: &'c RouterConfig,
     pub(super) router: &'c Router,
     pub(super) settings: &'c ComplexityConfig,
+    /// Up to the hardest that the client gets.
     pub(super) ladder: &'c [(Tier, Vec<Target>)],
+    pub(super) most: Tier,
     pub(super) given: &'g Given<'g>,
 }
 
@@ -93,6 +95,9 @@ impl<'c> Context<'c, '_> {
             _ => {}
         }
         let by_default = nobody_asks && way.cause != Cause::ClientRequest;
+        if way.tier > self.most {
+            way.to(self.configured_from(self.most).unwrap_or(self.most), Cause::ClientLimit);
+        }
         if !by_default {
             self.escalate(&mut way);
             self.lower(&mut way);
