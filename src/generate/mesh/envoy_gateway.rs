@@ -10,9 +10,9 @@ use super::super::{envoy, relay, yaml};
 use super::before::{self, shelf_name};
 use super::manifest::Document;
 use super::parts::{self, Parts};
-use super::{Manifest, Module, shelves};
+use super::{Manifest, Module, among_others, shelves};
 use crate::config::compile::Compiled;
-use crate::config::model::{Labels, Naming};
+use crate::config::model::Labels;
 
 /// What Envoy calls the resources.
 const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
@@ -36,7 +36,7 @@ pub struct Around<'a> {
 /// The documents, in the order in which they are to be applied.
 #[must_use]
 pub fn documents(mut compiled: Compiled, manifest: &Manifest<'_>, around: Around<'_>) -> Vec<Document> {
-    compiled.config.signalbox.naming = Naming { clusters: manifest.prefix(), metrics: Labels::Words };
+    among_others(&mut compiled, manifest, Labels::Words);
     let fetched_by = format!("{}module", manifest.prefix());
     let image = match manifest.module {
         Module::Remote { uri, .. } => uri.strip_prefix("oci://"),

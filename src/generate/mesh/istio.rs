@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::before::{self, shelf_name};
 use super::manifest::Document;
 use super::parts::{self, Parts};
-use super::{Manifest, shelves};
+use super::{Manifest, among_others, shelves};
 use crate::config::compile::Compiled;
-use crate::config::model::{Labels, Naming};
+use crate::config::model::Labels;
 
 /// Which proxies take the patches: Envoy 1.39 and later, in which a retry chooses its cluster anew.
 const VERSION: &str = r"^1\.(3[1-9]|[4-9][0-9])";
@@ -71,7 +71,7 @@ impl Form<'_> {
 /// The documents, in the order in which they are to be applied.
 #[must_use]
 pub fn documents(mut compiled: Compiled, manifest: &Manifest<'_>, form: Form<'_>) -> Vec<Document> {
-    compiled.config.signalbox.naming = Naming { clusters: manifest.prefix(), metrics: Labels::Istio };
+    among_others(&mut compiled, manifest, Labels::Istio);
     let attempt_name = parts::attempt_filter(manifest);
     let parts = parts::parts(&compiled.config, manifest, &discovered(&attempt_name, false, None));
     let code = parts::code(manifest, "_");
@@ -236,11 +236,10 @@ fn led_to_gateway(manifest: &Manifest<'_>, service: &str, port: u16) -> Document
         destination.insert("subset".to_owned(), json!(manifest.name));
     }
     let to_gateway = json!({
-        "#": "Applications come here first. Signalbox tries again itself, and knows how long an answer may take.",
+        "#": "Applications come here first. Signalbox tries again itself. (There is no timeout either, if none is said.)",
         "match": [{"gateways": ["mesh"]}],
         "route": [{"destination": destination}],
         "retries": {"attempts": 0},
-        "timeout": "0s",
     });
     let spec = json!({
         "hosts": [manifest.host],

@@ -17,6 +17,9 @@ mod shelves;
 pub use before::Before;
 pub use manifest::{Document, MOST_APPLIED, MOST_STORED, write};
 
+use crate::config::compile::Compiled;
+use crate::config::model::{Labels, Naming};
+
 /// What a manifest is told besides the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Manifest<'a> {
@@ -58,4 +61,13 @@ pub enum Module<'a> {
         /// The digest, in hexadecimal digits.
         sha256: &'a str,
     },
+}
+
+/// A configuration as a proxy of others' needs it.
+fn among_others(compiled: &mut Compiled, manifest: &Manifest<'_>, metrics: Labels) {
+    let settings = &mut compiled.config.signalbox;
+    settings.naming = Naming { clusters: manifest.prefix(), metrics };
+    // Which hosts lead to us is the proxy's to say.
+    settings.listen = format!("0.0.0.0:{}", manifest.port);
+    settings.edge.allowed_hosts.clear();
 }
