@@ -66,7 +66,7 @@ demo: build envoy ## Run the same unattended: a short tour, printed as a table
 
 ## --- Checking
 
-.PHONY: check deny models providers test test-native test-wasm test-e2e test-compat test-judges test-clients faults golden bench bench-instructions test-instructions routerbench
+.PHONY: check deny models providers test test-native test-wasm test-e2e test-compat test-judges test-clients test-mesh faults golden bench bench-instructions test-instructions routerbench
 check: ## Check format, lints, and generated files
 	cargo fmt --check
 	cargo clippy --all-targets --features cli -- -D warnings
@@ -93,7 +93,7 @@ providers: $(PYTHON) ## Refresh data/providers.csv by asking LiteLLM, and what i
 	python3 tools/providers.py table
 
 test: ## Everything: unit, golden, architecture, wasm32, end to end, judges, faults, cost; says how long each part took
-	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-compat test-judges faults test-instructions
+	@MAKE="$(MAKE)" python3 tools/parts.py check deny wasm test-native test-wasm test-e2e test-compat test-judges test-mesh faults test-instructions
 
 # Tests use the command line as `cargo test` has built it anyway: nothing of it needs to be fast there.
 DEBUG_BIN := target/debug/signalbox
@@ -132,6 +132,14 @@ test-compat: dist/signalbox.wasm $(DEBUG_BIN) .envoy/$(OLDEST_ENVOY)/envoy $(PYT
 
 test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and LiteLLM's transformation, the strategies against its Router
 	SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q -n 2 tests/judges
+
+# The mesh's own programs are built from their Go modules, once: 600 MB of them, 3 GB of Go's caches. Where Go is absent this part is
+# skipped, and says so; in CI it never is.
+MESH := target/mesh
+test-mesh: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## Kubernetes' API server, istiod and istio-agent, with what `signalbox istio` and `signalbox envoy-gateway` write
+	@if command -v go >/dev/null; then tests/mesh/programs/build.sh $(MESH) && SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/mesh; \
+		elif [ -n "$$CI" ]; then echo "error: the tests of the mesh need Go"; exit 1; \
+		else echo "tests of the mesh skipped: there is no Go, which its programs are built with"; fi
 
 # What they need is installed from their own registries, once: 1.3 GB. Nothing else needs it.
 CLIENTS := target/clients
