@@ -137,7 +137,7 @@ test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and Li
 # skipped, and says so; in CI it never is.
 MESH := target/mesh
 test-mesh: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## Kubernetes' API server, istiod and istio-agent, with what `signalbox istio` and `signalbox envoy-gateway` write
-	@if command -v go >/dev/null; then tests/mesh/programs/build.sh $(MESH) && SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/mesh; \
+	@if command -v go >/dev/null; then tests/mesh/programs/build.sh $(MESH) && ENVOY_VERSION=$(ENVOY_VERSION) SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/mesh; \
 		elif [ -n "$$CI" ]; then echo "error: the tests of the mesh need Go"; exit 1; \
 		else echo "tests of the mesh skipped: there is no Go, which its programs are built with"; fi
 
