@@ -159,6 +159,23 @@ fn in_the_shadow_the_default_serves() {
     assert!(flight.decision.unwrap().headers().contains(&("x-signalbox-shadow", "true".to_owned())));
 }
 
+/// A client's own limit holds against all that speaks for a harder tier, its wish too.
+#[test]
+fn a_client_gets_no_harder_tier_than_its_own() {
+    let clients = "signalbox: {clients: [{name: small, key: sk-0123456789abcdef, tier: MEDIUM}, {name: all, key: sk-0123456789abcdeF}]}";
+    let setup = setup("complexity", &format!("{{{TIERS}, allow_client_tier: true}}"), clients);
+    let told_as = |client: usize, text: &str, wish: &str| {
+        let header = |name: &str| if name == "x-signalbox-tier" { wish.to_owned() } else { String::new() };
+        let context =
+            PlanContext { client: setup.config.clients.get(client), header: &header, ..PlanContext::default() };
+        told(&asked(&setup, text, &context)).map(str::to_owned)
+    };
+    assert_eq!(told_as(0, EASY, ""), ["cheap", "SIMPLE", "heuristic_scorer"]);
+    assert_eq!(told_as(0, HARD, ""), ["middle", "MEDIUM", "client_limit"]);
+    assert_eq!(told_as(0, REASONING, ">=COMPLEX"), ["middle", "MEDIUM", "client_limit"]);
+    assert_eq!(told_as(1, HARD, ""), ["strong", "COMPLEX", "heuristic_scorer"]);
+}
+
 #[test]
 fn a_client_gets_the_tier_it_wishes_only_where_it_may() {
     let wish = |setup: &Setup, wish: &str, text: &str| {
