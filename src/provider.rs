@@ -278,6 +278,8 @@ impl Credential {
 /// Who gives out the tokens that stand for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokens {
+    /// Entra ID, to a client that an entry names.
+    Entra,
     /// Google's metadata server, to what runs on its machines.
     Google,
 }
@@ -456,6 +458,12 @@ pub fn by_name(name: &str) -> Option<&'static Provider> {
 }
 
 impl Provider {
+    /// How its key travels, or a token that stands for it.
+    #[must_use]
+    pub fn sends(&self, is_token: bool) -> Credential {
+        if is_token { Credential::Bearer } else { self.credential }
+    }
+
     /// What a request of a client's dialect is sent in, unless a deployment's model has a dialect of its own.
     #[must_use]
     pub fn speaks(&self, client: Dialect) -> Dialect {

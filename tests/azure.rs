@@ -10,10 +10,11 @@ use std::rc::Rc;
 
 use planning::NOW;
 use signalbox::config::compile::{compile, compile_json};
+use signalbox::config::model::{Deployment, Key, Token};
 use signalbox::config::yaml;
 use signalbox::filter::route::{self, PlanContext};
 use signalbox::filter::{Attempt, Edit, Setup};
-use signalbox::provider::Api;
+use signalbox::provider::{Api, Credential};
 
 /// The path and the body of the first attempt for a client's body.
 fn asked(params: &str, settings: &str, api: Api, body: &str) -> (String, String) {
@@ -125,4 +126,40 @@ fn k39_responses_go_as_they_came_where_the_version_has_them() {
     }
     let chat = asked("model: azure/responses/d, api_version: v1", "", Api::Chat, CHAT);
     assert!(chat.0 == "/openai/v1/responses" && chat.1.contains(r#""input":[{"#), "{chat:?}");
+}
+
+/// The deployment of an entry at a resource that the entry names, with variables by their own names.
+fn deployed(params: &str, set: &[&str]) -> Deployment {
+    let base = "api_base: 'https://r.openai.azure.com'";
+    let text = format!("model_list: [{{model_name: m, litellm_params: {{model: azure/d, {base}, {params}}}}}]");
+    let env = |name: &str| set.contains(&name).then(|| name.to_lowercase());
+    let compiled = compile(&yaml::read(&text).unwrap(), &env).unwrap();
+    let inside = compiled.filter.to_json().to_string();
+    assert!(!["tenant", "client", "secret"].iter().any(|word| inside.contains(word)), "{inside}");
+    compiled.config.deployments.into_iter().next().unwrap()
+}
+
+#[test]
+fn entra_id_stands_for_a_key() {
+    const ALL: [&str; 3] = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
+    let key = |name: &str| Some(Key::Env(name.to_owned()));
+    let own = deployed("tenant_id: t, client_id: c, client_secret: os.environ/S", &["S", "AZURE_API_KEY"]);
+    let Some(Token::Entra { endpoint, client, scope }) = &own.token else { panic!("{own:?}") };
+    let url = (endpoint.authority(), endpoint.path.as_str(), client.as_str(), scope.as_str());
+    let scope = "https://cognitiveservices.azure.com/.default";
+    assert_eq!(url, ("login.microsoftonline.com".to_owned(), "/t/oauth2/v2.0/token", "c", scope));
+    assert_eq!((&own.key, own.credential), (&key("S"), Credential::Bearer));
+    // What an entry leaves out is in a variable, where it says anything at all.
+    let part = deployed("tenant_id: os.environ/AZURE_TENANT_ID", &ALL);
+    assert_eq!(part.key, key("AZURE_CLIENT_SECRET"));
+    assert!(matches!(part.token, Some(Token::Entra { client, .. }) if client == "azure_client_id"));
+    let silent = deployed("rpm: 1", &ALL);
+    assert_eq!((silent.key, silent.token), (None, None), "a host that the entry alone names");
+    // A key goes before, a part alone is nothing.
+    let both = deployed("api_key: os.environ/K, tenant_id: t, client_id: c, client_secret: os.environ/S", &["S"]);
+    assert_eq!((both.key, both.token, both.credential), (key("K"), None, Credential::Header("api-key")));
+    let lost = deployed("tenant_id: t, client_id: c", &[]);
+    assert_eq!((lost.key, lost.token), (None, None));
+    let renewed = deployed("azure_ad_token: os.environ/AD", &[]);
+    assert_eq!((renewed.key, renewed.token, renewed.credential), (key("AD"), None, Credential::Bearer));
 }

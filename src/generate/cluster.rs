@@ -14,9 +14,7 @@ use super::hop;
 use super::keys::{self, Source};
 use super::listener::NO_CLUSTER;
 use super::signing;
-use crate::config::model::{
-    Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, Token, header_text, is_pattern,
-};
+use crate::config::model::{Deployment, Endpoint, ExtraHeader, HeaderValue, RouterConfig, header_text, is_pattern};
 
 /// How many headers an answer may have.
 pub(super) const MAX_HEADERS: u64 = 1_000;
@@ -46,8 +44,10 @@ pub(super) fn probe(deployment: &Deployment, secret: Option<&str>, config: &Rout
 /// The cluster behind the credential hop; `None`: there is no hop.
 pub(super) fn beyond_hop(deployment: &Deployment, config: &RouterConfig) -> Option<Value> {
     let token = deployment.token.as_ref()?;
-    let mut cluster = reached(&hop::beyond(deployment, config), Vec::new(), deployment, None, config);
-    cluster.as_object_mut()?.insert("metadata".to_owned(), hop::metadata(token));
+    let mut cluster = reached(&hop::beyond(deployment, config), Vec::new(), deployment, false, config);
+    if let (Some(metadata), Some(cluster)) = (hop::metadata(token), cluster.as_object_mut()) {
+        cluster.insert("metadata".to_owned(), metadata);
+    }
     Some(cluster)
 }
 
@@ -60,7 +60,9 @@ fn cluster(
     config: &RouterConfig,
     home: Home<'_>,
 ) -> Value {
-    let (key, prefix) = deployment.provider.credential.header();
+    let (key, prefix) = deployment.credential.header();
+    // Where there are tokens, the hop adds them.
+    let secret = secret.filter(|_| deployment.token.is_none());
     filters.extend(secret.map(|secret| credential(key, prefix, secret, config, home)));
     filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
         HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
@@ -68,22 +70,15 @@ fn cluster(
     }));
     // What a signature is for must not change behind it.
     filters.extend(deployment.signing.as_ref().map(|signing| signing::filter(config, deployment, signing, home)));
-    reached(name, filters, deployment, deployment.token.as_ref(), config)
+    reached(name, filters, deployment, deployment.token.is_some(), config)
 }
 
 /// A cluster that leads to a deployment, or to the hop that adds its token.
-fn reached(
-    name: &str,
-    filters: Vec<Value>,
-    deployment: &Deployment,
-    hop: Option<&Token>,
-    config: &RouterConfig,
-) -> Value {
+fn reached(name: &str, filters: Vec<Value>, deployment: &Deployment, by_hop: bool, config: &RouterConfig) -> Value {
     let endpoint = &deployment.endpoint;
-    let by_address = hop.is_some() || endpoint.host.parse::<IpAddr>().is_ok();
-    let tls_on = endpoint.tls && hop.is_none();
-    let endpoints = hop
-        .map_or_else(|| endpoints(endpoint, by_address), |token| hop::endpoints(token, &endpoint.authority(), config));
+    let by_address = by_hop || endpoint.host.parse::<IpAddr>().is_ok();
+    let tls_on = endpoint.tls && !by_hop;
+    let endpoints = if by_hop { hop::endpoints(deployment, config) } else { endpoints(endpoint, by_address) };
     let mut cluster = json!({
         "name": name,
         "type": if by_address { "STATIC" } else { "STRICT_DNS" },
@@ -107,7 +102,7 @@ fn reached(
     ];
     if let Some(cluster) = cluster.as_object_mut() {
         cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
-        if hop.is_some() {
+        if by_hop {
             // Within this Envoy there is no TCP.
             cluster.remove("upstream_connection_options");
             cluster.remove("upstream_bind_config");
@@ -230,19 +225,10 @@ fn mutation(mutations: &Value) -> Value {
 
 /// Puts the key into the request after the filter, in place of anything the client sent.
 fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
-    let place = keys::source(config, secret);
-    if home.directory.is_some() && keys::is_plain_variable(&place, secret) {
+    if home.directory.is_some() && keys::is_plain_variable(&keys::source(config, secret), secret) {
         return of_variable(name, prefix, secret);
     }
-    let watched = match (place, home.directory) {
-        (Source::Watched(path), _) => Some(keys::followed(path)),
-        (_, Some(directory)) => Some(directory::followed(&format!("{directory}/{}", directory::secret_file(secret)))),
-        _ => home.mesh.map(|mesh| keys::followed(&format!("{}/{secret}.yaml", mesh.keys))),
-    };
-    let mut source = json!({"name": secret});
-    if let (Some(watched), Some(source)) = (watched, source.as_object_mut()) {
-        source.insert("sds_config".to_owned(), watched);
-    }
+    let source = named_secret(secret, config, home);
     let mut generic = json!({
         "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
         "credential": source,
@@ -251,14 +237,52 @@ fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterCon
         generic.insert("header".to_owned(), json!(name));
         generic.extend(prefix.map(|prefix| ("header_value_prefix".to_owned(), json!(prefix))));
     }
+    injector("generic", &generic)
+}
+
+/// The filter that adds a credential of this kind.
+pub(super) fn injector(kind: &str, typed: &Value) -> Value {
     json!({
         "name": "envoy.filters.http.credential_injector",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
             "overwrite": true,
-            "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": generic},
+            "credential": {"name": format!("envoy.http.injected_credentials.{kind}"), "typed_config": typed},
         },
     })
+}
+
+/// A secret by its name, and the file that Envoy follows for it, if there is one.
+pub(super) fn named_secret(secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
+    let watched = match (keys::source(config, secret), home.directory) {
+        (Source::Watched(path), _) => Some(keys::followed(path)),
+        (_, Some(directory)) => Some(directory::followed(&format!("{directory}/{}", directory::secret_file(secret)))),
+        _ => home.mesh.map(|mesh| keys::followed(&format!("{}/{secret}.yaml", mesh.keys))),
+    };
+    let mut source = json!({"name": secret});
+    if let (Some(watched), Some(source)) = (watched, source.as_object_mut()) {
+        source.insert("sds_config".to_owned(), watched);
+    }
+    source
+}
+
+/// A cluster that leads to an endpoint and nothing else.
+pub(super) fn plain(name: &str, endpoint: &Endpoint, config: &RouterConfig) -> Value {
+    let by_address = endpoint.host.parse::<IpAddr>().is_ok();
+    let mut cluster = json!({
+        "name": name,
+        "type": if by_address { "STATIC" } else { "STRICT_DNS" },
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints(endpoint, by_address)},
+    });
+    let more = [
+        (!by_address).then(|| ("dns_lookup_family", json!("V4_PREFERRED"))),
+        endpoint.tls.then(|| ("transport_socket", tls(endpoint, by_address, &config.signalbox.ca_file))),
+    ];
+    if let Some(cluster) = cluster.as_object_mut() {
+        cluster.extend(more.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)));
+    }
+    cluster
 }
 
 /// The same from a variable, where Envoy follows a directory. A secret in a file takes an inotify instance for each name, of which a user

@@ -10,7 +10,7 @@
 use serde_json::{Map, Value, json};
 
 use super::envoy::{Home, clusters, frame, static_secrets};
-use super::{keys, listener};
+use super::{hop, keys, listener};
 use crate::config::compile::Compiled;
 
 /// The bootstrap, which Envoy reads at its start alone.
@@ -53,12 +53,13 @@ pub fn files(
     let config = &compiled.config;
     let secrets = static_secrets(config).into_iter().filter_map(|secret| {
         let name = secret.get("name")?.as_str()?;
-        // What is in a variable needs no file.
-        let needs_file = !keys::is_plain_variable(&keys::source(config, name), name);
+        // What is in a variable needs no file, unless tokens are fetched by it.
+        let needs_file = hop::needs(name, config) || !keys::is_plain_variable(&keys::source(config, name), name);
         needs_file.then(|| (secret_file(name), resources(SECRET, vec![secret.clone()])))
     });
-    let mut now = clusters(config, Home { wasm, directory: Some(directory), mesh: None });
-    let listeners = resources(LISTENER, listener::listeners(compiled, wasm));
+    let home = Home { wasm, directory: Some(directory), mesh: None };
+    let mut now = clusters(config, home);
+    let listeners = resources(LISTENER, listener::listeners(compiled, home));
     let retired = before.map(|before| retired(before, &now, now_s)).unwrap_or_default();
     let since: Map<String, Value> = retired.iter().map(|(name, since_s, _)| (name.clone(), json!(since_s))).collect();
     now.extend(retired.into_iter().map(|(_, _, cluster)| cluster));

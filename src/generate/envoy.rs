@@ -54,9 +54,10 @@ impl Home<'_> {
 #[must_use]
 pub fn bootstrap(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
+    let home = Home { wasm, directory: None, mesh: None };
     let parts = json!({
-        "listeners": listener::listeners(compiled, wasm),
-        "clusters": clusters(config, Home { wasm, directory: None, mesh: None }),
+        "listeners": listener::listeners(compiled, home),
+        "clusters": clusters(config, home),
         "secrets": static_secrets(config),
     });
     frame(config, "static_resources", &parts)

@@ -8,9 +8,9 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::MAX_HEADERS;
-use super::envoy::{buffer_bytes, socket};
-use super::headers;
+use super::cluster::{self, MAX_HEADERS};
+use super::envoy::{Home, buffer_bytes, socket};
+use super::{headers, keys};
 use crate::config::model::{Deployment, RouterConfig, Token};
 
 /// The header that names the cluster behind the hop.
@@ -18,22 +18,39 @@ const TO: &str = "x-signalbox-hop-to";
 /// Google's filter, which reads what a cluster's metadata of that name asks for.
 const GOOGLE: &str = "envoy.filters.http.gcp_authn";
 
-/// The name of the listener, and of the cluster that gives the tokens.
-fn names(token: &Token, config: &RouterConfig) -> (String, String) {
-    match token {
-        Token::Google { .. } => (config.cluster("signalbox-google"), config.cluster("signalbox-google-metadata")),
-    }
+/// One listener, for the deployments that want the same tokens.
+#[derive(PartialEq)]
+struct Hop<'a> {
+    token: &'a Token,
+    /// The name of the secret by which they are fetched.
+    secret: Option<String>,
 }
 
-/// The tokens that deployments want, each once.
-fn wanted(config: &RouterConfig) -> Vec<&Token> {
-    let mut wanted: Vec<&Token> = Vec::new();
-    for token in config.deployments.iter().filter_map(|deployment| deployment.token.as_ref()) {
-        if !wanted.contains(&token) {
-            wanted.push(token);
-        }
+/// Every hop, each once.
+fn hops(config: &RouterConfig) -> Vec<Hop<'_>> {
+    let mut wanted: Vec<Hop<'_>> = Vec::new();
+    for (deployment, secret) in config.deployments.iter().zip(keys::names(config)) {
+        let hop = deployment.token.as_ref().map(|token| Hop { token, secret });
+        wanted.extend(hop.filter(|hop| !wanted.contains(hop)));
     }
     wanted
+}
+
+/// Whether tokens are fetched by the secret of this name.
+pub(super) fn needs(secret: &str, config: &RouterConfig) -> bool {
+    hops(config).iter().any(|hop| hop.secret.as_deref() == Some(secret))
+}
+
+/// The name of the listener of the hop that has this place among all, and of the cluster that gives the tokens.
+fn names(index: usize, token: &Token, config: &RouterConfig) -> (String, String) {
+    match token {
+        Token::Google { .. } => (config.cluster("signalbox-google"), config.cluster("signalbox-google-metadata")),
+        Token::Entra { .. } => {
+            let name = config.cluster(&format!("signalbox-entra-{index}"));
+            let giver = format!("{name}-login");
+            (name, giver)
+        }
+    }
 }
 
 /// The name of the cluster behind the hop.
@@ -46,31 +63,42 @@ pub(super) fn mutation(deployment: &Deployment, config: &RouterConfig) -> Value 
     headers::overwrite(TO, &beyond(deployment, config))
 }
 
-/// The way to the hop. `hostname` is what a request names as its host.
-pub(super) fn endpoints(token: &Token, hostname: &str, config: &RouterConfig) -> Vec<Value> {
-    let (listener, _) = names(token, config);
+/// The way to the hop of a deployment.
+pub(super) fn endpoints(deployment: &Deployment, config: &RouterConfig) -> Vec<Value> {
+    let at = config.deployments.iter().position(|known| known.id == deployment.id);
+    let secret = at.and_then(|at| keys::names(config).into_iter().nth(at)).flatten();
+    let is_its = |hop: &Hop<'_>| Some(hop.token) == deployment.token.as_ref() && hop.secret == secret;
+    let hops = hops(config);
+    let hop = hops.iter().enumerate().find(|(_, hop)| is_its(hop));
+    let listener = hop.map(|(index, hop)| names(index, hop.token, config).0).unwrap_or_default();
     let address = json!({"envoy_internal_address": {"server_listener_name": listener}});
+    // What a request names as its host.
+    let hostname = deployment.endpoint.authority();
     vec![json!({"lb_endpoints": [{"endpoint": {"address": address, "hostname": hostname}}]})]
 }
 
 /// What a cluster behind the hop says of the tokens that it wants.
-pub(super) fn metadata(token: &Token) -> Value {
+pub(super) fn metadata(token: &Token) -> Option<Value> {
     match token {
-        Token::Google { .. } => json!({"typed_filter_metadata": {GOOGLE: {
+        Token::Entra { .. } => None,
+        Token::Google { .. } => Some(json!({"typed_filter_metadata": {GOOGLE: {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.gcp_authn.v3.Audience",
             "access_token": {},
-        }}}),
+        }}})),
     }
 }
 
 /// The clusters that give tokens.
 pub(super) fn clusters(config: &RouterConfig) -> Vec<Value> {
-    wanted(config).into_iter().map(|token| givers(token, config)).collect()
+    hops(config).iter().enumerate().map(|(index, hop)| giver(index, hop.token, config)).collect()
 }
 
-fn givers(token: &Token, config: &RouterConfig) -> Value {
-    let Token::Google { metadata_host } = token;
-    let (_, name) = names(token, config);
+fn giver(index: usize, token: &Token, config: &RouterConfig) -> Value {
+    let (_, name) = names(index, token, config);
+    let metadata_host = match token {
+        Token::Entra { endpoint, .. } => return cluster::plain(&name, endpoint, config),
+        Token::Google { metadata_host } => metadata_host,
+    };
     let (host, port) = metadata_host.rsplit_once(':').unwrap_or((metadata_host, "80"));
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
     let address = socket(host, port.parse().unwrap_or(80));
@@ -88,13 +116,33 @@ fn givers(token: &Token, config: &RouterConfig) -> Value {
 }
 
 /// The listeners.
-pub(super) fn listeners(config: &RouterConfig) -> Vec<Value> {
-    wanted(config).into_iter().map(|token| listener(token, config)).collect()
+pub(super) fn listeners(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
+    hops(config).iter().enumerate().map(|(index, hop)| listener(index, hop, config, home)).collect()
 }
 
-fn listener(token: &Token, config: &RouterConfig) -> Value {
-    let (name, giver) = names(token, config);
-    let filter = match token {
+/// The filter that adds the token, which it gets of a cluster.
+fn adder(hop: &Hop<'_>, giver: &str, config: &RouterConfig, home: Home<'_>) -> Value {
+    match hop.token {
+        Token::Entra { endpoint, client, scope } => {
+            let secret = cluster::named_secret(hop.secret.as_deref().unwrap_or_default(), config, home);
+            let scheme = if endpoint.tls { "https" } else { "http" };
+            let typed = json!({
+                "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2",
+                "token_endpoint": {
+                    "uri": format!("{scheme}://{}{}", endpoint.authority(), endpoint.path),
+                    "cluster": giver,
+                    "timeout": "5s",
+                },
+                "scopes": [scope],
+                "client_credentials": {
+                    "client_id": client,
+                    "client_secret": secret,
+                    "auth_type": "URL_ENCODED_BODY",
+                },
+                "token_fetch_retry_interval": "1s",
+            });
+            cluster::injector("oauth2", &typed)
+        }
         Token::Google { .. } => json!({
             "name": GOOGLE,
             "typed_config": {
@@ -105,7 +153,12 @@ fn listener(token: &Token, config: &RouterConfig) -> Value {
                 "retry_policy": {"num_retries": 2},
             },
         }),
-    };
+    }
+}
+
+fn listener(index: usize, hop: &Hop<'_>, config: &RouterConfig, home: Home<'_>) -> Value {
+    let (name, giver) = names(index, hop.token, config);
+    let filter = adder(hop, &giver, config, home);
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -119,6 +172,14 @@ fn listener(token: &Token, config: &RouterConfig) -> Value {
         "stream_idle_timeout": "0s",
         "delayed_close_timeout": "0.050s",
         "common_http_protocol_options": {"max_headers_count": MAX_HEADERS},
+        // There is no token yet: nobody's fault but the moment's.
+        "local_reply_config": {"mappers": [{
+            "filter": {"status_code_filter": {"comparison": {
+                "op": "EQ",
+                "value": {"default_value": 401, "runtime_key": "signalbox.none"},
+            }}},
+            "status_code": 503,
+        }]},
         "http_filters": [
             filter,
             {

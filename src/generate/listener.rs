@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::{WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
+use super::envoy::{Home, WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
 use super::{access, edge, headers, hop};
 use crate::config::compile::Compiled;
@@ -44,9 +44,9 @@ const LEAST_RETRIES: u32 = 10;
 const FREE_RETRIES: u32 = 5;
 
 /// The listeners: the one that clients see, and those within this Envoy.
-pub(super) fn listeners(compiled: &Compiled, wasm: &str) -> Vec<Value> {
-    let within = [relay::listener(&compiled.config)].into_iter().chain(hop::listeners(&compiled.config));
-    [listener(compiled, wasm)].into_iter().chain(within).collect()
+pub(super) fn listeners(compiled: &Compiled, home: Home<'_>) -> Vec<Value> {
+    let within = [relay::listener(&compiled.config)].into_iter().chain(hop::listeners(&compiled.config, home));
+    [listener(compiled, home.wasm)].into_iter().chain(within).collect()
 }
 
 fn listener(compiled: &Compiled, wasm: &str) -> Value {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::Origin::{Env, Setting};
 use super::rows::{compatible, of_anthropic, of_openai};
-use super::{Api, Call, Credential, Dialect, Habits, Origin, Place, Provider};
+use super::{Api, Call, Credential, Dialect, Habits, Origin, Place, Provider, Tokens};
 
 /// What LiteLLM asks for where nobody names a version.
 const USUAL_VERSION: &str = "2025-02-01-preview";
@@ -29,6 +29,7 @@ pub(super) const AZURE: Provider = Provider {
     instead: by_deployment,
     full_name: without_family,
     habits: Habits { is_openai: true, named_by_owner: true, ..Habits::COMMON },
+    tokens: Some(Tokens::Entra),
     ..compatible("azure", "", BASES, KEYS)
 };
 
@@ -42,6 +43,7 @@ pub(super) const AZURE_AI: Provider = Provider {
     place: &[(VERSION, &[])],
     base_url: of_foundry,
     instead: by_model,
+    tokens: Some(Tokens::Entra),
     ..compatible("azure_ai", "", &[Env("AZURE_AI_API_BASE"), Setting("api_base")], &[Env("AZURE_AI_API_KEY")])
 };
 

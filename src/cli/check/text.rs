@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use signalbox::config::model::{
     Budget, Client, Deployment, Key, ModelGroup, Proof, RetryPolicy, Router, RouterConfig, RouterKind, Strategy,
-    StreamCommit, Target, Token, is_pattern,
+    StreamCommit, Target, is_pattern,
 };
 use signalbox::generate::keys::{self, Source};
 use signalbox::provider::{Api, Call};
@@ -246,12 +246,13 @@ fn describe(config: &RouterConfig, group: &ModelGroup, deployment: &Deployment, 
     let (provider, model) = (deployment.provider.name, &deployment.model);
     let mut parts = vec![format!("{}: {provider}/{model} at {}", deployment.id, base_url(deployment))];
     parts.push(match (key, &deployment.key) {
-        (None, _) => match &deployment.token {
-            Some(Token::Google { metadata_host }) => format!("tokens of {metadata_host}"),
-            None => match &deployment.signing {
-                Some(signing) => format!("signed for {}", signing.region),
-                None => "no key".to_owned(),
-            },
+        (name, _) if let Some(token) = &deployment.token => {
+            let secret = name.map(|name| format!(" by the secret {name}")).unwrap_or_default();
+            format!("tokens of {}{secret}", token.giver())
+        }
+        (None, _) => match &deployment.signing {
+            Some(signing) => format!("signed for {}", signing.region),
+            None => "no key".to_owned(),
         },
         (Some(name), Some(Key::Env(_))) => match keys::source(config, name) {
             Source::Environment => format!("key {name}"),

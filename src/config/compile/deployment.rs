@@ -7,7 +7,7 @@ use super::field::{Diagnostics, Field};
 use super::names::nearest;
 use super::origin::Origins;
 use super::{budgets, defaults, endpoint, infer, policies, provider_name};
-use crate::config::model::{Deployment, GroupIndex};
+use crate::config::model::{Deployment, GroupIndex, Token};
 use crate::config::task::Task;
 use crate::config::tree::Value;
 use crate::provider::{Api, Call, Provider};
@@ -44,6 +44,8 @@ pub(super) fn read<'a>(
     let of = placed.as_ref().map(|placed| placed.provider);
     let mut headers = defaults::headers(&params, of, origins.common_headers(), diagnostics);
     let token = placed.as_ref().and_then(|placed| placed.token.clone());
+    let credential = placed.as_ref().map(|placed| placed.credential);
+    let provider = of.or_else(|| crate::provider::all().next())?;
     let (endpoint, key, account, signing) = placed
         .map_or((None, None, Vec::new(), None), |placed| (placed.endpoint, placed.key, placed.account, placed.signing));
     headers.extend(
@@ -55,12 +57,13 @@ pub(super) fn read<'a>(
         headers,
         id: String::new(),
         group,
-        provider: of.or_else(|| crate::provider::all().next())?,
+        provider,
         dialect: of_model.or(of.map(|provider| provider.dialect)).unwrap_or_default(),
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
+        credential: credential.unwrap_or_else(|| provider.sends(false)),
+        token: token.filter(|token| key.is_some() || matches!(token, Token::Google { .. })),
         key,
-        token,
         signing,
         weight: params.at("weight").and_then(|field| field.weight(diagnostics)),
         rpm: limit("rpm").and_then(|field| field.count(diagnostics)),

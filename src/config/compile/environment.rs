@@ -27,6 +27,8 @@ const LEFT: &[&str] = &[
     "aws_web_identity_token",
     "master_key",
     "clients",
+    "azure_ad_token",
+    "client_secret",
 ];
 
 /// Whether a key's value stays a reference: those, and every key of `litellm_settings` that holds a provider's key.

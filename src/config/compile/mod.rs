@@ -17,6 +17,7 @@ mod deployment;
 mod edge;
 mod elsewhere;
 mod endpoint;
+mod entra;
 mod environment;
 mod facts;
 mod fallbacks;

@@ -13,10 +13,10 @@
 
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
-use super::{aws, defaults, endpoint, shell};
+use super::{aws, defaults, endpoint, entra, shell};
 use crate::config::model::{Endpoint, ExtraHeader, HeaderValue, Key, Signing, Token};
 use crate::config::tree::Value;
-use crate::provider::{Dialect, ORGANIZATION, Origin, Place, Provider, Tokens};
+use crate::provider::{Credential, Dialect, ORGANIZATION, Origin, Place, Provider, Tokens};
 
 /// What there is besides the entries themselves.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ struct Base<'a> {
 
 /// What named the host.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Named {
+pub(super) enum Named {
     /// The entry, or the credential that it names.
     Entry,
     /// `litellm_settings.api_base`.
@@ -52,6 +52,8 @@ pub(super) struct Placed {
     pub(super) endpoint: Option<Endpoint>,
     /// Where its key comes from.
     pub(super) key: Option<Key>,
+    /// How it travels.
+    pub(super) credential: Credential,
     /// The tokens that stand for a key.
     pub(super) token: Option<Token>,
     /// The headers that name its account.
@@ -84,13 +86,20 @@ impl<'a> Origins<'a> {
             // With the wrong host, nobody shall hear of its key as well.
             None if diagnostics.errors() > before => None,
             None if provider.aws.is_some() && aws::has_own(params) => None,
+            None if provider.tokens == Some(Tokens::Entra) && entra::is_named(params) => None,
             None => self.usual_key(params, provider, endpoint.as_ref(), named, diagnostics),
         };
         let lacks = provider.tokens.filter(|_| key.is_none() && diagnostics.errors() == before);
         let (key, token) = match lacks {
             Some(Tokens::Google) => self.google(params, provider, named, diagnostics),
+            Some(Tokens::Entra) => entra::read(self, params, provider, named, diagnostics),
             None => (key, None),
         };
+        // What is no key of Azure's is a token.
+        let credential = provider.sends(lacks == Some(Tokens::Entra));
+        if provider.tokens != Some(Tokens::Entra) {
+            entra::unused(params, diagnostics);
+        }
         if provider.aws.is_none() {
             aws::unused(params, diagnostics);
         }
@@ -100,7 +109,8 @@ impl<'a> Origins<'a> {
             let host = (endpoint.as_ref(), is_named);
             aws::read(params, provider, model, said.as_deref(), host, key.as_ref(), diagnostics)
         });
-        Placed { provider, endpoint, key, token, account: self.account(params, provider, named, diagnostics), signing }
+        let account = self.account(params, provider, named, diagnostics);
+        Placed { provider, endpoint, key, credential, token, account, signing }
     }
 
     /// The token that stands for a key at Google: one in a variable where the entry names credentials that Envoy cannot use, else those of the
@@ -158,7 +168,15 @@ impl<'a> Origins<'a> {
         named: Named,
         diagnostics: &mut Diagnostics,
     ) -> Vec<ExtraHeader> {
-        let organization = params.at("organization");
+        let organization = params.at("organization").and_then(|field| match &field.node.value {
+            // LiteLLM makes a deployment of each.
+            Value::Seq(_) => {
+                let problem = "of several organizations the first alone is used";
+                field.warning(diagnostics, problem, "write an entry for each");
+                field.items(diagnostics).into_iter().next()
+            }
+            _ => Some(field),
+        });
         if let Some(field) = &organization
             && !provider.account.iter().any(|(name, _)| *name == ORGANIZATION)
         {
@@ -240,7 +258,7 @@ impl<'a> Origins<'a> {
         match written.map(|base| &base.at) {
             Some(Ok(field)) => endpoint::read(field, url, provider, diagnostics),
             Some(Err(name)) => endpoint::of_variable(url, name, params, provider, diagnostics),
-            None if url.is_empty() && provider.tokens.is_some() => {
+            None if url.is_empty() && provider.tokens == Some(Tokens::Google) => {
                 let problem =
                     format!("`vertex_project` is missing, and nothing else names the project of `{}`", provider.name);
                 params.apart(diagnostics, problem, "write it, and `vertex_location` where the models are");
@@ -248,7 +266,7 @@ impl<'a> Origins<'a> {
             }
             None if url.is_empty() => {
                 let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
-                params.error(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+                params.apart(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
                 None
             }
             None => endpoint::parsed(url, provider),
@@ -301,7 +319,7 @@ impl<'a> Origins<'a> {
         None
     }
 
-    fn key_from(&self, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<Key> {
+    pub(super) fn key_from(&self, origin: &Origin, diagnostics: &mut Diagnostics) -> Option<Key> {
         match origin {
             Origin::Setting(name) => self.key(&self.setting(name)?, diagnostics),
             Origin::Env(name) => match self.env.held(name)? {
@@ -319,7 +337,7 @@ impl<'a> Origins<'a> {
 
     /// A key that is written somewhere: the name of a variable, or itself. A variable that is set is read also where it is named as in a
     /// shell, which LiteLLM takes for the key itself.
-    fn key(&self, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
+    pub(super) fn key(&self, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Key> {
         let variable = match &field.node.value {
             Value::Str(text) => shell::variable(text),
             _ => None,
@@ -337,7 +355,7 @@ impl<'a> Origins<'a> {
 }
 
 /// Whether a field holds more than an empty text, which is none to LiteLLM.
-fn says_something(field: &Field<'_>) -> bool {
+pub(super) fn says_something(field: &Field<'_>) -> bool {
     !matches!(&field.node.value, Value::Str(text) if text.is_empty())
 }
 

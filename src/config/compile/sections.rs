@@ -182,6 +182,7 @@ const PARAMS: Section = Section {
         organization extra_headers headers extra_body additional_drop_params \
         aws_region_name aws_bedrock_runtime_endpoint aws_access_key_id aws_secret_access_key aws_session_token \
         aws_profile_name aws_role_name aws_session_name aws_external_id aws_web_identity_token \
+        azure_ad_token azure_scope tenant_id client_id client_secret \
         guardrailConfig performanceConfig requestMetadata serviceTier \
         temperature top_p top_k min_p repetition_penalty max_tokens max_completion_tokens stop seed n user presence_penalty \
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
@@ -203,7 +204,7 @@ const PARAMS: Section = Section {
         auto_router_max_input_chars complexity_router_config complexity_router_default_model task_router_config \
         adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
         \
-        metadata ssl_verify tenant_id client_id client_secret \
+        metadata ssl_verify client dd_* models \
         model_id \
         cache_control_injection_points allowed_openai_params aws_* vertex_* azure_* watsonx_* gcs_* s3_* \
         input_cost_per_* output_cost_per_* cache_read_* cache_creation_*",
@@ -356,6 +357,11 @@ pub(super) const OF_KEYS: &[&str] = &[
     "aws_external_id",
     "aws_region_name",
     "aws_bedrock_runtime_endpoint",
+    "azure_ad_token",
+    "azure_scope",
+    "tenant_id",
+    "client_id",
+    "client_secret",
 ];
 
 /// Keys of `signalbox` that the filter has no use for.

@@ -2,7 +2,7 @@
 
 use super::{AllowedFails, Budget, Defaults, ExtraHeader, GroupIndex};
 use crate::catalogue::ModelFacts;
-use crate::provider::{Dialect, Provider};
+use crate::provider::{Credential, Dialect, Provider};
 
 /// One place that can serve a model: one Envoy cluster of the same name.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,9 @@ pub struct Deployment {
     pub endpoint: Endpoint,
     /// Where its key comes from. Never the key itself, except where the file holds it literally.
     pub key: Option<Key>,
-    /// The tokens that stand for a key, where it has none.
+    /// How its key travels.
+    pub credential: Credential,
+    /// The tokens that stand for a key. Where they are of Entra ID, [`Self::key`] is the secret by which Envoy gets them.
     pub token: Option<Token>,
     /// How Envoy signs its requests, in place of a key.
     pub signing: Option<Signing>,
@@ -133,11 +135,31 @@ impl Endpoint {
 /// Tokens that Envoy fetches and renews itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token {
+    /// Of a client of Entra ID, whose secret is the deployment's key.
+    Entra {
+        /// Who gives them: the URL of the tenant's tokens.
+        endpoint: Endpoint,
+        /// The client's id.
+        client: String,
+        /// What they are for.
+        scope: String,
+    },
     /// Of the service account of the machine, by Google's metadata server.
     Google {
         /// That server: a name, or an address with a port.
         metadata_host: String,
     },
+}
+
+impl Token {
+    /// The host that gives them.
+    #[must_use]
+    pub fn giver(&self) -> &str {
+        match self {
+            Self::Entra { endpoint, .. } => &endpoint.host,
+            Self::Google { metadata_host } => metadata_host,
+        }
+    }
 }
 
 /// How requests are signed for AWS (signature version 4).

@@ -28,8 +28,9 @@ pub(super) struct Parts {
 pub(super) fn parts(config: &RouterConfig, manifest: &Manifest<'_>, attempt: &Value) -> Parts {
     let prefix = manifest.prefix();
     let mesh = Some(Mesh { attempt, keys: manifest.keys });
-    let mut clusters = envoy::clusters(config, Home { wasm: "", directory: None, mesh });
-    let listeners = [relay::listener(config)].into_iter().chain(hop::listeners(config)).collect();
+    let home = Home { wasm: "", directory: None, mesh };
+    let mut clusters = envoy::clusters(config, home);
+    let listeners = [relay::listener(config)].into_iter().chain(hop::listeners(config, home)).collect();
     let natives: Vec<Native> =
         [forged(config)].into_iter().chain(listener::native_filters(config)).map(Native::of).collect();
     let route_filter = format!("{prefix}route");
