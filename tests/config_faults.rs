@@ -158,6 +158,27 @@ fn case_10_what_litellm_passes_over_is_accepted() {
 }
 
 #[test]
+fn what_litellm_takes_as_it_is_refuses_no_file() {
+    let with = |settings: &str| format!("{}router_settings: {{{settings}}}\n", entry("model: openai/x"));
+    assert!(warnings(&with("fallbacks: [{m: [m]}]"))[0].contains("falls back to itself, which is passed over"));
+    let beside = |name: &str, params: &str| {
+        let entry = |name: &str, params: &str| format!("- {{model_name: {name}, litellm_params: {{{params}}}}}\n");
+        format!("model_list:\n{}{}", entry("m", "model: openai/x"), entry(name, params))
+    };
+    let text = format!("{}router_settings: {{fallbacks: [{{m: [n, n]}}]}}", beside("n", "model: openai/y"));
+    assert!(warnings(&text)[0].contains("stands in this list already"));
+    assert_eq!(accepted(&text).config.fallbacks[0].1.len(), 1);
+    let several = accepted(&entry("model: openai/x, organization: [org-1, org-2]"));
+    let told = told(&several.diagnostics, Severity::Warning);
+    assert!(told[0].contains("the first alone is used"), "{told:?}");
+    assert!(several.config.deployments[0].headers.iter().any(|header| header.name == "openai-organization"));
+    for lost in ["model: hosted_vllm/x", "model: openai/z, mock_response: hello"] {
+        assert_eq!(accepted(&beside("o", lost)).config.deployments.len(), 1, "{lost} is left out");
+        assert_eq!(errors(&entry(lost)).len(), 1, "{lost} alone is nothing");
+    }
+}
+
+#[test]
 fn case_11_a_second_document_is_an_error() {
     let text = std::fs::read_to_string(golden::path("config/faults/11-second-document.yaml")).unwrap();
     assert!(errors(&text)[0].contains("a second document begins here"));

@@ -48,7 +48,7 @@ pub(super) fn check(root: &Field<'_>, env: &Environment<'_>, diagnostics: &mut D
         sends_all(params.at("use_litellm_proxy"), diagnostics);
         if let Some(field) = params.at("mock_response") {
             let problem = "LiteLLM answers with this text itself, and asks no provider";
-            field.error(diagnostics, problem, "take it out, or point `api_base` at `signalbox sim`");
+            field.apart(diagnostics, problem, "take it out, or point `api_base` at `signalbox sim`");
         }
         let model = params.at("model");
         let text = model.as_ref().and_then(|model| match &model.node.value {

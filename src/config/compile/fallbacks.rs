@@ -154,7 +154,7 @@ impl Names<'_> {
         for item in field.items(diagnostics) {
             let Some(group) = self.target(&item, from, diagnostics) else { continue };
             if chain.contains(&group) {
-                item.error(diagnostics, format!("{} stands in this list already", item.shown()), "take it out");
+                item.warning(diagnostics, format!("{} stands in this list already", item.shown()), "take it out");
             } else {
                 chain.push(group);
             }
@@ -192,7 +192,8 @@ impl Names<'_> {
             return None;
         };
         if from == Some(group) {
-            item.error(diagnostics, format!("`{name}` falls back to itself"), "name another group, or take it out");
+            // LiteLLM passes over it.
+            item.warning(diagnostics, format!("`{name}` falls back to itself, which is passed over"), "take it out");
             return None;
         }
         if self.is_wild(group) {
