@@ -142,12 +142,13 @@ test-mesh: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## Kubernetes' API s
 		elif [ -n "$$CI" ]; then echo "error: the tests of the mesh need Go"; exit 1; \
 		else echo "tests of the mesh skipped: there is no Go, which its programs are built with"; fi
 
-# What they need is installed from their own registries, once: 1.3 GB. Nothing else needs it.
+# What they need is installed from their own registries, once: 2 GB. Nothing else needs it.
 CLIENTS := target/clients
-$(CLIENTS)/installed: tests/clients/package.json tests/clients/requirements.txt
+$(CLIENTS)/installed: tests/clients/package.json tests/clients/requirements.txt tests/clients/aider.txt
 	@mkdir -p $(CLIENTS) && cp tests/clients/package.json $(CLIENTS)/
 	cd $(CLIENTS) && npm install --no-audit --no-fund --no-package-lock --silent
 	python3 -m venv $(CLIENTS)/venv && $(CLIENTS)/venv/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	python3 -m venv $(CLIENTS)/aider && $(CLIENTS)/aider/bin/pip install --quiet --disable-pip-version-check -r tests/clients/aider.txt
 	@touch $@
 
 test-clients: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) $(CLIENTS)/installed ## SDKs, frameworks and coding agents, each in a loop of tools (not in `make test`)

@@ -19,10 +19,13 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "e2e")]
 
-from gateway import ROOT, SIGNALBOX, Gateway  # noqa: E402
+import anthropic_wire  # noqa: E402
+from gateway import ROOT, SIGNALBOX, Gateway, deployment  # noqa: E402
+from provider import DONE, Provider, chunk, stream  # noqa: E402
 
 PLACE = ROOT / "target" / "clients"  # `make test-clients` installs there
 BIN = PLACE / "node_modules" / ".bin"
+AIDER = PLACE / "aider" / "bin" / "aider"
 MODELS = {"chat": ("openai/gpt-4o", "openai", "/v1"), "claude": ("anthropic/claude-haiku-4-5", "anthropic", "")}
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 
@@ -138,6 +141,33 @@ def test_llm(world, home, model):
     said = run(home, [PLACE / "venv" / "bin" / "llm", "-m", "sb", "--functions", function, line], **env)
     assert (home / "work" / "asked").read_text() == "Oslo"
     assert said.strip().endswith("Done.")
+
+
+WRITES = "I write it.\n\nproof.txt\n```\nmade\n```\n"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_aider(home, tmp_path, model):
+    """It has no tools: the model writes a file within its text, in pieces."""
+    pieces = [WRITES[at : at + 7] for at in range(0, len(WRITES), 7)]
+    if model == "claude":
+        upstream = Provider(anthropic_wire.streamed({"type": "text", "text": WRITES}))
+        entry = deployment(model, upstream, "anthropic/claude-haiku-4-5")
+    else:
+        said = [chunk({"role": "assistant", "content": ""}), *(chunk({"content": piece}) for piece in pieces)]
+        upstream = Provider(stream(*said, chunk({}, "stop"), DONE))
+        entry = deployment(model, upstream)
+    gateway = Gateway(tmp_path, [entry], alone=True)
+    try:
+        options = ["--no-git", "--yes-always", "--no-check-update", "--analytics-disable", "--no-show-model-warnings", "--no-pretty", "--map-tokens=0"]
+        at = ["--model", f"openai/{model}", "--openai-api-base", f"{gateway.base}/v1", "--openai-api-key", "k", "--edit-format", "whole"]
+        # It asks for a newer list of prices at its start, and waits.
+        run(home, [AIDER, *at, *options, "--message", "Make proof.txt."], seconds=120, LITELLM_LOCAL_MODEL_COST_MAP="True")
+    finally:
+        gateway.close()
+        upstream.close()
+    assert (home / "work" / "proof.txt").read_text() == "made\n"
+    assert len(upstream.requests) == 1 and "Make proof.txt." in upstream.requests[0].body.decode()
 
 
 def proved(world, home, model, said):
