@@ -308,6 +308,8 @@ pub struct Habits {
     pub version_in_body: Option<&'static str>,
     /// What a client of Messages says in a header, it takes as a member of the body: the names of both.
     pub flags: Option<(&'static str, &'static str)>,
+    /// It takes images and files by their bytes alone.
+    pub fetches_nothing: bool,
     /// Its embeddings are Vertex AI's predictions, but for models whose names begin so: those take one input at a time.
     pub predicts: Option<&'static str>,
     /// It wants it back by the name `reasoning`.
@@ -334,6 +336,7 @@ impl Habits {
         takes_thinking: false,
         version_in_body: None,
         flags: None,
+        fetches_nothing: false,
         predicts: None,
         takes_reasoning: false,
         strict_messages: false,

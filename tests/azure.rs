@@ -86,6 +86,14 @@ fn k34_no_wish_stands_beside_sources_of_azures_own() {
     assert!(with_sources.contains(r#""data_sources":[{"type":"azure_search"}]"#), "{with_sources}");
 }
 
+/// OpenAI's own API takes its usual model then: here it is the only group's.
+#[test]
+fn a_moderation_may_leave_its_model_out() {
+    for (body, sent) in [(r#"{"input":"hi"}"#, r#"{"model":"omni","input":"hi"}"#), (" {} ", r#"{"model":"omni"} "#)] {
+        assert_eq!(asked("model: openai/omni", "", Api::Passed("/moderations"), body).1, sent);
+    }
+}
+
 #[test]
 fn k39_no_prefix_of_ours_reaches_a_provider() {
     let (path, body) = asked("model: azure_ai/gpt-5-mini", "", Api::Chat, CHAT);

@@ -501,3 +501,21 @@ fn s10_what_cannot_be_read_ends_the_answer() {
     let (_, facts) = steady([START, TEXT, unknown, ENDED, STOP].map(event).concat().as_bytes());
     assert!(facts.complete, "a kind that is not known here may have any form");
 }
+
+/// Claude on Vertex AI fetches nothing: another deployment may, or the image is left out by name.
+#[test]
+fn on_vertex_an_image_by_url_is_refused() {
+    let provider = (by_name("vertex_ai").unwrap().instead)("claude-sonnet-4-5", "").unwrap();
+    let body = |url: &str| {
+        let content = json!([{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": url}}]);
+        json!({"model": "m", "messages": [{"role": "user", "content": content}]}).to_string()
+    };
+    let sent = |url: &str, drop_params| {
+        let target = Target { provider, model: "claude-sonnet-4-5", drop_params, max_output_tokens: None };
+        request(body(url).as_bytes(), target)
+    };
+    let error = sent("https://x/y.png", false).unwrap_err();
+    assert_eq!((error.status, error.param.as_deref()), (400, Some("messages[0].content[1]")));
+    assert_eq!(sent("https://x/y.png", true).unwrap().dropped, ["messages[0].content[1]"]);
+    assert!(sent("data:image/png;base64,AAAA", false).is_ok());
+}

@@ -51,7 +51,11 @@ impl Case {
     }
 
     fn client(&self) -> Dialect {
-        if self.settings["client"] == "anthropic" { Dialect::Anthropic } else { Dialect::OpenAi }
+        match self.settings["client"].as_str() {
+            Some("anthropic") => Dialect::Anthropic,
+            Some("responses") => Dialect::Responses,
+            _ => Dialect::OpenAi,
+        }
     }
 
     fn bridge(&self) -> Bridge {

@@ -117,6 +117,16 @@ impl<'a> Conversation<'a> {
         self.turns.split_at_checked(leading).unwrap_or((&[], &self.turns))
     }
 
+    /// The choice among its functions. One of a tool that runs at a provider is none.
+    #[must_use]
+    pub fn choice(&self) -> Option<&ToolChoice<'a>> {
+        let is_foreign = |name: &Cow<'_, str>| {
+            let is_own = self.tools.iter().any(|tool| tool.name == *name);
+            !is_own && self.foreign_tools.iter().any(|tool| tool.name.as_ref() == Some(name))
+        };
+        self.tool_choice.as_ref().filter(|choice| !matches!(choice, ToolChoice::Named(name) if is_foreign(name)))
+    }
+
     /// The names of the functions that were called before, in order.
     pub fn called(&self) -> impl Iterator<Item = &str> {
         self.turns.iter().flat_map(|turn| &turn.blocks).filter_map(|block| match &block.content {

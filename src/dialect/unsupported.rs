@@ -150,6 +150,9 @@ impl DroppedFields {
                 self.hint(&tool.place.to_string());
             } else {
                 self.semantic(&tool.place.to_string())?;
+                if is_chosen {
+                    self.hint("tool_choice");
+                }
             }
         }
         Ok(())

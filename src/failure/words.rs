@@ -285,6 +285,7 @@ pub const MODEL: Words = Words {
         "no longer available|been retired|been decommissioned|been sunset",
         "does not have access to model|do not have access to model|no access to model",
         "no endpoints found for",
+        "tool choice .. requires --enable-auto-tool-choice|requires --tool-call-parser",
         "找不到模型|模型名称错误",
     ],
 };
@@ -301,6 +302,7 @@ pub const NOT_THE_MODEL: &[&str] = &[
 pub const LACKING: &[&str] = &[
     "no endpoints found that support|no endpoints found that can handle|no endpoints support",
     "no endpoints found|no provider .. support|can handle",
+    "tool choice .. requires --enable-auto-tool-choice|requires --tool-call-parser",
 ];
 
 /// The credentials are good, but may not do this.

@@ -79,7 +79,7 @@ const CLAUDE: Provider = Provider {
     dialect: Dialect::Anthropic,
     instead: itself,
     path: of_claude,
-    habits: Habits { version_in_body: Some("vertex-2023-10-16"), ..Habits::COMMON },
+    habits: Habits { version_in_body: Some("vertex-2023-10-16"), fetches_nothing: true, ..Habits::COMMON },
     ..VERTEX
 };
 

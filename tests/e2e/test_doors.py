@@ -280,3 +280,15 @@ def test_a_bomb_is_refused(doors, size, encoding):
     assert got.status_code in (400, 413, 415), got.text
     assert doors.chat.requests == []
     assert int(doors.envoy.stats()["server.memory_allocated"]) - int(before) < 100_000_000
+
+
+def test_r24_reasoning_that_another_account_sealed_is_left_out_once_it_is_refused(doors):
+    refused = error(400, "The encrypted content gAAA... could not be verified.", code="invalid_encrypted_content", kind="invalid_request_error")
+    doors.play(one=[error(503)], two=[refused, answer(200, response())])
+    user, sealed = {"role": "user", "content": "hi"}, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    got = doors.post("/v1/responses", json={"model": "gpt", "input": [user, sealed, user], "store": False})
+    assert (got.status_code, got.headers["x-signalbox-dropped-params"]) == (200, "input[1]")
+    assert [it.json["input"] for it in doors.two.requests] == [[user, sealed, user], [user, user]]
+    doors.play(one=[error(503)], two=[refused, refused])
+    got = doors.post("/v1/responses", json={"model": "gpt", "input": [user, sealed], "store": False})
+    assert (got.status_code, len(doors.two.requests)) in [(400, 2), (503, 2)], "once more, and no more"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gateway import Gateway, deployment
-from provider import DONE, Provider, answer, chunk, stream
+from provider import DONE, Provider, answer, chunk, stream, whole
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -108,3 +108,23 @@ def test_g48_thinking_used_all(served):
     body = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "length"}]}
     got = served(answer(200, body | {"usage": {"prompt_tokens": 9, "total_tokens": 73}})).client().chat.completions.create(model="m", messages=HELLO)
     assert (got.choices[0].message.content, got.choices[0].finish_reason, got.usage.completion_tokens) == (None, "length", 64)
+
+
+def test_k62_a_server_that_cannot_call_tools_is_passed_by(tmp_path_factory):
+    refusing, calling = Provider(), Provider()
+    said = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+    refusing.play(answer(400, {"object": "error", "message": said, "type": "BadRequestError", "param": None, "code": 400}))
+    calling.play(whole("by the other"))
+    entries = [deployment("m", refusing, "hosted_vllm/a", order=1), deployment("m", calling, "hosted_vllm/b", order=2)]
+    envoy = Gateway(tmp_path_factory.mktemp("gateway"), entries, router={"num_retries": 0})
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    try:
+        for asked in (1, 2):
+            got = envoy.client().chat.completions.create(model="m", messages=HELLO, tools=tools)
+            assert got.choices[0].message.content == "by the other"
+            # It does not rest: it serves what needs no tool.
+            assert len(refusing.requests) == asked
+    finally:
+        envoy.close()
+        refusing.close()
+        calling.close()

@@ -85,7 +85,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         turns: _,
         tools,
         foreign_tools: _,
-        tool_choice,
+        tool_choice: _,
         parallel_tool_calls,
         output,
         max_tokens,
@@ -112,7 +112,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let form = Form { thinking: Some(ThinkingAs::Thinking), links: true, ..Form::PLAIN };
     let mut messages = messages::write(conversation, &names, form, &mut dropped)?;
     messages.iter_mut().for_each(as_plan);
-    let (mut offered, choice) = offered(tools, tool_choice.as_ref(), &names, Habits::COMMON, &mut dropped)?;
+    let (mut offered, choice) = offered(tools, conversation.choice(), &names, Habits::COMMON, &mut dropped)?;
     let tool_choice = chosen(choice, &mut offered);
     let strict_tools = !tools.is_empty() && tools.iter().all(|tool| tool.strict == Some(true));
     for tool in tools.iter().filter(|tool| tool.strict == Some(true) && !strict_tools) {

@@ -101,7 +101,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         turns: _,
         tools,
         foreign_tools: _,
-        tool_choice,
+        tool_choice: _,
         parallel_tool_calls,
         output,
         max_tokens,
@@ -129,7 +129,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let mut messages = messages::write(conversation, &names, form, &mut dropped)?;
     let mut called = BTreeMap::new();
     messages.iter_mut().for_each(|message| as_one_text(message, &mut called));
-    let (mut offered, choice) = offered(tools, tool_choice.as_ref(), &names, Habits::COMMON, &mut dropped)?;
+    let (mut offered, choice) = offered(tools, conversation.choice(), &names, Habits::COMMON, &mut dropped)?;
     match choice {
         Some(Choice::Plain("none")) => offered.clear(),
         Some(Choice::Plain("auto")) | None => {}

@@ -9,6 +9,7 @@ use super::super::{Api, ErrorReply, Flight};
 use super::verdict::Edit;
 use crate::config::model::{Defaults, Deployment};
 use crate::dialect::body_defaults::{versioned, with_usage_asked, without};
+use crate::dialect::openai_responses::provider::without_sealed;
 use crate::dialect::verbatim::splice;
 use crate::dialect::{Echo, Encoded, Target, provider_face};
 
@@ -118,7 +119,16 @@ fn suited(flight: &Flight, body: &[u8], deployment: &Deployment, model: &str) ->
     // What the model is decides, and not what its owner calls it.
     let model = deployment.base_model.as_deref().unwrap_or(model);
     let target = Target { provider, model, drop_params, max_output_tokens: None };
-    if flight.ids { face.suited(body, target) } else { face.suited_without_ids(body, target) }
+    let suited = if flight.ids { face.suited(body, target) } else { face.suited_without_ids(body, target) };
+    if !flight.lacks_reasoning(deployment) {
+        return suited;
+    }
+    let (before, mut names) = suited.unzip();
+    let opened = without_sealed(before.as_deref().unwrap_or(body));
+    if let Some((_, more)) = &opened {
+        names.get_or_insert_default().extend_from_slice(more);
+    }
+    opened.map(|(opened, _)| opened).or(before).zip(names)
 }
 
 /// A body of the provider's own dialect, with what its deployment brings.

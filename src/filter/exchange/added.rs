@@ -5,7 +5,9 @@
 //! nothing of it, the client sees nothing of it. What is known is kept in the VM's memory and learnt anew after a reload: that costs one
 //! refused attempt.
 //!
-//! **Invariant:** what the client sent itself is never left out; a member is refused once at most by each deployment in a request.
+//! So it is with reasoning that the client hands back and another account sealed: the request alone is sent again without it.
+//!
+//! **Invariant:** nothing else that the client sent itself is left out; a member is refused once at most by each deployment in a request.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,6 +20,9 @@ use crate::failure::refuses;
 
 /// The wish for a stream's usage.
 pub(in crate::filter) const USAGE: &str = "stream_options";
+
+/// The code by which OpenAI refuses reasoning that another account sealed.
+const CANNOT_OPEN: &str = "invalid_encrypted_content";
 
 /// Which members deployments refuse, by their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +50,11 @@ impl Refused {
 }
 
 impl Flight {
+    /// Whether a deployment is sent no sealed reasoning, because it could not open that.
+    pub(in crate::filter) fn lacks_reasoning(&self, deployment: &Deployment) -> bool {
+        self.cannot_open.as_ref() == Some(&deployment.id)
+    }
+
     /// What of the members that the gateway added a deployment refuses.
     pub(in crate::filter) fn withheld(&self, deployment: &Deployment) -> Vec<String> {
         let known = self.refused.of(deployment);
@@ -80,6 +90,12 @@ impl Flight {
         let Some((_, deployment)) = self.deployment(place) else { return false };
         if self.is_foreign(deployment) {
             return false;
+        }
+        if failure.code.as_deref() == Some(CANNOT_OPEN) && !self.lacks_reasoning(deployment) {
+            let id = deployment.id.clone();
+            let is_again = self.again();
+            self.cannot_open = is_again.then_some(id);
+            return is_again;
         }
         let usage = self.asks_usage(deployment).then_some(USAGE);
         let added = self.added_for(deployment).into_iter().filter(|member| !self.refused.has(deployment, member));

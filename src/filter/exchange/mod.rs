@@ -75,6 +75,8 @@ pub struct Flight {
     pub(super) dropped: Vec<String>,
     /// What the request's headers say in Envoy's hands.
     headers: RequestHeaders,
+    /// The deployment that cannot open the reasoning which the client hands back, by its id.
+    pub(super) cannot_open: Option<String>,
     /// What deployments are known to refuse of what the gateway adds.
     refused: Rc<Refused>,
     /// What the state is yet to learn.
@@ -104,6 +106,7 @@ impl Flight {
             reserved: None,
             dropped: Vec::new(),
             headers: RequestHeaders::default(),
+            cannot_open: None,
             refused: Rc::default(),
             reports: Vec::with_capacity(2),
             seat: None,

@@ -13,6 +13,7 @@ use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
 use crate::config::model::{Client, Deployment, DeploymentIndex, RouterConfig};
+use crate::dialect::body_defaults::object;
 use crate::dialect::scan::{BodyScan, Format, Parts, form, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
 use crate::routing::affinity::prefix;
@@ -66,7 +67,27 @@ impl Default for PlanContext<'_> {
 /// # Errors
 /// The refusal.
 pub fn decide(setup: &Setup, api: Api, body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
-    planned_body(setup, api, body, false, None, context)
+    match usual_model(&setup.config, api, &body) {
+        Some(named) => planned_body(setup, api, named, true, None, context),
+        None => planned_body(setup, api, body, false, None, context),
+    }
+}
+
+/// A body that may leave its model out, with the usual one: by OpenAI's name, else the only one there is.
+fn usual_model(config: &RouterConfig, api: Api, body: &[u8]) -> Option<Vec<u8>> {
+    const USUAL: [&str; 4] =
+        ["omni-moderation-latest", "omni-moderation", "text-moderation-latest", "text-moderation-stable"];
+    if api != Api::Passed("/moderations") {
+        return None;
+    }
+    let members = object(body).filter(|members| !members.contains_key("model"))?;
+    let (_, rest) = body.split_at_checked(body.iter().position(|byte| *byte == b'{')? + 1)?;
+    let has = |name: &str| config.groups.iter().any(|group| group.name == name);
+    let only = || config.groups.first().filter(|_| config.groups.len() == 1).map(|group| group.name.as_str());
+    let name = USUAL.into_iter().find(|name| has(name)).or_else(only)?;
+    let comma = if members.is_empty() { "" } else { "," };
+    let model = serde_json::Value::from(name);
+    Some([format!("{{\"model\":{model}{comma}").as_bytes(), rest].concat())
 }
 
 /// Plans what is asked of a response that a provider keeps, by its path. `body` goes along as it is.

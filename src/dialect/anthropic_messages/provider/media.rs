@@ -5,6 +5,7 @@
 use super::wire::{Block, Source};
 use crate::chat;
 use crate::dialect::data_uri::{data_uri, starts_with};
+use crate::provider::Provider;
 
 /// Why a URL or `data:` URI is no block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,14 @@ pub const MEDIA: Media = Media {
     ],
     documents: &[("application/pdf", "application/pdf")],
 };
+
+/// The same where nothing is fetched.
+const INLINE: Media = Media { by_url: false, ..MEDIA };
+
+/// What this provider's Claude reads.
+pub const fn of(provider: &Provider) -> &'static Media {
+    if provider.habits.fetches_nothing { &INLINE } else { &MEDIA }
+}
 
 /// The block of an image.
 pub fn image<'r>(source: &'r chat::Source<'_>, media: &Media) -> Result<Block<'r>, Unusable> {

@@ -32,7 +32,7 @@ pub fn write<'r>(
     has_calls: bool,
     dropped: &mut DroppedFields,
 ) -> Result<(Vec<ToolBody<'r>>, Option<Choice<'r>>), ApiError> {
-    let allowed = |name: &Cow<'_, str>| match &conversation.tool_choice {
+    let allowed = |name: &Cow<'_, str>| match conversation.choice() {
         Some(ToolChoice::Allowed { names, .. }) => names.contains(name),
         _ => true,
     };
@@ -53,14 +53,14 @@ pub fn write<'r>(
     }
     let mut choice = None;
     let has_own = !tools.is_empty();
-    if !has_own && matches!(conversation.tool_choice, Some(ToolChoice::Allowed { required: true, .. })) {
+    if !has_own && matches!(conversation.choice(), Some(ToolChoice::Allowed { required: true, .. })) {
         dropped.semantic("tool_choice")?;
     }
-    if !has_own && matches!(conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) {
+    if !has_own && matches!(conversation.choice(), Some(ToolChoice::Required | ToolChoice::Named(_))) {
         dropped.hint("tool_choice");
     }
     if has_own {
-        choice = conversation.tool_choice.as_ref().map(|choice| wanted(choice, names));
+        choice = conversation.choice().map(|choice| wanted(choice, names));
         if choice.as_ref().is_some_and(is_forced) && !family.forced_tools {
             dropped.semantic("tool_choice")?;
             choice = Some(plain("auto"));

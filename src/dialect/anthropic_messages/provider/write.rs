@@ -78,7 +78,7 @@ fn written<T>(
     let safety = identifier(conversation);
     dropped.foreign(conversation, if safety.is_some() { &[SAFETY_IDENTIFIER] } else { &[] })?;
     let names = Names::of(conversation, &[JSON_TOOL, UNUSED_TOOL]);
-    let mut talk = turns::write(conversation, &names, family.prefill, &media::MEDIA, &mut dropped)?;
+    let mut talk = turns::write(conversation, &names, family.prefill, media::of(target.provider), &mut dropped)?;
     let mut format = None;
     match output {
         Some(OutputFormat::JsonSchema { name: _, description, schema, strict: _ }) => {

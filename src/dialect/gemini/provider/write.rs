@@ -41,7 +41,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         turns: _,
         tools,
         foreign_tools: _,
-        tool_choice,
+        tool_choice: _,
         parallel_tool_calls,
         output,
         max_tokens: _,
@@ -67,7 +67,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     dropped.foreign(conversation, OWN)?;
     let names = Names::of_letters(conversation);
     let turns::Talk { system, contents, resolution } = turns::write(conversation, &names, family, &mut dropped)?;
-    let (tools, tool_config) = offered(tools, tool_choice.as_ref(), &names, &mut dropped);
+    let (tools, tool_config) = offered(tools, conversation.choice(), &names, &mut dropped);
     if *parallel_tool_calls == Some(false) && !tools.is_empty() {
         dropped.hint(words.parallel_tool_calls);
     }

@@ -50,7 +50,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         turns: _,
         tools,
         foreign_tools: _,
-        tool_choice,
+        tool_choice: _,
         parallel_tool_calls,
         output,
         max_tokens,
@@ -77,7 +77,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     dropped.foreign(conversation, &own)?;
     let names = Names::of(conversation, &[]);
     let messages = messages::write(conversation, &names, Form::of(habits), &mut dropped)?;
-    let (tools, choice) = offered(tools, tool_choice.as_ref(), &names, habits, &mut dropped)?;
+    let (tools, choice) = offered(tools, conversation.choice(), &names, habits, &mut dropped)?;
     let has_tools = !tools.is_empty();
     for (name, is_some) in [("top_k", top_k.is_some()), ("cache_control", cache_control.is_some())] {
         if is_some {

@@ -12,6 +12,16 @@ use crate::json::Scan;
 
 /// The body without such items, and their places; `None`: there are none.
 pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
+    left_out(body, |_, sealed| std::str::from_utf8(sealed).is_ok_and(is_carried))
+}
+
+/// The body without any reasoning that is sealed, which only the account that made it can open, and the places; `None`: there is none.
+pub fn without_sealed(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
+    left_out(body, |kind, sealed| kind == b"\"reasoning\"" && !sealed.is_empty())
+}
+
+/// The body without the items of which `goes` says so by their type and what is sealed in them.
+fn left_out(body: &[u8], goes: fn(&[u8], &[u8]) -> bool) -> Option<(Vec<u8>, Vec<String>)> {
     memmem::find(body, b"encrypted_content\"")?;
     let mut names = DroppedFields::new(true);
     let mut walked = None;
@@ -21,7 +31,7 @@ pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
         }
         let input = scan.value()?;
         let kept = list(input, &mut |at, item| {
-            is_foreign(item).then(|| {
+            is_one(item, goes).then(|| {
                 names.hint(&format!("input[{at}]"));
                 Vec::new()
             })
@@ -34,18 +44,18 @@ pub fn without(body: &[u8]) -> Option<(Vec<u8>, Vec<String>)> {
     Some((with(body, &span, &list), names.names()))
 }
 
-/// Whether an item is reasoning that carries what another provider made.
-fn is_foreign(item: &[u8]) -> bool {
-    let mut sealed: &[u8] = b"";
+fn is_one(item: &[u8], goes: fn(&[u8], &[u8]) -> bool) -> bool {
+    let (mut kind, mut sealed): (&[u8], &[u8]) = (b"", b"");
     let walked = Scan::new(item).object(|scan, name| {
         let value = scan.value()?;
-        if name == b"encrypted_content" {
-            sealed = value;
+        match name {
+            b"type" => kind = value,
+            b"encrypted_content" => sealed = value,
+            _ => {}
         }
         Some(())
     });
-    let sealed = sealed.strip_prefix(b"\"").and_then(|sealed| std::str::from_utf8(sealed).ok());
-    walked.is_some() && sealed.is_some_and(is_carried)
+    walked.is_some() && sealed.strip_prefix(b"\"").is_some_and(|sealed| goes(kind, sealed))
 }
 
 #[cfg(test)]
@@ -63,6 +73,9 @@ mod tests {
             (String::from_utf8(kept).unwrap(), names),
             (body(&[own, user].join(",")), vec!["input[1]".to_owned()])
         );
+        let (kept, names) = without_sealed(body(&[own, user].join(",")).as_bytes()).unwrap();
+        assert_eq!((String::from_utf8(kept).unwrap(), names), (body(user), vec!["input[0]".to_owned()]));
+        assert_eq!(without_sealed(body(user).as_bytes()), None);
         for same in
             [body(&[own, user].join(",")), r#"{"model":"m","input":"encrypted_content\""}"#.to_owned(), "{".to_owned()]
         {

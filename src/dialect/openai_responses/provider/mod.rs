@@ -36,6 +36,8 @@ impl ProviderFace for Provider {
     }
 }
 
+pub use foreign::without_sealed;
+
 /// Starts looking through a stream, for a client that speaks it too.
 pub fn scanner(context: &AnswerContext) -> Box<dyn Scanner> {
     Box::new(ReaderScan::new(events::Reader::new(context)))

@@ -41,7 +41,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         turns: _,
         tools,
         foreign_tools: _,
-        tool_choice,
+        tool_choice: _,
         parallel_tool_calls,
         output,
         max_tokens,
@@ -82,7 +82,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     }
     let names = Names::of(conversation, &[]);
     let (instructions, input) = input::write(conversation, &names, target.provider.name, &mut dropped)?;
-    let (tools, tool_choice) = offered(tools, tool_choice.as_ref(), &names, &mut dropped)?;
+    let (tools, tool_choice) = offered(tools, conversation.choice(), &names, &mut dropped)?;
     let user = user.as_deref().filter(|user| !user.is_empty());
     if user.is_some_and(|user| user.len() > LONGEST_USER) {
         dropped.hint(words.user);
