@@ -32,6 +32,8 @@ GATEWAYS = ["plain", "signalbox", "complexity", "same_dialect", "other_dialect"]
 # Workload: requests that are counted.
 REQUESTS = {"chat_2k": 300, "chat_64k": 60, "agent_40k": 60}
 TRACED = 20
+# Gateways whose memory is looked at, and when.
+SETTLED, SETTLES_S = ["plain", "signalbox"], 12
 BOUNDS = ROOT / "bench" / "bounds.json"
 
 
@@ -54,7 +56,10 @@ def count(args, name, plugin):
     counted = count_instructions(args, name, plugin)
     calls = {} if name == "plain" else count_calls(args, name)
     none = {"host_calls": 0, "vm_entries": 0}
-    return [{"gateway": name, "workload": workload} | counted[workload] | calls.get(workload, none) for workload in of(name)]
+    rows = [{"gateway": name, "workload": workload} | counted[workload] | calls.get(workload, none) for workload in of(name)]
+    if name in SETTLED:
+        rows[0]["settled_mb"] = settled_mb(args, name)
+    return rows
 
 
 def of(gateway):
@@ -186,6 +191,19 @@ def calls_in(log):
     return entries, calls
 
 
+# --- Memory
+
+
+def settled_mb(args, name):
+    """What a process has of the machine's memory once it has served requests, and has given back what it only needed to start."""
+    with contextlib.ExitStack() as running:
+        gateway = started(running, args, name)
+        load(args, gateway, next(iter(REQUESTS)), 100)
+        time.sleep(SETTLES_S)
+        status = pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()
+    return round(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024, 1)
+
+
 # --- Judging
 
 
@@ -209,6 +227,7 @@ def within_bounds(rows, bounds, wasm):
         "chat_2k_host_calls": lambda: found["signalbox", "chat_2k"]["host_calls"],
         "chat_2k_vm_entries": lambda: found["signalbox", "chat_2k"]["vm_entries"],
         "agent_40k_other_dialect_x_same": lambda: instructions("other_dialect", run.AGENT) / instructions("same_dialect", run.AGENT),
+        "memory_over_plain_mb": lambda: found["signalbox", "chat_2k"]["settled_mb"] - found["plain", "chat_2k"]["settled_mb"],
         "module_mb": lambda: wasm.stat().st_size / 1e6,
         "agent_40k_x_chat_64k": lambda: instructions("signalbox", "agent_40k") / instructions("signalbox", "chat_64k"),
     }
