@@ -21,8 +21,8 @@ PROVIDERS = {
     "ollama_chat": ("ollama", MODELS["ollama"], {"api_base": "http://localhost:11434"}),
     "azure": ("azure", "gpt-4o", {"api_base": "https://x.openai.azure.com", "api_version": "2024-10-21"}),
 }
-# Those of chats that say nothing of their own to a provider: of Bedrock and Gemini come the others.
-FOLDERS = ("anthropic", "cohere", "ollama", "bedrock", "gemini")
+# Those of chats.
+FOLDERS = ("anthropic", "cohere", "ollama", "gemini")
 CHATS = [(name, request) for name, client, awaited, request in CASES if (client, awaited) == ("openai", "chat") and name.startswith(FOLDERS)]
 LISTED = json.loads(pathlib.Path(__file__).with_name("litellm_differences.json").read_text())
 

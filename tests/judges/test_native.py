@@ -1,6 +1,6 @@
 """Independent judges of what Cohere, Mistral and Ollama are sent: the types of their own SDKs.
 
-Every request that a golden case of any dialect holds is written for each of them, by the binary that is judged: `SIGNALBOX_BIN`, or
+Every request that a golden case of most dialects holds is written for each of them, by the binary that is judged: `SIGNALBOX_BIN`, or
 target/debug/signalbox. The SDKs' types are held strictly: a member that they do not know fails, unless it is in ALLOWED with its reason.
 """
 
@@ -26,7 +26,7 @@ GOLDEN = ROOT / "tests" / "golden"
 BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 MODELS = {"cohere": "command-a-03-2025", "mistral": "mistral-large-latest", "ollama": "llama3.1"}
 # The folders of golden cases, and the dialect of their clients where a case says nothing.
-FOLDERS = {"anthropic": "openai", "messages": "anthropic", "responses": "responses"} | dict.fromkeys(("bedrock", "cohere", "gemini", "ollama"), "openai")
+FOLDERS = {"anthropic": "openai", "messages": "anthropic", "responses": "responses"} | dict.fromkeys(("cohere", "gemini", "ollama"), "openai")
 
 
 def cases():
@@ -151,7 +151,7 @@ def test_requests_fit_the_sdks_types(provider):
     asked = [(name, client, awaited, request) for name, client, awaited, request in CASES if provider in VALIDATORS[awaited]]
     with ThreadPoolExecutor(4) as several:
         bodies = list(several.map(lambda one: written(provider, one[1], one[3]), asked))
-    assert sum(body is not None for body in bodies) > 280, "most are written"
+    assert sum(body is not None for body in bodies) > 220, "most are written"
     unlisted, occurred = [], set()
     for (name, _, awaited, _), body in zip(asked, bodies):
         for where, kind, found in faults(provider, awaited, body) if body is not None else ():
