@@ -114,7 +114,7 @@ fn without_the_filter() -> Value {
     json!({WASM: disabled})
 }
 
-/// The answer to who only wants to know whether anybody is there.
+/// The answer to a client that only wants to know whether anything is there.
 fn hello() -> Value {
     let head = json!([{"name": ":method", "string_match": {"exact": "HEAD"}}]);
     json!({

@@ -1,6 +1,6 @@
 //! Figures for Envoy's statistics, collected between ticks, so that a request makes no host call for them.
 //!
-//! How a statistic's name and its labels are written together is for who tells Envoy (`filter::metrics`).
+//! How a statistic's name and its labels are written together is the matter of `filter::metrics`, which tells Envoy.
 //!
 //! **Invariant:** there are as many statistics as deployments times measures, whatever clients send.
 

@@ -7,7 +7,7 @@ use super::Endpoint;
 pub enum IdentitySource {
     /// `peer_certificate`: the URI in the certificate that the client showed.
     PeerCertificate,
-    /// `peer_principal`: what a waypoint of Istio knows of who connected to it.
+    /// `peer_principal`: the identity that connected to a waypoint of Istio.
     PeerPrincipal,
     /// `node`: whose sidecar this is, as `node/NAMESPACE/SERVICE_ACCOUNT`.
     Node,

@@ -90,7 +90,7 @@ fn by_key(setup: &Setup, api: Api, header: &dyn Fn(&str) -> String) -> Result<us
     Err(is_shown)
 }
 
-/// The first client whose pattern fits what Envoy knows of who asks. Properties are read only where a client wants them.
+/// The first client whose pattern fits what Envoy knows of the caller. Properties are read only where a client wants them.
 fn by_identity(config: &RouterConfig, property: Properties<'_>) -> Option<usize> {
     let text = |path: &[&str]| {
         let text = String::from_utf8(property(path)?).ok()?;
