@@ -136,7 +136,7 @@ test-judges: $(DEBUG_BIN) $(PYTHON) ## The codecs against the SDKs' types and Li
 # The mesh's own programs are built from their Go modules, once: 600 MB of them, 3 GB of Go's caches. Where Go is absent this part is
 # skipped, and says so; in CI it never is. One test leads an application's calls to Envoy by iptables, in a network namespace.
 MESH := target/mesh
-test-mesh: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## Kubernetes' API server, istiod and istio-agent, with what `signalbox istio` and `signalbox envoy-gateway` write
+test-mesh: dist/signalbox.wasm $(DEBUG_BIN) envoy $(PYTHON) ## Kubernetes' API server, istiod, istio-agent and Envoy Gateway, with what `signalbox istio` and `signalbox envoy-gateway` write
 	@command -v iptables >/dev/null || (apt-get update -qq && apt-get install -y -qq iptables) >/dev/null 2>&1 || true
 	@if command -v go >/dev/null; then tests/mesh/programs/build.sh $(MESH) && ENVOY_VERSION=$(ENVOY_VERSION) SIGNALBOX_BIN=$(DEBUG_BIN) $(PYTHON) -m pytest -q tests/mesh; \
 		elif [ -n "$$CI" ]; then echo "error: the tests of the mesh need Go"; exit 1; \

@@ -1,16 +1,144 @@
-"""What `signalbox envoy-gateway` writes, held against Envoy Gateway's own definitions by the API server."""
+"""Envoy Gateway's own server, which reads the manifest from a directory and starts Envoy on this machine."""
 
-from manifests import deployment
-from programs import BIN
+import re
+
+import anthropic_wire
+import pytest
+import yaml
+from manifests import Policy, deployment
+from programs import BIN, ENVOY, Program, call, free_port, give_back, until
+from provider import error, whole
+
+VERSION = ENVOY.parent.name
+CLASS = {
+    "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "eg"},
+    "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
+}
+# Another host of the same listener, whose name comes before ours and after.
+OTHERS = [
+    document
+    for name in ("aaa", "zzz")
+    for document in (
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "parentRefs": [{"name": "signalbox"}], "hostnames": [f"{name}.local"],
+                "rules": [{"filters": [{"type": "ExtensionRef", "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": name}}]}],
+            },
+        },
+        {
+            "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "HTTPRouteFilter", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"directResponse": {"statusCode": 200, "body": {"type": "Inline", "inline": name}}},
+        },
+    )
+]
 
 
-def test_the_api_server_takes_it(kubernetes, policy, provider):
+class EnvoyGateway:
+    def __init__(self, folder):
+        self.folder, self.resources = folder, folder / "resources"
+        for part in ("config", "state", "run", "resources", f"data/envoy-versions/{VERSION}/bin"):
+            (folder / part).mkdir(parents=True)
+        # Where its installer of Envoys would put a download, it takes what is there.
+        (folder / f"data/envoy-versions/{VERSION}/bin/envoy").symlink_to(ENVOY)
+        config = folder / "envoy-gateway.yaml"
+        host = {"configHome": f"{folder}/config", "dataHome": f"{folder}/data", "stateHome": f"{folder}/state", "runtimeDir": f"{folder}/run"}
+        config.write_text(yaml.safe_dump({
+            "apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "EnvoyGateway",
+            "gateway": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
+            "provider": {"type": "Custom", "custom": {
+                "resource": {"type": "File", "file": {"paths": [str(self.resources)]}},
+                "infrastructure": {"type": "Host", "host": host},
+            }},
+            "extensionApis": {"enableEnvoyPatchPolicy": True, "enableBackend": True},
+        }))
+        certificates = Program(folder, "certificates", BIN / "envoy-gateway", "certgen", "--local", "--config-home", folder / "config")
+        assert certificates.process.wait(60) == 0, certificates.text()
+        self.program = None
+        self.config = config
+
+    def apply(self, documents):
+        """Puts a manifest in place. Its pods are this machine."""
+        for document in documents:
+            if document["kind"] == "EnvoyProxy":
+                document["spec"]["provider"] = {"type": "Host", "host": {"envoyVersion": VERSION}}
+        new = self.resources / "new"
+        new.write_text("\n---\n".join(map(yaml.safe_dump, [CLASS, *OTHERS, *documents])))
+        new.rename(self.resources / "all.yaml")
+        if not self.program:
+            self.program = Program(self.folder, "envoy-gateway", BIN / "envoy-gateway", "server", "--config-path", self.config)
+
+    def end(self):
+        self.program.end()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    made = EnvoyGateway(tmp_path_factory.mktemp("envoy-gateway"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def made(tmp_path, kubernetes):
+    port = free_port()
+    yield Policy(tmp_path / "policy", kubernetes, "signalbox", command="envoy-gateway", host="llm.local", port=port,
+                 keys={"OPENAI_API_KEY": "key-one"}, router={"num_retries": 2})
+    give_back(port)
+
+
+def statuses(text):
+    """The conditions of the kind, as the server logs them: type and status."""
+    found = {}
+    for block in re.split(r"Got new status for ", text)[1:]:
+        kind, _, rest = block.partition("\\n") if "\\n" in block.split("\n")[0] else block.partition("\n")
+        types = re.findall(r"status: \\?\"?(True|False|Unknown)", rest)
+        found.setdefault(kind.strip(), []).append(types)
+    return found
+
+
+def test_a_policy_in_envoy_gateway(server, made, provider):
+    one, two = provider(whole("one")), provider(anthropic_wire.message("two"))
+    first = deployment("smart", one, key="OPENAI_API_KEY", id="one")
+    second = deployment("smart", two, "anthropic/claude-sonnet-4-5", id="two")
+    made.write(first, second)
+    server.apply(made.documents())
+    made.serves(seconds=60)
+    assert {made.call().deployment for _ in range(30)} == {"one", "two"}
+    one.play(error(503))
+    assert [(it.status, it.deployment) for it in [made.call() for _ in range(6)]] == [(200, "two")] * 6
+    assert one.requests[0].headers["authorization"] == "Bearer key-one"
+    body = {"model": "smart", "messages": [{"role": "user", "content": "x" * 3_000_000}]}
+    assert made.call(body=body).status == 200
+    # Hosts of the same listener, which stand before ours and after it.
+    for name in ("aaa", "zzz"):
+        other = call(made.port, f"{name}.local")
+        assert (other.status, other.body) == (200, name.encode()), other
+        assert not [header for header in other.headers if "signalbox" in header]
+    assert call(made.port, "nobody.local").status == 404
+    text = server.program.text()
+    assert "EnvoyPatchPolicy" in text
+    policies = statuses(text)["EnvoyPatchPolicy"]
+    assert policies and all(set(one) == {"True"} for one in policies[-2:]), policies
+
+
+def test_a_policy_changes(server, made, provider):
+    """A listener of Envoy Gateway's is replaced as a whole; requests under way end on the old one."""
+    one, two = provider(whole("one")), provider(whole("two"))
+    made.write(deployment("smart", one, id="one"))
+    server.apply(made.documents())
+    until(lambda: made.call().deployment == "one", 60)
+    made.write(deployment("smart", two, id="two"), before=made.file)
+    server.apply(made.documents())
+    until(lambda: made.call().deployment == "two", 60)
+    assert all(made.call().status == 200 for _ in range(20))
+
+
+def test_the_api_server_takes_it(kubernetes, made, provider):
     kubernetes.apply(BIN / "envoy-gateway-crds", "--server-side")
     kubernetes.kubectl("wait", "--for", "condition=established", "--all", "crd", "--timeout=30s")
-    module = "oci://registry.example.com/signalbox@sha256:" + "0" * 64
-    made = policy("gateway", command="envoy-gateway", module=module)
+    made.module = "oci://registry.example.com/signalbox@sha256:" + "0" * 64
     made.apply(deployment("smart", provider(), key="OPENAI_API_KEY"))
     kinds = {it["kind"] for it in made.documents()}
-    assert kinds == {"EnvoyProxy", "Gateway", "HTTPRoute", "HTTPRouteFilter", "EnvoyPatchPolicy", "ConfigMap"}
-    shown = kubernetes.kubectl("get", "envoypatchpolicies", "-n", "default", "-o", "name").split()
-    assert shown == ["envoypatchpolicy.gateway.envoyproxy.io/gateway", "envoypatchpolicy.gateway.envoyproxy.io/gateway-clusters"]
+    assert {"EnvoyProxy", "Gateway", "HTTPRoute", "HTTPRouteFilter", "EnvoyPatchPolicy", "ConfigMap"} <= kinds
+    made.remove()
