@@ -45,7 +45,9 @@ static THROW_AWAY: Provider = Provider {
 fn a_provider_is_its_row() {
     let text = "model_list: [{model_name: m, litellm_params: {model: openai/small, api_key: os.environ/K}}]";
     let mut compiled = compile(&yaml::read(text).unwrap(), &|_| None).unwrap();
-    compiled.config.deployments[0].provider = &THROW_AWAY;
+    let deployment = &mut compiled.config.deployments[0];
+    // As the compiler of configurations takes both from the row.
+    (deployment.provider, deployment.credential) = (&THROW_AWAY, THROW_AWAY.sends(false));
 
     // Envoy sends its key and its headers.
     let bootstrap = envoy::bootstrap(&compiled, "w.wasm").to_string();
