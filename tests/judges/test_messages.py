@@ -227,6 +227,8 @@ REQUEST_DIFFERENCES = [
     ("m12_limits_and_names", "user", "OpenAI takes 64 characters"),
     ("m13_document", "messages", "a PDF is a file, not an image; LiteLLM loses plain text"),
     ("m14_deferred_tool", "messages[2].content", "OpenAI's tool message takes text only"),
+    ("m8_provider_tool_forced_dropped", "tool_choice", "LiteLLM forces a function that it does not send"),
+    ("m8_provider_tool_forced_dropped", "web_search_options", "as m8_provider_tool_beside"),
     ("m14_deferred_tool", "tools[].function.parameters", "LiteLLM puts what it does not know into the schema"),
     ("m32_call_without_result", "messages", "OpenAI refuses a call without a result"),
     ("nothing_vanishes", "cache_control", "OpenAI refuses what it does not know"),

@@ -113,7 +113,7 @@ PROVIDERS = {
 
 # Names for which another price is found than LiteLLM has, as patterns, and why.
 NAME_DIFFERENCES = {
-    r"bedrock/[a-z]+-[a-z]+-\d/(deepseek|qwen|mistral)\..*": "dearer in some regions outside the US; a price in the configuration tells",
+    r"bedrock/[a-z]+-[a-z]+-\d/(deepseek|qwen|mistral|minimax|moonshotai|nvidia)\..*": "dearer in some regions outside the US; a price in the configuration tells",
     r"bedrock/anthropic\.claude-3-7-sonnet-20240620-v1:0": "LiteLLM's date is a slip, and its price that of us-gov",
 }
 

@@ -106,7 +106,7 @@ def key_text(key):
 def pyyaml(text):
     try:
         return {"value": plain(yaml.safe_load(text))}
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, IndexError) as error:
         return {"error": str(error)}
 
 
