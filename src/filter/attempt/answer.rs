@@ -129,6 +129,13 @@ impl Attempt {
         }
         self.hear_of(stream.as_ref());
         let mut failure = stream.facts().failure.clone();
+        if self.waits_for_more(ends || failure.is_some()) {
+            if keep {
+                out.extend_from_slice(bytes);
+            }
+            self.phase = Phase::Flowing(stream, out);
+            return Verdict::Continue(Edit::Whole(Vec::new()));
+        }
         if failure.is_none() && !ends && !stream.facts().done && self.is_overdue() {
             let overdue = self.overdue();
             out.extend_from_slice(&self.bridge.client().error_event(&api_error(&overdue)));
@@ -147,6 +154,13 @@ impl Attempt {
             self.flow(stream, ends);
         }
         Verdict::Continue(edit)
+    }
+
+    /// Whether what came now goes out with what comes next. Envoy 1.39 loses the first bytes that are let through after a timer resumed an
+    /// answer of which some had been held: it has put them behind what it held, which nothing resumes any more. Taken out of there they are
+    /// not lost, and the bytes behind them take their usual way. (Envoy 1.40 loses nothing.)
+    fn waits_for_more(&mut self, is_over: bool) -> bool {
+        std::mem::take(&mut self.is_behind) && !is_over
     }
 
     /// What follows of a committed stream. It has served with its last word already: clients leave then, some before its bytes end.

@@ -250,6 +250,7 @@ impl Attempt {
         }
         let Phase::Held(stream, held) = &mut self.phase else { return None };
         let held = std::mem::take(held);
+        self.is_behind = stream.is_some() || !held.is_empty();
         let stream = stream.take().unwrap_or_else(|| self.bridge.stream(self.context()));
         self.phase = Phase::Flowing(stream, held);
         Some(self.commit(Edit::Keep))

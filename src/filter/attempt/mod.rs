@@ -84,6 +84,8 @@ pub struct Attempt {
     head_ms: u64,
     /// When an error event went to the client, after which nothing more comes, Unix milliseconds.
     cut_ms: Option<u64>,
+    /// Whether the next bytes of the stream wait for those behind them: see [`Self::waits_for_more`].
+    is_behind: bool,
 }
 
 impl Attempt {
@@ -152,6 +154,7 @@ impl Attempt {
             echo: apart.echo,
             head_ms: now_ms,
             cut_ms: None,
+            is_behind: false,
         };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
