@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,12 @@ inner = pytest.mark.skipif(not os.environ.get(WITHIN), reason="needs a network n
 
 @pytest.mark.skipif(bool(os.environ.get(WITHIN)), reason="this is the inner one")
 @pytest.mark.skipif(not shutil.which("iptables") and not os.environ.get("CI"), reason="there is no iptables here")
-def test_in_a_network_namespace(tmp_path):
+def test_in_a_network_namespace():
     script = f'ip link set lo up && ip route add {ADDRESSES} dev lo src 127.0.0.1 && exec "$@"'
-    again = [sys.executable, "-m", "pytest", "-q", "--basetemp", tmp_path / "inner", Path(__file__)]
-    ran = subprocess.run(["unshare", "--net", "bash", "-c", script, "-", *again], env={**os.environ, WITHIN: "1"}, capture_output=True, text=True)
+    # A short path: the sockets of istio-agent lie far below it, and the name of a socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="mesh-") as folder:
+        again = [sys.executable, "-m", "pytest", "-q", "--basetemp", Path(folder) / "inner", Path(__file__)]
+        ran = subprocess.run(["unshare", "--net", "bash", "-c", script, "-", *again], env={**os.environ, WITHIN: "1"}, capture_output=True, text=True)
     assert ran.returncode == 0 and "2 passed" in ran.stdout, ran.stdout[-6000:] + ran.stderr[-2000:]
 
 
