@@ -331,14 +331,14 @@ def test_s14_it_has_as_many_files_open_as_it_may(up, provider):
 
 def test_s14_open_files_that_are_used_up_are_no_provider_s_fault(up, provider):
     def slowly(connection, request):
-        wait(connection, 6)
+        wait(connection, 12)
         return whole("hi")(connection, request)
 
     ends = [deployment("m", provider(slowly), id=name) for name in ("one", "two")]
     # Envoy needs some thirty itself; each request takes one for its client and one for its provider.
     one = up(*ends, before="ulimit -n 110", settings={"state_path": "/state"}).listens()
-    with concurrent.futures.ThreadPoolExecutor(60) as pool:
-        answers = list(pool.map(lambda _: read(one.ask()), range(60)))
+    with concurrent.futures.ThreadPoolExecutor(90) as pool:
+        answers = list(pool.map(lambda _: read(one.ask()), range(90)))
     statuses = collections.Counter(status for status, _, _ in answers)
     assert set(statuses) == {200, 503} and min(statuses.values()) > 5, statuses
     for _, headers, body in (answer for answer in answers if answer[0] == 503):
