@@ -331,14 +331,21 @@ def test_s14_it_has_as_many_files_open_as_it_may(up, provider):
 
 def test_s14_open_files_that_are_used_up_are_no_provider_s_fault(up, provider):
     def slowly(connection, request):
-        wait(connection, 12)
+        wait(connection, 6)
         return whole("hi")(connection, request)
 
     ends = [deployment("m", provider(slowly), id=name) for name in ("one", "two")]
     # Envoy needs some thirty itself; each request takes one for its client and one for its provider.
     one = up(*ends, before="ulimit -n 110", settings={"state_path": "/state"}).listens()
-    with concurrent.futures.ThreadPoolExecutor(90) as pool:
-        answers = list(pool.map(lambda _: read(one.ask()), range(90)))
+    # All clients are connected before the first asks: else Envoy leaves the last of them waiting, and serves them later.
+    clients = [one.connect() for _ in range(60)]
+    for client in clients:
+        client.request("HEAD", "/")
+        assert client.getresponse().read() == b""
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda client: read(one.ask(connection=client)), clients))
+    for client in clients:
+        client.close()
     statuses = collections.Counter(status for status, _, _ in answers)
     assert set(statuses) == {200, 503} and min(statuses.values()) > 5, statuses
     for _, headers, body in (answer for answer in answers if answer[0] == 503):
