@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{envoy, relay, yaml};
-use super::before::{self, shelf_name};
+use super::before;
 use super::manifest::Document;
 use super::parts::{self, Parts};
 use super::{Manifest, Module, among_others, shelves};
@@ -219,20 +219,9 @@ impl Policy<'_> {
         let whole = |kind: &str, value: &Value| json!({"type": kind, "name": before::name(value), "operation": {"op": "add", "path": "", "value": value}});
         let clusters = parts.clusters.iter().map(|cluster| whole(CLUSTER, cluster));
         let patches = clusters.chain(parts.listeners.iter().map(|listener| whole(LISTENER, listener))).collect();
-        let before = self.manifest.before.map(|before| before.shelves.as_slice()).unwrap_or_default();
-        let shelves = shelves::place(patches, &before::name, before);
-        let all = shelves.len();
-        let document = |(place, patches): (usize, Vec<Value>)| {
-            let mut about =
-                "The providers: a cluster a deployment, with its own key and the filter that rewrites requests for it."
-                    .to_owned();
-            if all > 1 {
-                about.push_str(&format!(" Part {} of {all}.", place + 1));
-            }
-            let annotations = if place == 0 { parts.annotations.clone() } else { Map::new() };
-            self.document(&shelf_name(self.manifest.name, place), &about, 10, annotations, patches)
-        };
-        shelves.into_iter().enumerate().map(document).collect()
+        shelves::documents(self.manifest, parts, patches, &before::name, &|name, about, annotations, patches| {
+            self.document(name, about, 10, annotations, patches)
+        })
     }
 
     /// The filters and the routes.

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::before::{self, shelf_name};
+use super::before;
 use super::manifest::Document;
 use super::parts::{self, Parts};
 use super::{Manifest, among_others, shelves};
@@ -333,21 +333,10 @@ impl Filter<'_> {
         let cluster = |value: &Value| self.patch("CLUSTER", None, "ADD", value.clone());
         let listener = |value: &Value| self.patch("LISTENER", None, "ADD", value.clone());
         let patches = parts.clusters.iter().map(cluster).chain(parts.listeners.iter().map(listener)).collect();
-        let before = self.manifest.before.map(|before| before.shelves.as_slice()).unwrap_or_default();
         let name = |patch: &Value| patch.pointer("/patch/value").map(before::name).unwrap_or_default();
-        let shelves = shelves::place(patches, &name, before);
-        let all = shelves.len();
-        let document = |(place, patches): (usize, Vec<Value>)| {
-            let mut about =
-                "The providers: a cluster a deployment, with its own key and the filter that rewrites requests for it."
-                    .to_owned();
-            if all > 1 {
-                about.push_str(&format!(" Part {} of {all}.", place + 1));
-            }
-            let annotations = if place == 0 { parts.annotations.clone() } else { Map::new() };
-            self.document(&shelf_name(self.manifest.name, place), &about, &annotations, patches)
-        };
-        shelves.into_iter().enumerate().map(document).collect()
+        shelves::documents(self.manifest, parts, patches, &name, &|name, about, annotations, patches| {
+            self.document(name, about, &annotations, patches)
+        })
     }
 
     /// The routes of the host. Each is put before those that are there, so the first comes last.

@@ -3,15 +3,45 @@
 //! **Invariant:** a cluster stays in the document where it was, as long as there is room: a mesh takes one document after the other, and in
 //! between a cluster that moved would be there twice, or not at all.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::manifest::bytes;
+use super::Manifest;
+use super::before::shelf_name;
+use super::manifest::{Document, bytes};
+use super::parts::Parts;
 
 /// How many bytes of clusters a document may hold. An annotation of `kubectl apply` holds 256 KiB in all.
 const ROOM: usize = 240_000;
 
+/// What a document is made from: its name, what it is for, its annotations and its patches.
+pub(super) type Make<'a> = &'a dyn Fn(&str, &str, Map<String, Value>, Vec<Value>) -> Document;
+
+/// The documents of the clusters' patches. `name` gives the name of a patch's cluster.
+pub(super) fn documents(
+    manifest: &Manifest<'_>,
+    parts: &Parts,
+    patches: Vec<Value>,
+    name: &dyn Fn(&Value) -> String,
+    make: Make<'_>,
+) -> Vec<Document> {
+    let before = manifest.before.map(|before| before.shelves.as_slice()).unwrap_or_default();
+    let shelves = place(patches, name, before);
+    let all = shelves.len();
+    let document = |(place, patches): (usize, Vec<Value>)| {
+        let mut about =
+            "The providers: a cluster a deployment, with its own key and the filter that rewrites requests for it."
+                .to_owned();
+        if all > 1 {
+            about.push_str(&format!(" Part {} of {all}.", place + 1));
+        }
+        let annotations = if place == 0 { parts.annotations.clone() } else { Map::new() };
+        make(&shelf_name(manifest.name, place), &about, annotations, patches)
+    };
+    shelves.into_iter().enumerate().map(document).collect()
+}
+
 /// The items by document. `name` gives an item's name; `before` says which stood where.
-pub(super) fn place(items: Vec<Value>, name: &dyn Fn(&Value) -> String, before: &[Vec<String>]) -> Vec<Vec<Value>> {
+fn place(items: Vec<Value>, name: &dyn Fn(&Value) -> String, before: &[Vec<String>]) -> Vec<Vec<Value>> {
     let mut shelves: Vec<(usize, Vec<Value>)> = before.iter().map(|_| (0, Vec::new())).collect();
     let mut new = Vec::new();
     for item in items {
