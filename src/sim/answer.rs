@@ -43,7 +43,33 @@ pub struct Answer {
     pub completion_tokens: u64,
 }
 
+/// Why an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It calls tools.
+    Calls,
+    /// It refuses.
+    Refusal,
+    /// `max_tokens` cut it.
+    Length,
+    /// A stop sequence cut it.
+    Sequence,
+    /// It is whole.
+    Whole,
+}
+
 impl Answer {
+    /// Why it ends.
+    pub fn ending(&self) -> Ending {
+        match (self.refused, self.short, &self.stopped) {
+            _ if !self.calls.is_empty() => Ending::Calls,
+            (true, ..) => Ending::Refusal,
+            (_, true, _) => Ending::Length,
+            (.., Some(_)) => Ending::Sequence,
+            _ => Ending::Whole,
+        }
+    }
+
     /// The simulator `name`'s answer of `tokens` tokens to `asked`, as the model `model`.
     pub fn to(request: &Request, name: &str, model: &str, tokens: u32, number: u64, created: u64) -> Answer {
         let thoughts = if request.reasoning { split(THOUGHT) } else { Vec::new() };

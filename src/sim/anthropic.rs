@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Ending},
     fault::{Inband, Preset},
     request::{Form, Request},
     script::{self, Event, Kind},
@@ -117,12 +117,12 @@ fn call_id(answer: &Answer, place: usize) -> String {
 }
 
 fn stop_reason(answer: &Answer) -> &'static str {
-    match (answer.refused, answer.short, &answer.stopped) {
-        _ if !answer.calls.is_empty() => "tool_use",
-        (true, ..) => "refusal",
-        (_, true, _) => "max_tokens",
-        (.., Some(_)) => "stop_sequence",
-        _ => "end_turn",
+    match answer.ending() {
+        Ending::Calls => "tool_use",
+        Ending::Refusal => "refusal",
+        Ending::Length => "max_tokens",
+        Ending::Sequence => "stop_sequence",
+        Ending::Whole => "end_turn",
     }
 }
 

@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Ending},
     fault::{Inband, Preset},
     openai,
     request::{Form, Request},
@@ -238,12 +238,12 @@ fn call_id(answer: &Answer, place: usize) -> String {
 }
 
 fn stop_reason(answer: &Answer) -> &'static str {
-    match (answer.refused, answer.short, &answer.stopped) {
-        _ if !answer.calls.is_empty() => "tool_use",
-        (true, ..) => "content_filtered",
-        (_, true, _) => "max_tokens",
-        (.., Some(_)) => "stop_sequence",
-        _ => "end_turn",
+    match answer.ending() {
+        Ending::Calls => "tool_use",
+        Ending::Refusal => "content_filtered",
+        Ending::Length => "max_tokens",
+        Ending::Sequence => "stop_sequence",
+        Ending::Whole => "end_turn",
     }
 }
 

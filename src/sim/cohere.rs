@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Ending},
     fault::{Inband, Preset},
     openai,
     request::{Call, Form, Request},
@@ -152,12 +152,12 @@ fn call(answer: &Answer, place: usize, call: &Call, arguments: &str) -> Value {
 }
 
 fn reason(answer: &Answer) -> &'static str {
-    match (answer.refused, answer.short, &answer.stopped) {
-        _ if !answer.calls.is_empty() => "TOOL_CALL",
-        (true, ..) => "ERROR_TOXIC",
-        (_, true, _) => "MAX_TOKENS",
-        (.., Some(_)) => "STOP_SEQUENCE",
-        _ => "COMPLETE",
+    match answer.ending() {
+        Ending::Calls => "TOOL_CALL",
+        Ending::Refusal => "ERROR_TOXIC",
+        Ending::Length => "MAX_TOKENS",
+        Ending::Sequence => "STOP_SEQUENCE",
+        Ending::Whole => "COMPLETE",
     }
 }
 

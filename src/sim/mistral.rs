@@ -187,7 +187,7 @@ fn complete(answer: &Answer, _: &Request) -> Value {
             if let (false, Some(message)) = (answer.calls.is_empty(), message.as_object_mut()) {
                 message.insert("tool_calls".to_owned(), calls(answer));
             }
-            json!({"index": index, "message": message, "finish_reason": finish(answer)})
+            json!({"index": index, "message": message, "finish_reason": openai::finish(answer)})
         })
         .collect();
     json!({
@@ -224,9 +224,13 @@ fn stream(answer: &Answer, _: &Request) -> Vec<Event> {
     events.extend(answer.thoughts.iter().map(|word| chunk(Kind::Token, json!({"content": [thought(word)]}), None)));
     events.extend(answer.words.iter().map(|word| chunk(Kind::Token, json!({"content": word}), None)));
     if answer.calls.is_empty() {
-        events.push(chunk(Kind::Closing, json!({"content": ""}), Some(finish(answer))));
+        events.push(chunk(Kind::Closing, json!({"content": ""}), Some(openai::finish(answer))));
     } else {
-        events.push(chunk(Kind::Token, json!({"content": "", "tool_calls": calls(answer)}), Some(finish(answer))));
+        events.push(chunk(
+            Kind::Token,
+            json!({"content": "", "tool_calls": calls(answer)}),
+            Some(openai::finish(answer)),
+        ));
     }
     events.push(Event::sse(Kind::End, "[DONE]"));
     events
@@ -242,14 +246,6 @@ fn calls(answer: &Answer) -> Value {
 
 fn id(answer: &Answer) -> String {
     format!("{:032x}", answer.number)
-}
-
-fn finish(answer: &Answer) -> &'static str {
-    match answer.short {
-        _ if !answer.calls.is_empty() => "tool_calls",
-        true => "length",
-        false => "stop",
-    }
 }
 
 fn usage(answer: &Answer) -> Value {

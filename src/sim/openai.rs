@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Ending},
     fault::{Inband, Preset},
     request::{Call, Form, Request},
     script::{self, Event, Kind},
@@ -190,11 +190,12 @@ fn call_id(answer: &Answer, place: usize) -> String {
     format!("call_sim{:019}{place:02}", answer.number)
 }
 
-fn finish(answer: &Answer) -> &'static str {
-    match answer.short {
-        _ if !answer.calls.is_empty() => "tool_calls",
-        true => "length",
-        false => "stop",
+/// Why it ends. A refusal and a stop sequence end it like any other text.
+pub fn finish(answer: &Answer) -> &'static str {
+    match answer.ending() {
+        Ending::Calls => "tool_calls",
+        Ending::Length => "length",
+        Ending::Refusal | Ending::Sequence | Ending::Whole => "stop",
     }
 }
 
