@@ -10,7 +10,7 @@ mod golden;
 use std::fs;
 
 use signalbox::chat::Failure;
-use signalbox::dialect::{AnswerContext, Bridge, Dialect, Passed, bridge, client_face};
+use signalbox::dialect::{AnswerContext, Bridge, Dialect, bridge, client_face};
 use signalbox::failure::api_error;
 use signalbox::provider::{Provider, by_name};
 
@@ -47,19 +47,11 @@ fn whole(bridge: Bridge, body: &[u8], context: &AnswerContext) -> String {
 
 fn streamed(bridge: Bridge, pieces: &[&[u8]], context: &AnswerContext) -> String {
     let mut stream = bridge.stream(context.clone());
-    let mut all = Vec::new();
-    for piece in pieces {
-        let mut out = Vec::new();
-        match stream.push(piece, &mut out) {
-            Passed::Unchanged => all.extend_from_slice(piece),
-            Passed::Rewritten => all.append(&mut out),
-        }
-    }
-    stream.end(&mut all);
+    let text = golden::replay(stream.as_mut(), pieces);
     let facts = stream.facts();
     let usage = facts.usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens));
     let failure = facts.failure.as_ref().map(failed).unwrap_or_default();
-    format!("{}books: {usage:?}\n{failure}", String::from_utf8(all).unwrap())
+    format!("{text}books: {usage:?}\n{failure}")
 }
 
 /// Of what a client gets, as much as says what it will read: all chunks, the blocks of a message, the last event of a response.

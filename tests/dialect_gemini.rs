@@ -24,8 +24,7 @@ use signalbox::chat::{ApiError, Failure};
 use signalbox::dialect::request::Request;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
-    AnswerContext, Awaited, Bridge, Dialect, Echo, Encoded, Passed, StreamFacts, Target, bridge, client_face,
-    provider_face,
+    AnswerContext, Awaited, Bridge, Dialect, Echo, Encoded, StreamFacts, Target, bridge, client_face, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Api, Call, Provider};
@@ -149,16 +148,8 @@ impl Case {
 
     fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
         let mut stream = self.bridge().stream(self.context());
-        let mut all = Vec::new();
-        for piece in pieces {
-            let mut out = Vec::new();
-            match stream.push(piece, &mut out) {
-                Passed::Unchanged => all.extend_from_slice(piece),
-                Passed::Rewritten => all.append(&mut out),
-            }
-        }
-        stream.end(&mut all);
-        (String::from_utf8(all).unwrap(), stream.facts().clone())
+        let text = golden::replay(stream.as_mut(), pieces);
+        (text, stream.facts().clone())
     }
 }
 

@@ -22,9 +22,7 @@ use golden::{Case, assert_any_cut, assert_cases, damage, pretty};
 use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure};
 use signalbox::dialect::verbatim::splice;
-use signalbox::dialect::{
-    AnswerContext, Bridge, Dialect, Echo, Encoded, Passed, StreamFacts, Target, bridge, client_face,
-};
+use signalbox::dialect::{AnswerContext, Bridge, Dialect, Echo, Encoded, StreamFacts, Target, bridge, client_face};
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Provider};
 
@@ -143,16 +141,8 @@ impl Case {
 
     fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
         let mut stream = self.bridge().stream(self.context());
-        let mut all = Vec::new();
-        for piece in pieces {
-            let mut out = Vec::new();
-            match stream.push(piece, &mut out) {
-                Passed::Unchanged => all.extend_from_slice(piece),
-                Passed::Rewritten => all.append(&mut out),
-            }
-        }
-        stream.end(&mut all);
-        (String::from_utf8(all).unwrap(), stream.facts().clone())
+        let text = golden::replay(stream.as_mut(), pieces);
+        (text, stream.facts().clone())
     }
 }
 

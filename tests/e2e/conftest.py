@@ -9,22 +9,8 @@ from xdist.scheduler import LoadScopeScheduling
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "support")]
 
 import envoys  # noqa: E402
+from fixtures import provider  # noqa: E402, F401
 from gateway import Gateway  # noqa: E402
-from provider import Provider  # noqa: E402
-
-
-@pytest.fixture
-def provider():
-    """Makes scripted providers."""
-    made = []
-
-    def make(*script):
-        made.append(Provider(*script))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture

@@ -8,11 +8,18 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
+from fixtures import provider  # noqa: E402, F401
 from manifests import Policy  # noqa: E402
 from programs import Agent, Gateway, Istio, Kubernetes, free_port, give_back, wait_for_port  # noqa: E402
 from provider import Provider  # noqa: E402
 
 EGRESS = {"istio": "egressgateway"}
+
+
+def a_port():
+    made = free_port()
+    yield made
+    give_back(made)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +40,7 @@ def istio(tmp_path_factory, kubernetes):
 @pytest.fixture(scope="session")
 def port():
     """The port at which all hosts of the gateway are called."""
-    made = free_port()
-    yield made
-    give_back(made)
+    yield from a_port()
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +55,7 @@ def gateway(tmp_path_factory, kubernetes, istio, port):
 
 @pytest.fixture(scope="session")
 def sidecar_port():
-    made = free_port()
-    yield made
-    give_back(made)
+    yield from a_port()
 
 
 @pytest.fixture(scope="session")
@@ -84,20 +87,6 @@ def other_host(namespace, labels, port, host="other.local"):
         {"apiVersion": api, "kind": "VirtualService", "metadata": metadata,
          "spec": {"hosts": [host], "gateways": [metadata["name"]], "http": [answer]}},
     ]
-
-
-@pytest.fixture
-def provider():
-    """Makes scripted providers."""
-    made = []
-
-    def make(*script):
-        made.append(Provider(*script))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use signalbox::chat::{ApiError, Failure};
 use signalbox::dialect::request::Request;
 use signalbox::dialect::{
-    AnswerContext, Awaited, Bridge, Dialect, Encoded, Passed, StreamFacts, Target, bridge, client_face, provider_face,
+    AnswerContext, Awaited, Bridge, Dialect, Encoded, StreamFacts, Target, bridge, client_face, provider_face,
 };
 use signalbox::failure::{self, ErrorAnswer};
 use signalbox::provider::{self, Provider};
 
-use super::golden::{Case, assert_any_cut, assert_cases, damage, pretty};
+use super::golden::{self, Case, assert_any_cut, assert_cases, damage, pretty};
 use super::{FOLDER, MODEL, PROVIDER};
 
 const NOW_S: u64 = 1_763_600_000;
@@ -143,16 +143,8 @@ impl Case {
 
     fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
         let mut stream = self.bridge().stream(self.context());
-        let mut all = Vec::new();
-        for piece in pieces {
-            let mut out = Vec::new();
-            match stream.push(piece, &mut out) {
-                Passed::Unchanged => all.extend_from_slice(piece),
-                Passed::Rewritten => all.append(&mut out),
-            }
-        }
-        stream.end(&mut all);
-        (String::from_utf8(all).unwrap(), stream.facts().clone())
+        let text = golden::replay(stream.as_mut(), pieces);
+        (text, stream.facts().clone())
     }
 }
 

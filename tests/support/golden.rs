@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use signalbox::dialect::{AnswerStream, Passed};
 
 /// A path below `tests/golden`.
 pub fn path(name: &str) -> PathBuf {
@@ -53,6 +54,20 @@ impl Case {
     pub fn read(&self, file: &str) -> Option<Vec<u8>> {
         fs::read(self.dir.join(file)).ok()
     }
+}
+
+/// What a client gets of a stream that comes in these pieces.
+pub fn replay(stream: &mut dyn AnswerStream, pieces: &[&[u8]]) -> String {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let mut out = Vec::new();
+        match stream.push(piece, &mut out) {
+            Passed::Unchanged => all.extend_from_slice(piece),
+            Passed::Rewritten => all.append(&mut out),
+        }
+    }
+    stream.end(&mut all);
+    String::from_utf8(all).unwrap()
 }
 
 /// Holds each case against its files. One of `produced` that is there but did not come out is stale.
