@@ -71,7 +71,7 @@ impl Worker {
     /// older listener, so that a key that was taken back opens nothing.
     ///
     /// # Errors
-    /// The refusal of a request of nobody's.
+    /// The refusal of a request that is no client's.
     pub(super) fn identify(
         &self,
         head: &HttpHead<'_>,

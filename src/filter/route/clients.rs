@@ -1,4 +1,4 @@
-//! Who asks: the client that a request shows to be from, and whether it may ask for a model.
+//! The client that a request shows to be from, and whether it may ask for a model.
 //!
 //! **Invariant:** where the configuration names clients, nobody else is let in, and how long a refusal takes tells nothing of a key.
 
@@ -54,7 +54,7 @@ pub fn key_hashes(config: &RouterConfig, variables: Variables<'_>) -> Result<Key
 /// The place of the client that a request is from. `header` and `property` read what it brings, each by a call of the host.
 ///
 /// # Errors
-/// The refusal of a request of nobody's.
+/// The refusal of a request that is no client's.
 pub fn identify(
     setup: &Setup,
     api: Api,
