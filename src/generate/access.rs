@@ -1,7 +1,7 @@
 //! What Envoy itself checks of clients, before the filter is asked: addresses (`rbac`) and tokens (`jwt_authn`).
 //!
 //! A request without a token, or with one that is not valid, goes on: it may show a key. The filter reads what Envoy found in a valid one,
-//! and refuses in the client's words who shows nothing.
+//! and refuses, in the client's words, a request that shows nothing.
 //!
 //! **Invariant:** what the filter reads of a token only Envoy writes, after it has checked the signature.
 

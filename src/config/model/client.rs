@@ -11,7 +11,7 @@ pub const MASTER: &str = "master";
 pub struct Client {
     /// `name`, as it stands in statistics and the log.
     pub name: String,
-    /// What it shows to be who it is.
+    /// What it is known by.
     pub proof: Proof,
     /// `models`: the names of models that it may ask for, with `*`. None: all.
     pub models: Vec<String>,
