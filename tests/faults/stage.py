@@ -6,10 +6,12 @@ each of them has said what it needs.
 """
 
 import contextlib
+import os
 import re
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import openai
@@ -231,9 +233,30 @@ class Hall:
         self._changed.notify_all()
 
 
+STARTING = threading.Lock()
+
+
+def rests(pid, seconds=20):
+    """Waits until a process takes less than a fifth of a core."""
+    until, share = time.monotonic() + seconds, 1.0
+    while share > 0.2 and time.monotonic() < until:
+        before, began = ticks(pid), time.monotonic()
+        time.sleep(0.25)
+        share = (ticks(pid) - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began)
+
+
+def ticks(pid):
+    """What a process has taken of the processor, in the kernel's ticks."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def started(folder, sabotage, deployments, kind=Gateway, **options):
-    """A gateway with a caller."""
-    gateway = kind(folder, deployments, **options)
+    """A gateway with a caller. One starts at a time, and serves when it has compiled its module: several that compile take all cores for seconds,
+    and what the others do comes late."""
+    with STARTING:
+        gateway = kind(folder, deployments, **options)
+        rests(gateway.process.pid)
     gateway.sabotage, gateway.caller = sabotage, gateway.client()
     return gateway
 
