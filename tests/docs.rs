@@ -251,7 +251,7 @@ fn a_default_in_brackets_is_that_of_the_table() {
 #[test]
 fn every_header_is_in_the_manual_and_every_one_there_in_the_code() {
     // How the two filters and Envoy's route speak to each other: no client and no provider sees it.
-    let internal = ["x-signalbox", "x-signalbox-flight"];
+    let internal = ["x-signalbox", "x-signalbox-flight", "x-signalbox-key"];
     let (manual, code) = (manual(), code());
     let told = words(&manual, "x-signalbox");
     let sent = words(&code, "x-signalbox");

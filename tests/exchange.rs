@@ -9,7 +9,7 @@ mod memory;
 use std::collections::BTreeMap;
 
 use envoy::{Envoy, Lost};
-use signalbox::config::model::{Labels, Naming};
+use signalbox::config::model::Naming;
 use signalbox::routing::strategy::Random;
 
 const CONFIG: &str = r#"{
@@ -200,7 +200,7 @@ fn a_retry_that_envoy_sends_elsewhere_than_it_was_told_is_refused() {
 }
 
 fn of_mesh() -> Naming {
-    Naming { clusters: "signalbox.team.llm/".to_owned(), metrics: Labels::Words }
+    Naming { clusters: "signalbox.team.llm/".to_owned(), ..Naming::default() }
 }
 
 #[test]

@@ -81,6 +81,24 @@ signalbox:
     assert!(!nobody.contains("host_env_keys") && !nobody.contains("client_") && !nobody.contains("jwt"), "{nobody}");
 }
 
+/// What is in a file, Envoy reads: the filter is given no variable for it, and the one secret serves both.
+#[test]
+fn keys_of_clients_in_files_have_a_cluster_each() {
+    let clients = "
+general_settings: {master_key: os.environ/WATCHED}
+";
+    let compiled = compiled(&format!("{KEYS}{clients}"));
+    let bootstrap = envoy::bootstrap(&compiled, "w");
+    let cluster = clusters(&bootstrap).iter().find(|it| it["name"] == "signalbox-key/WATCHED").cloned().unwrap();
+    let injector = injector(&cluster);
+    assert_eq!((&injector["header"], &injector["header_value_prefix"]), (&"x-signalbox-key".into(), &Value::Null));
+    assert_eq!(injector["credential"]["sds_config"]["path_config_source"]["path"], "/run/key.yaml");
+    let written = yaml::write(&bootstrap);
+    assert!(!written.contains("host_env_keys") && written.contains("key_files"), "{written}");
+    let none = yaml::write(&envoy::bootstrap(&self::compiled(KEYS), "w"));
+    assert!(!none.contains("key_files") && !none.contains("signalbox-key"), "{none}");
+}
+
 #[test]
 fn keys_go_by_name() {
     let compiled = compiled(KEYS);

@@ -25,7 +25,7 @@ model_list:
 - {model_name: smart, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: os.environ/ANTHROPIC_API_KEY}}
 signalbox: {listen: '0.0.0.0:80'}
 ";
-/// As many parts as there are: watched keys, literal ones, signatures, tokens, probes, web pages, a log.
+/// As many parts as there are: watched keys, literal ones, signatures, tokens, probes, web pages, a log, clients.
 const ALL: &str = "
 model_list:
 - {model_name: a, litellm_params: {model: openai/x, api_key: sk-SECRET, extra_headers: {x-team: os.environ/TEAM}}}
@@ -34,12 +34,19 @@ model_list:
 - {model_name: d, litellm_params: {model: bedrock/anthropic.claude-sonnet-4-5, aws_region_name: us-east-1, aws_access_key_id: os.environ/ID, aws_secret_access_key: os.environ/SECRET}}
 - {model_name: e, litellm_params: {model: vertex_ai/gemini-2.5-pro, vertex_project: p, vertex_location: us-central1}}
 router_settings: {model_group_alias: {gpt-4: a}}
+general_settings: {master_key: os.environ/MASTER, allowed_ips: [10.0.0.0/8]}
 signalbox:
   listen: '0.0.0.0:80'
   access_log: true
+  jwt: {issuer: 'https://h/', jwks_uri: 'https://h:8443/keys'}
+  clients:
+  - {name: literal, key: sk-SECRET-0123456789}
+  - {name: shop, key: os.environ/SHOP}
+  - {name: seen, key: os.environ/SEEN}
+  - {name: token, jwt: {}}
   allowed_origins: ['https://app.example.com']
   health_check: true
-  secret_files: {FILE: /run/key, WATCHED: /run/key.yaml}
+  secret_files: {FILE: /run/key, WATCHED: /run/key.yaml, SEEN: /run/seen.yaml}
 ";
 
 const LABELS: &str = "egressgateway";
@@ -211,6 +218,28 @@ fn nothing_is_addressed_by_its_position() {
 fn no_key_is_in_a_manifest() {
     for (form, documents) in each(ALL) {
         assert!(!write("", &documents).contains("sk-SECRET"), "{form}");
+    }
+}
+
+/// In a mesh no key of a client's is a variable: each has a file, a cluster by which the filter hears of it, and a listener behind those.
+#[test]
+fn keys_of_clients_are_in_files() {
+    for (form, documents) in each(ALL) {
+        let documents = plain(&documents);
+        let clusters = patches(&documents, "CLUSTER", "Cluster");
+        let of_keys = clusters.iter().filter_map(|it| it["name"].as_str()?.split_once("signalbox-key/"));
+        let mut of_keys: Vec<&str> = of_keys.map(|(_, variable)| variable).collect();
+        of_keys.sort_unstable();
+        assert_eq!(of_keys, ["MASTER", "SEEN", "SHOP"], "{form}");
+        let listeners = patches(&documents, "LISTENER", "listener.v3.Listener");
+        let is_of_keys = |it: &&&Value| it["name"].as_str().is_some_and(|name| name.ends_with(".signalbox-keys"));
+        assert_eq!(listeners.iter().filter(is_of_keys).count(), 1, "{form}");
+        let text = json!(documents).to_string();
+        assert!(!text.contains("host_env_keys") && text.contains("/run/seen.yaml"), "{form}");
+        assert!(text.contains("key_files"), "{form}");
+        let files = documents.iter().find(|it| it["kind"] == "ConfigMap").map(|it| it["data"].clone()).unwrap();
+        assert!(files["SHOP.yaml"].as_str().unwrap().contains("/var/run/signalbox/keys/SHOP"), "{form}: {files}");
+        assert!(files["MASTER.yaml"].is_string() && files["SEEN.yaml"].is_null(), "{form}: {files}");
     }
 }
 

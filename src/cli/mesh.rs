@@ -192,6 +192,12 @@ fn tell_of_keys(compiled: &Compiled, manifest: &Manifest<'_>) {
         };
         eprintln!("note: the Secret that is mounted at {} needs {} (for {users}){why}", manifest.keys, variable.name);
     }
+    for (name, client) in keys::of_clients(&compiled.config) {
+        eprintln!(
+            "note: the Secret that is mounted at {} needs {name} (the key of the client `{client}`)",
+            manifest.keys
+        );
+    }
 }
 
 /// Says what Kubernetes would say of objects that are too large.

@@ -82,7 +82,9 @@ impl Worker {
         if setup.clients.is_empty() {
             return Ok(None);
         }
-        let place = identify(setup, head.api(), self.now_ms, header, property)?;
+        // Where a key is not known yet, it may be this one.
+        let place = identify(&setup.config, &self.keys, head.api(), self.now_ms, header, property)
+            .map_err(|refusal| if self.keys.are_read() { refusal } else { not_ready() })?;
         Ok(Some(Asker { setup: Rc::clone(setup), place }))
     }
 

@@ -5,7 +5,6 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::route::{KeyHashes, Variables, key_hashes};
 use crate::config::model::RouterConfig;
 use crate::routing::model_router::Engine;
 
@@ -16,26 +15,16 @@ pub struct Setup {
     pub config: Rc<RouterConfig>,
     /// What decides for each of its routers.
     pub judges: Vec<Engine>,
-    /// The keys that its clients have.
-    pub(super) key_hashes: KeyHashes,
 }
 
 impl Setup {
-    /// Builds what planning needs of a configuration. No client comes in: that takes [`Self::with_variables`].
+    /// Builds what planning needs of a configuration.
     ///
     /// # Errors
     /// What cannot be built.
     pub fn new(config: RouterConfig) -> Result<Self, String> {
         let judges = config.routers.iter().map(Engine::new).collect::<Result<_, _>>()?;
-        Ok(Self { config: Rc::new(config), judges, key_hashes: Vec::new() })
-    }
-
-    /// The same with the keys of clients, of which some are in variables of Envoy's environment.
-    ///
-    /// # Errors
-    /// What cannot be built, or that the master key is not in place.
-    pub fn with_variables(config: RouterConfig, variables: Variables<'_>) -> Result<Self, String> {
-        Ok(Self { key_hashes: key_hashes(&config, variables)?, ..Self::new(config)? })
+        Ok(Self { config: Rc::new(config), judges })
     }
 }
 

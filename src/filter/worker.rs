@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::metrics::{Decisions, Gauges, MetricUpdate};
 use super::news::{Accounts, rests};
 use super::probe::{Probe, Probes};
-use super::route::{self, Admission, HttpHead, PlanClaims, PlanContext, Variables};
+use super::route::{self, Admission, ClientKeys, HttpHead, PlanClaims, PlanContext, Variables};
 use super::seat::Asker;
 use super::timers::Timers;
 use crate::config::compile;
@@ -41,6 +41,8 @@ pub struct Asked<'a> {
 /// What one worker's VM keeps in memory.
 pub struct Worker {
     pub(super) setup: Option<Rc<Setup>>,
+    /// The keys of its clients.
+    pub(super) keys: ClientKeys,
     /// What the configuration was read from.
     source: String,
     flights: Flights,
@@ -72,6 +74,7 @@ impl Worker {
         let mut random = Random::new(chance);
         Self {
             setup: None,
+            keys: ClientKeys::default(),
             source: String::new(),
             flights: Flights::new(secret),
             departing: None,
@@ -117,7 +120,9 @@ impl Worker {
         }
         let mut config = compile::compile_json(json)?;
         config.signalbox.naming = naming;
-        let setup = Rc::new(Setup::with_variables(config, variables)?);
+        let keys = ClientKeys::of(&config, variables, &self.keys)?;
+        let setup = Rc::new(Setup::new(config)?);
+        self.keys = keys;
         json.clone_into(&mut self.source);
         let config = &setup.config;
         self.now_ms = now_ms;
@@ -442,6 +447,10 @@ pub fn on_tick(worker: &RefCell<Worker>, host: &dyn Host) {
             with(worker, |worker| worker.probing(host, call, deployment));
         }
     }
+    for (place, cluster) in with(worker, |worker| worker.keys.due(now_ms)).unwrap_or_default() {
+        let call = host.call(&cluster, &ClientKeys::question(), &[], route::KEY_TIMEOUT_MS);
+        with(worker, |worker| worker.keys.asked(place, call));
+    }
 }
 
 /// The answer to a call of our own came, with so much of a body, or its time was over.
@@ -451,6 +460,9 @@ pub fn on_call_answered(worker: &RefCell<Worker>, call: u32, length: usize, host
     let body = host::body(host, Buffer::Call, length);
     with(worker, |worker| {
         worker.take_departing();
+        if worker.keys.heard(call, status, &headers) {
+            return;
+        }
         worker.probed(host, call, status.map(|status| (status, headers, body)), host.now_ms());
     });
 }

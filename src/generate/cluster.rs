@@ -224,7 +224,13 @@ fn mutation(mutations: &Value) -> Value {
 }
 
 /// Puts the key into the request after the filter, in place of anything the client sent.
-fn credential(name: &str, prefix: Option<&str>, secret: &str, config: &RouterConfig, home: Home<'_>) -> Value {
+pub(super) fn credential(
+    name: &str,
+    prefix: Option<&str>,
+    secret: &str,
+    config: &RouterConfig,
+    home: Home<'_>,
+) -> Value {
     if home.directory.is_some() && keys::is_plain_variable(&keys::source(config, secret), secret) {
         return of_variable(name, prefix, secret);
     }

@@ -6,10 +6,9 @@
 use serde_json::{Value, json};
 
 use super::keys::{self, Source};
-use super::{access, cluster, edge, headers, hop, listener, relay, stats};
+use super::{access, client_keys, cluster, edge, headers, hop, listener, relay, stats};
 use crate::config::compile::Compiled;
 use crate::config::model::{Deployment, RouterConfig, StreamCommit, is_pattern};
-use crate::sort;
 
 /// The attempts that may be silent before the last one.
 const MOST_ATTEMPTS: u64 = 10;
@@ -89,15 +88,12 @@ pub(super) fn clusters(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
     let probes = asked.map(|(deployment, secret)| cluster::probe(deployment, secret, config, home));
     let beyond = config.deployments.iter().filter_map(|deployment| cluster::beyond_hop(deployment, config));
     let clusters = clusters.chain(probes).chain(beyond).chain(hop::clusters(config)).chain(access::cluster(config));
+    let clusters = clusters.chain(client_keys::clusters(config, home));
     clusters.chain([relay::cluster(config, home), cluster::none(config)]).collect()
 }
 
 /// One secret a variable or plain file; watched files are named by the clusters that use them.
 pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
-    let mut names: Vec<String> = keys::names(config).into_iter().flatten().collect();
-    names.extend(keys::in_headers(config).map(|(_, name)| name.to_owned()));
-    sort::by(&mut names, String::cmp);
-    names.dedup();
     let secret = |name: String| {
         let place = match keys::source(config, &name) {
             Source::Environment => json!({"environment_variable": name}),
@@ -106,7 +102,7 @@ pub(super) fn static_secrets(config: &RouterConfig) -> Vec<Value> {
         };
         Some(json!({"name": name, "generic_secret": {"secret": place}}))
     };
-    names.into_iter().filter_map(secret).collect()
+    keys::all_names(config).into_iter().filter_map(secret).collect()
 }
 
 /// The name of the filter, by which a route leaves it out.

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::config::model::{AwsCredentials, Deployment, HeaderValue, Key, RouterConfig};
+use crate::sort;
 
 /// An environment variable that Envoy needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -168,7 +169,26 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
 
 /// The variables that hold keys of clients, each with its client's name: the filter itself reads them, of Envoy's environment.
 pub fn of_clients(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+    keys_of_clients(config).filter(|(name, _)| source(config, name) == Source::Environment)
+}
+
+/// The same of those that are in files instead: Envoy reads them, and tells the filter ([`super::client_keys`]).
+pub fn of_clients_in_files(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+    keys_of_clients(config).filter(|(name, _)| source(config, name) != Source::Environment)
+}
+
+fn keys_of_clients(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
     config.clients.iter().filter_map(|client| Some((client.variable()?, client.name.as_str())))
+}
+
+/// The names of all secrets that Envoy reads, each once, in their order.
+pub(super) fn all_names(config: &RouterConfig) -> Vec<String> {
+    let mut names: Vec<String> = names(config).into_iter().flatten().collect();
+    names.extend(in_headers(config).map(|(_, name)| name.to_owned()));
+    names.extend(of_clients_in_files(config).map(|(name, _)| name.to_owned()));
+    sort::by(&mut names, String::cmp);
+    names.dedup();
+    names
 }
 
 /// The variable of a deployment's access keys.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::envoy::{Home, WASM, address, buffer_bytes, duration, longest_silence_ms, wasm_filter};
 use super::relay::{self, RELAY};
-use super::{access, edge, headers, hop};
+use super::{access, client_keys, edge, headers, hop};
 use crate::config::compile::Compiled;
 use crate::config::model::{Router, RouterConfig, RouterKind};
 
@@ -45,8 +45,13 @@ const FREE_RETRIES: u32 = 5;
 
 /// The listeners: the one that clients see, and those within this Envoy.
 pub(super) fn listeners(compiled: &Compiled, home: Home<'_>) -> Vec<Value> {
-    let within = [relay::listener(&compiled.config)].into_iter().chain(hop::listeners(&compiled.config, home));
-    [listener(compiled, home.wasm)].into_iter().chain(within).collect()
+    [listener(compiled, home.wasm)].into_iter().chain(within(&compiled.config, home)).collect()
+}
+
+/// The listeners within this Envoy.
+pub(super) fn within(config: &RouterConfig, home: Home<'_>) -> Vec<Value> {
+    let listeners = [relay::listener(config)].into_iter().chain(hop::listeners(config, home));
+    listeners.chain(client_keys::listener(config)).collect()
 }
 
 fn listener(compiled: &Compiled, wasm: &str) -> Value {

@@ -11,6 +11,7 @@ pub mod mesh;
 pub mod yaml;
 
 mod access;
+mod client_keys;
 mod cluster;
 mod edge;
 mod headers;
@@ -37,7 +38,13 @@ pub fn route_configuration(compiled: &Compiled, path: Option<&str>) -> String {
         section.insert("access_log".to_owned(), json!(true));
     }
     let mut plugin = json!({"role": "route"});
-    let naming = (compiled.config.signalbox.naming != Naming::default()).then(|| naming(&compiled.config));
+    let mut naming = named_otherwise(&compiled.config);
+    let in_files: Vec<&str> = keys::of_clients_in_files(&compiled.config).map(|(name, _)| name).collect();
+    if !in_files.is_empty()
+        && let Some(naming) = naming.get_or_insert_with(|| json!({})).as_object_mut()
+    {
+        naming.insert("key_files".to_owned(), json!(in_files));
+    }
     let more = [("path", path.map(|path| json!(path))), ("naming", naming), ("config", Some(config))];
     if let Some(plugin) = plugin.as_object_mut() {
         plugin.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
@@ -56,6 +63,11 @@ pub fn attempt_configuration(cluster: &str) -> String {
 #[must_use]
 pub fn shared_attempt_configuration(config: &RouterConfig) -> String {
     json!({"role": "attempt", "naming": naming(config)}).to_string()
+}
+
+/// Where names differ from those that an Envoy of our own has.
+fn named_otherwise(config: &RouterConfig) -> Option<serde_json::Value> {
+    (config.signalbox.naming != Naming::default()).then(|| naming(config))
 }
 
 fn naming(config: &RouterConfig) -> serde_json::Value {

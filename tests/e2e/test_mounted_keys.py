@@ -1,11 +1,15 @@
 """Keys in files that are mounted as Kubernetes mounts a Secret: all files of a volume change at once, by one symbolic link."""
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import urllib.request
 
 import pytest
-from gateway import deployment
+from envoys import ENVOY
+from gateway import SIGNALBOX, WASM, deployment, free_port, give_back
 from provider import whole
 from test_bedrock import ALONE, CLAUDE, converse
 from test_shared_envoy import ask
@@ -86,3 +90,87 @@ def test_access_keys_of_aws_come_with_the_volume(gateway, provider, tmp_path):
     for access in ("AKIDTWO", "AKIDTHREE"):
         write(access)
         assert envoy.becomes(lambda: {signed_by() for _ in range(6)} == {access}), signed_by()
+
+
+CHAT = {"model": "smart", "messages": [{"role": "user", "content": "hi"}]}
+HASHED = "sk-by-hash-5501ee"
+KNOWN = [{"name": "shop", "key": "os.environ/MOUNTED"}, {"name": "hashed", "key": "sha256:" + hashlib.sha256(HASHED.encode()).hexdigest()}]
+
+
+def come(envoy, key, times=6):
+    """The statuses of requests with a key, each on a connection of its own, so that all workers are asked."""
+    found = []
+    for _ in range(times):
+        headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+        request = urllib.request.Request(f"{envoy.base}/v1/chat/completions", json.dumps(CHAT).encode(), headers)
+        try:
+            found.append(urllib.request.urlopen(request, timeout=20).status)
+        except urllib.error.HTTPError as refused:
+            found.append(refused.code)
+    return set(found)
+
+
+def shown(envoy):
+    """All that the gateway writes or shows."""
+    pages = ("config_dump?include_eds", "stats", "stats/prometheus", "clusters", "listeners", "init_dump")
+    files = [file.read_text() for file in (envoy.followed or envoy.folder).glob("*.yaml")]
+    return "\n".join([envoy.log, *files, *(urllib.request.urlopen(f"{envoy.admin}/{page}").read().decode() for page in pages)])
+
+
+@pytest.mark.parametrize(("file", "followed"), [("mounted.yaml", False), ("mounted.yaml", True), ("MOUNTED", True)])
+def test_a_clients_new_key_comes_with_the_volume(gateway, provider, tmp_path, file, followed):
+    volume = Volume(tmp_path / "keys")
+    volume.write(written("sk-one"))
+    upstream = provider(whole("hi"))
+    signalbox = {"clients": KNOWN, "access_log": True, "secret_files": {"MOUNTED": str(volume.folder / file)}}
+    envoy = gateway(deployment("smart", upstream), signalbox=signalbox, followed=followed, concurrency=2, alone=True)
+    # Until it is known, nobody is told that it is wrong.
+    assert come(envoy, "sk-one", 1) <= {200, 503}
+    assert envoy.becomes(lambda: come(envoy, "sk-one") == {200})
+    assert come(envoy, "sk-two") == {401} and come(envoy, HASHED) == {200}
+    volume.write(written("sk-two"))
+    assert envoy.becomes(lambda: come(envoy, "sk-two") == {200}, 10)
+    assert come(envoy, "sk-one") == {401} and come(envoy, "") == {401}
+    # No key at all in the file: it opens to nobody.
+    volume.write(written("") if file == "MOUNTED" else {file: json.dumps({"resources": [{"@type": SECRET, "name": "MOUNTED", "generic_secret": {"secret": {"inline_string": ""}}}]})})
+    if file == "MOUNTED":
+        assert envoy.becomes(lambda: come(envoy, "sk-two") == {401}, 10)
+    assert come(envoy, "") == {401} and come(envoy, HASHED) == {200}
+    assert not any(key in shown(envoy) for key in ("sk-one", "sk-two", HASHED)) and "client=shop@" in envoy.log
+    for request in upstream.requests:
+        assert "sk-" not in repr(request.headers) and "x-signalbox-key" not in request.headers
+
+
+def test_a_clients_file_that_is_missing_costs_that_client_alone(gateway, provider, tmp_path):
+    path = tmp_path / "keys" / "MOUNTED"
+    path.parent.mkdir()
+    signalbox = {"clients": KNOWN, "secret_files": {"MOUNTED": str(path)}}
+    envoy = gateway(deployment("smart", provider(whole("hi"))), signalbox=signalbox, followed=True, concurrency=2, alone=True)
+    assert envoy.becomes(lambda: come(envoy, "sk-one") == {401})
+    assert come(envoy, HASHED) == {200} and come(envoy, "") == {401}
+    (path.parent / "new").write_text("sk-one")
+    os.replace(path.parent / "new", path)
+    # Envoy looks again when its own file for the key is moved into place, as with a configuration that is written anew.
+    envoy.configure([deployment("smart", provider(whole("hi")))], signalbox=signalbox)
+    assert envoy.becomes(lambda: come(envoy, "sk-one") == {200}, 10)
+
+
+@pytest.mark.parametrize("held", [None, "", "\n"])
+def test_without_its_master_key_in_the_file_nobody_comes_in(gateway, provider, tmp_path, held):
+    path, port, admin = tmp_path / "MASTER", free_port(), free_port()
+    if held is not None:
+        path.write_text(held)
+    general, files = {"master_key": "os.environ/MASTER"}, {"secret_files": {"MASTER": str(path)}}
+    envoy = gateway(deployment("smart", provider(whole("hi"))), general=general, signalbox=files, followed=True, alone=True)
+    assert envoy.becomes(lambda: come(envoy, "sk-one") == {401}) and come(envoy, "") == {401}
+    config = json.loads((envoy.folder / "config.yaml").read_text())
+    config["signalbox"] |= {"listen": f"127.0.0.1:{port}", "admin": f"127.0.0.1:{admin}"}
+    file, bootstrap = tmp_path / "config.json", tmp_path / "envoy.yaml"
+    file.write_text(json.dumps(config))
+    up = subprocess.run([SIGNALBOX, "up", file, "--wasm", WASM], capture_output=True, text=True, timeout=60)
+    assert up.returncode == 1 and str(path) in up.stderr, up.stderr
+    if held is None:
+        assert subprocess.run([SIGNALBOX, "envoy", file, "-o", bootstrap, "--wasm", WASM], capture_output=True).returncode == 0
+        alone = subprocess.run([ENVOY, "-c", bootstrap, "--disable-hot-restart"], capture_output=True, text=True, timeout=60)
+        assert alone.returncode != 0 and str(path) in alone.stderr, alone.stderr[-2000:]
+    give_back(port, admin)

@@ -18,10 +18,10 @@ def deployment(group, provider, model="openai/gpt-4o", key=None, **more):
 class Policy:
     """One manifest."""
 
-    def __init__(self, folder, kubernetes, name, *options, command="istio", host=None, port, address=GATEWAY, keys=None, module=WASM, router=None, signalbox=None):
+    def __init__(self, folder, kubernetes, name, *options, command="istio", host=None, port, address=GATEWAY, keys=None, module=WASM, router=None, signalbox=None, general=None):
         self.folder, self.kubernetes, self.name, self.command = folder, kubernetes, name, command
         self.host, self.port, self.address = host or f"{name}.local", port, address
-        self.router, self.signalbox = router or {}, signalbox or {}
+        self.router, self.signalbox, self.general = router or {}, signalbox or {}, general or {}
         folder.mkdir(parents=True, exist_ok=True)
         self.keys = folder / "keys"
         self.values = keys or {}
@@ -30,7 +30,7 @@ class Policy:
     def write(self, *deployments, before=None, file=None, more=()):
         """Runs the command."""
         config = self.folder / "config.yaml"
-        config.write_text(json.dumps({"model_list": list(deployments), "router_settings": self.router, "signalbox": self.signalbox}))
+        config.write_text(json.dumps({"model_list": list(deployments), "router_settings": self.router, "signalbox": self.signalbox, "general_settings": self.general}))
         file = file or self.file
         command = [SIGNALBOX, self.command, config, "--name", self.name, "--host", self.host, "--port", self.port, "--keys", self.keys,
                    "--module", self.module, "-o", file, *self.options, *more]

@@ -157,13 +157,16 @@ class Proxy:
         lines = get(f"http://127.0.0.1:{self.admin}/stats?filter={pattern}").splitlines()
         return dict(line.rsplit(": ", 1) for line in lines if ": " in line)
 
+    def log(self):
+        return self.program.text()
+
     def dump(self):
         return get(f"http://127.0.0.1:{self.admin}/config_dump?include_eds", 30)
 
     def refused(self, name):
         """What Envoy refused of a policy, by its name."""
         signs = ("rejected", "ACK ERROR", "error adding")
-        return [line for line in self.program.text().splitlines() if f".{name}." in line and any(sign in line for sign in signs)]
+        return [line for line in self.log().splitlines() if f".{name}." in line and any(sign in line for sign in signs)]
 
     def end(self):
         self.program.end()

@@ -59,6 +59,16 @@ pub fn check_client_keys(compiled: &Compiled) -> Result<(), String> {
         }
         eprintln!("warning: {name} is not set: the client `{client}` is not let in");
     }
+    for (name, client) in keys::of_clients_in_files(&compiled.config) {
+        let keys::Source::File(path) = keys::source(&compiled.config, name) else { continue };
+        if std::fs::read(path).is_ok_and(|key| !key.trim_ascii().is_empty()) {
+            continue;
+        }
+        if client == MASTER {
+            return Err(format!("{path} holds no key, and without the master key the gateway does not start"));
+        }
+        eprintln!("warning: {path} holds no key: the client `{client}` is not let in");
+    }
     Ok(())
 }
 

@@ -202,15 +202,6 @@ fn expires(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<u64> {
 /// Looks at what only all of the configuration tells.
 pub(super) fn check(root: &Field<'_>, config: &RouterConfig, diagnostics: &mut Diagnostics) {
     let Some(section) = root.at("signalbox") else { return };
-    for client in &config.clients {
-        let name = client.variable().unwrap_or_default();
-        let files =
-            section.at("secret_files").filter(|_| config.signalbox.secret_files.iter().any(|(known, _)| known == name));
-        if let Some(file) = files.and_then(|files| files.at(name)) {
-            let problem = format!("the key of the client `{}` is not read from a file", client.name);
-            file.error(diagnostics, problem, "write the hash of the key (`signalbox key --hash`), or set the variable");
-        }
-    }
     let has_state = section.at("state_path").filter(|_| config.signalbox.state_path.is_some());
     if let Some(path) =
         has_state.filter(|_| !config.clients.is_empty() && !config.clients.iter().any(Client::is_master))

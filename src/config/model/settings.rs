@@ -117,6 +117,16 @@ pub struct Naming {
     pub clusters: String,
     /// How statistics carry their labels.
     pub metrics: Labels,
+    /// The variables of clients' keys that are in files, of which the filter hears by a cluster each.
+    pub key_files: Vec<String>,
+}
+
+impl Naming {
+    /// The cluster by which the filter hears of a key in a file. No deployment's id has a slash.
+    #[must_use]
+    pub fn key_cluster(&self, variable: &str) -> String {
+        format!("{}signalbox-key/{variable}", self.clusters)
+    }
 }
 
 /// How the name of a statistic carries its labels.

@@ -4,14 +4,10 @@
 
 use std::cell::LazyCell;
 
-use super::super::Setup;
 use super::super::http::{Api, ErrorReply, invalid};
+use super::keys::ClientKeys;
 use crate::config::model::{Client, IdentitySource, Proof, RouterConfig};
 use crate::routing::{fits, group_of};
-use crate::sha256::sha256;
-
-/// Reads a variable of Envoy's environment.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads a property of the stream.
 pub type Properties<'a> = &'a dyn Fn(&[&str]) -> Option<Vec<u8>>;
@@ -19,54 +15,29 @@ pub type Properties<'a> = &'a dyn Fn(&[&str]) -> Option<Vec<u8>>;
 /// Where Envoy leaves what is in a token that it has checked (`generate/access.rs`).
 const TOKEN: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "signalbox"];
 
-/// The hashes of keys, each with the place of its client.
-pub type KeyHashes = Vec<([u8; 32], usize)>;
-
 /// Where a client shows its key.
 const HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-litellm-api-key"];
 /// Where Anthropic's clients do: the same, with theirs first.
 const OF_MESSAGES: [&str; 4] = ["x-api-key", "authorization", "api-key", "x-litellm-api-key"];
 const BEARER: &str = "bearer ";
 
-/// The hashes of all keys that are in place.
-///
-/// # Errors
-/// The master key is not: what it guards would be open.
-pub fn key_hashes(config: &RouterConfig, variables: Variables<'_>) -> Result<KeyHashes, String> {
-    let mut hashes = Vec::new();
-    for (place, client) in config.clients.iter().enumerate() {
-        let hash = match &client.proof {
-            Proof::Hash(hash) => Some(*hash),
-            Proof::Variable(name) => {
-                let key = variables(name).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-                if key.is_none() && client.is_master() {
-                    return Err(format!("the master key is not in place: set {name} where Envoy starts"));
-                }
-                key.map(|key| sha256(key.as_bytes()))
-            }
-            Proof::Identity(_) | Proof::Claims(_) => None,
-        };
-        hashes.extend(hash.map(|hash| (hash, place)));
-    }
-    Ok(hashes)
-}
-
 /// The place of the client that a request is from. `header` and `property` read what it brings, each by a call of the host.
 ///
 /// # Errors
 /// The refusal of a request that is no client's.
 pub fn identify(
-    setup: &Setup,
+    config: &RouterConfig,
+    keys: &ClientKeys,
     api: Api,
     now_ms: u64,
     header: &dyn Fn(&str) -> String,
     property: Properties<'_>,
 ) -> Result<usize, ErrorReply> {
-    let place = match by_key(setup, api, header) {
+    let place = match by_key(keys, api, header) {
         Ok(place) => place,
-        Err(is_shown) => by_identity(&setup.config, property).ok_or_else(|| nobody(is_shown))?,
+        Err(is_shown) => by_identity(config, property).ok_or_else(|| nobody(is_shown))?,
     };
-    let client = setup.config.clients.get(place);
+    let client = config.clients.get(place);
     if client.and_then(|client| client.expires_ms).is_some_and(|end_ms| end_ms <= now_ms) {
         return Err(refused("expired_api_key", "This API key has expired."));
     }
@@ -74,7 +45,7 @@ pub fn identify(
 }
 
 /// Whose key it shows. Else whether it shows any.
-fn by_key(setup: &Setup, api: Api, header: &dyn Fn(&str) -> String) -> Result<usize, bool> {
+fn by_key(keys: &ClientKeys, api: Api, header: &dyn Fn(&str) -> String) -> Result<usize, bool> {
     let mut is_shown = false;
     for name in if api.dialect() == Api::Messages.dialect() { OF_MESSAGES } else { HEADERS } {
         let text = header(name);
@@ -83,7 +54,7 @@ fn by_key(setup: &Setup, api: Api, header: &dyn Fn(&str) -> String) -> Result<us
             continue;
         }
         is_shown = true;
-        if let Some(place) = holder(&setup.key_hashes, key) {
+        if let Some(place) = keys.holder(key) {
             return Ok(place);
         }
     }
@@ -141,15 +112,6 @@ fn key_in(text: &str) -> &str {
     }
 }
 
-/// Whose key this is. All hashes are compared, to their ends, whatever is found.
-fn holder(hashes: &KeyHashes, key: &str) -> Option<usize> {
-    let shown = sha256(key.as_bytes());
-    hashes.iter().rev().fold(None, |found, (hash, place)| {
-        let differs = hash.iter().zip(&shown).fold(0, |all, (one, other)| all | (one ^ other));
-        if differs == 0 { Some(*place) } else { found }
-    })
-}
-
 fn refused(code: &str, message: &str) -> ErrorReply {
     let mut reply = ErrorReply::from(invalid(401, code, None, message.to_owned()));
     reply.headers.push(("www-authenticate", "Bearer".to_owned()));
@@ -183,15 +145,36 @@ pub fn check_model(config: &RouterConfig, client: Option<&Client>, model: &str) 
 mod tests {
     use super::*;
     use crate::config::compile::compile_json;
+    use crate::filter::route::Variables;
 
-    fn setup(clients: &str, variables: Variables<'_>) -> Result<Setup, String> {
+    #[derive(Debug)]
+    struct Known {
+        config: RouterConfig,
+        keys: ClientKeys,
+    }
+
+    impl Known {
+        fn identify(
+            &self,
+            api: Api,
+            now_ms: u64,
+            header: &dyn Fn(&str) -> String,
+            property: Properties<'_>,
+        ) -> Result<usize, ErrorReply> {
+            identify(&self.config, &self.keys, api, now_ms, header, property)
+        }
+    }
+
+    fn setup(clients: &str, variables: Variables<'_>) -> Result<Known, String> {
         let model = r#"{"model_name":"smart","litellm_params":{"model":"openai/x"}}"#;
         let alias = r#""router_settings":{"model_group_alias":{"gpt-4":"smart"}}"#;
         let config = compile_json(&format!(
             r#"{{"model_list":[{model},{}],{alias},{clients}}}"#,
             model.replace("smart", "cheap")
         ));
-        Setup::with_variables(config.unwrap(), variables)
+        let config = config.unwrap();
+        let keys = ClientKeys::of(&config, variables, &ClientKeys::default())?;
+        Ok(Known { config, keys })
     }
 
     const TWO: &str = r#""general_settings":{"master_key":"os.environ/MASTER"},"signalbox":{"clients":[
@@ -211,7 +194,7 @@ mod tests {
         let setup = setup(TWO, &variable).unwrap();
         let ask = |name: &str, value: &str| {
             let header = |asked: &str| if asked == name { value.to_owned() } else { String::new() };
-            identify(&setup, Api::Chat, 1, &header, &|_| None).map_err(|error| error.error.code.unwrap())
+            setup.identify(Api::Chat, 1, &header, &|_| None).map_err(|error| error.error.code.unwrap())
         };
         for (name, value) in [
             ("authorization", "Bearer sk-shop"),
@@ -234,13 +217,13 @@ mod tests {
     fn a_key_that_does_not_fit_does_not_hide_another() {
         let setup = setup(TWO, &variable).unwrap();
         let header = |name: &str| if name == "api-key" { "sk-shop".to_owned() } else { "Bearer x".to_owned() };
-        assert_eq!(identify(&setup, Api::Messages, 1, &header, &|_| None), Ok(1));
+        assert_eq!(setup.identify(Api::Messages, 1, &header, &|_| None), Ok(1));
     }
 
     #[test]
     fn a_key_that_has_expired_is_none() {
         let setup = setup(TWO, &variable).unwrap();
-        let at = |now_ms| identify(&setup, Api::Chat, now_ms, &|_| "sk-shop".to_owned(), &|_| None);
+        let at = |now_ms| setup.identify(Api::Chat, now_ms, &|_| "sk-shop".to_owned(), &|_| None);
         assert!(at(1_801_353_599_999).is_ok());
         let error = at(1_801_353_600_000).unwrap_err();
         assert_eq!((error.error.status, error.error.code.as_deref()), (401, Some("expired_api_key")));
@@ -254,7 +237,7 @@ mod tests {
         let closed = setup(only, &|_| None).unwrap();
         for key in ["", "a", "A"] {
             assert!(
-                identify(&closed, Api::Chat, 1, &|_| key.to_owned(), &|_| None).is_err(),
+                closed.identify(Api::Chat, 1, &|_| key.to_owned(), &|_| None).is_err(),
                 "nobody has a key, and nobody comes in"
             );
         }
@@ -284,7 +267,7 @@ mod tests {
                 let path = path.join(".");
                 known.iter().find(|(end, _)| path.ends_with(end)).map(|(_, value)| value.as_bytes().to_vec())
             };
-            identify(&setup, Api::Chat, 1, &|_| key.to_owned(), &property).ok()
+            setup.identify(Api::Chat, 1, &|_| key.to_owned(), &property).ok()
         };
         let of = |name: &str| setup.config.clients.iter().position(|client| client.name == name);
         let san = |uri| [("uri_san_peer_certificate", uri)];

@@ -17,6 +17,7 @@ mod shelves;
 pub use before::Before;
 pub use manifest::{Document, MOST_APPLIED, MOST_STORED, write};
 
+use super::keys;
 use crate::config::compile::Compiled;
 use crate::config::model::{Labels, Naming};
 
@@ -65,8 +66,12 @@ pub enum Module<'a> {
 
 /// A configuration as a proxy of others' needs it.
 fn among_others(compiled: &mut Compiled, manifest: &Manifest<'_>, metrics: Labels) {
+    // What is a variable elsewhere is a file here, for clients as for deployments.
+    let of_clients = keys::of_clients(&compiled.config);
+    let files: Vec<_> = of_clients.map(|(name, _)| (name.to_owned(), format!("{}/{name}", manifest.keys))).collect();
     let settings = &mut compiled.config.signalbox;
-    settings.naming = Naming { clusters: manifest.prefix(), metrics };
+    settings.secret_files.extend(files);
+    settings.naming = Naming { clusters: manifest.prefix(), metrics, ..Naming::default() };
     // Which hosts lead to us is the proxy's to say.
     settings.listen = format!("0.0.0.0:{}", manifest.port);
     settings.edge.allowed_hosts.clear();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::envoy::{self, Home, Mesh, WASM, WASM_TYPE, buffer_bytes, plugin};
-use super::super::{hop, keys, listener, relay, route_configuration, shared_attempt_configuration};
+use super::super::{keys, listener, route_configuration, shared_attempt_configuration};
 use super::{Manifest, Module};
 use crate::config::compile::Compiled;
 use crate::config::model::RouterConfig;
@@ -30,7 +30,7 @@ pub(super) fn parts(config: &RouterConfig, manifest: &Manifest<'_>, attempt: &Va
     let mesh = Some(Mesh { attempt, keys: manifest.keys });
     let home = Home { wasm: "", directory: None, mesh };
     let mut clusters = envoy::clusters(config, home);
-    let listeners = [relay::listener(config)].into_iter().chain(hop::listeners(config, home)).collect();
+    let listeners = listener::within(config, home);
     let natives: Vec<Native> =
         [forged(config)].into_iter().chain(listener::native_filters(config)).map(Native::of).collect();
     let route_filter = format!("{prefix}route");
@@ -82,9 +82,7 @@ pub(super) fn code(manifest: &Manifest<'_>, cluster: &str) -> Value {
 
 /// The files that tell Envoy of the keys that are mounted, by name.
 pub(super) fn key_files(config: &RouterConfig, manifest: &Manifest<'_>) -> Map<String, Value> {
-    let mut names: Vec<String> = keys::names(config).into_iter().flatten().collect();
-    names.extend(keys::in_headers(config).map(|(_, name)| name.to_owned()));
-    names.retain(|name| !matches!(keys::source(config, name), keys::Source::Watched(_)));
+    let is_ours = |name: &String| !matches!(keys::source(config, name), keys::Source::Watched(_));
     let file = |name: String| {
         let path = match keys::source(config, &name) {
             keys::Source::File(path) => path.to_owned(),
@@ -97,9 +95,7 @@ pub(super) fn key_files(config: &RouterConfig, manifest: &Manifest<'_>) -> Map<S
         }]});
         (format!("{name}.yaml"), json!(super::super::yaml::write(&secret).trim_end()))
     };
-    let mut files: Vec<(String, Value)> = names.into_iter().map(file).collect();
-    crate::sort::by(&mut files, |(a, _), (b, _)| a.cmp(b));
-    files.into_iter().collect()
+    keys::all_names(config).into_iter().filter(is_ours).map(file).collect()
 }
 
 /// Both roles are in one.
