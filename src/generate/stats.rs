@@ -4,6 +4,15 @@ use serde_json::{Value, json};
 
 use crate::config::model::RouterConfig;
 
+/// All labels that a proxy among others' has, which may run several policies.
+const LABELS: &[&str] = &["policy", "deployment", "outcome", "type", "router", "tier", "task", "cause", "client"];
+
+/// `stats_config` for names as Istio's metrics have them, where the bootstrap does not take them apart by itself.
+pub(super) fn for_names_of_istio() -> Value {
+    let tag = |label: &&str| json!({"tag_name": label, "regex": format!(r"({label}=\.=(.*?);\.;)")});
+    json!({"stats_tags": LABELS.iter().map(tag).collect::<Vec<_>>()})
+}
+
 /// `stats_config`.
 pub(super) fn stats_config(config: &RouterConfig) -> Value {
     // The first group goes from the name, the second is the label's value.

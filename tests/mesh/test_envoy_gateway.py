@@ -6,8 +6,9 @@ import anthropic_wire
 import pytest
 import yaml
 from manifests import Policy, deployment
-from programs import BIN, ENVOY, Program, call, free_port, give_back, until
+from programs import BIN, ENVOY, Program, Proxy, call, free_port, get, give_back, until
 from provider import error, whole
+from test_clients import MASTER, SECRETS, clients_of, in_place, jwks  # noqa: F401
 
 VERSION = ENVOY.parent.name
 CLASS = {
@@ -34,7 +35,7 @@ OTHERS = [
 ]
 
 
-class EnvoyGateway:
+class EnvoyGateway(Proxy):
     def __init__(self, folder):
         self.folder, self.resources = folder, folder / "resources"
         for part in ("config", "state", "run", "resources", f"data/envoy-versions/{VERSION}/bin"):
@@ -67,6 +68,15 @@ class EnvoyGateway:
         new.rename(self.resources / "all.yaml")
         if not self.program:
             self.program = Program(self.folder, "envoy-gateway", BIN / "envoy-gateway", "server", "--config-path", self.config)
+
+    @property
+    def admin(self):
+        """The port of Envoy's admin interface."""
+        newest = max(self.folder.glob("run/*/admin-address.txt"))
+        return int(newest.read_text().rsplit(":", 1)[1])
+
+    def log(self):
+        return super().log() + "".join(log.read_text(errors="replace") for log in self.folder.glob("state/envoy-runs/*/std*.log"))
 
     def end(self):
         self.program.end()
@@ -120,6 +130,22 @@ def test_a_policy_in_envoy_gateway(server, made, provider):
     assert "EnvoyPatchPolicy" in text
     policies = statuses(text)["EnvoyPatchPolicy"]
     assert policies and all(set(one) == {"True"} for one in policies[-2:]), policies
+
+    # Its bootstrap takes the labels out of the names of our metrics.
+    def counted():
+        lines = get(f"http://127.0.0.1:{server.admin}/stats/prometheus").splitlines()
+        return [line for line in lines if line.startswith("signalbox_attempts{")]
+
+    wanted = ('deployment="two"', 'outcome="served"', 'policy="signalbox.default.signalbox"')
+    assert until(lambda: [line for line in counted() if all(label in line for label in wanted)])
+
+
+def test_clients_of_envoy_gateway(server, made, provider, jwks):
+    upstream = provider(whole("one"))
+    made.values, made.general, made.signalbox = SECRETS, MASTER, clients_of(jwks)
+    made.write(deployment("smart", upstream, key="OPENAI_API_KEY"), deployment("other", provider(), id="other"))
+    server.apply(made.documents())
+    in_place(server, made, upstream, jwks)
 
 
 def test_a_policy_changes(server, made, provider):

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{envoy, relay, yaml};
+use super::super::{envoy, relay, stats, yaml};
 use super::before;
 use super::manifest::Document;
 use super::parts::{self, Parts};
@@ -36,7 +36,7 @@ pub struct Around<'a> {
 /// The documents, in the order in which they are to be applied.
 #[must_use]
 pub fn documents(mut compiled: Compiled, manifest: &Manifest<'_>, around: Around<'_>) -> Vec<Document> {
-    among_others(&mut compiled, manifest, Labels::Words);
+    among_others(&mut compiled, manifest, Labels::Istio);
     let fetched_by = format!("{}module", manifest.prefix());
     let image = match manifest.module {
         Module::Remote { uri, .. } => uri.strip_prefix("oci://"),
@@ -124,12 +124,12 @@ fn volumes(manifest: &Manifest<'_>, secret: &str, has_keys: bool, image: Option<
 
 /// The proxy's pods.
 fn proxy(manifest: &Manifest<'_>, volumes: Vec<(Value, Value)>) -> Document {
-    let extension = yaml::write(&json!({"bootstrap_extensions": [relay::extension()]}));
+    let extension = json!({"bootstrap_extensions": [relay::extension()], "stats_config": stats::for_names_of_istio()});
     let mut spec = json!({
         "bootstrap": {
-            "#": "For listeners within the proxy.",
+            "#": "For listeners within the proxy, and for the labels of our metrics.",
             "type": "Merge",
-            "value": extension.trim_end(),
+            "value": yaml::write(&extension).trim_end(),
         },
     });
     if let (false, Some(spec)) = (volumes.is_empty(), spec.as_object_mut()) {
