@@ -7,9 +7,11 @@ mod envoy;
 mod memory;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use envoy::{Envoy, Lost};
 use signalbox::config::model::Naming;
+use signalbox::filter::plugin::Known;
 use signalbox::routing::strategy::Random;
 
 const CONFIG: &str = r#"{
@@ -75,7 +77,7 @@ fn a_plain_chat_costs_so_many_host_calls() {
 #[test]
 fn a_chat_by_the_route_for_its_path_costs_fewer() {
     let mut envoy = Envoy::new(CONFIG);
-    envoy.known_path = Some("/v1/chat/completions".to_owned());
+    envoy.known = known("nowhere");
     // The model's name is changed, so the length is, too.
     let is_known = |call: &&str| ["header Request :path", "header Request content-type"].contains(call);
     let wanted: Vec<&str> = PLAIN.into_iter().filter(|call| !is_known(call)).collect();
@@ -83,11 +85,24 @@ fn a_chat_by_the_route_for_its_path_costs_fewer() {
 
     let config = CONFIG.replace("openai/served", "openai/lone");
     let mut envoy = Envoy::new(&config);
-    envoy.known_path = Some("/v1/chat/completions".to_owned());
+    envoy.known = known("nowhere");
     let kept: Vec<&str> =
         wanted.into_iter().filter(|call| !["set Request content-length", "edit Request"].contains(call)).collect();
     assert_eq!(calls_with(envoy, "lone"), kept);
     assert_eq!(kept.len(), 5);
+
+    // It goes where the route leads.
+    let mut envoy = Envoy::new(&config);
+    envoy.known = known("lone-1");
+    let is_said = |call: &&str| ["set property signalbox.cluster", "clear route cache"].contains(call);
+    let unsaid: Vec<&str> = kept.into_iter().filter(|call| !is_said(call)).collect();
+    assert_eq!(calls_with(envoy, "lone"), unsaid);
+    assert_eq!(unsaid.len(), 3);
+}
+
+/// What a route says of chats whose first attempt goes to this cluster.
+fn known(cluster: &str) -> Option<Rc<Known>> {
+    Known::new("/v1/chat/completions", cluster).map(Rc::new)
 }
 
 #[test]
@@ -293,14 +308,18 @@ fn a_connection_that_may_be_new_is_taken_for_a_stale_one_once() {
 
 #[test]
 fn connections_that_are_lost_for_ever_end_in_our_words() {
-    for lost in [Lost::Connection, Lost::Stale, Lost::Doubtful, Lost::Refused] {
+    let ways = [Lost::Connection, Lost::Stale, Lost::Doubtful, Lost::Refused];
+    // Where the route leads there already, Envoy was told nothing before the first one was lost.
+    for (lost, cluster) in ways.into_iter().flat_map(|lost| [(lost, "nowhere"), (lost, "lone-1")]) {
         let mut envoy = Envoy::new(CONFIG);
+        envoy.known = known(cluster);
         let chat = envoy.chat(&body("lone", true));
         while envoy.runs(chat) {
             envoy.reset(chat, lost);
         }
         let client = envoy.client(chat);
         assert!(client.status().is_some_and(|status| status >= 500), "{lost:?}: {client:?}");
+        assert_ne!(client.header("x-signalbox-error").as_deref(), Some("not_ready"), "{lost:?}");
         serde_json::from_str::<serde_json::Value>(&client.text()).unwrap();
         assert!(envoy.clusters(chat).len() > 1, "{lost:?}");
         envoy.assert_even();
@@ -603,6 +622,7 @@ fn what_is_refused_never_reaches_a_provider() {
 fn whatever_happens_each_attempt_has_one_result() {
     for seed in 0..20 {
         let mut envoy = Envoy::new(CONFIG);
+        envoy.known = known("lone-1").filter(|_| seed % 2 == 0);
         let mut random = Random::new(seed);
         let mut below = |bound: u64| usize::try_from(random.next() % bound).unwrap();
         let mut chats = Vec::new();
@@ -629,6 +649,7 @@ fn whatever_happens_each_attempt_has_one_result() {
                 }
                 _ => {}
             }
+            assert_ne!(envoy.client(chat).header("x-signalbox-error").as_deref(), Some("not_ready"), "it lost its way");
             chats.retain(|chat| envoy.runs(*chat));
         }
         chats.iter().for_each(|chat| envoy.leave(*chat));

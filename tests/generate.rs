@@ -130,8 +130,10 @@ fn keys_go_by_name() {
 fn every_deployment_has_a_cluster_and_a_way_to_it() {
     let bootstrap = envoy::bootstrap(&compiled(KEYS), "w");
     let manager = &bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
-    let route = &way(&manager["route_config"]["virtual_hosts"][0])["route"];
-    let matcher = &route["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["cluster_matcher"];
+    let routes = &manager["route_config"];
+    let (selects, route) = (&routes["cluster_specifier_plugins"][0]["extension"], way(&routes["virtual_hosts"][0]));
+    assert_eq!(route["route"]["cluster_specifier_plugin"], selects["name"]);
+    let matcher = &selects["typed_config"]["cluster_matcher"];
     let ways = matcher["matcher_tree"]["prefix_match_map"]["map"].as_object().unwrap();
     for cluster in clusters(&bootstrap).iter().filter(|cluster| cluster["name"] != "signalbox-none") {
         let name = cluster["name"].as_str().unwrap();

@@ -15,6 +15,10 @@ pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, 
 
 /// The same of a value as it stands.
 pub fn count_of(raw: &[u8]) -> Option<u64> {
+    // Nearly all are, and reading them as text takes three times as long.
+    if (1..=15).contains(&raw.len()) && raw.iter().all(u8::is_ascii_digit) {
+        return Some(raw.iter().fold(0, |count, digit| count * 10 + u64::from(digit & 15)));
+    }
     let raw = std::str::from_utf8(raw).ok()?;
     let number = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw).trim();
     number.parse().ok().or_else(|| whole(number.parse().ok()?))

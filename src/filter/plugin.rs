@@ -6,16 +6,38 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::http::{Asked, asked};
 use crate::config::model::Naming;
+use crate::provider::Api;
 
 /// One of the module's two roles, and what it is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plugin<'a> {
-    /// In the listener's filter chain: the router's configuration, as JSON, how things are named in this Envoy, and the path of all its
-    /// requests, where they have one.
-    Route(&'a str, Naming, Option<Cow<'a, str>>),
+    /// In the listener's filter chain: the router's configuration, as JSON, how things are named in this Envoy, and what is known of all its
+    /// requests.
+    Route(&'a str, Naming, Option<Known>),
     /// In a cluster's.
     Attempt(Whereabouts),
+}
+
+/// What Envoy's route says of each of its requests. It says as well that they are JSON, and say their length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Their path.
+    pub path: Rc<str>,
+    /// What that asks for.
+    pub api: Api,
+    /// The cluster where they go unless the filter says otherwise.
+    pub cluster: Box<str>,
+}
+
+impl Known {
+    /// Of requests with this path that go to this cluster. `None`: it is the path of no API.
+    #[must_use]
+    pub fn new(path: &str, cluster: &str) -> Option<Self> {
+        let Asked::Api(api) = asked(path) else { return None };
+        Some(Self { path: path.into(), api, cluster: cluster.into() })
+    }
 }
 
 /// In which cluster a filter of the attempt role is.
@@ -54,8 +76,9 @@ pub fn read(bytes: &[u8]) -> Result<Plugin<'_>, String> {
     let read: Read<'_> =
         serde_json::from_slice(bytes).map_err(|error| format!("the plugin configuration cannot be read: {error}"))?;
     match (read.role, read.cluster, read.naming) {
-        (Role::Route, _, naming) => {
-            Ok(Plugin::Route(read.config.map_or("{}", RawValue::get), naming.unwrap_or_default(), read.path))
+        (Role::Route, cluster, naming) => {
+            let known = read.path.zip(cluster).and_then(|(path, cluster)| Known::new(&path, &cluster));
+            Ok(Plugin::Route(read.config.map_or("{}", RawValue::get), naming.unwrap_or_default(), known))
         }
         (Role::Attempt, Some(cluster), _) => Ok(Plugin::Attempt(Whereabouts::In(cluster.into()))),
         (Role::Attempt, None, Some(naming)) => Ok(Plugin::Attempt(Whereabouts::Among(naming.clusters.into()))),

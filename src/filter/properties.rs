@@ -12,7 +12,8 @@ const COST: &str = "signalbox.cost";
 const CLIENT: &str = "signalbox.client";
 
 /// Tells Envoy which cluster the next attempt takes, and that attempt which flight it belongs to.
-pub(super) fn next_cluster(flight: &Flight) -> Effect {
+pub(super) fn next_cluster(flight: &mut Flight) -> Effect {
+    flight.is_selected = true;
     Effect::SetProperty(CLUSTER, format!("{}/{}", flight.next_cluster(), flight.id))
 }
 

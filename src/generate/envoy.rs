@@ -110,10 +110,11 @@ pub(super) const WASM: &str = "envoy.filters.http.wasm";
 /// And what its configuration is called.
 pub(super) const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// How a filter of either role is loaded: one VM a worker for both.
+/// How a filter of either role is loaded: one VM a worker for both. It is called otherwise than the listener's, because a route that leaves out
+/// a filter leaves out all of that name, those of clusters too.
 pub(super) fn wasm_filter(role: &str, configuration: &str, config: &RouterConfig, wasm: &str) -> Value {
     let code = json!({"local": {"filename": wasm}});
-    json!({"name": WASM, "typed_config": plugin(role, configuration, config, "signalbox", &code)})
+    json!({"name": format!("signalbox.{role}"), "typed_config": plugin(role, configuration, config, "signalbox", &code)})
 }
 
 /// The module in a role. Those of one VM share what they know.

@@ -1,4 +1,4 @@
-//! The listener: where clients come in, and the one route that is chosen anew for every attempt.
+//! The listener: where clients come in, and the route whose cluster is chosen anew for every attempt.
 //!
 //! The cluster comes from filter state that only the filter can write, read again before each retry
 //! (`refresh_cluster_on_retry`, Envoy 1.39 and later); a header could be forged, and is read only once.
@@ -30,6 +30,8 @@ const OURS_TO_ENVOY: &[&str] = &["x-signalbox-retry", "x-signalbox-relay-says"];
 
 /// The filter state in which the filter selects a cluster.
 const SELECTED: &str = "wasm.signalbox.cluster";
+/// What reads it.
+const SELECTS: &str = "cluster-by-filter-state";
 /// The path that most requests have.
 const CHAT_PATH: &str = "/v1/chat/completions";
 /// The name of the filter for those.
@@ -70,7 +72,7 @@ fn listener(compiled: &Compiled, wasm: &str) -> Value {
 fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
     let config = &compiled.config;
     let filters: Vec<Value> = native_filters(config).into_iter().chain(filters(compiled, wasm)).collect();
-    let host = virtual_host(config, Some(chat_arriving(config)));
+    let host = virtual_host(config, &Selection::ByName);
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "signalbox",
@@ -95,7 +97,11 @@ fn connection_manager(compiled: &Compiled, wasm: &str) -> Value {
         "access_log": if config.signalbox.access_log { json!([access_log(config)]) } else { json!([]) },
         "local_reply_config": edge::local_replies(config),
         "http_filters": filters,
-        "route_config": {"name": "signalbox", "virtual_hosts": [host]},
+        "route_config": {
+            "name": "signalbox",
+            "virtual_hosts": [host],
+            "cluster_specifier_plugins": [{"extension": cluster_by_filter_state(config, first_cluster(config))}],
+        },
     });
     if let Some(manager) = manager.as_object_mut() {
         manager.extend(edge::limits(config).into_iter().map(|(key, value)| (key.to_owned(), value)));
@@ -115,12 +121,20 @@ pub(super) fn native_filters(config: &RouterConfig) -> Vec<Value> {
     access::filters(config).chain(cors).chain(asked_path).chain(DECOMPRESSORS.iter().map(decompressor)).collect()
 }
 
-/// The routes, and what holds for all of them. `chat`: where most requests go that are neither planned nor refused, where that is known. It
-/// stands as early as may be, since each route before it costs them a match.
-pub(super) fn virtual_host(config: &RouterConfig, chat: Option<Value>) -> Value {
-    let mut routes = vec![planned(config)];
+/// How a route selects the cluster of an attempt.
+pub(super) enum Selection {
+    /// By what stands beside the routes of a whole listener: where the filter says nothing, a request goes to the first deployment.
+    ByName,
+    /// By what the route itself brings: where the filter says nothing, a request goes nowhere.
+    Inline,
+}
+
+/// The routes, and what holds for all of them. Where most requests go stands as early as may be, since each route before it costs them a
+/// match.
+pub(super) fn virtual_host(config: &RouterConfig, selection: &Selection) -> Value {
+    let mut routes = vec![planned(config, selection)];
     routes.extend(edge::foreign(config));
-    routes.extend(chat);
+    routes.extend(matches!(selection, Selection::ByName).then(|| chat_arriving(config)));
     routes.extend(edge::other_methods(config));
     routes.extend([compressed_arriving(config), arriving(config)]);
     let mut host = json!({
@@ -144,7 +158,8 @@ fn filters(compiled: &Compiled, wasm: &str) -> [Value; 3] {
             "suppress_envoy_headers": true,
         },
     });
-    let of_chat = wasm_filter("route", &super::route_configuration(compiled, Some(CHAT_PATH)), &compiled.config, wasm);
+    let known = (CHAT_PATH, first_cluster(&compiled.config));
+    let of_chat = wasm_filter("route", &super::route_configuration(compiled, Some(known)), &compiled.config, wasm);
     let of_others = wasm_filter("route", &super::route_configuration(compiled, None), &compiled.config, wasm);
     [unless_answered(CHAT_FILTER, of_chat, true), unless_answered(WASM, of_others, false), router]
 }
@@ -225,7 +240,8 @@ fn arriving(config: &RouterConfig) -> Value {
     json!({"match": {"prefix": "/"}, "route": {"cluster": config.cluster(NO_CLUSTER)}})
 }
 
-/// The same of the requests that nearly all are: the filter need not ask for what the route knows.
+/// The same of the requests that nearly all are. The filter need not ask for what the route knows; nor need it say anything where a request
+/// goes to the first deployment, which the route leads to already. (A request without a plan stays there: see the attempt filter.)
 fn chat_arriving(config: &RouterConfig) -> Value {
     let is = |name: &str, value: &str| json!({"name": name, "string_match": {"exact": value}});
     let has_length = json!({"name": "content-length", "present_match": true});
@@ -238,11 +254,18 @@ fn chat_arriving(config: &RouterConfig) -> Value {
         }
         filter
     };
-    json!({
-        "match": {"prefix": "/", "headers": [is(":path", CHAT_PATH), is(":method", "POST"), has_length, is_json, is_plain]},
-        "route": {"cluster": config.cluster(NO_CLUSTER)},
-        "typed_per_filter_config": {CHAT_FILTER: filter(json!({"config": {}})), WASM: filter(json!({"disabled": true}))},
-    })
+    let headers = json!([is(":path", CHAT_PATH), is(":method", "POST"), has_length, is_json, is_plain]);
+    let mut route = to_deployments(config, &Selection::ByName, json!({"prefix": "/", "headers": headers}));
+    if let Some(route) = route.as_object_mut() {
+        let per_filter = json!({CHAT_FILTER: filter(json!({"config": {}})), WASM: filter(json!({"disabled": true}))});
+        route.insert("typed_per_filter_config".to_owned(), per_filter);
+    }
+    route
+}
+
+/// Where a chat goes unless the filter says otherwise.
+fn first_cluster(config: &RouterConfig) -> &str {
+    config.deployments.first().map_or(NO_CLUSTER, |deployment| deployment.id.as_str())
 }
 
 fn access_log(config: &RouterConfig) -> Value {
@@ -305,11 +328,23 @@ pub(super) fn forged_headers(config: &RouterConfig) -> [Value; 2] {
 
 /// Where a request goes that the filter has planned: it alone writes this filter state. Tried first, since a request is checked when it
 /// arrives and not once more.
-fn planned(config: &RouterConfig) -> Value {
+fn planned(config: &RouterConfig, selection: &Selection) -> Value {
+    let selected = json!({"prefix": "/", "filter_state": [{"key": SELECTED, "string_match": {"contains": "/"}}]});
+    to_deployments(config, selection, selected)
+}
+
+/// A route to the cluster that the filter selects.
+fn to_deployments(config: &RouterConfig, selection: &Selection, matching: Value) -> Value {
+    let (how, selects) = match selection {
+        Selection::ByName => ("cluster_specifier_plugin", json!(SELECTS)),
+        Selection::Inline => {
+            ("inline_cluster_specifier_plugin", json!({"extension": cluster_by_filter_state(config, NO_CLUSTER)}))
+        }
+    };
     json!({
-        "match": {"prefix": "/", "filter_state": [{"key": SELECTED, "string_match": {"contains": "/"}}]},
+        "match": matching,
         "route": {
-            "inline_cluster_specifier_plugin": {"extension": cluster_by_filter_state(config)},
+            how: selects,
             "auto_host_rewrite": true,
             // No limit for the whole: an answer may be long. Attempts have theirs.
             "timeout": "0s",
@@ -347,7 +382,8 @@ fn told() -> Value {
     ])
 }
 
-fn cluster_by_filter_state(config: &RouterConfig) -> Value {
+/// The cluster that the filter selects, and this one where it has not said anything.
+fn cluster_by_filter_state(config: &RouterConfig, otherwise: &str) -> Value {
     let action = |cluster: &str| {
         json!({
             "name": "cluster",
@@ -359,10 +395,13 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
     };
     // The filter writes `ID/FLIGHT`, so that one value in filter state tells Envoy the cluster and the next attempt its flight.
     let ids = config.deployments.iter().map(|deployment| deployment.id.as_str()).chain([RELAY]);
+    // It selects none where nothing may be tried.
+    let none = (otherwise != NO_CLUSTER).then(|| ("/".to_owned(), NO_CLUSTER));
+    let ids = ids.map(|id| (format!("{id}/"), id)).chain(none);
     let by_id: Map<String, Value> =
-        ids.map(|id| (format!("{id}/"), json!({"action": action(&config.cluster(id))}))).collect();
+        ids.map(|(prefix, id)| (prefix, json!({"action": action(&config.cluster(id))}))).collect();
     json!({
-        "name": "cluster-by-filter-state",
+        "name": SELECTS,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier",
             "cluster_matcher": {
@@ -376,7 +415,7 @@ fn cluster_by_filter_state(config: &RouterConfig) -> Value {
                     },
                     "prefix_match_map": {"map": by_id},
                 },
-                "on_no_match": {"action": action(&config.cluster(NO_CLUSTER))},
+                "on_no_match": {"action": action(&config.cluster(otherwise))},
             },
         },
     })

@@ -26,9 +26,10 @@ use serde_json::json;
 use crate::config::compile::Compiled;
 use crate::config::model::{Labels, Naming, RouterConfig};
 
-/// The route filter's plugin configuration: its role, the path of its requests where they have one, and the configuration without secrets.
+/// The route filter's plugin configuration: its role, what is known of all its requests (their path, and the cluster where they go unless it
+/// says otherwise), and the configuration without secrets.
 #[must_use]
-pub fn route_configuration(compiled: &Compiled, path: Option<&str>) -> String {
+pub fn route_configuration(compiled: &Compiled, known: Option<(&str, &str)>) -> String {
     let mut config = compiled.filter.to_json();
     // Not always as the file has it: `signalbox up` wants a log.
     if compiled.config.signalbox.access_log
@@ -45,7 +46,8 @@ pub fn route_configuration(compiled: &Compiled, path: Option<&str>) -> String {
     {
         naming.insert("key_files".to_owned(), json!(in_files));
     }
-    let more = [("path", path.map(|path| json!(path))), ("naming", naming), ("config", Some(config))];
+    let (path, cluster) = known.map(|(path, cluster)| (json!(path), json!(cluster))).unzip();
+    let more = [("path", path), ("cluster", cluster), ("naming", naming), ("config", Some(config))];
     if let Some(plugin) = plugin.as_object_mut() {
         plugin.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     }

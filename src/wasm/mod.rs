@@ -19,7 +19,7 @@ use host::Envoy;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::filter::plugin::{self, Plugin, Whereabouts};
+use crate::filter::plugin::{self, Known, Plugin, Whereabouts};
 use crate::filter::{self, AttemptFilter, Effects, Event, Flow, RouteFilter, Setup, Worker};
 
 proxy_wasm::main! {{
@@ -43,8 +43,8 @@ fn with_worker<T>(work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
 enum Root {
     /// Not configured yet.
     Unknown,
-    /// What a listener's requests are planned with, and the path that they have, where it is one.
-    Route(Rc<Setup>, Option<Rc<str>>),
+    /// What a listener's requests are planned with, and what is known of all of them.
+    Route(Rc<Setup>, Option<Rc<Known>>),
     /// Where attempts are.
     Attempt(Whereabouts),
 }
@@ -60,9 +60,9 @@ impl RootContext for Root {
         let bytes = self.get_plugin_configuration().unwrap_or_default();
         let configured = plugin::read(&bytes).and_then(|plugin| match plugin {
             Plugin::Attempt(whereabouts) => Ok(Self::Attempt(whereabouts)),
-            Plugin::Route(config, naming, path) => {
+            Plugin::Route(config, naming, known) => {
                 match WORKER.try_with(|worker| filter::configure(worker, config, naming, &Envoy)) {
-                    Ok(configured) => configured.map(|setup| Self::Route(setup, path.map(Into::into))),
+                    Ok(configured) => configured.map(|setup| Self::Route(setup, known.map(Rc::new))),
                     Err(gone) => Err(gone.to_string()),
                 }
             }
@@ -83,7 +83,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self {
-            Self::Route(setup, path) => Box::new(Stream::Route(RouteFilter::new(Rc::clone(setup), path.clone()))),
+            Self::Route(setup, known) => Box::new(Stream::Route(RouteFilter::new(Rc::clone(setup), known.clone()))),
             Self::Attempt(whereabouts) => {
                 Box::new(Stream::Attempt(AttemptFilter::new(context_id, whereabouts.clone())))
             }

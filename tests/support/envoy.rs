@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use super::memory::Memory;
 use signalbox::config::model::Naming;
-use signalbox::filter::plugin::Whereabouts;
+use signalbox::filter::plugin::{Known, Whereabouts};
 use signalbox::filter::{
     self, AttemptFilter, Buffer, Change, Edit, Effect, Event, Flow, HeaderMap, Host, Map, OutgoingHeaders, RELAY,
     Reply, RouteFilter, Setup, Worker,
@@ -366,8 +366,8 @@ pub struct Envoy {
     pub foreign: Option<String>,
     script: Script,
     roles: HashMap<u32, Role>,
-    /// The path that Envoy's route says, and that the request says its length.
-    pub known_path: Option<String>,
+    /// What Envoy's route says of requests.
+    pub known: Option<Rc<Known>>,
     /// Something else happens in the worker before an attempt that Envoy makes begins.
     pub is_busy: bool,
 }
@@ -394,7 +394,7 @@ impl Envoy {
             foreign: None,
             script,
             roles: HashMap::new(),
-            known_path: None,
+            known: None,
             is_busy: false,
         }
     }
@@ -449,7 +449,7 @@ impl Envoy {
         let length = body.len().to_string();
         let mut headers =
             vec![(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")];
-        if self.known_path.is_some() {
+        if self.known.is_some() {
             headers.push(("content-length", &length));
         }
         self.ask(&headers, &[body.as_bytes()], false)
@@ -461,7 +461,7 @@ impl Envoy {
         let context = self.context();
         let number = self.state().streams.len();
         self.state().streams.push(Stream { context, headers, has_trailers, ..Stream::default() });
-        let route = RouteFilter::new(Rc::clone(&self.setup), self.known_path.as_deref().map(Rc::from));
+        let route = RouteFilter::new(Rc::clone(&self.setup), self.known.clone());
         self.roles.insert(context, Role::Route(route));
         let mut flow = self.fire(context, Event::RequestHead { ends: pieces.is_empty() });
         for (at, piece) in pieces.iter().enumerate() {
@@ -479,7 +479,8 @@ impl Envoy {
         }
         if !self.replied(number) {
             assert_eq!(flow, Flow::Continue);
-            assert!(self.stream(number).is_rerouted, "the route was chosen before there was a plan");
+            let is_there = self.stream(number).is_rerouted || self.known.is_some();
+            assert!(is_there, "the route was chosen before there was a plan");
             self.begin(number);
         }
         number
@@ -577,8 +578,10 @@ impl Envoy {
 
     /// Envoy makes an attempt, at the cluster in filter state.
     fn begin(&mut self, number: usize) {
-        let next = self.stream(number).properties.get("signalbox.cluster").cloned().unwrap_or_default();
-        let next = String::from_utf8(next).unwrap();
+        let is_rerouted = self.stream(number).is_rerouted || !self.stream(number).attempts.is_empty();
+        let selected = self.stream(number).properties.get("signalbox.cluster").filter(|_| is_rerouted).cloned();
+        let next = selected.map(|next| String::from_utf8(next).unwrap());
+        let next = next.or(self.known.as_ref().map(|known| known.cluster.to_string())).unwrap_or_default();
         let first = self.stream(number).attempts.first().map(|attempt| attempt.cluster.clone());
         let cluster = first.filter(|_| self.is_old).unwrap_or_else(|| next.split('/').next().unwrap().to_owned());
         let is_known = cluster == RELAY || self.setup.deployments.iter().any(|deployment| deployment.id == cluster);

@@ -201,6 +201,10 @@ impl Context {
             let bytes = host::body(host, Buffer::Response, length);
             attempt.hear(clock(attempt.is_timed(), worker, host));
             attempt.on_body(&bytes, ends)
+        } else if attempt.is_held() {
+            // Nothing was read, so nothing has changed.
+            self.has_buffer = true;
+            return Effects { flow: Flow::Pause, ..Effects::none() };
         } else {
             attempt.unread()
         };
@@ -268,7 +272,10 @@ impl Context {
         let mut effects = Effects::none();
         worker.timers.forget(self.id);
         let Some(attempt) = self.attempt.take() else { return effects };
-        if attempt.ends(&|| properties::link(host), worker.now_ms()) {
+        let is_untold = |flight: &RefCell<Flight>| {
+            flight.try_borrow().is_ok_and(|flight| !flight.is_selected && !flight.is_answered())
+        };
+        if attempt.ends(&|| properties::link(host), worker.now_ms()) || is_untold(attempt.flight()) {
             lead_on(attempt.flight(), worker, host, &mut effects);
         }
         effects
@@ -285,7 +292,7 @@ fn lead_on(flight: &RefCell<Flight>, worker: &mut Worker, host: &dyn Host, effec
     worker.report(host, flight, effects);
     let Ok(mut flight) = flight.try_borrow_mut() else { return };
     worker.lead_past_limits(host, &mut flight);
-    effects.push(properties::next_cluster(&flight));
+    effects.push(properties::next_cluster(&mut flight));
 }
 
 fn effects_of(verdict: Verdict, length: usize, attempt: &Attempt, worker: &mut Worker, host: &dyn Host) -> Effects {

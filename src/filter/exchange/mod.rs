@@ -63,6 +63,8 @@ use crate::state::{Outcome, Reservation};
 pub struct Flight {
     /// Its name among this worker's flights; given when it departs.
     pub id: u64,
+    /// Envoy was told where it goes, and who it is: an attempt can find it by that.
+    pub(super) is_selected: bool,
     request: Request,
     pub(super) body: Body,
     cursor: Cursor,
@@ -98,6 +100,7 @@ impl Flight {
     pub(super) fn new(request: Request, body: Vec<u8>, cursor: Cursor, translated: Option<Encoded>) -> Self {
         Self {
             id: 0,
+            is_selected: false,
             request,
             body: Body::new(body),
             translated: translated.zip(cursor.next()).map(|(encoded, (place, _))| (place, encoded)),

@@ -8,6 +8,7 @@
 //! **Invariant:** all attempts of a request share one map, and [`RequestHeaders`] knows what the last one left there.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::super::stamp;
 use crate::config::model::{Deployment, Endpoint};
@@ -38,7 +39,7 @@ pub(in crate::filter) const OF_FAILURE: &[&str] =
 #[derive(Debug, Default)]
 pub struct RequestHeaders {
     /// `:path`.
-    pub path: Option<String>,
+    pub path: Option<Rc<str>>,
     /// What follows on the `?` of the client's.
     query: Option<String>,
     /// What follows on the path of its API.
@@ -51,7 +52,7 @@ pub struct RequestHeaders {
 
 impl RequestHeaders {
     /// Of a client's path nothing else is known.
-    pub(in crate::filter) fn of(path: String, api: Api) -> Self {
+    pub(in crate::filter) fn of(path: Rc<str>, api: Api) -> Self {
         let query = path.split_once('?').map(|(_, query)| query.to_owned()).filter(|query| !query.is_empty());
         let below = if api == Api::Kept { stamp::below(&path).0 } else { String::new() };
         Self { path: Some(path), query, below, ..Self::default() }
@@ -86,8 +87,8 @@ impl RequestHeaders {
                 path.push(if path.contains('?') { '&' } else { '?' });
                 path.push_str(own);
             }
-            changes.push((":path", path.clone()));
-            self.path = Some(path);
+            self.path = Some(path.as_str().into());
+            changes.push((":path", path));
         }
         if self.length.replace(length) != Some(length) {
             changes.push(("content-length", length.to_string()));
@@ -137,11 +138,8 @@ mod tests {
         let config = compile_json(config).unwrap();
         let [plain, other, claude] = config.deployments.as_slice() else { panic!() };
         let of = |api: Api| Call { api, dialect: api.dialect(), model: "x", stream: false };
-        let mut headers = RequestHeaders {
-            path: Some("/v1/chat/completions".to_owned()),
-            length: Some(7),
-            ..RequestHeaders::default()
-        };
+        let mut headers =
+            RequestHeaders { path: Some("/v1/chat/completions".into()), length: Some(7), ..RequestHeaders::default() };
         assert_eq!(headers.changes(plain, of(Api::Chat), 7, true, true), []);
         assert_eq!(headers.changes(plain, of(Api::Chat), 8, true, true), [("content-length", "8".to_owned())]);
         let all = [
@@ -166,8 +164,7 @@ mod tests {
             [(":path", "/v1/messages".to_owned()), ("content-length", "9".to_owned())],
             "nothing is known"
         );
-        let mut headers =
-            RequestHeaders { path: Some("/openai/chat/completions".to_owned()), ..RequestHeaders::default() };
+        let mut headers = RequestHeaders { path: Some("/openai/chat/completions".into()), ..RequestHeaders::default() };
         headers.length = Some(9);
         headers.came_by_another_s_listener();
         assert_eq!(headers.changes(other, of(Api::Chat), 9, true, true), [(":scheme", "https".to_owned())]);
@@ -184,10 +181,10 @@ mod tests {
         let config = compile_json(config).unwrap();
         let [claude, other] = config.deployments.as_slice() else { panic!() };
         let path = |deployment, is_verbatim| {
-            let mut headers = RequestHeaders::of("/v1/messages?beta=true".to_owned(), Api::Messages);
+            let mut headers = RequestHeaders::of("/v1/messages?beta=true".into(), Api::Messages);
             let call = Call { api: Api::Chat, dialect: Api::Messages.dialect(), model: "x", stream: false };
             headers.changes(deployment, call, 0, is_verbatim, true);
-            headers.path.unwrap()
+            headers.path.unwrap().to_string()
         };
         assert_eq!(path(claude, true), "/v1/messages?beta=true");
         assert_eq!(path(claude, false), "/v1/messages");

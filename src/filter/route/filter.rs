@@ -9,6 +9,7 @@ use serde_json::json;
 use super::super::host::{self, Buffer, Effect, Effects, Event, Flow, Host, Map};
 use super::super::http::RequestHeaders;
 use super::super::kept::{self, Kept};
+use super::super::plugin::Known;
 use super::super::properties;
 use super::super::seat::Asker;
 use super::super::worker::{Asked, Worker};
@@ -23,8 +24,8 @@ pub struct RouteFilter {
     setup: Rc<Setup>,
     /// What is asked, and how many bytes of its body have come, until that has ended.
     pending: Option<(Api, usize)>,
-    /// The path of the request, where Envoy's route says it. It says then as well that the request says its length.
-    known_path: Option<Rc<str>>,
+    /// What Envoy's route says of the request.
+    known: Option<Rc<Known>>,
     /// What is known of the request's headers.
     headers: RequestHeaders,
     coming: Option<Kept>,
@@ -36,20 +37,11 @@ pub struct RouteFilter {
 }
 
 impl RouteFilter {
-    /// Of a request that will be planned with this, and has this path, if that is known.
+    /// Of a request that will be planned with this, and of which Envoy's route says this.
     #[must_use]
-    pub fn new(setup: Rc<Setup>, known_path: Option<Rc<str>>) -> Self {
+    pub fn new(setup: Rc<Setup>, known: Option<Rc<Known>>) -> Self {
         let headers = RequestHeaders::default();
-        Self {
-            setup,
-            pending: None,
-            known_path,
-            headers,
-            coming: None,
-            flight: None,
-            client: None,
-            replacement_body: None,
-        }
+        Self { setup, pending: None, known, headers, coming: None, flight: None, client: None, replacement_body: None }
     }
 
     /// What an event leads to.
@@ -78,10 +70,15 @@ impl RouteFilter {
     }
 
     fn request_head(&mut self, ends: bool, worker: &mut Worker, host: &dyn Host) -> Effects {
+        if let Some(known) = self.known.as_ref().filter(|_| !ends && self.setup.clients.is_empty()) {
+            self.headers = RequestHeaders::of(Rc::clone(&known.path), known.api);
+            self.pending = Some((known.api, 0));
+            return Effects { flow: Flow::Pause, ..Effects::none() };
+        }
         let header = |name: &str| host.header(Map::Request, name).unwrap_or_default();
         // A request with a body is taken for a POST, which it is in all but odd cases: one call less.
         let method = if ends { header(":method") } else { "POST".to_owned() };
-        let path = self.known_path.as_ref().map_or_else(|| header(":path"), ToString::to_string);
+        let path = self.known.as_ref().map_or_else(|| header(":path").into(), |known| Rc::clone(&known.path));
         // Only Anthropic's clients say a version. Without a body nothing is planned, and one call more costs nothing.
         let by = if ends && !header("anthropic-version").is_empty() { Api::Messages } else { Api::Chat };
         let mut head = HttpHead { method: &method, path: &path, ends, by, client: None };
@@ -123,7 +120,7 @@ impl RouteFilter {
             return Effects { flow: Flow::Pause, ..Effects::none() };
         }
         let body = host::body(host, Buffer::Request, length);
-        self.headers.length = self.known_path.is_some().then_some(length);
+        self.headers.length = self.known.is_some().then_some(length);
         self.depart(api, body, worker, host).unwrap_or_else(|error| {
             // No deployment of the model counts: the gateway does, and nothing is asked.
             if api == Api::CountTokens && error.error.code.as_deref() == Some(NO_SUCH_API) {
@@ -143,7 +140,7 @@ impl RouteFilter {
         flight.know_headers(std::mem::take(&mut self.headers));
         let mut effects = Effects::none();
         // Of most requests Envoy's route knows it.
-        if self.known_path.is_none() && !flight.is_form && !is_json(&header("content-type")) {
+        if self.known.is_none() && !flight.is_form && !is_json(&header("content-type")) {
             effects.push(Effect::SetHeader(Map::Request, "content-type".into(), Some(JSON.to_owned())));
         }
         if flight.per_try_ms != self.setup.router.timeout_or_default_ms() {
@@ -155,8 +152,11 @@ impl RouteFilter {
         {
             effects.push(properties::client(client.name.clone()));
         }
-        effects.push(properties::next_cluster(&flight));
-        effects.push(Effect::ClearRouteCache);
+        // Where Envoy's route leads there anyway, saying so would cost two calls, and a retry elsewhere says so itself.
+        if self.known.as_ref().is_none_or(|known| *known.cluster != *flight.next_cluster()) {
+            effects.push(properties::next_cluster(&mut flight));
+            effects.push(Effect::ClearRouteCache);
+        }
         self.flight = Some(flight.id);
         worker.departing = Some(Rc::clone(&shared));
         Ok(effects)

@@ -34,7 +34,7 @@ pub(super) fn parts(config: &RouterConfig, manifest: &Manifest<'_>, attempt: &Va
     let natives: Vec<Native> =
         [forged(config)].into_iter().chain(listener::native_filters(config)).map(Native::of).collect();
     let route_filter = format!("{prefix}route");
-    let host = listener::virtual_host(config, None);
+    let host = listener::virtual_host(config, &listener::Selection::Inline);
     let of_host = host.get("typed_per_filter_config").and_then(Value::as_object).cloned().unwrap_or_default();
     let routes = host.get("routes").and_then(Value::as_array).cloned().unwrap_or_default();
     let own = Native { name: WASM.to_owned(), is_off: false, filter: Map::new() };

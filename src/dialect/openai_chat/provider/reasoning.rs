@@ -33,7 +33,9 @@ fn family(model: &str) -> Option<Family> {
     if letters.next() == Some(b'o') && letters.next().is_some_and(|letter| letter.is_ascii_digit()) {
         return Some(Family::Series);
     }
-    let is_one = ["gpt-5", "gpt-6"].iter().any(|known| name.contains(known)) && !name.contains("gpt-5-chat");
+    // Not `contains`: what that builds for a search costs more than this, and each request is asked.
+    let is_one = name.as_bytes().windows(5).any(|five| matches!(five, b"gpt-5" | b"gpt-6"));
+    let is_one = is_one && !name.contains("gpt-5-chat");
     is_one.then(|| {
         let is_first = !name.contains("gpt-5.") && !name.contains("gpt-6");
         let can_rest = !is_first && !name.contains("chat");
