@@ -110,6 +110,8 @@ pub enum Begun<'a> {
     },
     /// Why the model refuses.
     Refusal,
+    /// An image, all of it, as a `data:` URI.
+    Image(Cow<'a, str>),
 }
 
 /// A piece of a block.

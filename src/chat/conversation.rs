@@ -320,9 +320,10 @@ impl Effort {
         }
     }
 
-    /// The effort of this word.
+    /// The effort of this word, or of LiteLLM's for none.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
+        let word = if word == "disable" { "none" } else { word };
         Self::ALL.into_iter().find(|effort| effort.as_str() == word)
     }
 }

@@ -16,7 +16,7 @@ pub fn data_uri(uri: &str) -> Option<(&str, &str)> {
         && data.len() - letters.len() <= 2
         && letters.len() % 4 != 1
         && letters.as_bytes().iter().all(encoded);
-    (sound && encoding.trim().eq_ignore_ascii_case("base64")).then_some((kind, data))
+    (sound && !kind.is_empty() && encoding.trim().eq_ignore_ascii_case("base64")).then_some((kind, data))
 }
 
 /// Whether a text begins so, in capitals or not.
@@ -36,6 +36,7 @@ mod tests {
             "",
             "data:",
             "data:image/png,AAAA",
+            "data:;base64,AAAA",
             "data:image/png;base64,",
             "data:image/png;base64,A",
             "data:image/png;base64,A*AA",

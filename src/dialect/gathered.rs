@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::chat::{Answer, Begun, Block, Content, Delta, Event, Failure};
+use crate::chat::{Answer, Begun, Block, Content, Delta, Event, Failure, Source};
 
 /// What came so far.
 #[derive(Default)]
@@ -26,6 +26,7 @@ impl Gathered {
                 Begun::Text => Content::Text("".into()),
                 Begun::Refusal => Content::Refusal("".into()),
                 Begun::Thinking => Content::Thinking { text: "".into(), signature: None },
+                Begun::Image(uri) => Content::Image { source: Source::Uri(uri.into_owned().into()), detail: None },
                 Begun::RedactedThinking(data) => Content::RedactedThinking(data.into_owned().into()),
                 Begun::ToolCall { id, name } => Content::ToolCall {
                     id: id.into_owned().into(),

@@ -80,7 +80,8 @@ impl StreamFacts {
             Event::BlockStart(_, Begun::Text | Begun::Refusal) => (false, false),
             Event::Logprobs(_) => (false, false),
             Event::BlockStart(_, Begun::Thinking) | Event::Opaque => (false, true),
-            Event::BlockStart(_, Begun::ToolCall { .. } | Begun::RedactedThinking(_)) | Event::Stop(_) => (true, true),
+            Event::BlockStart(_, Begun::ToolCall { .. } | Begun::RedactedThinking(_) | Begun::Image(_))
+            | Event::Stop(_) => (true, true),
             Event::Delta(_, Delta::Arguments(part)) => (false, !part.is_empty()),
             Event::Delta(_, delta) => (!delta.as_str().is_empty(), !delta.as_str().is_empty()),
             Event::LeftOut => {

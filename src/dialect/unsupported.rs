@@ -187,7 +187,7 @@ fn class(name: &str, value: &str) -> Class {
         ("n", "1") | ("logprobs", "false") | ("top_logprobs", "0") | ("logit_bias", "{}") => Class::AsksNothing,
         ("function_call", "\"auto\"" | "\"none\"") => Class::AsksNothing,
         ("include", list) if list.contains("logprobs\"") => Class::Semantic,
-        ("modalities", list) if !list.contains("audio") => Class::AsksNothing,
+        ("modalities", list) if !list.contains("audio") && !list.contains("image") => Class::AsksNothing,
         ("tools" | "functions", list) if list.starts_with('[') && list.trim_matches(['[', ' ', ']']).is_empty() => {
             Class::AsksNothing
         }
@@ -231,6 +231,7 @@ mod tests {
         ];
         assert_eq!(lose(&nothing, false), names(&[]));
         assert_eq!(lose(&[("modalities", r#"["text","audio"]"#)], false), Err("modalities".into()));
+        assert_eq!(lose(&[("modalities", r#"["image","text"]"#)], false), Err("modalities".into()));
     }
 
     #[test]

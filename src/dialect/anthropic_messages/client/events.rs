@@ -151,6 +151,8 @@ impl MessageWriter {
             Begun::Text => Begun::Text,
             Begun::Thinking => Begun::Thinking,
             Begun::Refusal => Begun::Refusal,
+            // No Claude draws.
+            Begun::Image(_) => return,
             Begun::RedactedThinking(data) => Begun::RedactedThinking(data.into_owned().into()),
             Begun::ToolCall { id, name } => {
                 let name = self.context.function_name(&name).to_owned().into();
@@ -214,7 +216,7 @@ impl MessageWriter {
             return;
         }
         let content_block = match &open.begun {
-            Begun::Text | Begun::Refusal => BlockBody::Text { text: "" },
+            Begun::Text | Begun::Refusal | Begun::Image(_) => BlockBody::Text { text: "" },
             Begun::Thinking => BlockBody::Thinking { thinking: "", signature: "" },
             Begun::RedactedThinking(data) => BlockBody::RedactedThinking { data },
             Begun::ToolCall { id, name } => {

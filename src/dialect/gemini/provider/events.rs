@@ -146,11 +146,12 @@ impl Reader {
         }
         let is_thought = part.take("thought").is_some_and(|raw| raw.get() == "true");
         let Some(text) = part.take("text").and_then(loose_text) else {
-            // What ran at the provider, an image: nothing that a client waits for.
-            return self.tell(Event::Opaque, each);
+            let drawn = part.take("inlineData").filter(|_| !is_thought);
+            return self.drawn(drawn, each);
         };
         if !text.is_empty() {
-            self.said = true;
+            // Thinking alone is no answer.
+            self.said |= !is_thought;
             let block = self.opened(is_thought, each);
             let delta = if is_thought { Delta::Thinking(text) } else { Delta::Text(text) };
             self.tell(Event::Delta(block, delta), each);
@@ -163,6 +164,21 @@ impl Reader {
             }
             Some(signature) => self.signature(Signs::Text, &signature, each),
             None => {}
+        }
+    }
+
+    /// An image. Sound, and what ran at the provider, are nothing that a client waits for.
+    fn drawn(&mut self, blob: Option<&RawValue>, each: Each<'_>) {
+        let mut blob = blob.and_then(|blob| loose_object(blob.get().as_bytes()));
+        let mut named = |name| blob.as_mut().and_then(|blob| blob.take(name)).and_then(loose_text);
+        match (named("mimeType"), named("data")) {
+            (Some(kind), Some(data)) if kind.starts_with("image/") => {
+                self.close(each);
+                self.said = true;
+                let block = self.begin(Begun::Image(format!("data:{kind};base64,{data}").into()), each);
+                self.tell(Event::BlockStop(block), each);
+            }
+            _ => self.tell(Event::Opaque, each),
         }
     }
 
@@ -185,6 +201,11 @@ impl Reader {
         let mut named = |name| call.as_mut().and_then(|call| call.take(name));
         let Some(name) = named("name").and_then(loose_text).filter(|name| !name.is_empty()) else {
             return self.fail(unreadable("a call of the answer cannot be read"), each);
+        };
+        // Models that dream of Python call it by a module's name. No name of ours has a dot or a colon.
+        let name = match name.strip_prefix("default_api").and_then(|rest| rest.strip_prefix(['.', ':'])) {
+            Some(own) if !own.is_empty() => Cow::Owned(own.to_owned()),
+            _ => name,
         };
         let args = named("args").map(RawValue::get).filter(|args| args.starts_with('{')).unwrap_or("{}");
         let id = named("id").and_then(loose_text).filter(|id| !id.is_empty());

@@ -53,8 +53,9 @@ pub fn part<'r>(source: &'r Source<'_>) -> Option<Part<'r>> {
     })
 }
 
-/// Sound in a format of OpenAI's.
+/// Sound in a format of OpenAI's. Some clients write a `data:` URI.
 pub fn sound<'r>(data: &'r str, format: &str) -> Part<'r> {
+    let data = data_uri(data).map_or(data, |(_, data)| data);
     inline(Cow::Owned(format!("audio/{format}")), data)
 }
 

@@ -19,6 +19,8 @@ pub fn write(
         None => (effort, None, None),
         Some(chat::Thinking::Disabled) => (Some(Effort::None), None, None),
         Some(chat::Thinking::Adaptive { display }) => (effort, None, display),
+        // LiteLLM's word for none.
+        Some(chat::Thinking::Enabled { budget_tokens: Some(0), .. }) => (Some(Effort::None), None, None),
         Some(chat::Thinking::Enabled { budget_tokens, display }) => (effort, budget_tokens, display),
     };
     if asked.is_none() && wanted.is_none() {

@@ -64,7 +64,8 @@ pub fn write<'r>(
     for turn in instructions {
         writer.user(turn)?;
     }
-    let system = std::mem::take(&mut writer.said);
+    // Without a place of their own they begin what the user says.
+    let system = if family.instructions { std::mem::take(&mut writer.said) } else { Vec::new() };
     let system = (!system.is_empty()).then_some(Content { role: None, parts: system });
     for turn in rest {
         match turn.speaker {
@@ -245,7 +246,7 @@ impl<'r> Writer<'r, '_> {
                 }
                 // What ran at another provider is told by the text that followed it.
                 chat::Content::Opaque(_) => self.dropped.hint(&block.place.to_string()),
-                _ => self.part(block, false, &mut parts)?,
+                _ => self.part(block, true, &mut parts)?,
             }
         }
         if let Some((_, place)) = signature {
@@ -254,8 +255,12 @@ impl<'r> Writer<'r, '_> {
         if parts.is_empty() {
             return Ok(());
         }
-        self.close();
-        self.open = calls;
+        // Some write parallel calls as turns of their own.
+        let is_alike = !calls.is_empty() && self.said.is_empty() && self.open.iter().all(|open| open.result.is_none());
+        if !is_alike {
+            self.close();
+        }
+        self.open.append(&mut calls);
         match self.contents.last_mut() {
             Some(last) if last.role == Some("model") => last.parts.append(&mut parts),
             last => {
@@ -277,7 +282,7 @@ impl<'r> Writer<'r, '_> {
         parts: &mut Vec<Part<'r>>,
         of_call: &mut Option<(&'r str, Place)>,
     ) {
-        let thinks = self.family.thinking != Thinking::Never;
+        let thinks = self.family.signs || self.family.thinking != Thinking::Never;
         match signature.and_then(thinking::of_google).filter(|(_, signature)| thinks && is_whole(signature)) {
             Some((Signs::Call, signature)) => *of_call = Some((signature, place)),
             Some((Signs::Text, signature)) => match parts.iter_mut().rfind(|it| it.text.is_some() && !it.thought) {
@@ -306,7 +311,8 @@ impl<'r> Writer<'r, '_> {
 
     /// `last`: where the last turn stands.
     fn end(&mut self, last: Option<Place>) {
-        if !self.said.is_empty() || self.open.iter().any(|open| open.result.is_some()) {
+        let must_answer = !self.family.prefill && !self.open.is_empty();
+        if must_answer || !self.said.is_empty() || self.open.iter().any(|open| open.result.is_some()) {
             self.close();
         }
         let ends_with_model = self.contents.last().is_some_and(|last| last.role == Some("model"));

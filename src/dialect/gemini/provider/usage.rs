@@ -29,7 +29,10 @@ impl From<Counts> for Usage {
     fn from(counts: Counts) -> Self {
         let of = Option::<u64>::unwrap_or_default;
         let prompt_tokens = of(counts.prompt_token_count).saturating_add(of(counts.tool_use_prompt_token_count));
-        let (said, thoughts) = (of(counts.candidates_token_count), of(counts.thoughts_token_count));
+        let thoughts = of(counts.thoughts_token_count);
+        // Where what was said is not counted, it is the rest of the total.
+        let rest = || of(counts.total_token_count).saturating_sub(prompt_tokens.saturating_add(thoughts));
+        let said = counts.candidates_token_count.unwrap_or_else(rest);
         // Some backends count the thoughts among what was said; the total tells.
         let are_inside = said >= thoughts && counts.total_token_count == Some(prompt_tokens.saturating_add(said));
         Self {
@@ -57,5 +60,7 @@ mod tests {
         let inside =
             of(r#"{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4,"totalTokenCount":14}"#);
         assert_eq!((inside.completion_tokens, inside.reasoning_tokens), (9, 4));
+        let uncounted = of(r#"{"promptTokenCount":9,"thoughtsTokenCount":4,"totalTokenCount":73}"#);
+        assert_eq!((uncounted.prompt_tokens, uncounted.completion_tokens, uncounted.reasoning_tokens), (9, 64, 4));
     }
 }

@@ -118,7 +118,7 @@ pub struct Function<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters_json_schema: Option<&'r RawValue>,
+    pub parameters_json_schema: Option<Cow<'r, RawValue>>,
 }
 
 /// How freely functions may be called.
@@ -166,6 +166,8 @@ pub struct Config<'r> {
     pub response_json_schema: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_resolution: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub response_modalities: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking_config: Option<Thinking>,
     /// Whether anything above is said.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::family::{self, Family};
+use super::family::{self, Family, Sampling};
 use super::wire::{Body, Calling, Config, Function, ToolConfig, Tools};
 use super::{schema, thinking, turns};
 use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice, Words};
@@ -29,7 +29,10 @@ const OWN: &[&str] = &[
     "cached_content",
     "cachedContent",
     "labels",
+    MODALITIES,
 ];
+/// What the answer is made of. One in sound is for a provider that has it.
+const MODALITIES: &str = "modalities";
 
 /// Writes a request.
 ///
@@ -65,9 +68,22 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let family = family::of(target.model);
     let mut dropped = DroppedFields::new(target.drop_params);
     dropped.foreign(conversation, OWN)?;
+    let modalities = own(conversation, &[MODALITIES]);
+    if let Some(raw) = modalities.filter(|raw| raw.get().contains("\"audio\"")) {
+        dropped.field(MODALITIES, raw)?;
+    }
     let names = Names::of_letters(conversation);
     let turns::Talk { system, contents, resolution } = turns::write(conversation, &names, family, &mut dropped)?;
-    let (tools, tool_config) = offered(tools, conversation.choice(), &names, &mut dropped);
+    let wants_json = matches!(output, Some(OutputFormat::JsonObject | OutputFormat::JsonSchema { .. }));
+    let is_alone = wants_json && !family.format_with_tools;
+    let choice = conversation.choice();
+    // Functions that may not be called make room for the format.
+    let (tools, tool_config) = if is_alone && !tools.is_empty() && choice == Some(&ToolChoice::None) {
+        dropped.hint("tools");
+        (Vec::new(), None)
+    } else {
+        offered(tools, choice, &names, &mut dropped)
+    };
     if *parallel_tool_calls == Some(false) && !tools.is_empty() {
         dropped.hint(words.parallel_tool_calls);
     }
@@ -79,8 +95,9 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     }
     let mut config = config(conversation, family, &mut dropped);
     config.media_resolution = resolution;
-    let wants_json = matches!(output, Some(OutputFormat::JsonObject | OutputFormat::JsonSchema { .. }));
-    if wants_json && !family.format_with_tools && !tools.is_empty() {
+    let draws = modalities.is_some_and(|raw| raw.get().contains("\"image\""));
+    config.response_modalities = if draws { &["TEXT", "IMAGE"] } else { &[] };
+    if is_alone && !tools.is_empty() {
         dropped.semantic(words.output)?;
     } else if let Some(output) = output {
         format(output, words, &mut config, &mut dropped)?;
@@ -108,20 +125,23 @@ fn own<'r>(conversation: &Conversation<'r>, names: &[&str]) -> Option<&'r RawVal
 
 /// Sampling, limits and thinking.
 fn config<'r>(conversation: &'r Conversation<'_>, family: Family, dropped: &mut DroppedFields) -> Config<'r> {
-    let mut penalty = |name: &'static str| {
-        let raw = own(conversation, &[name]);
-        if raw.is_some() && !family.penalties {
+    let mut takes = |name: &'static str, most: Sampling| {
+        if family.sampling > most {
             dropped.hint(name);
         }
-        raw.filter(|_| family.penalties)
+        family.sampling <= most
     };
+    let mut penalty = |name| own(conversation, &[name]).filter(|_| takes(name, Sampling::WithPenalties));
     let (presence_penalty, frequency_penalty) = (penalty("presence_penalty"), penalty("frequency_penalty"));
+    let temperature = conversation.temperature.filter(|_| takes("temperature", Sampling::Plain));
+    let top_p = conversation.top_p.filter(|_| takes("top_p", Sampling::Plain));
+    let top_k = conversation.top_k.filter(|_| takes("top_k", Sampling::Plain));
     let response_logprobs = own(conversation, &["logprobs"]).is_some_and(|raw| raw.get() == "true");
     let words = conversation.words;
     Config {
-        temperature: conversation.temperature,
-        top_p: conversation.top_p,
-        top_k: conversation.top_k,
+        temperature,
+        top_p,
+        top_k,
         max_output_tokens: conversation.max_tokens,
         stop_sequences: stops(&conversation.stop, words.stop, dropped),
         seed: own(conversation, &["seed"]),
@@ -146,6 +166,7 @@ const fn says(config: &Config<'_>) -> bool {
         || config.response_logprobs
         || config.response_mime_type.is_some()
         || config.media_resolution.is_some()
+        || !config.response_modalities.is_empty()
         || config.thinking_config.is_some()
 }
 
@@ -192,19 +213,26 @@ fn offered<'r>(
     let mut offered = Vec::new();
     for tool in tools {
         let Tool { name, description, parameters, strict, cache_control, place } = tool;
+        // What is said of a function beside it, where there is such a place.
+        let tool = || place.of_item();
         if cache_control.is_some() {
-            // It stands beside the function, where there is such.
-            let tool = place.to_string();
-            dropped.hint(&format!("{}.cache_control", tool.strip_suffix(".function").unwrap_or(&tool)));
+            dropped.hint(&tool().name("cache_control"));
         }
         if *strict == Some(true) {
             dropped.hint(&place.name("strict"));
         }
         // A choice among some that may also be none can only be said by not telling of the others.
-        if !matches!(choice, Some(ToolChoice::Allowed { names, .. }) if !names.contains(name)) {
-            let description = description.as_deref();
-            offered.push(Function { name: names.ours(name), description, parameters_json_schema: *parameters });
+        if matches!(choice, Some(ToolChoice::Allowed { names, .. }) if !names.contains(name)) {
+            continue;
         }
+        let (name, description) = (names.ours(name), description.as_deref());
+        if offered.iter().any(|other: &Function<'_>| other.name == name) {
+            // Declared twice, it is refused with all others.
+            dropped.hint(&tool().to_string());
+            continue;
+        }
+        let parameters_json_schema = parameters.map(schema::of_arguments);
+        offered.push(Function { name, description, parameters_json_schema });
     }
     let (mode, allowed_function_names) = match choice {
         None => return (offered, None),

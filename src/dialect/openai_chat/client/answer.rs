@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::chat::{Answer, Content, StopReason, Usage};
+use crate::chat::{Answer, Content, Source, StopReason, Usage};
 use crate::dialect::AnswerContext;
 use crate::dialect::thinking::{Signs, of_google};
 
@@ -42,11 +42,33 @@ struct Said<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     thinking_blocks: Vec<ThinkingBody<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Picture<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<CallBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<FunctionBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extra_content: Option<Extra<'a>>,
+}
+
+/// An image, in the shape that clients of LiteLLM and OpenRouter know.
+#[derive(Serialize)]
+pub(super) struct Picture<'a> {
+    index: usize,
+    r#type: &'static str,
+    image_url: Url<'a>,
+}
+
+#[derive(Serialize)]
+struct Url<'a> {
+    url: &'a str,
+}
+
+impl<'a> Picture<'a> {
+    /// The image at a URL, and its number.
+    pub(super) const fn of(url: &'a str, index: usize) -> Self {
+        Self { index, r#type: "image_url", image_url: Url { url } }
+    }
 }
 
 /// How likely tokens were.
@@ -156,7 +178,7 @@ impl From<Usage> for UsageBody {
 #[must_use]
 pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
     let (mut content, mut reasoning, mut refusal) = (None, None, None);
-    let (mut thinking_blocks, mut calls) = (Vec::new(), Vec::new());
+    let (mut thinking_blocks, mut calls, mut images) = (Vec::new(), Vec::new(), Vec::new());
     let (mut of_call, mut of_text) = (None, None);
     for block in &answer.blocks {
         match &block.content {
@@ -190,6 +212,7 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
                     extra_content: of_call.take().map(Extra::from),
                 });
             }
+            Content::Image { source: Source::Uri(url), .. } => images.push(Picture::of(url, images.len())),
             // No provider answers with these; what it does with others is its own affair.
             Content::Image { .. }
             | Content::Audio { .. }
@@ -211,6 +234,7 @@ pub fn write(answer: &Answer<'_>, context: &AnswerContext) -> Vec<u8> {
         refusal: refusal.as_deref(),
         reasoning_content: reasoning.as_deref(),
         thinking_blocks,
+        images,
         tool_calls: calls,
         function_call,
         extra_content: of_text.map(Extra::from),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::answer::{Extra, Logprobs, ThinkingBody, UsageBody, finish_reason, given};
+use super::answer::{Extra, Logprobs, Picture, ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
 use crate::chat::{Begun, Delta as Piece, Event, StopReason, Usage};
 use crate::dialect::thinking::{Signs, of_google};
@@ -32,6 +32,8 @@ pub struct ChunkWriter {
     calls: usize,
     /// How many thinking blocks were told.
     thoughts: usize,
+    /// How many images were told of.
+    images: usize,
     /// How likely the tokens were that follow.
     logprobs: Option<String>,
     /// What Google signed with the call that follows.
@@ -91,6 +93,8 @@ struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_blocks: Option<[Thought<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<[Picture<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[Call<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<Function<'a>>,
@@ -138,6 +142,7 @@ impl ChunkWriter {
             open: BTreeMap::new(),
             calls: 0,
             thoughts: 0,
+            images: 0,
             logprobs: None,
             signature: None,
             stop: None,
@@ -151,6 +156,11 @@ impl ChunkWriter {
             Begun::Text => Open::Text,
             Begun::Refusal => Open::Refusal,
             Begun::Thinking => Open::Thinking { thinking: String::new(), signature: String::new() },
+            Begun::Image(url) => {
+                let images = Some([Picture::of(&url, self.images)]);
+                self.images = self.images.saturating_add(1);
+                return self.said(Delta { images, ..Delta::default() }, out);
+            }
             Begun::RedactedThinking(data) => return self.thought(ThinkingBody::RedactedThinking { data: &data }, out),
             Begun::ToolCall { id, name } => {
                 let name = self.context.function_name(&name).to_owned();

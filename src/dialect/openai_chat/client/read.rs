@@ -217,7 +217,7 @@ fn file<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<Op
         match optional(fields, path, "file_id", text)? {
             None => {}
             // LiteLLM's clients write a URL here.
-            Some(url) if data.is_none() && url.starts_with("http") => data = Some(url),
+            Some(url) if data.is_none() && (url.starts_with("http") || url.starts_with("gs://")) => data = Some(url),
             Some(_) if data.is_some() => unread.name(path.field("file_id")),
             Some(_) => {}
         }
@@ -240,7 +240,7 @@ fn calls<'a>(fields: &mut Object<'a>, place: Place, unread: &mut Unread) -> Resu
     }
     if let Some(raw) = fields.take("function_call") {
         let place = place.below(Member::FunctionCall);
-        let (name, arguments) = called(raw, place.into(), unread)?;
+        let (name, arguments, _) = called(raw, place.into(), unread)?;
         blocks.push(Block::unmarked(Content::ToolCall { id: name.clone(), name, arguments }, place));
     }
     Ok(blocks)
@@ -254,9 +254,9 @@ fn call<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<[Opt
             return Err(unsupported(path.field("type")));
         }
         let (id, beside) = split(required(fields, path, "id", text)?);
-        let signature = google_signature(fields, path, unread).or(beside);
-        let signature = signature.map(|it| google(Signs::Call, &it, place));
-        let (name, arguments) = required(fields, path, "function", |raw, path| called(raw, path, unread))?;
+        let signature = google_signature(fields, path, unread);
+        let (name, arguments, within) = required(fields, path, "function", |raw, path| called(raw, path, unread))?;
+        let signature = signature.or(within).or(beside).map(|it| google(Signs::Call, &it, place));
         let cache_control = mark(fields, path, unread);
         // A number that clients keep from a stream; the order says it.
         fields.take("index");
@@ -289,11 +289,11 @@ fn signature_in<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> O
     object(raw, path, unread, read).ok().flatten()
 }
 
-type Called<'a> = (Cow<'a, str>, Cow<'a, str>);
+type Called<'a> = (Cow<'a, str>, Cow<'a, str>, Option<Cow<'a, str>>);
 
-/// The name and the arguments of a call.
+/// The name and the arguments of a call, and what Google signed with it, which LiteLLM writes here too.
 fn called<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<Called<'a>, ApiError> {
-    object(raw, path, unread, |fields, _| {
+    object(raw, path, unread, |fields, unread| {
         let name = required(fields, path, "name", text)?;
         let arguments = match fields.take("arguments") {
             // Some clients replay the arguments as the object they parsed.
@@ -301,7 +301,7 @@ fn called<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<
             Some(raw) => text(raw, path.field("arguments"))?,
             None => Cow::Borrowed(""),
         };
-        Ok((name, arguments))
+        Ok((name, arguments, google_signature(fields, path, unread)))
     })
 }
 

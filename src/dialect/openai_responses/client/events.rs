@@ -140,6 +140,8 @@ impl ResponseWriter {
             Begun::Text => Begun::Text,
             Begun::Thinking => Begun::Thinking,
             Begun::Refusal => Begun::Refusal,
+            // Its clients know an image as the result of a tool of OpenAI's alone.
+            Begun::Image(_) => return,
             Begun::RedactedThinking(data) => Begun::RedactedThinking(data.into_owned().into()),
             Begun::ToolCall { id, name } => {
                 Begun::ToolCall { id: id.into_owned().into(), name: name.into_owned().into() }
@@ -169,7 +171,7 @@ impl ResponseWriter {
         let last = index.checked_sub(1).filter(|_| joins);
         let message = last.filter(|at| matches!(self.items.get(*at), Some(Item::Message { status: IN_PROGRESS, .. })));
         let item = match &open.begun {
-            Begun::Text | Begun::Refusal => Item::message(&self.ids, index),
+            Begun::Text | Begun::Refusal | Begun::Image(_) => Item::message(&self.ids, index),
             Begun::Thinking | Begun::RedactedThinking(_) => Item::reasoning(&self.ids, index),
             Begun::ToolCall { id, name } => Item::call(&mut self.ids, index, id, name, &self.context),
         };
