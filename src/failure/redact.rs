@@ -37,7 +37,7 @@ const BETWEEN: &str = "is was provided given used value header received passed s
 const WORDS: &str = "invalid missing expired required not null none undefined empty revoked disabled unknown incorrect malformed must \
     please a an and or for should has have you no true false unauthorized forbidden denied failed error wrong to from does \
     cannot could are of api access authentication format type scheme only may can will at on found be it its we our use \
-    using see check if when as by but so then than more get set make sure i they he she that there here";
+    using functioncall see check if when as by but so then than more get set make sure i they he she that there here";
 
 /// A message: masked, cut, without control characters.
 pub fn message(text: &str) -> String {

@@ -308,7 +308,7 @@ pub const LACKING: &[&str] = &[
 /// The credentials are good, but may not do this.
 pub const RIGHT: Words = Words {
     codes: "permissionerror permissiondenied accessdenied forbidden unsupportedcountry insufficientpermission servicedisabled \
-            notauthorized apikeyserviceblocked nopermission regionnotsupported countrynotsupported",
+            notauthorized apikeyserviceblocked nopermission regionnotsupported countrynotsupported failedprecondition",
     except: "extraforbidden",
     wordings: &[
         "location|region|country|territory|countries|regions .. not supported|not available|unsupported|not allowed|restricted|not permitted|不支持",
@@ -316,6 +316,7 @@ pub const RIGHT: Words = Words {
         "must be verified|identity verification|verify your organization|verify your account|not verified|real-name|complete verification|phone number",
         "not have permission|no permission|not have permissions|insufficient permission|lacks permission|lack permission|lack required permission|permission denied|missing permission|not authorized to|not allowed to access|not permitted to|missing scope|not have required",
         "access denied|access is denied",
+        "organization policy|organizational policy|org policy .. constraint|violated",
         "access to .. denied|is not available|restricted|requires",
         "access to this model is not available|use case details have not been submitted|gated model|gated repo|accept terms|accept license|agree to|accept model",
         "operation not allowed|operation is not allowed|not allowed to use|is not eligible|not eligible to use",
