@@ -308,6 +308,8 @@ pub struct Habits {
     pub version_in_body: Option<&'static str>,
     /// What a client of Messages says in a header, it takes as a member of the body: the names of both.
     pub flags: Option<(&'static str, &'static str)>,
+    /// The only ones that it knows of the flags which a client of Messages names in a header; empty: that is its own to judge.
+    pub known_flags: &'static [&'static str],
     /// It takes images and files by their bytes alone.
     pub fetches_nothing: bool,
     /// Its embeddings are Vertex AI's predictions, but for models whose names begin so: those take one input at a time.
@@ -336,6 +338,7 @@ impl Habits {
         takes_thinking: false,
         version_in_body: None,
         flags: None,
+        known_flags: &[],
         fetches_nothing: false,
         predicts: None,
         takes_reasoning: false,
@@ -405,6 +408,8 @@ pub struct Provider {
     pub common_headers: bool,
     /// The full name of a model that a configuration may write short.
     pub full_name: fn(Api, &str) -> Cow<'_, str>,
+    /// What of that a body says, where the path has all of it.
+    pub name_in_body: Option<fn(&str) -> &str>,
     /// What it does otherwise than others of its dialect.
     pub habits: Habits,
     /// Tokens that Envoy fetches for requests without a key; `None`: such requests go without.
@@ -478,6 +483,15 @@ impl Provider {
     pub fn path_of(&self, call: Call<'_>) -> Option<Cow<'static, str>> {
         let chat = || Some(Call { api: Api::Chat, ..call }).filter(|_| call.api == Api::Completions);
         (self.path)(call).or_else(|| (self.path)(chat()?))
+    }
+
+    /// A model as a body names it.
+    #[must_use]
+    pub fn in_body<'m>(&self, api: Api, model: &'m str) -> Cow<'m, str> {
+        match ((self.full_name)(api, model), self.name_in_body) {
+            (Cow::Borrowed(name), Some(shorter)) => Cow::Borrowed(shorter(name)),
+            (name, _) => name,
+        }
     }
 
     /// What is spoken of a model of LiteLLM's `mode`, and its name without the prefix that says so: those that are for Responses alone are

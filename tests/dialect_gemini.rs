@@ -281,6 +281,13 @@ fn g21_paths_of_vertex() {
     let claude = "/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict";
     assert_eq!(path("claude-sonnet-4-5@20250929", Api::Chat, true).as_deref(), Some(claude));
     assert_eq!(path("424242", Api::Chat, false).as_deref(), Some("/endpoints/424242:generateContent"));
+    assert_eq!(path("gemini/424242", Api::Chat, false).as_deref(), Some("/endpoints/424242:generateContent"));
+    let own = Some("/endpoints/424242/chat/completions");
+    assert_eq!(path("openai/424242", Api::Chat, true).as_deref(), own);
+    let mistral = Some("/publishers/mistralai/models/mistral-large-2411@001:streamRawPredict");
+    for model in ["mistral-large-2411@001", "mistralai/mistral-large-2411@001"] {
+        assert_eq!(path(model, Api::Chat, true).as_deref(), mistral);
+    }
     assert_eq!(path("meta/llama-4", Api::Chat, true).as_deref(), Some("/endpoints/openapi/chat/completions"));
     let predict = "/publishers/google/models/text-embedding-005:predict";
     assert_eq!(path("text-embedding-005", Api::Embeddings, false).as_deref(), Some(predict));

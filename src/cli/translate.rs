@@ -12,6 +12,7 @@ use serde_json::Value;
 use signalbox::chat::ApiError;
 use signalbox::dialect::body_defaults::versioned;
 use signalbox::dialect::request::Request;
+use signalbox::dialect::unsupported::DroppedFields;
 use signalbox::dialect::verbatim::splice;
 use signalbox::dialect::{
     AnswerContext, AnswerStream, Awaited, Bridge, ClientFace, Dialect, Echo, Encoded, Passed, Target, Vectors, bridge,
@@ -220,6 +221,8 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
     let (bridge, model) = meet(args.from, provider, args.dialect, model);
     let by_body = || if matches!(args.from, Client::Openai) { Api::of(body) } else { Api::Chat };
     let awaited = args.api.unwrap_or_else(by_body).into();
+    let api = if awaited == Awaited::Embeddings { provider::Api::Embeddings } else { provider::Api::Chat };
+    let model = &*provider.in_body(api, model);
     let drop_params = args.drop_params;
     match bridge {
         Bridge::Verbatim(_) => {
@@ -227,6 +230,9 @@ fn encode(args: &RequestArgs, provider: &'static Provider, body: &[u8]) -> Resul
             let is_touched = awaited == Awaited::Chat || provider.habits.rigid_turns && awaited == Awaited::Embeddings;
             let own = is_touched.then(|| provider_face(args.from.into()));
             let target = Target { provider, model, drop_params, max_output_tokens: None };
+            if let Some(place) = own.and_then(|own| own.refused(body, provider)) {
+                DroppedFields::new(false).semantic(&place)?;
+            }
             let suited = own.and_then(|own| own.suited(body, target));
             let (suited, dropped) = suited.unzip();
             let (body, span) = match &suited {

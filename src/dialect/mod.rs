@@ -159,6 +159,12 @@ pub trait ProviderFace: Sync {
         self.suited(body, target)
     }
 
+    /// The place of what this provider cannot take of a client's request of the same dialect, though the request is nothing without it.
+    fn refused(&self, body: &[u8], provider: &provider::Provider) -> Option<String> {
+        let _ = (body, provider);
+        None
+    }
+
     /// Whether a request can be written.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ pub(super) fn translate(
     model: &str,
     flags: Option<&str>,
 ) -> Result<Encoded, ApiError> {
+    let model = &*deployment.provider.in_body(api.neutral(), model);
     let target = target(deployment, model);
     let flagged = flags.and_then(|flags| defaults::with_flags(body, deployment, flags));
     let body = flagged.as_deref().unwrap_or(body);

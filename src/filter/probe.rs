@@ -43,7 +43,7 @@ impl Probe {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
         let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
         let request = client_face(Api::Chat.dialect()).read(question).ok()?;
-        let model = (deployment.provider.full_name)(Api::Chat, &deployment.model);
+        let model = deployment.provider.in_body(Api::Chat, &deployment.model);
         let target =
             Target { provider: deployment.provider, model: &model, drop_params: true, max_output_tokens: None };
         let body = provider_face(deployment.dialect).write(&request, target).ok()?.body;

@@ -27,6 +27,7 @@ pub(super) const PARAMETERS: &[&str] = &[
     "reasoning_effort",
     "thinking",
     "stream_options",
+    "modalities",
     "safety_settings",
     "labels",
 ];
@@ -79,17 +80,55 @@ const CLAUDE: Provider = Provider {
     dialect: Dialect::Anthropic,
     instead: itself,
     path: of_claude,
-    habits: Habits { version_in_body: Some("vertex-2023-10-16"), fetches_nothing: true, ..Habits::COMMON },
+    hears: &["anthropic-beta"],
+    habits: Habits {
+        version_in_body: Some("vertex-2023-10-16"),
+        fetches_nothing: true,
+        known_flags: FLAGS,
+        ..Habits::COMMON
+    },
     ..VERTEX
 };
 
+/// Anthropic's flags that Vertex AI takes, by LiteLLM's list of them: it refuses a request with any other.
+const FLAGS: &[&str] = &[
+    "compact-2026-01-12",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dangerous-tool-use-2026-09-03",
+    "inline-tools-2026-09-15",
+    "interleaved-thinking-2025-05-14",
+    "per-turn-control-2026-07-01",
+    "thinking-binding-controls-2026-08-01",
+    "thinking-display-updates-2026-08-18",
+    "tool-search-tool-2025-10-19",
+    "web-search-2025-03-05",
+];
+
 /// Vertex AI: models of others, which its API compatible with OpenAI's serves.
 const OTHERS: Provider = Provider { dialect: Dialect::OpenAi, instead: itself, path: of_others, ..VERTEX };
+
+/// Vertex AI: Mistral's models, asked as at Mistral.
+const MISTRAL: Provider = Provider {
+    path: of_mistral,
+    name_in_body: Some(without_version),
+    habits: Habits { strict_messages: true, rigid_turns: true, older_limit: true, ..Habits::COMMON },
+    ..OTHERS
+};
+
+/// Vertex AI: a model of one's own on an endpoint, which is its name, and has no other.
+const ENDPOINT: Provider = Provider { path: of_endpoint, name_in_body: Some(nameless), ..OTHERS };
 
 fn by_maker(model: &str, _: &str) -> Option<&'static Provider> {
     let model = plain(Api::Chat, model);
     if model.contains("claude") {
         Some(&CLAUDE)
+    } else if ["mistral", "ministral", "codestral"].iter().any(|maker| model.starts_with(maker)) {
+        Some(&MISTRAL)
+    } else if model.strip_prefix(SERVED_AS_OPENAI).is_some_and(is_number) {
+        Some(&ENDPOINT)
     } else if model.contains('/') {
         Some(&OTHERS)
     } else {
@@ -120,8 +159,7 @@ fn of_project(place: &Place<'_>) -> Option<String> {
 fn of_vertex(call: Call<'_>) -> Option<Cow<'static, str>> {
     let how = how(call, if call.model.starts_with(ALONE) { "embedContent" } else { "predict" })?;
     // A model of one's own is an endpoint.
-    let is_own = call.model.bytes().all(|byte| byte.is_ascii_digit()) && !call.model.is_empty();
-    let below = if is_own { "endpoints" } else { "publishers/google/models" };
+    let below = if is_number(call.model) { "endpoints" } else { "publishers/google/models" };
     Some(Cow::Owned(format!("/{below}/{}:{how}", in_path(call.model))))
 }
 
@@ -130,9 +168,34 @@ fn of_claude(call: Call<'_>) -> Option<Cow<'static, str>> {
     (call.api == Api::Chat).then(|| Cow::Owned(format!("/publishers/anthropic/models/{}:{how}", in_path(call.model))))
 }
 
+fn of_mistral(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let how = if call.stream { "streamRawPredict" } else { "rawPredict" };
+    (call.api == Api::Chat).then(|| Cow::Owned(format!("/publishers/mistralai/models/{}:{how}", in_path(call.model))))
+}
+
+fn of_endpoint(call: Call<'_>) -> Option<Cow<'static, str>> {
+    let number = call.model.strip_prefix(SERVED_AS_OPENAI).unwrap_or(call.model);
+    (call.api == Api::Chat).then(|| Cow::Owned(format!("/endpoints/{number}/chat/completions")))
+}
+
+fn without_version(model: &str) -> &str {
+    model.split('@').next().unwrap_or(model)
+}
+
+const fn nameless(_: &str) -> &str {
+    ""
+}
+
+fn is_number(model: &str) -> bool {
+    !model.is_empty() && model.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn of_others(call: Call<'_>) -> Option<Cow<'static, str>> {
     (call.api == Api::Chat).then_some(Cow::Borrowed("/endpoints/openapi/chat/completions"))
 }
+
+/// How LiteLLM writes that an endpoint of one's own speaks OpenAI's dialect.
+const SERVED_AS_OPENAI: &str = "openai/";
 
 /// Models whose embeddings are asked for one at a time at Vertex AI.
 const ALONE: &str = "gemini-embedding-2";
@@ -165,6 +228,15 @@ fn in_path(model: &str) -> Cow<'_, str> {
 
 /// The name without the path that some write before it.
 fn plain(_: Api, model: &str) -> Cow<'_, str> {
-    let paths = ["publishers/google/models/", "publishers/anthropic/models/", "models/", "google/", "anthropic/"];
+    let paths = [
+        "publishers/google/models/",
+        "publishers/anthropic/models/",
+        "models/",
+        "google/",
+        "anthropic/",
+        "mistralai/",
+        // LiteLLM's word for a Gemini that one tuned.
+        "gemini/",
+    ];
     Cow::Borrowed(paths.iter().find_map(|path| model.strip_prefix(path)).unwrap_or(model))
 }

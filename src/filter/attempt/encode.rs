@@ -32,8 +32,7 @@ pub(super) fn encode(
     if flight.api == Api::Kept {
         return Ok((Edit::Keep, flight.body().len(), Apart::default()));
     }
-    let full_name = (deployment.provider.full_name)(flight.api.neutral(), model);
-    let model = full_name.as_ref();
+    let model = &*deployment.provider.in_body(flight.api.neutral(), model);
     if flight.is_form {
         return Ok(form(flight, model));
     }

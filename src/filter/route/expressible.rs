@@ -17,7 +17,7 @@ use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::without;
 use crate::dialect::request::Request;
 use crate::dialect::scan::{BodyScan, Format, Needs, Reference};
-use crate::dialect::unsupported::unsupported;
+use crate::dialect::unsupported::{DroppedFields, unsupported};
 use crate::dialect::{Encoded, provider_face};
 use crate::routing::{Excluded, Exclusion, Plan};
 
@@ -60,7 +60,7 @@ impl<'a> Expressible<'a> {
             return false;
         }
         if !self.is_foreign(deployment) {
-            return true;
+            return self.refused(deployment).is_none();
         }
         if self.needs.format == Some(Format::Other) {
             return false;
@@ -97,8 +97,17 @@ impl<'a> Expressible<'a> {
                     None => self.decoded()?.check(face, target),
                 }
             }
-            _ => Ok(()),
+            Some(deployment) => match self.refused(deployment) {
+                Some(place) => DroppedFields::new(false).semantic(&place),
+                None => Ok(()),
+            },
+            None => Ok(()),
         }
+    }
+
+    /// What the provider of a deployment of the client's dialect cannot take.
+    fn refused(&self, deployment: &Deployment) -> Option<String> {
+        provider_face(deployment.speaks(self.api.dialect())).refused(self.body, deployment.provider)
     }
 
     /// Why the first of those that cannot say the request cannot.
@@ -124,6 +133,7 @@ impl<'a> Expressible<'a> {
             return Ok(None);
         };
         let model = candidate.model.as_ref().unwrap_or(&deployment.model);
+        let model = &*deployment.provider.in_body(self.api.neutral(), model);
         let target = target(deployment, model);
         let decoded = self.decoded();
         let is_broken = decoded.is_err();

@@ -2,9 +2,13 @@
 //!
 //! **Invariant:** base64 is passed on as it is, never decoded: only its alphabet is looked at.
 
+use memchr::memmem;
+use serde_json::value::RawValue;
+
 use super::wire::{Block, Source};
 use crate::chat;
 use crate::dialect::data_uri::{data_uri, starts_with};
+use crate::dialect::read::{loose_list, loose_object};
 use crate::provider::Provider;
 
 /// Why a URL or `data:` URI is no block.
@@ -45,6 +49,31 @@ const INLINE: Media = Media { by_url: false, ..MEDIA };
 /// What this provider's Claude reads.
 pub const fn of(provider: &Provider) -> &'static Media {
     if provider.habits.fetches_nothing { &INLINE } else { &MEDIA }
+}
+
+/// The place of an image or a file in a client's own Messages of which only the URL is there.
+pub fn by_url(body: &[u8]) -> Option<String> {
+    memmem::find(body, b"\"url\"")?;
+    let messages = loose_object(body)?.take("messages").and_then(loose_list)?;
+    messages.into_iter().enumerate().find_map(|(at, message)| {
+        let blocks = loose_object(message.get().as_bytes())?.take("content").and_then(loose_list)?;
+        let block_at = blocks.into_iter().position(|block| is_by_url(block, NESTED))?;
+        Some(format!("messages[{at}].content[{block_at}]"))
+    })
+}
+
+/// How deep blocks stand in blocks: an image in a document in the result of a call.
+const NESTED: usize = 3;
+
+fn is_by_url(block: &RawValue, depth: usize) -> bool {
+    let Some(mut fields) = loose_object(block.get().as_bytes()).filter(|_| depth > 0) else { return false };
+    let is_there = |block: &RawValue| is_by_url(block, depth - 1);
+    let any = |list: &RawValue| loose_list(list).is_some_and(|blocks| blocks.into_iter().any(is_there));
+    let source = fields.take("source").and_then(|raw| loose_object(raw.get().as_bytes()));
+    let is_elsewhere = source.is_some_and(|mut source| {
+        source.take("type").is_some_and(|kind| kind.get() == "\"url\"") || source.take("content").is_some_and(any)
+    });
+    is_elsewhere || fields.take("content").is_some_and(any)
 }
 
 /// The block of an image.
@@ -116,6 +145,23 @@ fn known<'r>(kind: &str, data: &'r str, title: Option<&'r str>, media: &Media) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_only_pointed_to_is_found_where_it_stands() {
+        let of = |messages: &str| by_url(format!(r#"{{"messages":{messages}}}"#).as_bytes());
+        let image = r#"{"type":"image","source":{"type":"url","url":"https://h/a.png"}}"#;
+        let user = |block: &str| {
+            of(&format!(
+                r#"[{{"role":"user","content":"hi"}},{{"content":[{{"type":"text"}},{block}],"role":"user"}}]"#
+            ))
+        };
+        let place = Some("messages[1].content[1]".to_owned());
+        assert_eq!(user(image), place);
+        assert_eq!(user(&format!(r#"{{"type":"tool_result","content":[{image}]}}"#)), place);
+        assert_eq!(user(&format!(r#"{{"type":"document","source":{{"type":"content","content":[{image}]}}}}"#)), place);
+        assert_eq!(user(r#"{"type":"text","text":"\"url\"","source":{"type":"base64","url":"url"}}"#), None);
+        assert_eq!(of("7"), None);
+    }
 
     #[test]
     fn other_media_are_foreign_not_broken() {

@@ -33,6 +33,7 @@ use crate::dialect::no_answer::not_text;
 use crate::dialect::reader_scan::ReaderScan;
 use crate::dialect::verbatim::Scanner;
 use crate::dialect::{AnswerContext, Encoded, EventReader, ProviderFace, Target};
+use crate::provider::Provider as Row;
 
 /// Anthropic's dialect at the provider.
 pub struct Provider;
@@ -49,6 +50,10 @@ impl ProviderFace for Provider {
 
     fn suited_without_ids(&self, body: &[u8], _: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
         unsigned::without(body)
+    }
+
+    fn refused(&self, body: &[u8], provider: &Row) -> Option<String> {
+        if media::of(provider).by_url { None } else { media::by_url(body) }
     }
 
     fn check(&self, conversation: &Conversation<'_>, target: Target<'_>) -> Result<(), ApiError> {
