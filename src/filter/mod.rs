@@ -65,6 +65,7 @@ pub mod plugin;
 mod probe;
 mod properties;
 pub mod route;
+mod said;
 mod seat;
 mod setup;
 mod stamp;

@@ -3,6 +3,7 @@
 import httpx
 import openai
 import pytest
+from anthropic_wire import message
 from gateway import deployment
 from google_wire import call, generated, refusal, said, streamed
 from provider import answer, error, whole
@@ -130,6 +131,35 @@ def test_claude_on_vertex(provider, vertex):
     got = httpx.post(f"{envoy.base}/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
     assert got.status_code == 200 and got.json()["content"][0]["text"] == "Hi."
     assert upstream.requests[1].json == {"max_tokens": 5, "messages": [{"role": "user", "content": "hi"}], "anthropic_version": "vertex-2023-10-16"}
+
+
+def test_claude_on_vertex_is_told_of_the_flags_that_it_knows(provider, vertex):
+    upstream = provider(message("from claude"))
+    envoy = vertex(upstream, "vertex_ai/claude-sonnet-4-5@20250929")
+    body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    for flags, wanted, unknown in [
+        ("oauth-2025-04-20, context-1m-2025-08-07,interleaved-thinking-2025-05-14", "context-1m-2025-08-07,interleaved-thinking-2025-05-14", "anthropic_beta.oauth-2025-04-20"),
+        ("effort-2025-11-24", None, "anthropic_beta.effort-2025-11-24"),
+        ("context-1m-2025-08-07", "context-1m-2025-08-07", None),
+    ]:
+        got = httpx.post(f"{envoy.base}/v1/messages", json=body, headers={"anthropic-beta": flags, "anthropic-version": "2023-06-01"})
+        assert got.status_code == 200, got.text
+        assert got.headers.get("x-signalbox-dropped-params") == unknown
+        sent = upstream.requests[-1]
+        assert sent.headers.get("anthropic-beta") == wanted and "anthropic-version" not in sent.headers
+
+
+def test_claude_on_vertex_fetches_nothing(provider, vertex):
+    upstream, other = provider(message("from vertex")), provider(message("from anthropic"))
+    pointed = {"type": "image", "source": {"type": "url", "url": "https://h/a.png"}}
+    body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [pointed]}]}
+    envoy = vertex(upstream, "vertex_ai/claude-sonnet-4-5@20250929", more=[deployment("m", other, "anthropic/claude-haiku-4-5", order=2)], order=1)
+    assert httpx.post(f"{envoy.base}/v1/messages", json=body).json()["content"][0]["text"] == "from anthropic"
+    assert upstream.requests == []
+    alone = vertex(upstream, "vertex_ai/claude-sonnet-4-5@20250929")
+    refused = httpx.post(f"{alone.base}/v1/messages", json=body)
+    assert refused.status_code == 400 and "messages[0].content[0]" in refused.json()["error"]["message"], refused.text
+    assert upstream.requests == []
 
 
 def test_vertex_fails_over_behind_the_hop(provider, vertex):

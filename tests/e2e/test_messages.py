@@ -229,6 +229,16 @@ def test_p7_a_prompt_that_is_too_long_is_said_so_that_agents_shorten_it(doors):
     assert got.body["error"]["message"] == "input length and `max_tokens` exceed context limit: 230462 + 32000 > 262144"
 
 
+def test_what_a_client_says_to_anthropic_survives_an_attempt_elsewhere(doors):
+    doors.play(gpt=[error(500)], claude=[message("from claude")])
+    headers = {"anthropic-version": "2026-10-21", "anthropic-beta": "x-1,y-2"}
+    got = httpx.post(f"{doors.base}/v1/messages", json={"model": "both", "max_tokens": 50, "messages": HELLO}, headers=headers)
+    assert (got.status_code, got.json()["content"][0]["text"]) == (200, "from claude")
+    (gpt,), (sent,) = doors.gpt.requests, doors.claude.requests
+    assert "anthropic-beta" not in gpt.headers
+    assert (sent.headers["anthropic-version"], sent.headers.get("anthropic-beta")) == ("2026-10-21", "x-1,y-2")
+
+
 def test_m22_a_stream_that_breaks_ends_with_an_error_event(doors):
     broken = chunk({"content": "Hi"}), b'data: {"error": {"message": "Overloaded", "code": 503}}\n\n'
     doors.play(gpt=[stream(chunk({"role": "assistant", "content": "Hi"}), 0.5, *broken)])

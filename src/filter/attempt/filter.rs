@@ -132,7 +132,9 @@ impl Context {
                 return effects;
             }
         };
-        let set = |(name, value)| Effect::SetHeader(Map::Request, Cow::Borrowed(name), Some(value));
+        let set = |(name, value): (&'static str, String)| {
+            Effect::SetHeader(Map::Request, Cow::Borrowed(name), Some(value).filter(|value| !value.is_empty()))
+        };
         effects.list.extend(outgoing.headers.into_iter().map(set));
         if flight.try_borrow().is_ok_and(|flight| flight.cursor().next_moves()) {
             lead_on(flight, worker, host, &mut effects);

@@ -22,7 +22,7 @@ use super::http::{
 };
 use super::kept::Kept;
 use super::route::not_ready;
-use super::{Api, Flight, Link, stamp};
+use super::{Api, Flight, Link, said, stamp};
 use crate::chat::{Failure, FailureClass, Fault, Usage};
 use crate::config::model::RouterConfig;
 use crate::dialect::{AnswerContext, AnswerStream, Bridge, Echo, bridge};
@@ -134,10 +134,13 @@ impl Attempt {
         let bridge = bridge(client, deployment.speaks(client));
         let relayed = if way == Way::Direct { Vec::new() } else { exchange::to_relay(&this, deployment, way) };
         let provider = this.is_foreign(deployment).then_some(deployment.provider);
+        let (said_again, unknown_flags) = said::again(&this, deployment, number);
         let mut headers = this.header_changes(place, length, way);
         headers.extend(relayed);
         headers.extend(provider.into_iter().flat_map(said_in_place_of_client));
+        headers.extend(said_again);
         this.dropped = apart.dropped;
+        this.dropped.extend(unknown_flags);
         let attempt = Self {
             flight: Rc::clone(flight),
             config: Rc::clone(&this.config),

@@ -18,7 +18,7 @@ pub enum Edit {
 /// The request of one attempt.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// Headers to set.
+    /// Headers to set, or to remove where nothing is said.
     pub headers: HeaderChanges,
     /// What becomes of the client's body.
     pub body: Edit,

@@ -56,6 +56,8 @@ pub struct Request {
     pub prompt_tokens: u64,
     /// What its client says in a header that a provider takes in the body.
     pub flags: Option<String>,
+    /// What it says in headers that not all its candidates hear, and that an attempt therefore takes out of what they share.
+    pub said: Vec<(&'static str, String)>,
     /// Its body is a form, not JSON.
     pub is_form: bool,
 }

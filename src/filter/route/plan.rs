@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
 use super::super::http::{ErrorReply, invalid, refusal, unknown_model};
 use super::super::kept::LARGE;
-use super::super::{Api, Setup, stamp};
+use super::super::{Api, Setup, said, stamp};
 use super::clients::{check_model, may_ask};
 use super::expressible::Expressible;
 use super::mock_failure;
@@ -195,14 +195,13 @@ fn planned_body(
         is_checked: body.len() > LARGE,
         prompt_tokens: context.prompt_tokens,
         flags,
+        said: said::kept(&setup.config, api, &plan, context.header),
         is_form,
     };
     let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), context.seed);
     let flight = Flight::new(request, body, cursor, first);
-    match mock {
-        Some(mock) => mock_failure::inject(flight, mock),
-        None => Ok(flight),
-    }
+    let Some(mock) = mock else { return Ok(flight) };
+    mock_failure::inject(flight, mock)
 }
 
 /// What a client of Messages says in a header that the provider of a deployment takes in the body.
