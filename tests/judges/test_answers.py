@@ -27,7 +27,7 @@ BINARY = str(ROOT / os.environ.get("SIGNALBOX_BIN", "target/debug/signalbox"))
 FOLDERS = {"anthropic": "anthropic", "messages": "openai", "bedrock": "bedrock", "cohere": "cohere", "gemini": "gemini", "ollama": "ollama"}
 CLIENTS = ["openai", "anthropic", "responses"]
 # Members that clients know of other gateways, and Google's own for signatures.
-BEYOND = {"reasoning_content", "thinking_blocks", "extra_content"}
+BEYOND = {"reasoning_content", "thinking_blocks", "extra_content", "images"}
 
 
 def settings(case):
