@@ -208,6 +208,24 @@ def test_a_clients_budget_ends_its_requests_alone(provider, gateway):
     assert envoy.becomes(lambda: envoy.log.count(" client=poor@127.0.0.1 ") >= 2 and " client=hashed@127.0.0.1 " in envoy.log), envoy.log
 
 
+@pytest.mark.parametrize("duration", [{"budget_duration": "30d"}, {}])
+def test_no_sdk_asks_again_for_what_is_spent_for_long(provider, gateway, duration):
+    upstream = provider(whole("x", usage=USAGE))
+    poor = {"name": "poor", "key": LITERAL, "max_budget": 0.0005} | duration
+    envoy = gateway(deployment("m", upstream, "openai/gpt-4o-mini"), signalbox=clients(poor, access_log=True), env=SECRETS)
+    ask(envoy, LITERAL)
+    envoy.settled()
+    with pytest.raises(openai.RateLimitError) as spent:
+        envoy.client(api_key=LITERAL, max_retries=2).chat.completions.create(model="m", messages=HELLO)
+    assert spent.value.code == "budget_exceeded" and spent.value.response.headers["x-should-retry"] == "false"
+    assert int(spent.value.response.headers.get("retry-after", 86_400)) >= 86_400 // 2
+    claude = anthropic.Anthropic(base_url=envoy.base, api_key=LITERAL, max_retries=2)
+    with pytest.raises(anthropic.RateLimitError):
+        claude.messages.create(model="m", max_tokens=5, messages=HELLO)
+    assert envoy.becomes(lambda: "/v1/messages" in envoy.log)
+    assert envoy.log.count("error=budget_exceeded") == 2, envoy.log
+
+
 def test_a_clients_tags_choose_its_deployments(provider, gateway):
     paid, free = provider(), provider()
     shop = {"name": "paying", "key": LITERAL, "tags": ["paid"]}

@@ -79,6 +79,45 @@ def test_a_certificate_of_the_mesh_says_who_asks(provider, tmp_path):
         envoy.close()
 
 
+def test_the_principal_that_a_mesh_notes_says_who_asks(provider, tmp_path):
+    """What a waypoint of Istio's does: it takes the identity from the connection's certificate, and notes it in filter state, under this name,
+    for what is behind. Here Envoy's own filter notes it."""
+    authority = Authority(tmp_path)
+
+    class Noted(Mutual):
+        def configure(self, *parts):
+            super().configure(*parts)
+            bootstrap = json.loads(self.bootstrap.read_text())
+            text = {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_URI_SAN%"}}
+            noted = {"object_key": "io.istio.peer_principal", "factory_key": "envoy.string", "format_string": text}
+            kind = "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config"
+            manager = bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+            manager["http_filters"].insert(0, {"name": "noted", "typed_config": {"@type": kind, "on_request_headers": [noted]}})
+            self.bootstrap.write_text(json.dumps(bootstrap))
+
+    clients = [{"name": "till", "match": "spiffe://cluster.local/ns/shop/sa/till"}]
+    signalbox = {"clients": clients, "identity_from": ["peer_principal"], "access_log": True}
+    envoy = Noted(tmp_path, authority, deployment("m", provider()), signalbox=signalbox, concurrency=2)
+    try:
+        assert [envoy.post(authority.pair(name, f"spiffe://cluster.local/ns/shop/sa/{name}")).status_code for name in ("till", "web")] == [200, 401]
+        assert envoy.post(authority.pair("none")).status_code == 401
+        assert envoy.becomes(lambda: envoy.log.count(" client=till@") == 1)
+    finally:
+        envoy.close()
+
+
+@pytest.mark.parametrize(("account", "wanted"), [("till", 200), ("web", 401), (None, 401)])
+def test_a_proxys_own_node_says_who_asks(provider, gateway, account, wanted):
+    """A sidecar's bootstrap says whose pod it is."""
+
+    def edit(bootstrap):
+        bootstrap["node"]["metadata"] = {"NAMESPACE": "shop"} | ({"SERVICE_ACCOUNT": account} if account else {})
+
+    signalbox = {"clients": [{"name": "till", "match": "node/shop/till"}], "identity_from": ["peer_certificate", "node"]}
+    envoy = gateway(deployment("m", provider()), signalbox=signalbox, edit=edit)
+    assert httpx.post(f"{envoy.base}/v1/chat/completions", json=CHAT).status_code == wanted
+
+
 @pytest.fixture
 def issuer():
     return Issuer()

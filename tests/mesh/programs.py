@@ -128,7 +128,7 @@ class Istio:
         }))
         self.outbound = outbound
         env = {
-            "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod-0", "CLUSTER_ID": "Kubernetes", "ENABLE_CA_SERVER": "false",
+            "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod-0", "PILOT_ENABLE_AMBIENT": "true", "CLUSTER_ID": "Kubernetes", "ENABLE_CA_SERVER": "false",
             "PILOT_CERT_PROVIDER": "none", "XDS_AUTH": "false", "PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false",
         }
         self.program = Program(

@@ -58,7 +58,8 @@ def test_an_application_is_intercepted(application, policy, provider):
 def test_an_application_comes_to_the_egress_gateway_by_the_mesh_s_tls(application, kubernetes, istio, policy, provider, tmp_path):
     """The form that is written unless another one is asked for."""
     one = provider(whole("one"))
-    made = policy("led", "--service", "egress.local", port=80, is_tls=True)
+    signalbox = {"clients": [{"name": "app", "match": "spiffe://cluster.local/ns/shop/sa/app"}]}
+    made = policy("led", "--service", "egress.local", port=80, is_tls=True, signalbox=signalbox)
     made.apply(deployment("smart", one, id="one"))
     kubernetes.apply([{
         "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"name": "egress", "namespace": "istio-egress"},
@@ -75,5 +76,10 @@ def test_an_application_comes_to_the_egress_gateway_by_the_mesh_s_tls(applicatio
         assert answer.deployment == "one" and not gateway.refused("led")
         with pytest.raises(OSError):  # without that TLS nobody comes in
             call(443, made.host, address="127.0.0.1", timeout=5)
+        # The gateway knows by that TLS who asks, and another service account is nobody.
+        made.signalbox["clients"][0]["match"] = "spiffe://cluster.local/ns/shop/sa/web"
+        made.apply(deployment("smart", one, id="one"), before=made.file)
+        refused = until(lambda: (it := calls(made.host)).status == 401 and it, 60, "the new policy")
+        assert b"invalid_api_key" in refused.body and calls(made.host).status == 401
     finally:
         gateway.end()
