@@ -264,6 +264,35 @@ fn envoy_writes_a_bootstrap_and_names_the_variables() {
 }
 
 #[test]
+fn istio_says_what_is_needed_to_apply_and_to_mount() {
+    let entry = |number: usize| {
+        format!(
+            "{{model_name: group-{number}, litellm_params: {{model: openai/gpt-4o, api_base: 'https://provider-{number}.example.com/v1', api_key: os.environ/KEY}}}}"
+        )
+    };
+    let written = |count: usize, more: &str| {
+        let entries: Vec<String> = (0..count).map(|number| format!("- {}\n", entry(number))).collect();
+        let file = scratch("istio").join(format!("{count}.yaml"));
+        std::fs::write(&file, format!("model_list:\n{}{more}", entries.concat())).unwrap();
+        let (code, out, err) = run(&["istio", &file.display().to_string()]);
+        assert_eq!(code, Some(0), "{err}");
+        (out, err)
+    };
+    let clients = "general_settings: {master_key: os.environ/MASTER}\nsignalbox: {clients: [{name: shop, key: os.environ/SHOP}]}\n";
+    let (out, err) = written(2, clients);
+    assert!(out.lines().take(4).any(|line| line == "# kubectl apply -f -"), "{out}");
+    for needed in ["KEY (for group-0-1, group-1-1)", "MASTER (the key of the client `master`)", "SHOP (the key of"] {
+        assert!(
+            err.contains(&format!("the Secret that is mounted at /var/run/signalbox/keys needs {needed}")),
+            "{err}"
+        );
+    }
+    let (out, err) = written(1_600, "");
+    assert!(out.lines().take(4).any(|line| line == "# kubectl apply --server-side -f -"));
+    assert!(err.contains("note: EnvoyFilter signalbox") && err.contains("only `kubectl apply --server-side` applies"));
+}
+
+#[test]
 fn models_tells_what_a_deployment_would_have_and_a_request_cost() {
     let name = "openai/gpt-4o-2024-08-06";
     let (code, out, err) = run(&["models", name, "--input", "1000", "--cached", "400", "--output", "100"]);

@@ -208,6 +208,36 @@ def test_a_clients_budget_ends_its_requests_alone(provider, gateway):
     assert envoy.becomes(lambda: envoy.log.count(" client=poor@127.0.0.1 ") >= 2 and " client=hashed@127.0.0.1 " in envoy.log), envoy.log
 
 
+def test_a_clients_budget_is_exact_under_load(provider, gateway):
+    """What many requests at a time cost is all paid, across workers, and then no more is served."""
+    upstream = provider(whole("x", usage=USAGE))
+    rich = {"name": "rich", "key": LITERAL, "max_budget": 0.0225, "budget_duration": "1d"}  # thirty requests' worth
+    envoy = gateway(
+        deployment("m", upstream, "openai/gpt-4o-mini", id="mini"),
+        signalbox=clients(rich, state_path="/signalbox/state"),
+        general={"master_key": "os.environ/MASTER"},
+        env=SECRETS,
+        concurrency=2,
+    )
+
+    def one(_):
+        try:
+            return ask(envoy, LITERAL).status_code
+        except openai.RateLimitError as error:
+            return error.code
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        got = list(pool.map(one, range(120)))
+    served = got.count(200)
+    # Those in flight when it is spent, and those of the tick in which another worker hears of it.
+    assert 30 <= served < 120 and set(got) <= {200, "budget_exceeded"} and len(upstream.requests) == served, got
+    envoy.settled()
+    rich = get(envoy, "/signalbox/state", SECRETS["MASTER"])[2]["clients"]["rich"]
+    assert (rich["requests"], rich["tokens"]) == (served, 2000 * served) and abs(rich["budget_share"] - served / 30) < 1e-6, rich
+    assert [one(0) for _ in range(8)] == ["budget_exceeded"] * 8
+    assert ask(envoy, BY_HASH).status_code == 200
+
+
 @pytest.mark.parametrize("duration", [{"budget_duration": "30d"}, {}])
 def test_no_sdk_asks_again_for_what_is_spent_for_long(provider, gateway, duration):
     upstream = provider(whole("x", usage=USAGE))

@@ -114,9 +114,9 @@ class Kubernetes:
 
 
 class Istio:
-    """istiod. What only Istio's own build of Envoy has, it is told to leave out."""
+    """istiod. What only Istio's own build of Envoy has, it is told to leave out. `more` is more of its environment."""
 
-    def __init__(self, folder, kubernetes):
+    def __init__(self, folder, kubernetes, **more):
         self.folder = folder
         self.ports = self.port, http, monitoring, control, outbound, inbound = [free_port() for _ in range(6)]
         mesh = folder / "mesh.json"
@@ -128,9 +128,9 @@ class Istio:
         }))
         self.outbound = outbound
         env = {
-            "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod-0", "PILOT_ENABLE_AMBIENT": "true", "CLUSTER_ID": "Kubernetes", "ENABLE_CA_SERVER": "false",
+            "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod-0", "CLUSTER_ID": "Kubernetes", "ENABLE_CA_SERVER": "false",
             "PILOT_CERT_PROVIDER": "none", "XDS_AUTH": "false", "PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false",
-        }
+        } | more
         self.program = Program(
             folder, "istiod", BIN / "pilot-discovery", "discovery", "--kubeconfig", kubernetes.config, "--meshConfig", mesh,
             "--networksConfig", "/nonexistent", "--grpcAddr", f"127.0.0.1:{self.port}", "--httpAddr", f"127.0.0.1:{http}", "--httpsAddr", "",

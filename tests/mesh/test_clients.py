@@ -80,12 +80,13 @@ def in_place(proxy, made, provider, jwks):
     for request in provider.requests:
         assert request.headers["authorization"] == f"Bearer {SECRETS['OPENAI_API_KEY']}"
         assert not any(key in repr(request.headers) for key in (SECRETS["SHOP_KEY"], SECRETS["MASTER"], ops))
-    # A new key, by Kubernetes' symbolic links.
+    # New keys, by Kubernetes' symbolic links.
     files = next(it["data"] for it in made.documents() if it["kind"] == "ConfigMap")
-    swap(made.keys, **SECRETS | {"SHOP_KEY": "sk-shop-new"}, **files)
+    swap(made.keys, **SECRETS | {"SHOP_KEY": "sk-shop-new", "OPENAI_API_KEY": "key-new"}, **files)
     comes(made, "sk-shop-new")
     comes(made, SECRETS["SHOP_KEY"], REFUSED)
-    keys = [*SECRETS.values(), HASHED, "sk-shop-new"]
+    assert provider.requests[-1].headers["authorization"] == "Bearer key-new"
+    keys = [*SECRETS.values(), HASHED, "sk-shop-new", "key-new"]
     assert "signalbox-key/SHOP_KEY" in proxy.dump()
     for text in (proxy.dump(), made.file.read_text(), made.said, proxy.log(), json.dumps(proxy.stats())):
         assert not any(key in text for key in keys)

@@ -160,6 +160,46 @@ def test_a_policy_changes(server, made, provider):
     assert all(made.call().status == 200 for _ in range(20))
 
 
+def test_a_policy_whose_module_is_missing_leaves_the_one_in_force(server, made, provider):
+    """Here the module is part of the listener, which Envoy takes as a whole or not at all."""
+    made.write(deployment("smart", provider(whole("one")), id="one"))
+    server.apply(made.documents())
+    until(lambda: made.call().deployment == "one", 60)
+    refused = lambda: int(server.stats("listener_manager.lds.update_rejected")["listener_manager.lds.update_rejected"])  # noqa: E731
+    before = refused()
+    made.module = "/nonexistent/signalbox.wasm"
+    made.write(deployment("smart", provider(whole("two")), id="two"), before=made.file)
+    server.apply(made.documents())
+    until(lambda: refused() > before, 60, "the refusal")
+    assert {made.call().deployment for _ in range(10)} == {"one"}
+    assert call(made.port, "aaa.local").status == 200
+
+
+def test_a_key_that_is_missing_costs_its_deployment_alone(server, made, provider):
+    made.values = {}
+    one, two = provider(whole("one")), provider(whole("two"))
+    made.write(deployment("smart", one, key="NO_SUCH_KEY", id="one"), deployment("smart", two, id="two"))
+    server.apply(made.documents())
+    until(lambda: (it := made.call()).status == 200 and it.deployment == "two", 60)
+    answers = [made.call() for _ in range(6)]
+    assert not one.requests and not [it for it in answers if it.status not in (200, 503)], answers
+
+
+def test_forged_headers_go_no_further(server, made, provider):
+    one = provider(whole("one"))
+    made.write(deployment("smart", one, key="OPENAI_API_KEY", id="one"))
+    server.apply(made.documents())
+    until(lambda: made.call().deployment == "one", 60)
+    one.play(error(503))
+    one.requests.clear()
+    forged = {"x-signalbox-relay-to": "one", "x-signalbox-key": "x", "x-signalbox-deployment": "forged", "x-envoy-max-retries": "9", "x-envoy-retry-on": "5xx", "authorization": "Bearer client", "x-secret": "1"}
+    answer = made.call(headers=forged)
+    assert answer.status >= 500 and answer.deployment != "forged" and 0 < len(one.requests) <= 3, answer
+    for request in one.requests:
+        assert request.headers["authorization"] == "Bearer key-one"
+        assert not {name for name in request.headers if name.startswith("x-s")}, request.headers
+
+
 def test_the_api_server_takes_it(kubernetes, made, provider):
     kubernetes.apply(BIN / "envoy-gateway-crds", "--server-side")
     kubernetes.kubectl("wait", "--for", "condition=established", "--all", "crd", "--timeout=30s")

@@ -6,7 +6,7 @@ import json
 import anthropic_wire
 import pytest
 from manifests import deployment
-from programs import ENVOY, Gateway, Program, call, free_port, give_back, until, wait_for_port
+from programs import ENVOY, Gateway, Istio, Program, call, free_port, give_back, until, wait_for_port
 from provider import error, whole
 
 NAME, NAMESPACE, HOST = "way", "llm", "llm.llm.svc.cluster.local"
@@ -113,12 +113,21 @@ class Tunnel:
 
 
 @pytest.fixture
+def ambient(tmp_path, kubernetes):
+    """An istiod that knows of ambient mode."""
+    (tmp_path / "ambient").mkdir()
+    made = Istio(tmp_path / "ambient", kubernetes, PILOT_ENABLE_AMBIENT="true")
+    yield made
+    made.end()
+
+
+@pytest.fixture
 def way(policy):
     """The policy for the waypoint."""
     return policy(NAME, "--form", "waypoint", "--namespace", NAMESPACE, host=HOST, port=80, keys={"OPENAI_API_KEY": "key-one"}, router={"num_retries": 2})
 
 
-def test_calls_through_a_waypoint(tmp_path, kubernetes, istio, sidecar, way, provider):
+def test_calls_through_a_waypoint(tmp_path, kubernetes, ambient, sidecar, way, provider):
     one, two = provider(whole("one")), provider(anthropic_wire.message("two"))
     first, second = deployment("smart", one, key="OPENAI_API_KEY", id="one"), deployment("smart", two, "anthropic/claude-sonnet-4-5", id="two")
     way.signalbox = {"identity_from": ["peer_principal"], "clients": [{"name": "app", "match": "spiffe://cluster.local/ns/shop/sa/app"}]}
@@ -126,7 +135,7 @@ def test_calls_through_a_waypoint(tmp_path, kubernetes, istio, sidecar, way, pro
     way.apply(first, second)
     kubernetes.apply([as_plain_envoy_has_it(port)])
     deployed(kubernetes)
-    proxy = Gateway(tmp_path / "waypoint", istio, NAMESPACE, LABELS, name=NAME, kind="waypoint", agent=sidecar)
+    proxy = Gateway(tmp_path / "waypoint", ambient, NAMESPACE, LABELS, name=NAME, kind="waypoint", agent=sidecar)
     tunnel = None
     try:
         address = kubernetes.kubectl("get", "service", "llm", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
