@@ -212,6 +212,10 @@ def table(check):
 
 
 def names():
+    NAMES.write_text(names_text())
+
+
+def names_text():
     """What LiteLLM makes of every name in its map and its lists."""
     import os
 
@@ -219,13 +223,17 @@ def names():
     import litellm
 
     litellm.suppress_debug_info = True
-    ours = set(re.findall(r'(?:compatible\(\s*|name: )"(\w+)"', (ROOT / "src" / "provider" / "rows.rs").read_text()))
+    # As tools/providers.py reads them; the rows of the table are in src/provider too.
+    text = "".join(path.read_text() for path in (ROOT / "src" / "provider").glob("*.rs"))
+    ours = set(re.findall(r'(?:compatible|cohere|ollama)\(\s*"([\w-]+)"|name: "([\w-]+)"', text))
+    ours = {one for pair in ours for one in pair if one}
     found = []
     # Some names stand only in LiteLLM's lists for what is asked of models.
     lists = {"image_generation": litellm.openai_image_generation_models, "embedding": litellm.open_ai_embedding_models}
     lists |= {"video_generation": litellm.openai_video_generation_models, "completion": litellm.open_ai_text_completion_models}
     listed = {name: {"mode": mode} for mode, names in lists.items() for name in names}
-    for name, entry in (listed | litellm.model_cost).items():
+    others = {name: {} for name in litellm.model_list if "/" not in name}
+    for name, entry in (others | listed | litellm.model_cost).items():
         mode = entry.get("mode") or ""
         mode = "" if mode == "chat" else mode
         if "/" in name:
@@ -237,8 +245,7 @@ def names():
         except litellm.exceptions.BadRequestError:
             pass
     made = f"LiteLLM {importlib.metadata.version('litellm')}"
-    text = NAMES_ABOUT.format(made=made) + "name,provider,mode\n" + "".join(f"{','.join(row)}\n" for row in sorted(found))
-    NAMES.write_text(text)
+    return NAMES_ABOUT.format(made=made) + "name,provider,mode\n" + "".join(f"{','.join(row)}\n" for row in sorted(found))
 
 
 NAMES = ROOT / "data" / "names.csv"

@@ -29,8 +29,16 @@ const NAMES: &str = "";
 pub(super) fn provider(model: &str) -> Option<&'static str> {
     let listed = row(model).map(|(provider, _)| provider);
     let family = || FAMILIES.iter().find(|(prefix, _)| model.starts_with(prefix)).map(|(_, name)| *name);
+    let family = || family().or_else(|| is_claude_of_bedrock(model).then_some("bedrock"));
     // What OpenAI calls completions is another provider to LiteLLM, at the same host.
     listed.or_else(family).map(|name| if name == "text-completion-openai" { "openai" } else { name })
+}
+
+/// Whether a name is one of Bedrock's for a Claude, perhaps with an area before it: `eu.anthropic.claude-…`.
+fn is_claude_of_bedrock(model: &str) -> bool {
+    let is_area = |before: &str| before.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let rest = model.split_once('.').filter(|(area, _)| is_area(area)).map_or("", |(_, rest)| rest);
+    [model, rest].iter().any(|name| name.starts_with("anthropic.claude-"))
 }
 
 /// What a provider's model is for, in LiteLLM's word; empty: chat, or not known.
@@ -88,6 +96,9 @@ mod tests {
             ("claude-opus-99", Some("anthropic")),
             ("gemini-2.5-flash", Some("vertex_ai")),
             ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", Some("bedrock")),
+            ("anthropic.claude-9-20990101-v1:0", Some("bedrock")),
+            ("us-gov.anthropic.claude-9", Some("bedrock")),
+            ("b/z.anthropic.claude-9", None),
             ("command-r-08-2024", Some("cohere_chat")),
             ("llama2", None),
             ("name", None),
