@@ -376,7 +376,7 @@ pub struct Provider {
     pub dialect: Dialect,
     /// What it speaks besides, at the same base URL: requests of these dialects go to it as they came.
     pub also: &'static [Dialect],
-    /// Base URL without a trailing slash; empty: `api_base` must be given.
+    /// Base URL without a trailing slash; `{NAME}` in it is the value of a variable. Empty: `api_base` must be given.
     pub api_base: &'static str,
     /// Base URLs of its own by which LiteLLM knows it where a model's name does not say the provider.
     pub known_at: &'static [&'static str],

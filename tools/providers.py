@@ -29,7 +29,7 @@ TRAITS = {"common_headers", "embeddings"}
 
 ABOUT = """\
 # Providers of OpenAI's dialect that need no code of their own. Refreshed by `make providers`, explained at the top of tools/providers.py.
-# ends_in: what a base URL gets at its end where it is not written. known_at: hosts by which LiteLLM knows the provider of a bare name.
+# api_base: `{NAME}` in it is the value of a variable. ends_in: what a base URL gets at its end where it is not written. known_at: hosts by which LiteLLM knows the provider of a bare name.
 # traits: `common_headers` (it gets `litellm_settings.headers`), `embeddings` (it has no other API), else flags of `Habits` in src/provider.rs.
 """
 
@@ -130,12 +130,15 @@ def probe(litellm, name, model):
     variables = set()
     for _ in range(3):
         values = {name: host_of(name) + "/v1" if is_base(name) else name for name in variables}
-        _, seen = litellm.ask(params, values, {})
-        seen = {name for name in seen if re.search("BASE|URL|ENDPOINT|KEY|TOKEN|SECRET", name)}
+        # Where no base is said, another variable may be a part of it.
+        without = {name: name for name in variables if not is_base(name)}
+        seen = litellm.ask(params, values, {})[1] | litellm.ask({**params, "api_key": "k"}, without, {})[1]
+        seen = {name for name in seen if re.search("BASE|URL|ENDPOINT|KEY|TOKEN|SECRET|ACCOUNT", name)}
         variables |= seen - {"OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET", "SSLKEYLOGFILE"}
+    accounts = {name: name for name in variables if "ACCOUNT" in name}
     bases, env, settings, own = [], {name: host_of(name) + "/v1" for name in variables if is_base(name)}, {"api_base": "http://setting.test/v1"}, ""
     while len(bases) < 6:
-        found, _ = litellm.ask({**params, "api_key": "k"}, env, settings)
+        found, _ = litellm.ask({**params, "api_key": "k"}, env | accounts, settings)
         if not found:
             break
         hit = next((name for name in env if found["url"].startswith(host_of(name) + "/")), None)
@@ -146,7 +149,8 @@ def probe(litellm, name, model):
             bases.append(hit)
             del env[hit]
         else:
-            own = found["url"].removesuffix("/chat/completions").rstrip("/")
+            own = found["url"].removesuffix("/chat/completions").removesuffix(tail[1] or "").rstrip("/")
+            own = re.sub("|".join(accounts) or "$^", lambda account: f"{{{account[0].upper()}}}", own, flags=re.IGNORECASE)
             break
     keys, env, settings = [], {name: name for name in variables if not is_base(name)}, {name: f"setting:{name}" for name in litellm.settings}
     while len(keys) < 12:
@@ -164,7 +168,8 @@ def probe(litellm, name, model):
         if "OPENAI_BASE_URL" in bases:
             bases = [base for base in bases if not base.startswith("OPENAI_")]
         own = "" if own.startswith("https://api.openai.com") else own
-    if "setting:api_base" in bases and "setting:api_key" in keys[1:]:
+    before = keys[: keys.index("setting:api_key")] if "setting:api_key" in keys else []
+    if "setting:api_base" in bases and any(not key.startswith("setting:") for key in before):
         # The two settings belong together, and the key of the provider's own variable would win: it is none for that host.
         keys.remove("setting:api_key")
     own = own if own.startswith(("http://", "https://")) or not own else f"http://{own}"

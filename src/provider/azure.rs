@@ -41,6 +41,7 @@ pub(super) const AZURE_TEXT: Provider =
 pub(super) const AZURE_AI: Provider = Provider {
     credential: KEY,
     place: &[(VERSION, &[])],
+    full_name: without_family,
     base_url: of_foundry,
     instead: by_model,
     tokens: Some(Tokens::Entra),
@@ -77,7 +78,7 @@ fn in_path(call: Call<'_>) -> Option<Cow<'static, str>> {
 
 /// LiteLLM's words for a family are no part of a deployment's name.
 fn without_family(_: Api, model: &str) -> Cow<'_, str> {
-    let families = ["o_series/", "gpt5_series/"];
+    let families = ["o_series/", "gpt5_series/", "model_router/"];
     Cow::Borrowed(families.iter().find_map(|family| model.strip_prefix(family)).unwrap_or(model))
 }
 

@@ -156,14 +156,31 @@ fn of_fireworks(api: Api, model: &str) -> Cow<'_, str> {
     }
 }
 
-/// Hugging Face's router takes who serves a model behind its name, where LiteLLM writes it before; where nobody is named, LiteLLM asks
-/// Hugging Face itself.
+/// Hugging Face's router takes who serves a model behind its name, where LiteLLM writes it before; where nobody is named, the router chooses.
 fn of_huggingface(_: Api, model: &str) -> Cow<'_, str> {
     match model.split_once('/') {
         Some((by, name)) if name.contains('/') => Cow::Owned(format!("{name}:{by}")),
-        Some(_) if !model.contains(':') => Cow::Owned(format!("{model}:hf-inference")),
         _ => Cow::Borrowed(model),
     }
+}
+
+const HUGGINGFACE: Provider = Provider {
+    full_name: of_huggingface,
+    ends_in: "/v1",
+    instead: at_endpoint,
+    ..compatible(
+        "huggingface",
+        HUGGINGFACE_ROUTER,
+        &[],
+        &[Setting("huggingface_key"), Env("HF_TOKEN"), Env("HUGGINGFACE_API_KEY"), Setting("api_key")],
+    )
+};
+const HUGGINGFACE_ROUTER: &str = "https://router.huggingface.co/v1";
+/// An endpoint of one's own has no router, and models named as they are.
+const HUGGINGFACE_ENDPOINT: Provider = Provider { full_name: as_written, instead: itself, ..HUGGINGFACE };
+
+fn at_endpoint(_: &str, base: &str) -> Option<&'static Provider> {
+    (!base.starts_with(HUGGINGFACE_ROUTER)).then_some(&HUGGINGFACE_ENDPOINT)
 }
 
 /// Those with something of their own: code, a dialect, an account. All others are in [`super::table`].
@@ -217,16 +234,7 @@ pub(super) const ROWS: &[Provider] = &[
             &[Setting("api_key"), Setting("openai_key"), Env("OPENAI_API_KEY")],
         )
     },
-    Provider {
-        full_name: of_huggingface,
-        ends_in: "/v1",
-        ..compatible(
-            "huggingface",
-            "https://router.huggingface.co/v1",
-            &[],
-            &[Setting("huggingface_key"), Env("HF_TOKEN"), Env("HUGGINGFACE_API_KEY"), Setting("api_key")],
-        )
-    },
+    HUGGINGFACE,
     cohere("cohere"),
     cohere("cohere_chat"),
     ollama("ollama"),

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import litellm_hosts
@@ -27,6 +28,10 @@ def listed():
 
 
 LISTED = listed()
+
+
+# An account that is a part of the host.
+ACCOUNT = re.compile(r"\{(\w+)\}")
 
 
 def variables(cell):
@@ -84,6 +89,7 @@ def configuration(bases, keys, providers):
                     params |= OWN.get(provider, {})
         if key_variable:
             env[key_variable] = key_variable
+        env |= {name: "some-account" for name in ACCOUNT.findall(LISTED.get(provider, {}).get("api_base", ""))}
         for way in keys:
             match way:
                 case "api_key":

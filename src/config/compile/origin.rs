@@ -11,6 +11,8 @@
 //!
 //! **Invariant:** the value of a key is never read from the environment, only whether there is one.
 
+use std::borrow::Cow;
+
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
 use super::{aws, defaults, endpoint, entra, shell};
@@ -75,8 +77,8 @@ impl<'a> Origins<'a> {
         let (written, named) = self.written_base(params, provider, diagnostics);
         let says = |key: &str| self.says(key, params, provider);
         let place = Place { written: written.as_ref().map(|base| &*base.url), model, dialect, says: &says };
-        let url = (provider.base_url)(&place);
-        let url = url.as_deref().or(place.written).unwrap_or(provider.api_base);
+        let (url, own) = ((provider.base_url)(&place), self.own_base(provider));
+        let url = url.as_deref().or(place.written).unwrap_or(&own);
         let provider = (provider.instead)(model, url).unwrap_or(provider);
         let endpoint = self.endpoint(params, provider, written.as_ref(), url, diagnostics);
         let is_own = named == Named::Entry && endpoint.as_ref().is_some_and(|one| endpoint::is_own(one, provider));
@@ -111,6 +113,13 @@ impl<'a> Origins<'a> {
         });
         let account = self.account(params, provider, named, diagnostics);
         Placed { provider, endpoint, key, credential, token, account, signing }
+    }
+
+    /// The provider's own base URL, with the account in it that a variable names; empty: there is none.
+    fn own_base(&self, provider: &Provider) -> Cow<'static, str> {
+        let Some((before, name, after)) = account(provider) else { return Cow::Borrowed(provider.api_base) };
+        let value = if self.env.is_read { self.env.value(name) } else { Some(name.to_ascii_lowercase()) };
+        value.map_or(Cow::Borrowed(""), |value| Cow::Owned([before, value.trim(), after].concat()))
     }
 
     /// The token that stands for a key at Google: one in a variable where the entry names credentials that Envoy cannot use, else those of the
@@ -265,11 +274,27 @@ impl<'a> Origins<'a> {
                 None
             }
             None if url.is_empty() => {
-                let problem = format!("`api_base` is missing, and `{}` has no host of its own", provider.name);
-                params.apart(diagnostics, problem, "write for example `api_base: http://127.0.0.1:8000/v1`");
+                let (problem, remedy) = match account(provider) {
+                    Some((_, name, _)) => (
+                        format!("`api_base` is missing, and nothing names the account at `{}`", provider.name),
+                        format!("set the environment variable `{name}`, or write `api_base`"),
+                    ),
+                    None => (
+                        format!("`api_base` is missing, and `{}` has no host of its own", provider.name),
+                        "write for example `api_base: http://127.0.0.1:8000/v1`".to_owned(),
+                    ),
+                };
+                params.apart(diagnostics, problem, remedy);
                 None
             }
-            None => endpoint::parsed(url, provider),
+            None => match endpoint::parsed(url, provider) {
+                None => {
+                    let problem = format!("`{url}` is no URL");
+                    params.apart(diagnostics, problem, "mend the variable that is a part of it, or write `api_base`");
+                    None
+                }
+                found => found,
+            },
         }
     }
 
@@ -352,6 +377,13 @@ impl<'a> Origins<'a> {
     fn setting(&self, name: &str) -> Option<Field<'a>> {
         self.root.at("litellm_settings")?.at(name).filter(says_something)
     }
+}
+
+/// What stands before, in and behind the braces of a provider's own base URL.
+fn account(provider: &Provider) -> Option<(&'static str, &'static str, &'static str)> {
+    let (before, rest) = provider.api_base.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
 }
 
 /// Whether a field holds more than an empty text, which is none to LiteLLM.
