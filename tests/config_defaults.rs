@@ -130,6 +130,7 @@ fn own_headers(params: &str, more: &str) -> String {
     let said = compiled.config.deployments[0].headers.iter().map(|header| match &header.value {
         HeaderValue::Text(text) => format!("{}={text}", header.name),
         HeaderValue::Env(name) => format!("{}=${name}", header.name),
+        HeaderValue::Literal { variable, .. } => format!("{}=…${variable}", header.name),
     });
     said.collect::<Vec<_>>().join(" ")
 }
@@ -157,10 +158,25 @@ fn headers_are_envoys_and_secrets_stay_in_the_environment() {
     // In the header of the key it takes the key's place.
     let own = accepted(&entry("model: openai/x, api_key: k, extra_headers: {Authorization: os.environ/TOKEN}"));
     assert_eq!(own.config.deployments[0].key, None);
+    // A secret in the file goes where a key in the file goes: into a variable.
+    for (params, variable) in [
+        ("extra_headers: {authorization: Bearer SECRET}", "SIGNALBOX_HEADER_AUTHORIZATION_0"),
+        ("extra_headers: {x-api-key: SECRET}", "SIGNALBOX_HEADER_X_API_KEY_0"),
+        ("headers: {Cookie: a=SECRET}", "SIGNALBOX_HEADER_COOKIE_0"),
+    ] {
+        let compiled = accepted(&entry(&format!("model: openai/x, api_key: os.environ/K, {params}")));
+        assert!(!format!("{compiled:?}").replace(&format!("{:?}", compiled.config), "").contains("SECRET"), "{params}");
+        assert!(!format!("{:?}", compiled.config).contains("SECRET"), "{params}");
+        assert!(!compiled.filter.to_json().to_string().contains("SECRET"), "{params}");
+        let bootstrap = envoy::bootstrap(&compiled, "w.wasm").to_string();
+        assert!(!bootstrap.contains("SECRET") && bootstrap.contains(variable), "{params}: {bootstrap}");
+        let held = keys::variables(&compiled.config);
+        let held = held.iter().find(|one| one.name == variable).unwrap();
+        assert!(held.literal.is_some_and(|literal| literal.contains("SECRET")), "{params}");
+    }
     for params in [
-        "extra_headers: {authorization: Bearer SECRET}",
-        "extra_headers: {x-api-key: SECRET}",
-        "headers: {Cookie: a=SECRET}",
+        "extra_headers: {authorization: 'Bearer ${SECRET}'}",
+        "extra_headers: {x-api-key: Bearer os.environ/SECRET_NAME}",
         "extra_headers: {host: other.test}",
         "extra_headers: {content-length: 3}",
         "extra_headers: {x-envoy-retry-on: 5xx}",

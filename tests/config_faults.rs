@@ -63,6 +63,7 @@ fn case_07_a_bare_name_has_the_provider_that_litellm_infers() {
     assert_eq!(of("model: command-r-08-2024"), "cohere_chat command-r-08-2024");
     let claude = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
     assert_eq!(of(&format!("model: '{claude}'")), format!("bedrock {claude}"));
+    assert_eq!(of("model: 'eu.anthropic.claude-next-9-v1:0'"), "bedrock eu.anthropic.claude-next-9-v1:0");
     assert!(errors(&entry("model: llama2"))[0].contains("LiteLLM knows no model of that name"));
 }
 
@@ -106,6 +107,76 @@ fn k20_k21_k22_a_region_is_found_and_signed_for_unless_there_is_a_key() {
     }
 }
 
+/// What is asked at AWS may stand beside the name of what it is.
+#[test]
+fn a_model_id_is_asked_in_place_of_the_model() {
+    let arn = "arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+    let haiku = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+    for written in [format!("bedrock/{haiku}"), format!("bedrock/converse/{haiku}")] {
+        let compiled = accepted(&entry(&format!("model: '{written}', model_id: '{arn}'")));
+        let deployment = &compiled.config.deployments[0];
+        assert_eq!((deployment.model.as_str(), deployment.base_model.as_deref()), (arn, Some(haiku)));
+        assert_eq!(deployment.endpoint.host, "bedrock-runtime.eu-central-1.amazonaws.com");
+        let plain = accepted(&entry(&format!("model: '{written}'"))).config.deployments.remove(0);
+        assert_eq!(deployment.facts, plain.facts);
+        let filter = compile_json(&compiled.filter.to_json().to_string()).unwrap();
+        assert_eq!(filter.deployments[0].model, arn);
+        assert_eq!(filter.deployments[0].base_model.as_deref(), Some(haiku));
+    }
+    let own = accepted(&entry(&format!("model: 'bedrock/{haiku}', model_id: '{arn}', base_model: bedrock/x")));
+    assert_eq!(own.config.deployments[0].base_model.as_deref(), Some("bedrock/x"));
+    assert!(
+        warnings(&entry("model: openai/x, model_id: y"))
+            .iter()
+            .any(|one| one.contains("`model_id` has no effect here"))
+    );
+}
+
+/// What a shell would fill in is a key that everybody knows, and long enough to look like one.
+#[test]
+fn a_master_key_in_a_shells_way_is_the_variable_or_an_error() {
+    let with = |key: &str| format!("{}general_settings: {{master_key: '{key}'}}\n", entry("model: openai/x"));
+    let compiled = accepted(&with("${GROUP_NAME}"));
+    assert_eq!(compiled.config.clients[0].variable(), Some("GROUP_NAME"));
+    assert!(told(&compiled.diagnostics, Severity::Warning)[0].contains("the variable `GROUP_NAME` is read here"));
+    for key in
+        ["${LITELLM_MASTER_KEY}", "$LITELLM_MASTER_KEY", "{{ .Values.masterKey }}", "os.environ.LITELLM_MASTER_KEY"]
+    {
+        let found = errors(&with(key));
+        assert!(found.len() == 1 && found[0].contains("not a key"), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn a_setting_of_the_router_is_told_where_it_belongs() {
+    let with = |settings: &str| warnings(&format!("{}{settings}\n", entry("model: openai/x")));
+    for settings in
+        ["num_retries: 3", "general_settings: {num_retries: 3}", "litellm_settings: {enable_pre_call_checks: true}"]
+    {
+        let found = with(settings);
+        assert!(
+            found.iter().any(|one| one.contains("has no effect here, in LiteLLM neither")),
+            "{settings}: {found:?}"
+        );
+    }
+    let found = warnings(&entry("model: openai/x, fallbacks: [m], ssl_verify: false"));
+    assert!(found.iter().any(|one| one.contains("`fallbacks` of a deployment has no effect here")), "{found:?}");
+    assert!(found.iter().any(|one| one.contains("Envoy always checks the certificate")), "{found:?}");
+    let lists = with("router_settings: {model_group_alias: {a: [m, n]}}");
+    assert!(lists[0].contains("so that `a` leads nowhere"), "{lists:?}");
+}
+
+#[test]
+fn a_slip_in_one_providers_name_leaves_the_others() {
+    let entry_of = |name: &str, model: &str| format!("- {{model_name: {name}, litellm_params: {{model: {model}}}}}\n");
+    let two = format!("model_list:\n{}{}", entry_of("m", "openai/x"), entry_of("n", "opnai/x"));
+    assert_eq!(accepted(&two).config.deployments.len(), 1);
+    assert!(
+        warnings(&two).iter().any(|one| one.contains("model_list[1].litellm_params.model: unknown provider `opnai`"))
+    );
+    assert_eq!(errors(&entry("model: opnai/x")).len(), 1);
+}
+
 #[test]
 fn case_09_a_key_may_stand_twice_where_nobody_looks() {
     for section in [
@@ -118,6 +189,11 @@ fn case_09_a_key_may_stand_twice_where_nobody_looks() {
         accepted(&format!("{}{section}\n", entry("model: openai/x")));
     }
     accepted("model_list: [{model_name: m, litellm_params: {model: openai/x}, model_info: {team_id: a, team_id: b}}]");
+    let with = |section: &str| {
+        let entry = |name: &str| format!("- {{model_name: {name}, litellm_params: {{model: openai/x}}}}");
+        format!("model_list:\n{}\n{}\n{section}\n", entry("m"), entry("m2"))
+    };
+    // Where LiteLLM reads it, the last one counts, as there, and both are told of.
     for section in [
         "router_settings: {num_retries: 1, num_retries: 2}",
         "router_settings: {model_group_alias: {a: m, a: m}}",
@@ -126,12 +202,25 @@ fn case_09_a_key_may_stand_twice_where_nobody_looks() {
         "credential_list: [{credential_name: a, credential_values: {api_base: 'http://a', api_base: 'http://b'}}]",
         "router_settings: {}\nrouter_settings: {}",
     ] {
-        let found = errors(&format!(
-            "model_list:\n- {{model_name: m, litellm_params: {{model: openai/x}}}}\n- {{model_name: m2, litellm_params: {{model: openai/x}}}}\n{section}\n"
-        ));
-        assert!(found.iter().any(|error| error.contains("already stands in line")), "{section}: {found:?}");
+        let found = warnings(&with(section));
+        let told = |one: &String| one.contains("already stands in line") && one.contains("this one alone counts");
+        assert_eq!(found.iter().filter(|one| told(one)).count(), 1, "{section}: {found:?}");
     }
-    assert_eq!(errors(&entry("model: openai/x, api_base: 'http://a', api_base: 'http://b'")).len(), 1);
+    let config = |section: &str| accepted(&with(section)).config;
+    assert_eq!(config("router_settings: {num_retries: 1, num_retries: 2}").router.num_retries, 2);
+    let usual = config("").router.num_retries;
+    assert_eq!(config("router_settings: {num_retries: 7}\nrouter_settings: {timeout: 3}").router.num_retries, usual);
+    let bases = accepted(&entry("model: openai/x, api_base: 'http://a', api_base: 'http://b'"));
+    assert_eq!(bases.config.deployments[0].endpoint.host, "b");
+    let twice = "general_settings: {custom_auth: a.b}\ngeneral_settings: {}\n";
+    assert!(!warnings(&with(twice)).iter().any(|one| one.contains("not enforced")), "what does not count is no guard");
+    // In our own section nobody could say which was meant.
+    for section in
+        ["signalbox: {max_wait: 1, max_wait: 2}", "signalbox: {affinity: {min_prefix_tokens: 1, min_prefix_tokens: 2}}"]
+    {
+        let found = errors(&with(section));
+        assert!(found.len() == 1 && found[0].contains("already stands in line"), "{section}: {found:?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use signalbox::config::compile::{Compiled, compile, compile_json};
 use signalbox::config::diagnostic::{Diagnostics, Severity};
 use signalbox::config::model::Key;
 use signalbox::config::yaml;
+use signalbox::provider::Api;
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -271,6 +272,67 @@ fn deployments_for_other_environments_are_left_out() {
     assert_eq!(goes(text, &[("LITELLM_ENVIRONMENT", "staging")]), ["h none", "z none"]);
     assert_eq!(errors(text, &[]).len(), 2, "which environment this is must be known");
     assert!(errors(text, &[("LITELLM_ENVIRONMENT", "live")])[0].contains("LITELLM_ENVIRONMENT"));
+}
+
+/// Some providers have a host for each account.
+#[test]
+fn an_account_in_a_variable_is_a_part_of_the_host() {
+    let account =
+        [("CLOUDFLARE_ACCOUNT_ID", "acc"), ("SNOWFLAKE_ACCOUNT_ID", "org-acc"), ("CLOUDFLARE_API_KEY", "SECRET")];
+    let at = |params: &str, env: &[(&str, &str)]| one(params, "", env);
+    assert_eq!(
+        at("model: cloudflare/@cf/meta/x", &account),
+        "api.cloudflare.com/client/v4/accounts/acc/ai/v1 $CLOUDFLARE_API_KEY"
+    );
+    assert_eq!(
+        at("model: snowflake/x, api_key: os.environ/K", &account),
+        "org-acc.snowflakecomputing.com/api/v2/cortex/v1 $K"
+    );
+    assert_eq!(at("model: cloudflare/x, api_base: 'http://h'", &account), "h none");
+    let found = wrong("model: cloudflare/x", "", &[]);
+    assert!(found.contains("nothing names the account at `cloudflare`"), "{found}");
+    assert!(wrong("model: snowflake/x", "", &[("SNOWFLAKE_ACCOUNT_ID", "a b")]).contains("is no URL"));
+}
+
+/// A model of Hugging Face's router is written with who serves it, one at an endpoint of one's own as it is.
+#[test]
+fn an_endpoint_at_hugging_face_gets_the_models_name_as_it_is() {
+    let asked = |params: &str| {
+        let text = format!("model_list:\n- {{model_name: m, litellm_params: {{{params}}}}}\n");
+        let deployment = read(&text, &[]).unwrap().config.deployments.remove(0);
+        (deployment.provider.full_name)(Api::Chat, &deployment.model).into_owned()
+    };
+    assert_eq!(asked("model: huggingface/together/org/x"), "org/x:together");
+    assert_eq!(asked("model: huggingface/org/x"), "org/x");
+    assert_eq!(asked("model: huggingface/together/org/x, api_base: 'http://h:80'"), "together/org/x");
+    assert_eq!(asked("model: huggingface/tgi, api_base: 'http://h:80/v1'"), "tgi");
+    assert_eq!(asked("model: azure_ai/model_router/mine, api_base: 'https://h'"), "mine");
+}
+
+/// What a shell would fill in is filled in where all of it is set.
+#[test]
+fn variables_within_a_base_url_are_read_where_they_are_set() {
+    let env = [("HOST", "h.test"), ("PORT", "8000"), ("URL", "http://whole.test/v1"), ("MY_API_KEY", "SECRET")];
+    for (base, wanted) in [
+        ("http://${HOST}:${PORT}/v1", "h.test:8000/v1 $K"),
+        ("http://${HOST}:${OTHER_PORT:-9000}/v1", "h.test:9000/v1 $K"),
+        ("${URL}", "whole.test/v1 $K"),
+        ("${URL:-http://else.test}", "whole.test/v1 $K"),
+        ("${NOBODY:-http://else.test}", "else.test $K"),
+    ] {
+        assert_eq!(
+            one(&format!("model: openai/x, api_key: os.environ/K, api_base: '{base}'"), "", &env),
+            wanted,
+            "{base}"
+        );
+    }
+    for base in ["http://${HOST}:${NOBODY}/v1", "http://h/${MY_API_KEY}/v1", "http://{{ HOST }}/v1"] {
+        assert!(
+            !wrong(&format!("model: openai/x, api_key: k, api_base: '{base}'"), "", &env).contains("SECRET"),
+            "{base}"
+        );
+    }
+    assert_eq!(one("model: openai/x, api_key: '${K:-none}'", "", &[("K", "SECRET")]), "api.openai.com/v1 $K");
 }
 
 /// 12: what a shell or a template would have filled in reaches LiteLLM as it is.

@@ -64,9 +64,9 @@ fn cluster(
     // Where there are tokens, the hop adds them.
     let secret = secret.filter(|_| deployment.token.is_none());
     filters.extend(secret.map(|secret| credential(key, prefix, secret, config, home)));
-    filters.extend(deployment.headers.iter().filter_map(|header| match &header.value {
-        HeaderValue::Env(secret) => Some(credential(&header.name, None, secret, config, home)),
-        HeaderValue::Text(_) => None,
+    filters.extend(deployment.headers.iter().filter_map(|header| {
+        let secret = header.value.variable()?;
+        Some(credential(&header.name, None, secret, config, home))
     }));
     // What a signature is for must not change behind it.
     filters.extend(deployment.signing.as_ref().map(|signing| signing::filter(config, deployment, signing, home)));
@@ -208,7 +208,7 @@ fn told(deployment: &Deployment, config: &RouterConfig) -> Value {
 fn extra_headers(deployment: &Deployment) -> Vec<Value> {
     let text = |header: &ExtraHeader| match &header.value {
         HeaderValue::Text(text) => Some(headers::overwrite(&header.name, text)),
-        HeaderValue::Env(_) => None,
+        HeaderValue::Env(_) | HeaderValue::Literal { .. } => None,
     };
     deployment.headers.iter().filter_map(text).collect()
 }

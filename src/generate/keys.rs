@@ -66,7 +66,7 @@ pub enum Source<'a> {
 pub fn names(config: &RouterConfig) -> Vec<Option<String>> {
     let mut taken: HashSet<String> =
         config.deployments.iter().filter_map(|deployment| env_name(deployment).map(str::to_owned)).collect();
-    taken.extend(in_headers(config).map(|(_, name)| name.to_owned()));
+    taken.extend(in_headers(config).map(|(_, name, _)| name.to_owned()));
     // One secret for equal keys.
     let mut of_literals: HashMap<&str, String> = HashMap::new();
     let mut found = Vec::with_capacity(config.deployments.len());
@@ -149,19 +149,16 @@ pub fn variables(config: &RouterConfig) -> Vec<Variable<'_>> {
             None => found.push(Variable { name, deployments: vec![&deployment.id], literal: None, access }),
         }
     }
-    for (deployment, name) in in_headers(config) {
+    for (deployment, name, literal) in in_headers(config) {
         if source(config, name) != Source::Environment {
             continue;
         }
         match found.iter_mut().find(|known| known.name == name) {
             Some(known) if known.deployments.contains(&deployment) => {}
             Some(known) => known.deployments.push(deployment),
-            None => found.push(Variable {
-                name: name.to_owned(),
-                deployments: vec![deployment],
-                literal: None,
-                access: None,
-            }),
+            None => {
+                found.push(Variable { name: name.to_owned(), deployments: vec![deployment], literal, access: None })
+            }
         }
     }
     found
@@ -184,7 +181,7 @@ fn keys_of_clients(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> 
 /// The names of all secrets that Envoy reads, each once, in their order.
 pub(super) fn all_names(config: &RouterConfig) -> Vec<String> {
     let mut names: Vec<String> = names(config).into_iter().flatten().collect();
-    names.extend(in_headers(config).map(|(_, name)| name.to_owned()));
+    names.extend(in_headers(config).map(|(_, name, _)| name.to_owned()));
     names.extend(of_clients_in_files(config).map(|(name, _)| name.to_owned()));
     sort::by(&mut names, String::cmp);
     names.dedup();
@@ -218,12 +215,16 @@ fn of_aws(config: &RouterConfig) -> Vec<OfAws<'_>> {
     found
 }
 
-/// The secrets that deployments send in headers of their own: the deployment's id, and the secret's name.
-pub(super) fn in_headers(config: &RouterConfig) -> impl Iterator<Item = (&str, &str)> {
+/// The secrets that deployments send in headers of their own: the deployment's id, the secret's name, and the secret where it stands in the
+/// configuration file.
+pub(super) fn in_headers(config: &RouterConfig) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
     config.deployments.iter().flat_map(|deployment| {
         deployment.headers.iter().filter_map(|header| match &header.value {
-            HeaderValue::Env(name) => Some((deployment.id.as_str(), name.as_str())),
             HeaderValue::Text(_) => None,
+            HeaderValue::Env(name) => Some((deployment.id.as_str(), name.as_str(), None)),
+            HeaderValue::Literal { variable, value } => {
+                Some((deployment.id.as_str(), variable.as_str(), Some(value.as_str())))
+            }
         })
     })
 }

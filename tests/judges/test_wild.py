@@ -42,7 +42,7 @@ def environment(text):
             return f"https://{name.lower().replace('_', '-')}.example/v1"
         if "REGION" in name:
             return "us-east-1"
-        return f"openai/{name.lower()}" if "MODEL" in name else name
+        return f"openai/{name.lower()}" if re.search("MODEL|BACKEND", name) else name
 
     return {name: value(name) for name in re.findall(r"(?:os\.environ/|\$\{)([A-Za-z0-9_]+)", text)}
 

@@ -47,6 +47,15 @@ fn target<'a>(name: &str, field: &Field<'a>, diagnostics: &mut Diagnostics) -> O
             };
             Some((model, field.at("hidden").and_then(|flag| flag.flag(diagnostics)).unwrap_or(false)))
         }
+        Value::Seq(_) => {
+            let problem =
+                format!("an alias is another name for one group, so that `{name}` leads nowhere, in LiteLLM neither");
+            let remedy = format!(
+                "write the name of a group, and the others as its `fallbacks`, or give several entries the `model_name` `{name}`"
+            );
+            field.warning(diagnostics, problem, remedy);
+            None
+        }
         _ => Some((field.clone(), false)),
     }
 }

@@ -6,6 +6,7 @@ use super::access::below;
 use super::budgets;
 use super::environment::{Environment, Held, PREFIX};
 use super::field::{Diagnostics, Field};
+use super::shell;
 use crate::config::complexity::Tier;
 use crate::config::model::{Client, MASTER, Proof, RouterConfig, is_pattern};
 use crate::config::tree::{Node, Value};
@@ -21,9 +22,21 @@ const ALL_MODELS: &str = "all-proxy-models";
 /// Of a shorter key its hash tells too much.
 const LEAST_LENGTH: usize = 16;
 
-/// LiteLLM takes its master key from the environment too, and `environment_variables` is its environment.
-pub(super) fn put_in_master_key(tree: &mut Node, env: &Environment<'_>) {
-    if tree.entry("general_settings").is_some_and(|general| general.entry("master_key").is_some()) {
+/// LiteLLM takes its master key from the environment too, and `environment_variables` is its environment. A variable that is set is read also
+/// where it is named as in a shell, which LiteLLM takes for the key itself.
+pub(super) fn put_in_master_key(tree: &mut Node, env: &Environment<'_>, diagnostics: &mut Diagnostics) {
+    if let Some(node) = tree.entry("general_settings").and_then(|general| general.entry("master_key")) {
+        let text = if let Value::Str(text) = &node.value { text.as_str() } else { "" };
+        let is_set = |name: &&str| !env.is_read || (env.read)(name).is_some();
+        let Some(name) = shell::variable(text).filter(is_set).map(str::to_owned) else { return };
+        let field = Field { node, path: "general_settings.master_key".to_owned() };
+        let problem = format!("the variable `{name}` is read here, where LiteLLM takes this text itself for the key");
+        field.warning(diagnostics, problem, format!("write `{PREFIX}{name}`"));
+        if let Some(general) = below(tree, "general_settings", Value::Map(Vec::new()))
+            && let Some(node) = below(general, "master_key", Value::Null)
+        {
+            node.value = Value::Str(format!("{PREFIX}{name}"));
+        }
         return;
     }
     let text = match env.held(MASTER_KEY) {
@@ -163,6 +176,10 @@ fn proof(field: &Field<'_>, diagnostics: &mut Diagnostics) -> Option<Proof> {
     if text.is_empty() {
         let remedy = format!("write for example `{PREFIX}SHOP_KEY`, or take it out");
         field.error(diagnostics, "this key is empty, and everybody has it", remedy);
+        return None;
+    }
+    if let Some(remedy) = shell::remedy(text) {
+        field.error(diagnostics, "this is how a shell or a template names a variable, not a key", remedy);
         return None;
     }
     if text.len() < LEAST_LENGTH {

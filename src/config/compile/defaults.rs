@@ -7,10 +7,10 @@
 
 use serde_json::Value as Json;
 
-use super::elsewhere;
 use super::environment::PREFIX;
 use super::field::{Diagnostics, Field};
 use super::sections::{DEFAULTS, MARK};
+use super::{elsewhere, shell};
 use crate::config::model::{Defaults, ExtraHeader, HeaderValue};
 use crate::config::tree::{Key, Node, Value};
 use crate::provider::Provider;
@@ -21,6 +21,8 @@ const NUMBERS: &[&str] = &[
     "top_p",
     "top_k",
     "min_p",
+    "top_a",
+    "min_tokens",
     "repetition_penalty",
     "max_tokens",
     "max_completion_tokens",
@@ -231,8 +233,8 @@ pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnost
         }
         return Some(ExtraHeader { name, value: HeaderValue::Env(variable.to_owned()) });
     }
-    if looks_secret(&name, true) {
-        let problem = format!("the value of `{name}` may be a secret, and would stand in Envoy's configuration");
+    if text.contains(PREFIX) || shell::within(&text) {
+        let problem = format!("the value of `{name}` names a variable, and is sent as it stands");
         field.error(
             diagnostics,
             problem,
@@ -248,7 +250,27 @@ pub(super) fn header(name: String, field: &Field<'_>, diagnostics: &mut Diagnost
         );
         return None;
     }
-    Some(ExtraHeader { name, value: HeaderValue::Text(text) })
+    if !looks_secret(&name, true) {
+        return Some(ExtraHeader { name, value: HeaderValue::Text(text) });
+    }
+    let variable = variable_for(&name, &field.path);
+    Some(ExtraHeader { name, value: HeaderValue::Literal { variable, value: text } })
+}
+
+/// The variable for a secret that stands in the file: the header's name, and the number of the entry.
+fn variable_for(name: &str, path: &str) -> String {
+    let mut variable = "SIGNALBOX_HEADER_".to_owned();
+    for c in name.chars() {
+        match c {
+            '-' => variable.push('_'),
+            _ if c.is_ascii_alphanumeric() => variable.push(c.to_ascii_uppercase()),
+            _ => variable.push_str(&format!("_{:X}_", u32::from(c))),
+        }
+    }
+    match path.split_once('[').and_then(|(_, rest)| rest.split_once(']')) {
+        Some((index, _)) => format!("{variable}_{index}"),
+        None => variable,
+    }
 }
 
 /// Whether the key of a provider travels in one of these headers, which then takes its place.
@@ -258,7 +280,7 @@ pub(super) fn hold_key(headers: &[ExtraHeader], provider: &Provider) -> bool {
 }
 
 /// Whether what has this name may be a secret.
-fn looks_secret(name: &str, is_header: bool) -> bool {
+pub(super) fn looks_secret(name: &str, is_header: bool) -> bool {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let secret =

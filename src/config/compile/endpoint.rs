@@ -74,7 +74,10 @@ type Wrong = (&'static str, &'static str);
 
 fn parse(url: &str, provider: &Provider) -> Result<Endpoint, Wrong> {
     if shell::within(url) {
-        return Err(("names a variable as a shell does", "write `os.environ/NAME` alone, with the whole URL in it"));
+        return Err((
+            "names a variable as a shell does",
+            "write `os.environ/NAME` alone, with the whole URL in that variable",
+        ));
     }
     let lower = url.trim().to_ascii_lowercase();
     let tls = lower.starts_with("https://");

@@ -7,7 +7,7 @@
 //! **Invariant:** the value of a key is never read.
 
 use super::field::{Diagnostics, Field, below};
-use super::shell;
+use super::{IS_OUTSIDE, defaults, shell};
 use crate::config::tree::{Node, Value};
 use crate::provider::{self, Origin, Provider};
 
@@ -105,14 +105,21 @@ fn walk(node: &mut Node, path: &str, env: &Environment<'_>, diagnostics: &mut Di
     match &mut node.value {
         Value::Str(text) => {
             let is_base = path.ends_with(".api_base") || path.ends_with(".base_url");
-            if let Some(name) = shell::variable(text).filter(|_| is_base)
-                && let Some(value) = (env.read)(name).filter(|value| !value.is_empty())
+            let is_secret = |name: &&str| defaults::looks_secret(name, true);
+            if is_base
+                && IS_OUTSIDE
+                && let Some((url, names)) = shell::filled(text, env.read)
+                && !names.iter().any(is_secret)
             {
+                let name = names.first().copied().unwrap_or_default();
                 let problem =
                     format!("the variable `{name}` is read here, where LiteLLM takes this text itself for the URL");
-                let remedy = format!("write `{PREFIX}{name}`");
+                let remedy = match shell::variable(text) {
+                    Some(name) => format!("write `{PREFIX}{name}`"),
+                    None => format!("write `{PREFIX}NAME` alone, with the whole URL in that variable"),
+                };
                 Field { node, path: path.to_owned() }.warning(diagnostics, problem, remedy);
-                node.value = Value::Str(value);
+                node.value = Value::Str(url);
                 return;
             }
             let Some(name) = text.strip_prefix(PREFIX).map(str::to_owned) else { return };
@@ -213,10 +220,18 @@ pub(super) fn assume(root: &mut Node) {
 fn each(node: &mut Node, key: &str, seen: &mut dyn FnMut(&str, String) -> Option<Value>) {
     match &mut node.value {
         Value::Str(text) => {
-            let in_a_shell = || shell::variable(text).filter(|_| matches!(key, "api_base" | "base_url"));
-            let name = text.strip_prefix(PREFIX).or_else(in_a_shell).map(str::to_owned);
-            if let Some(value) = name.and_then(|name| seen(key, name)) {
-                node.value = value;
+            let names = match text.strip_prefix(PREFIX) {
+                Some(name) => vec![name],
+                None if matches!(key, "api_base" | "base_url") => {
+                    // All of them, as if each had a value.
+                    shell::filled(text, &|_| Some("-".to_owned())).map_or(Vec::new(), |(_, names)| names)
+                }
+                None => return,
+            };
+            for name in names.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+                if let Some(value) = seen(key, name) {
+                    node.value = value;
+                }
             }
         }
         Value::Seq(items) => items.iter_mut().for_each(|item| each(item, key, seen)),

@@ -75,7 +75,7 @@ pub(super) fn of(tree: &Node, deployments: &[Deployment], gone: &[String]) -> No
 
 /// The parameters of an entry: the provider of the model, and its host, in the plainest form.
 fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
-    let mut node = node.without(OF_KEYS).without(&["mode"]);
+    let mut node = node.without(OF_KEYS).without(&["mode", "model_id"]);
     let (Some(deployment), Value::Map(entries)) = (deployment, &mut node.value) else { return node };
     let is_place = |name: &str| deployment.provider.place.iter().any(|(known, _)| *known == name);
     entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider") && !is_place(&key.name));

@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 
 use super::field::{Diagnostics, Field, below};
-use super::sections::GENERAL;
+use super::sections::{GENERAL, is_router_setting};
 use crate::config::tree::{Key, Node, Place, Value};
 
 /// A key: its section, its name, what does not happen, and what does it instead.
@@ -231,6 +231,10 @@ impl Report<'_> {
                 (Some((_, _, what, instead)), _) => self.guards(place, &path, value, (what, instead)),
                 (_, Some((_, _, what, instead))) => {
                     self.diagnostics.warning(place, &path, format!("this has no effect: {what}"), *instead);
+                }
+                _ if is_rest && is_router_setting(name) => {
+                    let problem = format!("`{name}` has no effect here, in LiteLLM neither");
+                    self.diagnostics.warning(place, &path, problem, "move it to `router_settings`");
                 }
                 _ if is_rest || is_harmless(section, name) => {
                     first = first.or(Some(place));

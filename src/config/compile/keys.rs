@@ -49,13 +49,24 @@ impl Section {
 
     fn unknown(&self, field: &Field<'_>, name: &str, place: Option<Place>, diagnostics: &mut Diagnostics) {
         let path = below(&field.path, name);
-        if self.ignores(name) {
+        if name == "ssl_verify" {
+            let problem = "this has no effect: Envoy always checks the certificate of a provider at `https://`";
+            diagnostics.warning(
+                place,
+                &path,
+                problem,
+                "name the authority that signed it in `signalbox.ca_file`, or take it out",
+            );
+        } else if self.ignores(name) {
             let problem = format!("`{name}` has no effect here, only in LiteLLM");
             let severity = if sections::is_footnote(name) { Severity::Note } else { Severity::Warning };
             diagnostics.add(severity, place, &path, problem, "leave it or take it out");
         } else if self.others == Others::ElseRouter && sections::is_router_setting(name) {
             let problem = format!("`{name}` has no effect here, in LiteLLM neither");
             diagnostics.warning(place, &path, problem, "move it to `router_settings`");
+        } else if field.path.ends_with("litellm_params") && sections::is_router_setting(name) {
+            let problem = format!("`{name}` of a deployment has no effect here");
+            diagnostics.warning(place, &path, problem, "write it in `router_settings`, for the whole group");
         } else if let Some(meant) = nearest(name, self.words()) {
             diagnostics.error(place, &path, format!("unknown key `{name}`"), format!("did you mean `{meant}`?"));
         } else if self.others == Others::Error {

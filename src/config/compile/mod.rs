@@ -32,6 +32,7 @@ mod names;
 mod origin;
 mod policies;
 mod pre_call;
+mod profiles;
 mod provider_name;
 mod router_settings;
 mod routers;
@@ -97,8 +98,8 @@ pub struct OneComplexity {
 /// Everything there is to say, with at least one error, in the order of the text.
 pub fn complexity_router(root: &Node, name: Option<&str>) -> Result<OneComplexity, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    twice::check(&keys::keep_known(root), &mut diagnostics);
-    let root = Field::root(root);
+    let root = twice::settled(root, &mut diagnostics);
+    let root = Field::root(&root);
     let (config, own) = routers::one_complexity(&root, name, &mut diagnostics);
     diagnostics.sort();
     if diagnostics.errors() == 0 { Ok(OneComplexity { config, own, diagnostics }) } else { Err(diagnostics) }
@@ -121,8 +122,27 @@ pub fn without_environment(written: &Node) -> Result<Compiled, Diagnostics> {
     compile_with(written, &|_| None, false)
 }
 
-/// Compiles a tree, and a second time without the entries that are left out for their errors.
+/// Compiles a tree with the last of the keys that stand twice in it.
 fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: bool) -> Result<Compiled, Diagnostics> {
+    if !IS_OUTSIDE {
+        return compile_some(written, env, is_read);
+    }
+    let mut twice = Diagnostics::default();
+    let compiled = compile_some(&twice::settled(written, &mut twice), env, is_read);
+    let with = |mut diagnostics: Diagnostics| {
+        diagnostics.append(twice.clone());
+        diagnostics.sort();
+        diagnostics
+    };
+    match compiled {
+        Ok(compiled) if twice.errors() == 0 => Ok(Compiled { diagnostics: with(compiled.diagnostics), ..compiled }),
+        Ok(compiled) => Err(with(compiled.diagnostics)),
+        Err(found) => Err(with(found)),
+    }
+}
+
+/// Compiles a tree, and a second time without the entries that are left out for their errors.
+fn compile_some(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: bool) -> Result<Compiled, Diagnostics> {
     let found = match compile_all(written, written, env, is_read) {
         Ok(compiled) => return Ok(compiled),
         Err(found) => found,
@@ -145,9 +165,8 @@ fn compile_with(written: &Node, env: &dyn Fn(&str) -> Option<String>, is_read: b
 fn prepared(written: &Node, env: &environment::Environment<'_>, diagnostics: &mut Diagnostics) -> (Node, Vec<String>) {
     keys::check(written, diagnostics);
     let mut tree = keys::keep_known(written);
-    twice::check(&tree, diagnostics);
     if IS_OUTSIDE {
-        clients::put_in_master_key(&mut tree, env);
+        clients::put_in_master_key(&mut tree, env, diagnostics);
         access::put_in_jwt(&mut tree, env);
     }
     let variables = environment::references(&tree);
@@ -158,6 +177,9 @@ fn prepared(written: &Node, env: &environment::Environment<'_>, diagnostics: &mu
     elsewhere::leave_out(&mut tree, env, diagnostics);
     credentials::put_in(&mut tree, diagnostics);
     defaults::put_in(&mut tree, diagnostics);
+    if IS_OUTSIDE {
+        profiles::put_in(&mut tree, diagnostics);
+    }
     wildcards::write_out(&mut tree, env, diagnostics);
     (tree, variables)
 }

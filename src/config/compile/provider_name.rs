@@ -9,11 +9,17 @@ use crate::config::tree::Value;
 use crate::provider::{self, Provider};
 
 /// LiteLLM's providers that are not in the catalogue yet, as words.
+#[cfg(feature = "cli")]
 const NOT_YET: &str = "\
-    a2a aiohttp_openai anthropic_text auto_router bedrock_mantle bytez chatgpt clarifai custom \
-    datarobot gdc gigachat github_copilot gradient_ai langflow langgraph manus nlp_cloud oci \
-    oobabooga petals predibase ragflow replicate sagemaker sagemaker_chat sagemaker_nova sap \
-    text-completion-codestral text-completion-inception triton vllm watsonx watsonx_text";
+    a2a a2a_agent aiohttp_openai anthropic_text auto_router aws_polly aws_textract azure_speech bedrock_mantle \
+    black_forest_labs bytez chatgpt clarifai cursor custom datarobot deepgram dotprompt elevenlabs fal_ai gdc gigachat \
+    github_copilot gradient_ai humanloop langflow langfuse langgraph litellm_agent manus milvus mongodb nlp_cloud \
+    nvidia_riva oci oobabooga petals pg_vector predibase ragflow recraft reducto replicate runwayml s3_vectors sagemaker \
+    sagemaker_chat sagemaker_nova sap soniox stability strands_decider text-completion-codestral \
+    text-completion-inception topaz transcribe triton typesafe valkey vllm watsonx watsonx_text";
+// What the command line writes for the filter names one of the catalogue.
+#[cfg(not(feature = "cli"))]
+const NOT_YET: &str = "";
 
 /// The provider of a deployment, and the model as the provider names it.
 pub(super) fn read<'a>(params: &Field<'a>, diagnostics: &mut Diagnostics) -> Option<(&'static Provider, &'a str)> {
@@ -68,7 +74,7 @@ fn by_name(name: &str, field: &Field<'_>, diagnostics: &mut Diagnostics) -> Opti
         let problem = format!("the provider `{name}` is one of LiteLLM's that Signalbox does not support yet");
         field.apart(diagnostics, problem, "write `openai/` and an `api_base` if it speaks OpenAI's API");
     } else if let Some(meant) = nearest(name, names()).filter(|meant| !name.starts_with(meant)) {
-        field.error(diagnostics, format!("unknown provider `{name}`"), format!("did you mean `{meant}`?"));
+        field.apart(diagnostics, format!("unknown provider `{name}`"), format!("did you mean `{meant}`?"));
     } else {
         let remedy =
             "write one that docs/providers.md lists; `openai/` with an `api_base` serves any compatible server";

@@ -51,7 +51,7 @@ pub(super) const ROOT: Section = Section {
     ignored: "\
         mcp_servers mcp_tools include files_settings finetune_settings assistant_settings \
         vector_store_registry prompts search_tools agent_list",
-    others: Others::Doubtful,
+    others: Others::ElseRouter,
     inside: &[
         ("model_list", Each, &ENTRY),
         ("router_settings", One, &ROUTER),
@@ -114,6 +114,8 @@ pub(super) const DEFAULTS: &[&str] = &[
     "top_p",
     "top_k",
     "min_p",
+    "top_a",
+    "min_tokens",
     "repetition_penalty",
     "max_tokens",
     "max_completion_tokens",
@@ -178,13 +180,14 @@ const MARKER: Section = Section {
 
 const PARAMS: Section = Section {
     known: "\
-        model custom_llm_provider api_key api_base base_url api_version litellm_credential_name use_litellm_proxy mock_response mode \
+        model model_id custom_llm_provider api_key api_base base_url api_version litellm_credential_name use_litellm_proxy mock_response mode \
         organization extra_headers headers extra_body additional_drop_params \
         aws_region_name aws_bedrock_runtime_endpoint aws_access_key_id aws_secret_access_key aws_session_token \
         aws_profile_name aws_role_name aws_session_name aws_external_id aws_web_identity_token \
         azure_ad_token azure_scope tenant_id client_id client_secret \
         guardrailConfig performanceConfig requestMetadata serviceTier \
-        temperature top_p top_k min_p repetition_penalty max_tokens max_completion_tokens stop seed n user presence_penalty \
+        temperature top_p top_k min_p top_a min_tokens repetition_penalty max_tokens max_completion_tokens stop seed n user \
+        presence_penalty \
         frequency_penalty logit_bias logprobs top_logprobs reasoning_effort thinking verbosity response_format service_tier \
         parallel_tool_calls tools tool_choice modalities audio prediction web_search_options store safety_identifier \
         prompt_cache_key prompt_cache_retention dimensions encoding_format chat_template_kwargs num_ctx \
@@ -205,7 +208,6 @@ const PARAMS: Section = Section {
         adaptive_router_config adaptive_router_default_model quality_router_config quality_router_default_model \
         \
         metadata ssl_verify client dd_* models \
-        model_id \
         cache_control_injection_points allowed_openai_params aws_* vertex_* azure_* watsonx_* gcs_* s3_* \
         input_cost_per_* output_cost_per_* cache_read_* cache_creation_*",
     others: Others::Doubtful,

@@ -10,13 +10,43 @@ pub(super) fn remedy(text: &str) -> Option<String> {
     Some(format!("write `os.environ/{name}`"))
 }
 
-/// The variable that a text is nothing but, as a shell writes it: `$NAME` or `${NAME}`.
+/// The variable that a text is nothing but, as a shell writes it: `$NAME`, `${NAME}` or `${NAME:-DEFAULT}`.
 pub(super) fn variable(text: &str) -> Option<&str> {
     let rest = text.trim().strip_prefix('$')?;
-    let name = rest.strip_prefix('{').map_or(Some(rest), |rest| rest.strip_suffix('}'))?;
+    let name = match rest.strip_prefix('{') {
+        Some(rest) => with_default(rest.strip_suffix('}')?).0,
+        None => rest,
+    };
+    (is_name(name) && self::name(text) == Some(name)).then_some(name)
+}
+
+/// What stands between braces: a variable, and what holds where it is not set.
+fn with_default(inside: &str) -> (&str, Option<&str>) {
+    let parts = inside.split_once(":-").or_else(|| inside.split_once('-'));
+    parts.map_or((inside, None), |(name, default)| (name, Some(default)))
+}
+
+fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(fits);
-    (is_name && self::name(text) == Some(name)).then_some(name)
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(fits)
+}
+
+/// A text with what a shell fills in, and the names of the variables; `None`: it names none as a shell does, or one that has no value.
+pub(super) fn filled<'a>(text: &'a str, read: &dyn Fn(&str) -> Option<String>) -> Option<(String, Vec<&'a str>)> {
+    let value = |name: &str| read(name).filter(|value| !value.is_empty());
+    let (mut filled, mut names, mut rest) = (String::new(), Vec::new(), text.trim());
+    if let Some(name) = rest.strip_prefix('$').filter(|name| is_name(name)) {
+        return Some((value(name)?, vec![name]));
+    }
+    while let Some((before, after)) = rest.split_once("${") {
+        let (inside, left) = after.split_once('}')?;
+        let (name, default) = with_default(inside);
+        filled += before;
+        filled += &value(name).or_else(|| default.map(str::to_owned)).filter(|_| is_name(name))?;
+        names.push(name);
+        rest = left;
+    }
+    (!names.is_empty()).then(|| (filled + rest, names))
 }
 
 /// The variable that a text names in another way than LiteLLM's; empty where it cannot be told.
@@ -48,7 +78,7 @@ fn name(text: &str) -> Option<&str> {
     let rest = rest.trim_start_matches([' ', '\'', '"', '(']);
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
     let (name, after) = rest.split_at_checked(end)?;
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_name = is_name(name);
     match *before {
         // A dollar sign may begin a real key: only what is a variable and nothing else is taken for one.
         "$" if !is_name || !after.is_empty() || name.chars().any(|c| c.is_ascii_lowercase()) => None,
@@ -91,6 +121,27 @@ mod tests {
             assert_eq!(remedy(text).as_deref(), Some("write `os.environ/KEY`"), "{text}");
         }
         assert_eq!(remedy("${}").as_deref(), Some("write `os.environ/NAME`"));
+    }
+
+    #[test]
+    fn what_a_shell_fills_in_is_filled_in() {
+        let read = |name: &str| (name == "HOST").then(|| "h.test".to_owned());
+        for (text, wanted) in [
+            ("http://${HOST}:80/v1", Some("http://h.test:80/v1")),
+            ("${HOST}", Some("h.test")),
+            ("$HOST", Some("h.test")),
+            ("http://${HOST}:${PORT:-8000}/${HOST}", Some("http://h.test:8000/h.test")),
+            ("http://${NOBODY-other.test}", Some("http://other.test")),
+            ("http://${HOST}/${PORT}", None),
+            ("http://${HOST", None),
+            ("http://${HO ST:-x}", None),
+            ("http://h/$HOST", None),
+            ("http://h", None),
+        ] {
+            assert_eq!(filled(text, &read).map(|(text, _)| text).as_deref(), wanted, "{text}");
+        }
+        assert_eq!(filled("${HOST}/${PORT:-1}", &read).unwrap().1, ["HOST", "PORT"]);
+        assert_eq!(variable("${HOST:-x}"), Some("HOST"));
     }
 
     #[test]

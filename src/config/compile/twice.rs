@@ -1,22 +1,46 @@
-//! Keys that stand twice in one map: one of the two would not count, and nobody could say which was meant.
+//! Keys that stand twice in one map. In LiteLLM's sections the last one counts, as there, with a warning; in our own nobody could say which was
+//! meant.
 //!
-//! Looked for in what is kept of a configuration, so that a section that nothing here reads may hold what it likes.
+//! Told of what is kept of a configuration, so that a section that nothing here reads may hold what it likes.
 //!
-//! **Invariant:** after this without an error, every name stands once in its map.
+//! **Invariant:** after this every name stands once in its map.
 
 use std::collections::HashMap;
 
 use super::field::below;
+use super::keys;
 use crate::config::diagnostic::Diagnostics;
 use crate::config::tree::{Node, Value};
 
 /// So many are enough to tell.
 const MOST: usize = 100;
 
-/// Notes every key that stands in its map a second time.
-pub(super) fn check(tree: &Node, diagnostics: &mut Diagnostics) {
+/// The tree with the last of such keys alone, each of them told.
+pub(super) fn settled(written: &Node, diagnostics: &mut Diagnostics) -> Node {
     let mut left = MOST;
-    walk(tree, "", &mut left, diagnostics);
+    walk(&keys::keep_known(written), "", &mut left, diagnostics);
+    let mut tree = written.clone();
+    if left < MOST {
+        keep_last(&mut tree);
+    }
+    tree
+}
+
+fn keep_last(node: &mut Node) {
+    match &mut node.value {
+        Value::Seq(items) => items.iter_mut().for_each(keep_last),
+        Value::Map(entries) => {
+            let last: HashMap<String, usize> =
+                entries.iter().enumerate().map(|(index, (key, _))| (key.name.clone(), index)).collect();
+            let mut index = 0;
+            entries.retain(|(key, _)| {
+                index += 1;
+                last.get(&key.name) == Some(&(index - 1))
+            });
+            entries.iter_mut().for_each(|(_, value)| keep_last(value));
+        }
+        _ => {}
+    }
 }
 
 fn walk(node: &Node, path: &str, left: &mut usize, diagnostics: &mut Diagnostics) {
@@ -35,7 +59,12 @@ fn walk(node: &Node, path: &str, left: &mut usize, diagnostics: &mut Diagnostics
                     if *left > 0 {
                         *left -= 1;
                         let problem = format!("`{}` already stands in line {first} of the same map", key.name);
-                        diagnostics.error(key.place, &path, problem, "keep one of them");
+                        if path.starts_with("signalbox.") {
+                            diagnostics.error(key.place, &path, problem, "keep one of them");
+                        } else {
+                            let problem = format!("{problem}, and this one alone counts, as in LiteLLM");
+                            diagnostics.warning(key.place, &path, problem, "keep one of them");
+                        }
                     }
                 } else {
                     lines.insert(&key.name, line);

@@ -1,6 +1,6 @@
 //! What a deployment brings to the requests that go to it: members of the body, and headers.
 //!
-//! **Invariant:** no value of a header that may be a secret is here, only the name of its variable.
+//! **Invariant:** no value of a header that may be a secret is here, only the name of its variable; one that stands in the file is shown nowhere.
 
 use serde_json::{Map, Value};
 
@@ -36,10 +36,38 @@ pub struct ExtraHeader {
 }
 
 /// The value of a header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum HeaderValue {
     /// As it stands in the file.
     Text(String),
     /// In an environment variable of this name, or its file.
     Env(String),
+    /// A secret that stands in the file, which goes into a variable of its own. Only the command line ever sees this.
+    Literal {
+        /// The variable.
+        variable: String,
+        /// The secret.
+        value: String,
+    },
+}
+
+impl std::fmt::Debug for HeaderValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({text})"),
+            Self::Env(name) => write!(f, "Env({name})"),
+            Self::Literal { variable, .. } => write!(f, "Literal({variable})"),
+        }
+    }
+}
+
+impl HeaderValue {
+    /// The variable that holds a secret.
+    #[must_use]
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Env(name) | Self::Literal { variable: name, .. } => Some(name),
+        }
+    }
 }
