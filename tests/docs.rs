@@ -347,6 +347,23 @@ fn every_target_of_the_manual_is_in_the_makefile() {
 }
 
 #[test]
+fn every_client_program_is_in_the_manual_with_its_version() {
+    let page = read("docs/client-api.md");
+    let table = page.split("## Programs that are played").nth(1).unwrap().split("\n## ").next().unwrap();
+    let node: serde_json::Value = serde_json::from_str(&read("tests/clients/package.json")).unwrap();
+    let node = node["dependencies"].as_object().unwrap().iter();
+    let node = node.map(|(name, version)| format!("`{name}` {}", version.as_str().unwrap()));
+    let python = read("tests/clients/requirements.txt") + &read("tests/clients/aider.txt");
+    let python =
+        python.lines().filter_map(|line| line.split_once("==")).map(|(name, version)| format!("`{name}` {version}"));
+    let programs: Vec<String> = node.chain(python).filter(|it| !it.contains("@langchain/core")).collect();
+    assert!(programs.len() > 15, "only {programs:?} found");
+    for program in programs {
+        assert!(table.contains(&program), "docs/client-api.md does not tell of {program}");
+    }
+}
+
+#[test]
 fn every_code_of_a_refusal_is_in_the_manual() {
     let code = read("src/filter/http/refusal.rs");
     let code = code.split("#[cfg(test)]").next().unwrap();

@@ -104,7 +104,15 @@ LIBRARIES = {
 }
 
 
-LANGCHAINS = {"openai": "chat", "openai responses": "responses", "anthropic": "messages"}  # for Python
+# For Python.
+LOOPS = {
+    "openai chat": "chat",
+    "openai responses": "responses",
+    "anthropic": "messages",
+    "langchain openai": "chat",
+    "langchain openai responses": "responses",
+    "langchain anthropic": "messages",
+}
 
 
 def looped(world, model, printed):
@@ -124,9 +132,9 @@ def test_library(world, home, client, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("client", LANGCHAINS)
-def test_langchain(world, home, client, model):
-    needs(world, LANGCHAINS[client])
+@pytest.mark.parametrize("client", LOOPS)
+def test_python(world, home, client, model):
+    needs(world, LOOPS[client])
     looped(world, model, run(home, [PLACE / "venv" / "bin" / "python", HERE / "loops.py", client, world.base, model]))
 
 
@@ -218,3 +226,27 @@ def test_codex(world, home, model):
     line = 'call exec_command {"cmd": "echo made > proof.txt"}'
     command = [BIN / "codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", f"Run this:\n{line}"]
     proved(world, home, model, run(home, command, SB_KEY="k"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_claude_code(world, home, model):
+    line = 'call Bash {"command": "echo made > proof.txt", "description": "makes a file"}'
+    env = {"ANTHROPIC_BASE_URL": world.base, "ANTHROPIC_API_KEY": "k", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+    said = run(home, [BIN / "claude", "-p", f"Run this:\n{line}", "--model", model, "--allowedTools", "Bash"], seconds=120, **env)
+    proved(world, home, model, said)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_qwen_code(world, home, model):
+    line = 'call run_shell_command {"command": "echo made > proof.txt", "description": "makes a file", "is_background": false}'
+    env = {"OPENAI_BASE_URL": f"{world.base}/v1", "OPENAI_API_KEY": "k", "OPENAI_MODEL": model}
+    proved(world, home, model, run(home, [BIN / "qwen", "--yolo", "-p", f"Run this:\n{line}"], seconds=120, **env))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_cline(world, home, model):
+    """It takes another address for OpenAI's dialect alone."""
+    run(home, [BIN / "cline", "auth", "-p", "openai", "-k", "k", "-m", model, "-b", f"{world.base}/v1"])
+    line = 'call run_commands {"commands": ["echo made > proof.txt"]}'
+    command = [BIN / "cline", "-P", "openai", "-m", model, "-t", "100", f"Run this:\n{line}"]
+    proved(world, home, model, run(home, command, seconds=120))

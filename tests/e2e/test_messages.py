@@ -91,6 +91,48 @@ def test_p4_others_see_neither_query_nor_flags(doors):
     assert sent.headers["authorization"] == "Bearer sk-openai"
 
 
+# As Claude Code 2.1.328 writes it (`claude -p`), with shorter texts and fewer tools.
+OF_CLAUDE_CODE = {
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "<system-reminder>\nAttribution.\n</system-reminder>\n"}, {"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "system", "content": [{"type": "text", "text": "# Environment\nPlatform: linux"}]},
+    ],
+    "system": [
+        {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.328.4ed; cc_entrypoint=sdk-cli;"},
+        {"type": "text", "text": "You are a Claude agent, built on Anthropic's Claude Agent SDK.", "cache_control": {"type": "ephemeral"}},
+    ],
+    "tools": [WEATHER | {"name": "Bash"}, WEATHER | {"name": "DeferredToolPlaceholder", "defer_loading": True}],
+    "metadata": {"user_id": '{"device_id":"d6f0","account_uuid":"","session_id":"28985cf7"}'},
+    "max_tokens": 32000,
+    "thinking": {"type": "adaptive", "display": "omitted"},
+    "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    "output_config": {"effort": "high"},
+    "stream": True,
+}
+FLAGS = "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,mid-conversation-tool-changes-2026-07-01,advanced-tool-use-2025-11-20,effort-2025-11-24"
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt"])
+def test_what_claude_code_sends_is_served(doors, model):
+    told = [chunk({"role": "assistant", "content": "Hi."}), chunk({}, "stop"), DONE]
+    doors.play(claude=[streamed("Hi.")], gpt=[stream(*told)])
+    headers = {"anthropic-version": "2023-06-01", "anthropic-beta": FLAGS, "x-app": "cli", "user-agent": "claude-cli/2.1.328 (external, sdk-cli)", "x-api-key": "sk-client", "x-stainless-retry-count": "0"}
+    raw = json.dumps({"model": model} | OF_CLAUDE_CODE)
+    got = httpx.post(f"{doors.base}/v1/messages?beta=true", content=raw, headers=headers | {"content-type": "application/json"}, timeout=20)
+    assert got.status_code == 200 and '"message_stop"' in got.text.rstrip().rsplit("\n", 1)[-1], got.text
+    if model == "claude":
+        sent = doors.claude.requests[0]
+        assert (sent.path, sent.headers["anthropic-beta"]) == ("/v1/messages?beta=true", FLAGS)
+        assert sent.body.decode() == raw.replace('"claude"', '"claude-haiku-4-5"', 1)
+        return
+    sent = doors.gpt.requests[0].json
+    said = json.dumps(sent["messages"])
+    assert all(text in said for text in ("Attribution", "hello", "Platform: linux", "Claude Agent SDK"))
+    assert "billing" not in said, "it differs with each version, and would change the prefix that a provider caches"
+    assert [tool["function"]["name"] for tool in sent["tools"]][0] == "Bash" and sent["stream"]
+    assert not {"metadata", "context_management", "output_config", "thinking"} & set(sent)
+
+
 def test_chat_clients_have_the_version_that_the_translation_speaks(doors):
     doors.play(claude=[message("Hi.")])
     assert doors.envoy.client().chat.completions.create(model="claude", messages=HELLO).choices[0].message.content == "Hi."
