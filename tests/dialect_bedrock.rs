@@ -6,11 +6,12 @@ mod cases;
 #[path = "support/golden.rs"]
 mod golden;
 
-const FOLDER: &str = "bedrock";
-const PROVIDER: &str = "bedrock";
-const MODEL: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
-
-#[test]
-fn there_are_cases() {
-    assert!(cases::cases().len() >= 40, "the test looks in the wrong place");
-}
+const FOLDER: cases::Folder = cases::Folder {
+    name: "bedrock",
+    client: "openai",
+    provider: "bedrock",
+    model: "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    prefixed_ids: true,
+    cases: 40,
+    streams: 4,
+};

@@ -6,11 +6,12 @@ mod cases;
 #[path = "support/golden.rs"]
 mod golden;
 
-const FOLDER: &str = "cohere";
-const PROVIDER: &str = "cohere";
-const MODEL: &str = "command-a-03-2025";
-
-#[test]
-fn there_are_cases() {
-    assert!(cases::cases().len() >= 12, "the test looks in the wrong place");
-}
+const FOLDER: cases::Folder = cases::Folder {
+    name: "cohere",
+    client: "openai",
+    provider: "cohere",
+    model: "command-a-03-2025",
+    prefixed_ids: true,
+    cases: 12,
+    streams: 4,
+};

@@ -6,11 +6,12 @@ mod cases;
 #[path = "support/golden.rs"]
 mod golden;
 
-const FOLDER: &str = "ollama";
-const PROVIDER: &str = "ollama";
-const MODEL: &str = "llama3.1";
-
-#[test]
-fn there_are_cases() {
-    assert!(cases::cases().len() >= 12, "the test looks in the wrong place");
-}
+const FOLDER: cases::Folder = cases::Folder {
+    name: "ollama",
+    client: "openai",
+    provider: "ollama",
+    model: "llama3.1",
+    prefixed_ids: true,
+    cases: 12,
+    streams: 4,
+};

@@ -1,202 +1,33 @@
-//! Responses against golden files, on either side: `tests/golden/responses/<case>/`.
-//!
-//! | file | what it is |
-//! |---|---|
-//! | `case.json` | optional: `client` (`responses`), `provider` (`groq`), `dialect` (what the provider speaks, if not its usual), `model` (`llama-3.3-70b-versatile`), `drop_params`, `status` |
-//! | `client_request.json` | the client's request |
-//! | `upstream_request.json` | what the provider gets, or `refused.json`: what the client gets instead |
-//! | `dropped.json` | the names of what was left out, where there are any |
-//! | `upstream_response.json`, `.sse` | the provider's answer |
-//! | `client_response.json`, `.sse` | what the client gets for it |
-//! | `facts.json` | what a stream showed, or the failure that an answer is |
-//!
-//! A name begins with its row of the list of faults of other bridges. `GOLDEN=write` rewrites what comes out; the reviewer reads the diff.
+//! Responses against golden files, on either side: `tests/golden/responses/<case>/`, which `tests/support/cases.rs` explains.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+#[path = "support/cases.rs"]
+mod cases;
 #[path = "support/golden.rs"]
 mod golden;
 
 use std::collections::BTreeMap;
 
-use golden::{Case, assert_any_cut, assert_cases, damage, pretty};
 use serde_json::{Value, json};
-use signalbox::chat::{ApiError, Failure};
-use signalbox::dialect::verbatim::splice;
-use signalbox::dialect::{AnswerContext, Bridge, Dialect, Echo, Encoded, StreamFacts, Target, bridge, client_face};
-use signalbox::failure::{self, ErrorAnswer};
-use signalbox::provider::{self, Provider};
+use signalbox::dialect::{Bridge, Dialect, client_face};
 
-const NOW_S: u64 = 1_763_600_000;
-/// Every file that a run produces; one that is there but was not produced is stale.
-const PRODUCED: [&str; 6] = [
-    "upstream_request.json",
-    "refused.json",
-    "dropped.json",
-    "client_response.json",
-    "client_response.sse",
-    "facts.json",
-];
-
-fn cases() -> Vec<Case> {
-    Case::all("responses")
-}
-
-impl Case {
-    fn provider(&self) -> &'static Provider {
-        provider::by_name(self.settings["provider"].as_str().unwrap_or("groq")).unwrap()
-    }
-
-    fn client(&self) -> Dialect {
-        dialect(self.settings["client"].as_str().unwrap_or("responses"))
-    }
-
-    fn bridge(&self) -> Bridge {
-        bridge(self.client(), self.settings["dialect"].as_str().map_or(self.provider().dialect, dialect))
-    }
-
-    fn encoded(&self, body: &[u8]) -> Result<Encoded, ApiError> {
-        let provider = self.provider();
-        let model = self.settings["model"].as_str().unwrap_or("llama-3.3-70b-versatile");
-        let drop_params = self.settings["drop_params"].as_bool().unwrap_or_default();
-        match self.bridge() {
-            Bridge::Verbatim(client) => {
-                let span = client.scan(body)?.model_span;
-                let (end, mut spliced) = splice(body, span, model, false);
-                spliced.extend_from_slice(&body[end..]);
-                Ok(Encoded { body: spliced, dropped: Vec::new(), echo: Echo::default() })
-            }
-            Bridge::Translated(client, face) => {
-                let conversation = client.read(body)?;
-                face.write(&conversation, Target { provider, model, drop_params, max_output_tokens: None })
-            }
-        }
-    }
-
-    fn context(&self) -> AnswerContext {
-        let request = self.read("client_request.json");
-        let echo = request.and_then(|body| self.encoded(&body).ok()).map(|encoded| encoded.echo).unwrap_or_default();
-        AnswerContext {
-            provider: self.provider().name,
-            model: "asked-model".to_owned(),
-            now_s: NOW_S,
-            fallback_id: format!("{}fallback", client_face(self.client()).id_prefix()),
-            include_usage: true,
-            thinking_blocks: true,
-            echo,
-            ..AnswerContext::default()
-        }
-    }
-
-    /// All that comes out for this case, by file name.
-    fn run(&self) -> BTreeMap<&'static str, String> {
-        let mut out = BTreeMap::new();
-        if let Some(body) = self.read("client_request.json") {
-            match self.encoded(&body) {
-                Ok(encoded) if matches!(self.bridge(), Bridge::Verbatim(_)) => {
-                    out.insert("upstream_request.json", String::from_utf8(encoded.body).unwrap());
-                }
-                Ok(encoded) => {
-                    out.insert("upstream_request.json", pretty(&serde_json::from_slice(&encoded.body).unwrap()));
-                    if !encoded.dropped.is_empty() {
-                        out.insert("dropped.json", pretty(&json!(encoded.dropped)));
-                    }
-                }
-                Err(error) => drop(out.insert("refused.json", pretty(&self.refusal(&error)))),
-            }
-        }
-        if let Some(body) = self.read("upstream_response.json") {
-            let answer = match self.settings["status"].as_u64() {
-                Some(status) => {
-                    let status = u16::try_from(status).unwrap();
-                    let (provider, header) = (self.provider().name, |_: &str| None);
-                    Err(failure::classify(&ErrorAnswer { provider, status, header: &header, body: &body, now_ms: 0 }))
-                }
-                None => self.bridge().answer(&body, &self.context()),
-            };
-            match answer.map(|answer| answer.body) {
-                Ok(Some(body)) => {
-                    out.insert("client_response.json", pretty(&serde_json::from_slice(&body).unwrap()));
-                }
-                // The bytes pass.
-                Ok(None) => drop(out.insert("client_response.json", String::from_utf8(body).unwrap())),
-                Err(failure) => {
-                    let error = failure::api_error(&failure);
-                    out.insert("client_response.json", pretty(&self.refusal(&error)));
-                    out.insert("facts.json", pretty(&failure_json(&failure)));
-                }
-            }
-        }
-        if let Some(bytes) = self.read("upstream_response.sse") {
-            let (text, facts) = self.replay(&[&bytes]);
-            out.insert("client_response.sse", text);
-            out.insert("facts.json", pretty(&facts_json(&facts)));
-        }
-        out
-    }
-
-    fn refusal(&self, error: &ApiError) -> Value {
-        let body = client_face(self.client()).error(error, Some("req-1"));
-        json!({"status": error.status, "body": serde_json::from_slice::<Value>(&body).unwrap()})
-    }
-
-    fn replay(&self, pieces: &[&[u8]]) -> (String, StreamFacts) {
-        let mut stream = self.bridge().stream(self.context());
-        let text = golden::replay(stream.as_mut(), pieces);
-        (text, stream.facts().clone())
-    }
-}
-
-fn dialect(name: &str) -> Dialect {
-    match name {
-        "openai" => Dialect::OpenAi,
-        "anthropic" => Dialect::Anthropic,
-        "responses" => Dialect::Responses,
-        other => panic!("{other} is no dialect"),
-    }
-}
-
-fn failure_json(failure: &Failure) -> Value {
-    json!({"class": failure.class.as_str(), "status": failure.status, "message": failure.message})
-}
-
-fn facts_json(facts: &StreamFacts) -> Value {
-    json!({
-        "meaningful": facts.meaningful, "complete": facts.complete, "dropped_events": facts.dropped_events,
-        "failure": facts.failure.as_ref().map(failure_json),
-        "usage": facts.usage.map(|usage| json!([usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens])),
-    })
-}
-
-#[test]
-fn every_case_comes_out_as_written() {
-    let cases = cases();
-    assert!(cases.len() >= 60, "only {} cases", cases.len());
-    assert_cases(&cases, &PRODUCED, Case::run);
-}
-
-#[test]
-fn any_cut_of_a_stream_gives_the_same() {
-    let mut streams = 0;
-    for case in cases() {
-        let Some(bytes) = case.read("upstream_response.sse") else { continue };
-        streams += 1;
-        // Those that are long are cut at each place of their end, where all is told once more.
-        let end = bytes.len().saturating_sub(1_500);
-        let (before, end) = bytes.split_at(end);
-        assert_any_cut(&case.name(), end, |pieces| case.replay(&[&[before], pieces].concat()));
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(case.replay(&single), case.replay(&[&bytes]), "{} byte by byte", case.name());
-    }
-    assert!(streams >= 20, "only {streams} streams");
-}
+const FOLDER: cases::Folder = cases::Folder {
+    name: "responses",
+    client: "responses",
+    provider: "groq",
+    model: "llama-3.3-70b-versatile",
+    prefixed_ids: true,
+    cases: 60,
+    streams: 20,
+};
 
 /// R18: a cut stream ends with a failure, and never looks complete.
 #[test]
 fn r18_an_answer_cut_short_is_never_taken_for_a_whole_one() {
-    for case in cases().into_iter().filter(|case| case.client() == Dialect::Responses) {
-        let Some(bytes) = case.read("upstream_response.sse") else { continue };
+    for (case, bytes) in cases::streams().into_iter().filter(|(case, _)| case.client() == Dialect::Responses) {
+        let context = case.context();
         for at in (0..bytes.len()).step_by(5) {
-            let (text, facts) = case.replay(&[&bytes[..at]]);
+            let (text, facts) = case.replay_in(&context, &[&bytes[..at]]);
             let last = text.trim_end().rsplit("\n\n").next().unwrap().to_owned();
             let ends_well = ["completed", "incomplete"].iter().any(|end| last.contains(&format!("\"response.{end}\"")));
             assert_eq!(ends_well, facts.failure.is_none(), "{} at {at}: {text}", case.name());
@@ -223,9 +54,10 @@ fn events(text: &str) -> Vec<Value> {
 #[test]
 fn r12_to_r20_the_events_keep_their_order() {
     let mut checked = 0;
-    for case in cases() {
-        let is_translated = matches!(case.bridge(), Bridge::Translated(..)) && case.client() == Dialect::Responses;
-        let Some(bytes) = case.read("upstream_response.sse").filter(|_| is_translated) else { continue };
+    for (case, bytes) in cases::streams() {
+        if case.client() != Dialect::Responses || matches!(case.bridge(), Bridge::Verbatim(_)) {
+            continue;
+        }
         let (text, facts) = case.replay(&[&bytes]);
         let (name, events) = (case.name(), events(&text));
         assert!(!text.contains("[DONE]"), "{name}");
@@ -282,27 +114,6 @@ fn r12_to_r20_the_events_keep_their_order() {
         checked += 1;
     }
     assert!(checked >= 20, "only {checked}");
-}
-
-#[test]
-fn damaged_input_never_panics() {
-    for case in cases() {
-        for damaged in damage(&case.read("client_request.json").unwrap_or_default()) {
-            if let Ok(encoded) = case.encoded(&damaged) {
-                serde_json::from_slice::<Value>(&encoded.body).expect("a body is JSON");
-            }
-        }
-        for damaged in damage(&case.read("upstream_response.json").unwrap_or_default()) {
-            let _ = case.bridge().answer(&damaged, &case.context());
-        }
-        for damaged in damage(&case.read("upstream_response.sse").unwrap_or_default()) {
-            let mut stream = case.bridge().stream(AnswerContext::default());
-            stream.push(&damaged, &mut Vec::new());
-            stream.end(&mut Vec::new());
-            let facts = stream.facts();
-            assert!(facts.complete != facts.failure.is_some(), "{}: one end, not two and not none", case.name());
-        }
-    }
 }
 
 #[test]

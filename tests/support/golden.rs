@@ -58,6 +58,11 @@ impl Case {
 
 /// What a client gets of a stream that comes in these pieces.
 pub fn replay(stream: &mut dyn AnswerStream, pieces: &[&[u8]]) -> String {
+    String::from_utf8(replay_bytes(stream, pieces)).unwrap()
+}
+
+/// The same of any bytes.
+pub fn replay_bytes(stream: &mut dyn AnswerStream, pieces: &[&[u8]]) -> Vec<u8> {
     let mut all = Vec::new();
     for piece in pieces {
         let mut out = Vec::new();
@@ -67,7 +72,7 @@ pub fn replay(stream: &mut dyn AnswerStream, pieces: &[&[u8]]) -> String {
         }
     }
     stream.end(&mut all);
-    String::from_utf8(all).unwrap()
+    all
 }
 
 /// Holds each case against its files. One of `produced` that is there but did not come out is stale.
