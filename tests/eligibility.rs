@@ -12,8 +12,9 @@ use signalbox::catalogue::Capability;
 use signalbox::config::model::RouterConfig;
 use signalbox::config::model::strategy;
 use signalbox::routing::estimate::Prompt;
-use signalbox::routing::{Exclusion, LazyFlag, Limit, Need, Requirements};
+use signalbox::routing::{Exclusion, LazyFlag, Need, Requirements};
 use signalbox::state::DeploymentView;
+use signalbox::state::Limit;
 
 fn reasons(
     config: &RouterConfig,

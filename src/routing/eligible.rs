@@ -6,12 +6,12 @@
 //!
 //! **Invariant:** what is not known excludes nobody.
 
-use super::exclusion::{Excluded, Exclusion, Limit, telling};
+use super::exclusion::{Excluded, Exclusion, telling};
 use super::tags::Tags;
 use super::{PlanInputs, Requirements, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
 use crate::sort;
-use crate::state::{DeploymentView, Health};
+use crate::state::{DeploymentView, Health, Limit};
 
 /// A place in flight is free again about as soon as a client may ask again, in milliseconds.
 const PARALLEL_WAIT_MS: u64 = 1_000;

@@ -3,6 +3,7 @@
 //! **Invariant:** what waiting would mend says until when.
 
 use crate::config::model::{DeploymentIndex, GroupIndex};
+use crate::state::Limit;
 
 /// Why a deployment is not asked. Later ones are checked later: a deployment excluded by a later one was nearer to serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,29 +88,6 @@ impl Need {
             Self::Files => "file input",
             Self::Tools => "tool calling",
             Self::JsonSchema => "a JSON schema as response format",
-        }
-    }
-}
-
-/// A limit of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// `rpm`.
-    Requests,
-    /// `tpm`.
-    Tokens,
-    /// `max_parallel_requests`.
-    Parallel,
-}
-
-impl Limit {
-    /// The key of the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "rpm",
-            Self::Tokens => "tpm",
-            Self::Parallel => "max_parallel_requests",
         }
     }
 }

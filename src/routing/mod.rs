@@ -30,7 +30,7 @@ mod tags;
 pub mod task;
 
 pub use eligible::{could_serve, exclusion_of};
-pub use exclusion::{Excluded, Exclusion, Limit, Need};
+pub use exclusion::{Excluded, Exclusion, Need};
 pub use inputs::{Claim, LazyFlag, PlanInputs, Requirements, Routed};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};
 pub use planner::plan;

@@ -9,7 +9,7 @@
 
 use super::chain::{Link, chain, special};
 use super::eligible::{self, Deferred, Sorted};
-use super::exclusion::{Excluded, Exclusion, Limit, telling};
+use super::exclusion::{Excluded, Exclusion, telling};
 use super::list::{take, to_end, to_front};
 use super::plan::{Candidate, Plan, Purpose, Refusal, Stage};
 use super::resolve::{self, By, Resolved};
@@ -17,6 +17,7 @@ use super::strategy::{self, Random, RankContext, RankReason, Ranked};
 use super::{Claim, PlanInputs, affinity, facts};
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig};
 use crate::sort;
+use crate::state::Limit;
 
 /// Plans a request.
 ///

@@ -150,7 +150,8 @@ impl DeploymentRecord {
                 self.load = latest.unwrap_or_default();
                 Err(full)
             }
-            Err(Unchanged::Lost) => Err(LimitReached { limit: Limit::Contended, until_ms: now_ms }),
+            // Other workers reserved at the same moment, and this one lost every race: too many at a time.
+            Err(Unchanged::Lost) => Err(LimitReached { limit: Limit::Parallel, until_ms: now_ms }),
         }
     }
 

@@ -546,7 +546,7 @@ mod tests {
         two.end(&store, third, &AttemptRecord { tokens: Some(75), ..AttemptRecord::with(Outcome::Served) }, end_ms);
         assert_eq!((two.views()[0].requests, two.views()[0].tokens), (0, 5), "a new minute has what went beyond");
         store.losses.set(1_000);
-        assert_eq!(one.reserve(&store, 0, 1, end_ms).map(drop), full(Limit::Contended, end_ms));
+        assert_eq!(one.reserve(&store, 0, 1, end_ms).map(drop), full(Limit::Parallel, end_ms));
     }
 
     #[test]

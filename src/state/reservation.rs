@@ -59,7 +59,7 @@ pub struct LimitReached {
     pub until_ms: u64,
 }
 
-/// A limit that can be reached.
+/// A limit of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// `rpm`.
@@ -68,8 +68,6 @@ pub enum Limit {
     Tokens,
     /// `max_parallel_requests`.
     Parallel,
-    /// Other workers reserved at the same moment, and this one lost every race.
-    Contended,
 }
 
 impl Limit {
@@ -79,7 +77,7 @@ impl Limit {
         match self {
             Self::Requests => "rpm",
             Self::Tokens => "tpm",
-            Self::Parallel | Self::Contended => "max_parallel_requests",
+            Self::Parallel => "max_parallel_requests",
         }
     }
 }

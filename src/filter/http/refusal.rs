@@ -97,7 +97,8 @@ pub(in crate::filter) fn limited(code: &str, message: String) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::{By, Limit, Need};
+    use crate::routing::{By, Need};
+    use crate::state::Limit;
 
     #[test]
     fn every_reason_has_its_status_and_what_time_mends_its_wait() {
