@@ -35,6 +35,9 @@ router_settings: {model_group_alias: {quick: slow, two-words: fast}}",
     assert_eq!(to("openai/x"), "stars(x)");
     assert_eq!(to("openai/gpt-4"), "gpt(new-4)", "the longer pattern is the more specific one");
     assert_eq!(to("openai/x-mini"), "mini(x)");
+    for up in ["openai/..", "openai/../files", "openai/a/./b", "openai/gpt-/.."] {
+        assert_eq!(to(up), "UnknownModel", "a model stands in some providers' paths: {up}");
+    }
     assert_eq!(to("c"), "three", "a provider's own model name");
     assert_eq!(to("unknown"), "UnknownModel");
     assert_eq!(to(""), "UnknownModel");

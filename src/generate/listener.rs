@@ -297,9 +297,10 @@ fn access_log(config: &RouterConfig) -> Value {
     })
 }
 
-/// Notes the path that the client asks for the log: by the time that is written, it is the last attempt's.
+/// Notes the path that the client asks for the log: by the time that is written, it is the last attempt's. Without its query, in which clients
+/// of other gateways bring keys.
 fn asked_path() -> Value {
-    let path = json!({"text_format_source": {"inline_string": "%REQ(:PATH)%"}});
+    let path = json!({"text_format_source": {"inline_string": "%PATH(NQ:PATH)%"}});
     json!({
         "name": "envoy.filters.http.set_filter_state",
         "typed_config": {

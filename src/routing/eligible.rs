@@ -47,7 +47,7 @@ pub(super) fn sort(
 ) -> Sorted {
     let mut sorted = Sorted::default();
     let Some(of_group) = config.groups.get(group) else { return sorted };
-    let tags = Tags::of(config, deployments, inputs.requirements.tags);
+    let tags = Tags::of(config, deployments, &inputs.requirements);
     let mut eligible = Vec::with_capacity(deployments.len());
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };
@@ -101,7 +101,7 @@ pub fn could_serve(
     may_serve: &dyn Fn(DeploymentIndex) -> bool,
 ) -> Result<(), Exclusion> {
     let deployments = config.groups.get(group).map(|group| group.deployments.as_slice()).unwrap_or_default();
-    let tags = Tags::of(config, deployments, requirements.tags);
+    let tags = Tags::of(config, deployments, requirements);
     let mut excluded = Vec::new();
     for &index in deployments {
         let Some(deployment) = config.deployments.get(index) else { continue };

@@ -100,6 +100,8 @@ pub struct Requirements<'a> {
     pub json_schema: bool,
     /// `tags`.
     pub tags: &'a [String],
+    /// Those of its client, which its own cannot widen.
+    pub client_tags: &'a [String],
     /// `allowed_model_region`.
     pub region: Option<&'a str>,
     /// The hash of tenant and prefix ([`super::affinity::prefix`]), where requests with the same shall stay together.

@@ -34,4 +34,4 @@ pub use exclusion::{Excluded, Exclusion, Need};
 pub use inputs::{Claim, LazyFlag, PlanInputs, Requirements, Routed};
 pub use plan::{Candidate, Place, Plan, Purpose, Refusal, Stage};
 pub use planner::plan;
-pub use resolve::{By, fits, group_of};
+pub use resolve::{By, fits, group_of, is_chance};

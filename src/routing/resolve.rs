@@ -1,7 +1,8 @@
 //! A public name becomes a model group, in LiteLLM's order (litellm 1.109, `router_python_core.py`): a deployment's id, an
 //! alias, an exact group, a wildcard group, the catch-all `*`, a deployment's own model name, a default fallback.
 //!
-//! A wildcard is anchored at the start and, unlike LiteLLM's, at the end: `gpt-4*-mini` does not match `gpt-4o-mini-evil`.
+//! A wildcard is anchored at the start and, unlike LiteLLM's, at the end: `gpt-4*-mini` does not match `gpt-4o-mini-evil`. It stands for no step up
+//! in a path.
 
 use crate::config::model::{DeploymentIndex, GroupIndex, RouterConfig, is_pattern};
 
@@ -68,6 +69,10 @@ pub(super) fn resolve(config: &RouterConfig, name: &str) -> Option<Resolved> {
 fn wildcard(config: &RouterConfig, name: &str) -> Option<Resolved> {
     let matching = config.groups.iter().enumerate().filter_map(|(index, group)| {
         let captures = is_pattern(&group.name).then(|| captures(&group.name, name)).flatten()?;
+        // Some providers have the model in their path.
+        if captures.iter().any(|taken| taken.split('/').any(|step| matches!(step, "." | ".."))) {
+            return None;
+        }
         Some((group.name.len(), captures.len(), index, captures))
     });
     let (_, _, group, captures) =
@@ -79,6 +84,13 @@ fn wildcard(config: &RouterConfig, name: &str) -> Option<Resolved> {
 #[must_use]
 pub fn group_of(config: &RouterConfig, name: &str) -> Option<GroupIndex> {
     resolve(config, name).map(|found| found.group)
+}
+
+/// Whether a name leads to a group by what the configuration does not give as a name to clients.
+#[must_use]
+pub fn is_chance(config: &RouterConfig, name: &str) -> bool {
+    let found = resolve(config, name).filter(|_| config.router_named(name).is_none());
+    found.is_some_and(|found| matches!(found.by, By::Id | By::Model | By::DefaultFallback))
 }
 
 /// Whether a name is a pattern's.

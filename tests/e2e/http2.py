@@ -39,10 +39,10 @@ class Connection:
     def _send(self, kind, flags, stream, payload=b""):
         self.socket.sendall(struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload)
 
-    def ask(self, body, trailers=(), path="/v1/chat/completions", method="POST", ends=True):
+    def ask(self, body, trailers=(), path="/v1/chat/completions", method="POST", ends=True, more=()):
         """Sends a request; its number."""
         self.last += 2
-        head = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path), ("content-type", "application/json")]
+        head = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path), ("content-type", "application/json"), *more]
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._send(HEADERS, END_HEADERS, self.last, fields(head))
         pieces = [body[at : at + 16_384] for at in range(0, len(body), 16_384)] if body or not trailers else []

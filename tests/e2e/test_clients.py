@@ -111,12 +111,37 @@ def test_a_client_asks_for_its_own_models(provider, gateway):
     assert (refused.value.code, refused.value.param) == ("key_model_access_denied", "model")
     with pytest.raises(openai.PermissionDeniedError):
         ask(envoy, LITERAL, "smart", extra_body={"fallbacks": ["cheap"]})
-    assert ask(envoy, BY_HASH, "cheap").status_code == 200, "another may"
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        ask(envoy, LITERAL, "nick", extra_body={"models": ["a/dear-one"]})
+    assert refused.value.param == "models", "OpenRouter would take one of them"
+    assert ask(envoy, BY_HASH, "cheap", extra_body={"models": ["a/dear-one"]}).status_code == 200, "another may"
     listed = [model["id"] for model in get(envoy, "/v1/models", LITERAL)[2]["data"]]
     assert sorted(listed) == ["clever", "nick", "smart"]
     assert (get(envoy, "/v1/models/smart", LITERAL)[0], get(envoy, "/v1/models/cheap", LITERAL)[0]) == (200, 404)
     assert "cheap" not in json.dumps(get(envoy, "/v1/models/cheap", LITERAL)[2]["error"]["message"].split("serves")[1])
     assert len(cheap.requests) == 2
+
+
+def test_a_pattern_grants_what_the_configuration_names_and_nothing_by_chance(provider, gateway):
+    """Not a deployment's id, nor a provider's name for a model, nor what nobody knows and a default fallback takes."""
+    smart, cheap = provider(), provider()
+    some = {"name": "some", "key": LITERAL, "models": ["cheap*", "gpt-*", "smart-1"]}
+    envoy = gateway(
+        deployment("smart", smart, "openai/gpt-4o", id="gpt-of-smart"),
+        deployment("smart", smart, "openai/o1", id="smart-1"),
+        deployment("cheap", cheap),
+        router={"default_fallbacks": ["smart"]},
+        signalbox=clients(some),
+        env=SECRETS,
+    )
+    for model in ("cheaper", "cheap\n", "cheap\0", "gpt-4o", "gpt-of-smart", "gpt-unknown"):
+        with pytest.raises(openai.PermissionDeniedError) as refused:
+            ask(envoy, LITERAL, model)
+        assert refused.value.code == "key_model_access_denied", model
+        assert ask(envoy, BY_HASH, model).headers["x-signalbox-model-group"] == "smart", "another may"
+    asked = len(smart.requests)
+    assert ask(envoy, LITERAL, "cheap").status_code == 200 and len(smart.requests) == asked
+    assert ask(envoy, LITERAL, "smart-1").headers["x-signalbox-deployment"] == "smart-1", "what is named word for word"
 
 
 def at_once(envoy, key, times, **more):
@@ -268,6 +293,34 @@ def test_a_clients_tags_choose_its_deployments(provider, gateway):
     )
     assert {ask(envoy, LITERAL).headers["x-signalbox-deployment"] for _ in range(4)} == {"paid"}
     assert {ask(envoy, BY_HASH).headers["x-signalbox-deployment"] for _ in range(4)} == {"free"}
+
+
+def test_a_request_cannot_widen_what_its_clients_tags_allow(provider, gateway):
+    paid, eu, free = provider(), provider(), provider()
+    shop = {"name": "guest", "key": LITERAL, "tags": ["free"]}
+    envoy = gateway(
+        deployment("m", paid, id="paid", tags=["paid"]),
+        deployment("m", eu, id="free-eu", tags=["free", "eu"]),
+        deployment("m", free, id="free-us", tags=["free", "us"]),
+        router={"enable_tag_filtering": True},
+        signalbox=clients(shop),
+        env=SECRETS,
+    )
+
+    def served_by(key, **more):
+        return {ask(envoy, key, **more).headers["x-signalbox-deployment"] for _ in range(6)}
+
+    for tags in (["eu"], ["eu", "paid"], ["eu", "spend-of-team-7"]):
+        for more in ({"extra_body": {"tags": tags}}, {"extra_body": {"metadata": {"tags": tags}}}, {"extra_headers": {"x-litellm-tags": ",".join(tags)}}):
+            assert served_by(LITERAL, **more) == {"free-eu"}, more
+    assert served_by(LITERAL, extra_body={"tags": ["spend-of-team-7"]}) == {"free-eu", "free-us"}, "a tag that chooses nothing"
+    assert served_by(LITERAL, extra_body={"tags": ["!eu"]}) == {"free-us"}
+    for tags in (["paid"], ["&paid"], ["!free"]):
+        with pytest.raises(openai.BadRequestError) as refused:
+            ask(envoy, LITERAL, extra_body={"tags": tags})
+        assert refused.value.code == "no_deployment_with_tags", tags
+    assert served_by(BY_HASH, extra_body={"tags": ["paid"]}) == {"paid"}, "another may"
+    assert all(json.loads(request.body)["messages"] for request in paid.requests)
 
 
 def test_no_key_is_in_what_is_generated_or_shown(provider, gateway):

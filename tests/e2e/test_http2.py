@@ -1,6 +1,7 @@
 """Clients of HTTP/2: whole answers, streams and large bodies, many at once on one connection, and bodies that end with trailers."""
 
 import json
+import time
 
 import pytest
 from anthropic_wire import message
@@ -98,3 +99,28 @@ def test_one_stream_that_is_reset_leaves_the_others_alone(provider, gateway):
     assert envoy.settles("cluster.primary.upstream_rq_active", 0)
     assert envoy.settles("wasmcustom.signalbox.attempts.outcome.abandoned.deployment.primary", 1)
     assert envoy.settles("wasmcustom.signalbox.attempts.outcome.served.deployment.primary", 2)
+
+
+TRICKS = [
+    (":path", "/v1/models"), (":authority", "elsewhere"), (":method", "GET"), (":status", "200"), (":other", "x"), ("connection", "close"), ("transfer-encoding", "chunked"),
+    ("upgrade", "websocket"), ("X-Upper", "x"), ("x-a\nx-b", "x"), ("x-a", "x\r\nx-b: y"), ("", "x"), ("te", "gzip"), ("content-length", "3"), ("host", "elsewhere"),
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS, ids=lambda trick: repr(trick[0]))
+def test_a_head_that_is_two_heads_is_refused(provider, gateway, trick):
+    """Pseudo headers twice or after the others, what belongs to a connection, names and values with line ends, a length that is not the body's."""
+    upstream = provider()
+    envoy = gateway(deployment("m", upstream))
+    good = {"model": "m", "messages": HELLO}
+    with Connection(envoy) as client:
+        client.ask(good, more=[trick])
+        time.sleep(0.3)
+    # Envoy takes `:authority` for the host, whatever `host` says, and leaves `te` out.
+    assert len(upstream.requests) <= (trick[0] in ("host", "te")), upstream.requests
+    for request in upstream.requests:
+        assert request.headers["host"] == f"127.0.0.1:{upstream.port}" and "te" not in request.headers
+    upstream.requests.clear()
+    with Connection(envoy) as client:
+        client.ask(good)
+        wait_for(upstream.requests)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from gateway import WASM, deployment
-from provider import DONE, answer, chunk, reset, silent, stream, tokens, whole
+from provider import DONE, answer, chunk, error, reset, silent, stream, tokens, whole
 from raw import connect, post, wait_for
 
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
@@ -244,3 +244,107 @@ def test_s1_what_was_kept_is_given_back_when_clients_leave(provider, gateway):
         wait_for(upstream.requests, 11)
     assert envoy.settles(BUFFERED, 0)
     assert envoy.settles("http.signalbox.downstream_rq_active", 0)
+
+
+ELSEWHERE = ["../files", "%2e%2e/files", "..%2ffiles", "..%5cfiles", "resp_1/../../files", "resp_1/..;/files", "..;/files", "resp_1/files", "input_tokens", ".", "resp_1%00", "resp_1;x"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_s18_a_responses_path_leads_to_nothing_else_of_its_providers(provider, gateway, method):
+    """The gateway's key goes along: files and models of the account could be reached, past every client's limits."""
+    upstream = provider(answer(200, {"id": "resp_1", "object": "response"}))
+    envoy = gateway(deployment("m", upstream))
+    for path in ELSEWHERE:
+        for payload in (b"", b'{"model":"another"}'):
+            status, got = post(envoy, payload, path=f"/v1/responses/{path}".encode(), method=method.encode())
+            assert (status, got["error"]["code"]) == (404, "not_found"), path
+    assert post(envoy, b"", path=b"/v1/responses/resp_1", method=b"POST")[0] == 405
+    assert upstream.requests == []
+    for path, wanted in ((b"/v1/responses/resp_1", "GET"), (b"/v1/responses/resp_1", "DELETE"), (b"/v1/responses/resp_1/cancel", "POST"), (b"/v1/responses/resp_1/input_items?limit=1", "GET")):
+        if wanted == method:
+            assert post(envoy, b"", path=path, method=method.encode())[0] == 200
+            assert upstream.requests[-1].path == path.decode()
+
+
+@pytest.mark.parametrize("name", ["Model", "MODEL", "mod\\u0045l"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_s19_a_body_names_one_model_in_every_case_of_letters(provider, gateway, path, name):
+    """Servers in Go and C# take names in any case: they would serve another model than the one that was looked at."""
+    upstream = provider()
+    envoy = gateway(deployment("m", upstream))
+    rest = ',"max_tokens":5,"input":"hi","messages":[{"role":"user","content":"hi"}]}'
+    for text in (f'{{"model":"m","{name}":"other"', f'{{"{name}":"other","model":"m"', f'{{"{name}":"m"'):
+        status, got = post(envoy, (text + rest).encode(), path=path.encode())
+        assert status == 400 and "model" in got["error"]["message"], got
+    assert upstream.requests == []
+
+
+def form(*fields, boundary="B"):
+    """A form of fields, each a head and a value."""
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n' for head, value in fields]
+    return "".join([*parts, f"--{boundary}--\r\n"]).encode()
+
+
+CHEAP, SMART, SOUND = ('name="model"', "m"), ('name="model"', "other"), ('name="file"; filename="a; name=model.wav"', "RIFF\0")
+FORMS = {
+    "the model twice": form(CHEAP, SOUND, SMART),
+    "another case": form(CHEAP, SOUND, ('NAME="Model"', "other")),
+    "spaces": form(CHEAP, SOUND, ("name = model", "other")),
+    "an encoded name": form(CHEAP, SOUND, ("name*=utf-8''model", "other")),
+    "two names": form(CHEAP, SOUND, ('name="x"; name="model"', "other")),
+    "bare line feeds": form(SMART).replace(b"\r\n", b"\n") + form(CHEAP, SOUND),
+    "a folded head": form(CHEAP, SOUND, ('name="x";\r\n name="model"', "other")),
+    "a boundary within a head": form(CHEAP, SOUND, ('x="--B"; name="model"', "other")),
+    "after the end": form(CHEAP, SOUND) + form(SMART),
+    "no end": form(CHEAP, SOUND)[: -len("--B--\r\n")],
+    "a preamble": b"preamble\r\n" + form(CHEAP, SOUND),
+    "a host": form(CHEAP, SOUND, ('name="api_base"', "http://127.0.0.1:1")),
+}
+
+
+@pytest.mark.parametrize("trick", FORMS)
+def test_s19_a_form_is_one_that_every_reader_reads_alike(provider, gateway, trick):
+    upstream = provider(answer(200, {"text": "hi"}))
+    envoy = gateway(deployment("m", upstream))
+    ask = {"path": b"/v1/audio/transcriptions", "headers": b"content-type: multipart/form-data; boundary=B\r\n"}
+    status, got = post(envoy, FORMS[trick], **ask)
+    assert status == 400 and got["error"]["type"] == "invalid_request_error", got
+    assert upstream.requests == []
+    assert post(envoy, form(CHEAP, SOUND), **ask)[0] == 200, "a plain one is served"
+    two = ask | {"headers": b"content-type: multipart/form-data; boundary=A; boundary=B\r\n"}
+    assert post(envoy, form(CHEAP, SOUND), **two)[0] == 400
+
+
+def test_s20_what_a_path_asks_is_not_in_the_log(provider, gateway):
+    """Clients of other gateways put keys there."""
+    envoy = gateway(deployment("m", provider()), signalbox={"access_log": True})
+    post(envoy, body("hi"), path=b"/v1/chat/completions?key=sk-secret-of-a-client&beta=true")
+    assert envoy.becomes(lambda: " 200 POST /v1/chat/completions m -> " in envoy.log), envoy.log
+    assert "sk-secret" not in envoy.log
+
+
+@pytest.mark.parametrize("more", ["content-length: 5\r\n", "transfer-encoding: chunked\r\n", "transfer-encoding: xchunked\r\n", "x-signalbox-retry : now\r\n", "host: elsewhere\r\n", "connection: Upgrade\r\nupgrade: websocket\r\n"])
+def test_s21_a_request_that_ends_in_two_places_or_becomes_another_is_refused(provider, gateway, more):
+    upstream = provider()
+    envoy = gateway(deployment("m", upstream))
+    status, got = post(envoy, body("hi"), more.encode())
+    assert status in (400, 403) and set(got["error"]) == {"message", "type", "param", "code"}, got
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("kind", ["gemini/*", "vertex_ai/*", "vertex_ai/claude-*", "azure/*", "openai/*"])
+def test_s22_a_models_name_leads_to_no_other_path_and_splits_no_header(provider, gateway, kind):
+    """Where a pattern takes what a client names, and a provider has it in its path."""
+    upstream = provider(error(400, "it cannot be read"))
+    place = {"vertex_project": "p", "vertex_location": "us-central1"} if kind.startswith("vertex") else {}
+    envoy = gateway(deployment("any/*", upstream, kind, **place), router={"num_retries": 0, "disable_cooldowns": True})
+    for name in ("..", "../../files", "a/../../files", "./a", "a/.."):
+        status, got = post(envoy, body("hi", f"any/{name}"))
+        assert (status, got["error"]["code"]) == (404, "model_not_found"), name
+    assert upstream.requests == []
+    for name in ("a?key=x", "a#b", "a%2f..%2fb", "a b", "a\r\nx-evil: 1", "a\0b", "é", "a\\..\\b", "x" * 3000):
+        status, got = post(envoy, body("hi", f"any/{name}"))
+        assert status in (400, 502), (name, got)
+        sent = upstream.requests[-1]
+        assert "/../" not in sent.path and not {" ", "#", "\0", "\\"} & set(sent.path) and "x-evil" not in sent.headers, sent.path
+        assert "key=x" not in sent.path.partition("?")[2] and "%2f.." not in sent.path

@@ -147,7 +147,7 @@ fn done(args: &Args, setup: &Setup) -> Result<ExitCode, String> {
         let refusal = route::refusal(config, &head.model, why, inexpressible.as_ref(), NOW_MS);
         refusal.write(client_face(api.dialect()), 0)
     };
-    let not_its_own = route::check_model(config, client, &head.model).err();
+    let not_its_own = route::check_asked(config, client, &head).err();
     let not_its_own = not_its_own.map(|refusal| refusal.write(client_face(api.dialect()), 0));
     let refused = not_its_own.or_else(|| explanation.decision.as_ref().err().map(answer));
     let report =

@@ -50,9 +50,20 @@ impl MockFailure {
     pub(super) fn of(members: &Members<'_>) -> Option<Self> {
         Self::members(members).into_iter().find(|(_, raw)| is_true(*raw)).map(|(mock_failure, _)| mock_failure)
     }
+}
 
-    pub(super) fn is_named(members: &Members<'_>) -> bool {
-        Self::members(members).iter().any(|(_, raw)| raw.is_some())
+impl Members<'_> {
+    /// Whether any of [`GATEWAY_PARAMS`] is there.
+    pub(super) fn name_gateway_params(&self) -> bool {
+        let own = [
+            self.num_retries,
+            self.timeout,
+            self.fallbacks,
+            self.disable_fallbacks,
+            self.tags,
+            self.allowed_model_region,
+        ];
+        own.iter().any(Option::is_some) || MockFailure::members(self).iter().any(|(_, raw)| raw.is_some())
     }
 }
 
@@ -60,14 +71,7 @@ impl BodyScan<'_> {
     /// Whether the body holds parameters that are meant for the gateway ([`strip_gateway_params`]).
     #[must_use]
     pub fn has_gateway_params(&self) -> bool {
-        self.num_retries.is_some()
-            || self.timeout_ms.is_some()
-            || self.fallbacks.is_some()
-            || self.disable_fallbacks
-            || self.tags.is_some()
-            || self.region.is_some()
-            || self.names_mock_failure
-            || self.metadata.is_some_and(has_tags)
+        self.names_gateway_params || self.metadata.is_some_and(has_tags)
     }
 
     /// `tags` of this request, from its own member or, as LiteLLM's clients send them, from its `metadata`.

@@ -13,7 +13,7 @@ use crate::json::Scan;
 /// The members that are of interest, raw. JSON `null` is none; of the same name twice, the last counts.
 #[derive(Default)]
 pub struct Members<'a> {
-    /// How often `model` is there, `null` included.
+    /// How often `model` is there, in any case and `null` included.
     pub models: u32,
     pub model: Option<&'a [u8]>,
     /// Anthropic's.
@@ -61,6 +61,8 @@ pub struct Members<'a> {
     pub tags: Option<&'a [u8]>,
     pub metadata: Option<&'a [u8]>,
     pub allowed_model_region: Option<&'a [u8]>,
+    /// OpenRouter's: models to try in place of `model`.
+    pub other_models: Option<&'a [u8]>,
     pub mock_testing_fallbacks: Option<&'a [u8]>,
     pub mock_testing_context_fallbacks: Option<&'a [u8]>,
     pub mock_testing_content_policy_fallbacks: Option<&'a [u8]>,
@@ -151,10 +153,16 @@ impl<'a> Members<'a> {
             b"tags" => &mut self.tags,
             b"metadata" => &mut self.metadata,
             b"allowed_model_region" => &mut self.allowed_model_region,
+            b"models" => &mut self.other_models,
             b"mock_testing_fallbacks" => &mut self.mock_testing_fallbacks,
             b"mock_testing_context_fallbacks" => &mut self.mock_testing_context_fallbacks,
             b"mock_testing_content_policy_fallbacks" => &mut self.mock_testing_content_policy_fallbacks,
             b"mock_testing_rate_limit_error" => &mut self.mock_testing_rate_limit_error,
+            // A provider whose server reads names in any case would take this for the model.
+            _ if name.eq_ignore_ascii_case(b"model") => {
+                self.models += 1;
+                return None;
+            }
             // One that says nothing hides none that says something.
             _ if self.client_side.is_none() && CLIENT_SIDE.iter().any(|known| known.as_bytes() == name) => {
                 &mut self.client_side

@@ -64,14 +64,16 @@ pub struct BodyScan<'a> {
     pub timeout_ms: Option<u64>,
     /// `fallbacks` of this request (LiteLLM), raw.
     pub fallbacks: Option<&'a [u8]>,
+    /// Whether the body names other models, of which its provider may take one (OpenRouter's `models`).
+    pub other_models: bool,
     /// `disable_fallbacks` (LiteLLM).
     pub disable_fallbacks: bool,
     /// `allowed_model_region` of this request (LiteLLM).
     pub region: Option<Cow<'a, str>>,
     /// The failure that this request asks to be shown (LiteLLM's `mock_testing_*`).
     pub mock_failure: Option<MockFailure>,
-    /// Whether it holds any of those, be it `false`.
-    names_mock_failure: bool,
+    /// Whether it holds any of LiteLLM's members that are for the gateway, whatever they say.
+    names_gateway_params: bool,
     tags: Option<&'a [u8]>,
     metadata: Option<&'a [u8]>,
     wording: Wording,
@@ -199,10 +201,11 @@ impl<'a> BodyScan<'a> {
             num_retries: inside(members.num_retries),
             timeout_ms: inside::<f64>(members.timeout).and_then(milliseconds),
             fallbacks: members.fallbacks,
+            other_models: members.other_models.is_some(),
             disable_fallbacks: is_true(members.disable_fallbacks),
             region: members.allowed_model_region.and_then(string).filter(|region| !region.is_empty()),
             mock_failure: MockFailure::of(&members),
-            names_mock_failure: MockFailure::is_named(&members),
+            names_gateway_params: members.name_gateway_params(),
             tags: members.tags,
             metadata: members.metadata.filter(|raw| memmem::find(raw, b"\"tags\"").is_some()),
             wording,
@@ -402,6 +405,10 @@ fn client_side(body: &[u8]) -> ApiError {
     let members = object(body).unwrap_or_default();
     let named = |name: &&&str| members.get(**name).is_some_and(|value| value.get() != "null");
     let name = CLIENT_SIDE.iter().find(named).copied().unwrap_or("api_base");
+    not_for_clients(name)
+}
+
+fn not_for_clients(name: &str) -> ApiError {
     let message = format!("'{name}' is not allowed in the request body: this gateway chooses hosts and keys itself.");
     invalid(&message, name, Some("unsupported_parameter"))
 }
@@ -460,7 +467,10 @@ mod tests {
             );
         }
         assert_eq!(error(br#"{"model":"\ud800"}"#).status, 400, "a lone surrogate");
-        for twice in [r#"{"model":"a","model":"b"}"#, r#"{"model":null,"m\u006fdel":"b"}"#] {
+        assert_eq!(error(br#"{"Model":"a"}"#).message, "you must provide a model parameter");
+        let twice =
+            [r#"{"model":"a","model":"b"}"#, r#"{"model":null,"m\u006fdel":"b"}"#, r#"{"model":"a","mod\u0045l":"b"}"#];
+        for twice in twice {
             assert_eq!(error(twice.as_bytes()).message, "the request body names `model` more than once");
         }
     }

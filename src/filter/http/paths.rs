@@ -103,6 +103,8 @@ const PASSED: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::filter) enum Asked<'a> {
     Api(Api),
+    /// Something of a response that a provider keeps ([`Api::Kept`]), by one of these methods.
+    Kept(&'static str),
     Models,
     /// A model's name, percent-encoded as far as the client did so: [`decoded`].
     Model(&'a str),
@@ -118,7 +120,10 @@ pub(in crate::filter) fn asked(path: &str) -> Asked<'_> {
     }
     if let Some(kept) = below(path, "responses").map(|kept| kept.trim_end_matches('/')).filter(|kept| !kept.is_empty())
     {
-        return if kept == "compact" { Asked::Api(Api::Compact) } else { Asked::Api(Api::Kept) };
+        return match kept {
+            "compact" => Asked::Api(Api::Compact),
+            kept => kept_methods(kept).map_or(Asked::Nothing, Asked::Kept),
+        };
     }
     let path = path.trim_end_matches('/');
     if let Some(passed) = PASSED.iter().find(|passed| passed.get(1..) == Some(path)) {
@@ -133,6 +138,21 @@ pub(in crate::filter) fn asked(path: &str) -> Asked<'_> {
         other if below(other, "chat") == Some("completions") => Asked::Api(Api::Chat),
         other if below(other, "messages") == Some("count_tokens") => Asked::Api(Api::CountTokens),
         _ => Asked::Nothing,
+    }
+}
+
+/// The methods by which something is asked of a response that a provider keeps, by what follows on `responses`. `None`: it names none, and would
+/// lead to something else of the provider's, by the gateway's key.
+fn kept_methods(kept: &str) -> Option<&'static str> {
+    let (id, more) = kept.split_once('/').unwrap_or((kept, ""));
+    let id = decoded(id);
+    let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+~".contains(&byte));
+    match more {
+        _ if !is_id || id.starts_with('.') || id == "input_tokens" => None,
+        "" => Some("GET, DELETE"),
+        "cancel" => Some("POST"),
+        "input_items" => Some("GET"),
+        _ => None,
     }
 }
 
@@ -186,7 +206,14 @@ mod tests {
         assert_eq!(asked("/v1/messages/batches"), Asked::Nothing);
         assert_eq!(asked("/responses/"), Asked::Api(Api::Responses));
         assert_eq!(asked("/v1/responses/compact"), Asked::Api(Api::Compact));
-        assert_eq!(asked("/v1/responses/resp_1/cancel?x"), Asked::Api(Api::Kept));
+        assert_eq!(asked("/v1/responses/resp_1/cancel?x"), Asked::Kept("POST"));
+        for elsewhere in
+            ["..", ".", "../files", "%2e%2e", "..%2ffiles", "a%2f..", "a%5c..", "a/..;/b", "a/b", "a;b", "a%00"]
+        {
+            assert_eq!(asked(&format!("/v1/responses/{elsewhere}")), Asked::Nothing, "{elsewhere}");
+        }
+        assert_eq!(asked("/v1/responses/input_tokens"), Asked::Nothing);
+        assert_eq!(asked("/v1/responses/resp_bGl0%3D%3D/input_items?limit=1"), Asked::Kept("GET"));
         assert_eq!(asked("/v1/audio/speech"), Asked::Api(Api::Passed("/audio/speech")));
         assert_eq!(asked("/v1/audio"), Asked::Nothing);
         assert_eq!(asked("/v1/models/a/b"), Asked::Model("a/b"));

@@ -24,7 +24,11 @@ impl HttpHead<'_> {
     /// The API that is asked, or one of the same client's.
     #[must_use]
     pub fn api(&self) -> Api {
-        if let Asked::Api(api) = asked(self.path) { api } else { self.by }
+        match asked(self.path) {
+            Asked::Api(api) => api,
+            Asked::Kept(_) => Api::Kept,
+            Asked::Models | Asked::Model(_) | Asked::Nothing => self.by,
+        }
     }
 
     fn may_see(&self, config: &RouterConfig, model: &str) -> bool {
@@ -58,9 +62,9 @@ pub fn admit(config: &RouterConfig, head: HttpHead<'_>) -> Admission {
             };
         }
         Asked::Api(api) if head.method == "POST" => api,
-        Asked::Api(Api::Kept) if matches!(head.method, "GET" | "DELETE") => Api::Kept,
+        Asked::Kept(allowed) if allowed.split(", ").any(|method| method == head.method) => Api::Kept,
         Asked::Nothing => return refuse(head.by, 404, "not_found", unknown_path(head.path)),
-        Asked::Api(Api::Kept) => return not_allowed(Api::Kept, head.method, "GET, POST, DELETE"),
+        Asked::Kept(allowed) => return not_allowed(Api::Kept, head.method, allowed),
         Asked::Api(api) => return not_allowed(api, head.method, "POST"),
         Asked::Models | Asked::Model(_) => return not_allowed(head.by, head.method, "GET, HEAD"),
     };

@@ -7,7 +7,8 @@ use std::cell::LazyCell;
 use super::super::http::{Api, ErrorReply, invalid};
 use super::keys::ClientKeys;
 use crate::config::model::{Client, IdentitySource, Proof, RouterConfig};
-use crate::routing::{fits, group_of};
+use crate::dialect::scan::BodyScan;
+use crate::routing::{fits, group_of, is_chance};
 
 /// Reads a property of the stream.
 pub type Properties<'a> = &'a dyn Fn(&[&str]) -> Option<Vec<u8>>;
@@ -20,6 +21,8 @@ const HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-litellm-
 /// Where Anthropic's clients do: the same, with theirs first.
 const OF_MESSAGES: [&str; 4] = ["x-api-key", "authorization", "api-key", "x-litellm-api-key"];
 const BEARER: &str = "bearer ";
+/// The code of a refusal of a model.
+const DENIED: &str = "key_model_access_denied";
 
 /// The place of the client that a request is from. `header` and `property` read what it brings, each by a call of the host.
 ///
@@ -118,27 +121,43 @@ fn refused(code: &str, message: &str) -> ErrorReply {
     reply
 }
 
-/// Whether a client may ask for a model of this name: one of its own names it, or the group behind it.
+/// Whether a client may ask for a model of this name: one of its own names it, or the group behind it. What its pattern fits by chance is
+/// not named: a deployment's id, a provider's name for a model, or what nobody knows and a default fallback takes.
 #[must_use]
 pub fn may_ask(config: &RouterConfig, client: &Client, model: &str) -> bool {
     let names = |name: &str| client.models.iter().any(|pattern| fits(pattern, name));
+    let is_named = || client.models.iter().any(|own| own == model) || (names(model) && !is_chance(config, model));
     let group = || group_of(config, model).and_then(|group| config.groups.get(group));
-    client.models.is_empty() || names(model) || group().is_some_and(|group| names(&group.name))
+    client.models.is_empty() || is_named() || group().is_some_and(|group| names(&group.name))
 }
 
-/// Refuses a model that a client may not ask for.
+/// Refuses models that a client may not ask for: the one that it asks for, those that it would fall back to, and those that a provider would
+/// choose from, which are the provider's names.
 ///
 /// # Errors
 /// The refusal.
-pub fn check_model(config: &RouterConfig, client: Option<&Client>, model: &str) -> Result<(), ErrorReply> {
-    let Some(client) = client.filter(|client| !may_ask(config, client, model)) else { return Ok(()) };
+pub fn check_asked(config: &RouterConfig, client: Option<&Client>, head: &BodyScan<'_>) -> Result<(), ErrorReply> {
+    let Some(client) = client.filter(|client| !client.models.is_empty()) else { return Ok(()) };
+    check_model(config, client, &head.model)?;
+    if head.other_models {
+        let message = format!("The client `{}` may not name models for its provider: leave `models` out.", client.name);
+        return Err(invalid(403, DENIED, Some("models"), message).into());
+    }
+    let fallbacks = if head.fallbacks.is_some() { head.fallback_models() } else { Vec::new() };
+    fallbacks.iter().try_for_each(|model| check_model(config, client, model))
+}
+
+fn check_model(config: &RouterConfig, client: &Client, model: &str) -> Result<(), ErrorReply> {
+    if may_ask(config, client, model) {
+        return Ok(());
+    }
     let model: String = model.chars().take(100).collect();
     let message = format!(
         "The client `{}` may not ask for the model `{model}`. It may ask for: {}.",
         client.name,
         client.models.join(", ")
     );
-    Err(invalid(403, "key_model_access_denied", Some("model"), message).into())
+    Err(invalid(403, DENIED, Some("model"), message).into())
 }
 
 #[cfg(test)]
@@ -251,7 +270,7 @@ mod tests {
             assert_eq!(may_ask(&setup.config, shop, model), may, "{model}");
             assert!(may_ask(&setup.config, master, model));
         }
-        let error = check_model(&setup.config, Some(shop), "cheap").unwrap_err().error;
+        let error = check_model(&setup.config, shop, "cheap").unwrap_err().error;
         assert_eq!((error.status, error.code.as_deref()), (403, Some("key_model_access_denied")));
         assert!(error.message.ends_with("It may ask for: sm*."), "{}", error.message);
     }

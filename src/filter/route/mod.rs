@@ -16,7 +16,7 @@ pub use admit::{Admission, HttpHead, admit, compressed, not_ready, too_large};
 pub(super) use claims::PlanClaims;
 pub(super) use clients::Properties;
 pub(super) use clients::identify;
-pub use clients::{check_model, may_ask};
+pub use clients::{check_asked, may_ask};
 pub use expressible::Expressible;
 pub use filter::RouteFilter;
 pub(super) use keys::{ClientKeys, TIMEOUT_MS as KEY_TIMEOUT_MS, Variables};

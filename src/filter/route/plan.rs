@@ -8,7 +8,7 @@ use super::super::exchange::{self, Cursor, Flight, Request, Way};
 use super::super::http::{ErrorReply, invalid, refusal, unknown_model};
 use super::super::kept::LARGE;
 use super::super::{Api, Setup, said, stamp};
-use super::clients::{check_model, may_ask};
+use super::clients::{check_asked, may_ask};
 use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
@@ -124,10 +124,7 @@ fn planned_body(
 ) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
     let (head, is_form) = scan(setup, api, &body, context)?;
-    check_model(&setup.config, context.client, &head.model)?;
-    if context.client.is_some() && head.fallbacks.is_some() {
-        head.fallback_models().iter().try_for_each(|model| check_model(&setup.config, context.client, model))?;
-    }
+    check_asked(&setup.config, context.client, &head)?;
     if let Some(id) = head.reference.as_ref().and_then(|it| it.id.as_deref())
         && let Some((_, mark)) = stamp::marked(id)
         && !rewritten
@@ -361,12 +358,8 @@ pub(in crate::filter) fn requirements<T>(
     look: impl FnOnce(Requirements<'_>) -> T,
 ) -> T {
     let in_header = context.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
-    let of_client = context.client.map(|client| client.tags.iter().cloned()).into_iter().flatten();
-    let tags: Vec<String> = if config.router.tag_filtering {
-        head.tags().into_iter().chain(in_header).chain(of_client).collect()
-    } else {
-        Vec::new()
-    };
+    let tags: Vec<String> =
+        if config.router.tag_filtering { head.tags().into_iter().chain(in_header).collect() } else { Vec::new() };
     let parts: OnceCell<Parts> = OnceCell::new();
     let parts = || *parts.get_or_init(|| head.parts());
     look(Requirements {
@@ -378,6 +371,7 @@ pub(in crate::filter) fn requirements<T>(
         tools: head.tools,
         json_schema: head.needs.format == Some(Format::JsonSchema),
         tags: &tags,
+        client_tags: context.client.map(|client| &*client.tags).unwrap_or_default(),
         region: head.region.as_deref(),
         affinity: None,
         stream: head.stream,
