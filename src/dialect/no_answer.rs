@@ -61,9 +61,16 @@ pub fn not_text() -> Failure {
     failure::own(FailureClass::Upstream, "invalid_utf8", "the provider sent bytes that are not UTF-8")
 }
 
+/// A reason without what Google says behind it: `content_filter: PROHIBITED_CONTENT`.
+pub fn without_detail(reason: &str) -> &str {
+    reason.split_once(':').map_or(reason, |(word, _)| word)
+}
+
 /// Whether a reason for which an answer ended means that the provider failed: `OpenRouter`'s and Mistral's `error`, `DeepSeek`'s,
-/// `Zhipu`'s, and what inference servers say when they drop a request.
+/// `Zhipu`'s, Google's for a call that it could not read, and what inference servers say when they drop a request.
 pub fn is_breakdown(reason: &str) -> bool {
-    const WORDS: [&str; 5] = ["error", "insufficient_system_resource", "network_error", "abort", "aborted"];
+    const WORDS: [&str; 6] =
+        ["error", "insufficient_system_resource", "network_error", "abort", "aborted", "function_call_filter"];
+    let reason = without_detail(reason);
     WORDS.iter().any(|word| reason.eq_ignore_ascii_case(word))
 }

@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 
 use crate::chat::{self, ApiError, Conversation, Failure, FailureClass, StopReason};
 use crate::dialect::ids;
-use crate::dialect::no_answer::{no_answer, not_text};
+use crate::dialect::no_answer::{no_answer, not_text, without_detail};
 use crate::dialect::{Answer, AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
 use scan::ChunkFacts;
@@ -124,6 +124,7 @@ fn broken(provider: &'static str, data: &[u8]) -> Failure {
 
 /// What a finish reason means. An unknown word is the end of a turn.
 fn stop_reason(word: &str) -> StopReason {
+    let word = without_detail(word);
     const LENGTH: &[&str] = &["length", "max_tokens", "model_length", "max_length", "max_output_tokens"];
     const CALLS: &[&str] = &["tool_calls", "function_call", "tool_use", "tool_call"];
     const FILTER: &[&str] =
