@@ -136,6 +136,12 @@ fn config<'r>(conversation: &'r Conversation<'_>, family: Family, dropped: &mut 
     let temperature = conversation.temperature.filter(|_| takes("temperature", Sampling::Plain));
     let top_p = conversation.top_p.filter(|_| takes("top_p", Sampling::Plain));
     let top_k = conversation.top_k.filter(|_| takes("top_k", Sampling::Plain));
+    // Google counts a seed in 32 bits, and refuses a longer one.
+    let seed = own(conversation, &["seed"]);
+    let fitting = seed.filter(|raw| raw.get().parse::<i32>().is_ok());
+    if seed.is_some() && fitting.is_none() {
+        dropped.hint("seed");
+    }
     let response_logprobs = own(conversation, &["logprobs"]).is_some_and(|raw| raw.get() == "true");
     let words = conversation.words;
     Config {
@@ -144,7 +150,7 @@ fn config<'r>(conversation: &'r Conversation<'_>, family: Family, dropped: &mut 
         top_k,
         max_output_tokens: conversation.max_tokens,
         stop_sequences: stops(&conversation.stop, words.stop, dropped),
-        seed: own(conversation, &["seed"]),
+        seed: fitting,
         presence_penalty,
         frequency_penalty,
         response_logprobs,
