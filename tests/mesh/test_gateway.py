@@ -179,7 +179,8 @@ def test_a_key_that_is_missing_costs_its_deployment_alone(gateway, policy, provi
     made.apply(deployment("smart", one, key="NO_SUCH_KEY"), deployment("smart", two, id="two"))
     made.serves()
     untouched(port)
-    answers = [made.call() for _ in range(6)]
+    # A request that is planned for it goes nowhere: which, chance decides.
+    answers = [made.call() for _ in range(30)]
     assert not one.requests
     assert [it.deployment for it in answers if it.status == 200] and not [it for it in answers if it.status not in (200, 503)], answers
 
