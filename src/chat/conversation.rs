@@ -87,6 +87,8 @@ pub struct Words {
     pub detail: &'static str,
     /// A file's name, in its block.
     pub file_name: &'static str,
+    /// A function's schema.
+    pub parameters: &'static str,
     /// What a schema is for, in [`Conversation::output`].
     pub schema_description: &'static str,
 }
@@ -104,6 +106,7 @@ impl Default for Words {
             signature: "signature",
             detail: "image_url.detail",
             file_name: "file.filename",
+            parameters: "parameters",
             schema_description: "json_schema.description",
         }
     }

@@ -91,6 +91,11 @@ pub(super) fn no_embeddings(target: Target<'_>) -> ApiError {
     refusal("model", format!("The provider of `{}` has no embeddings: ask another model.", target.model))
 }
 
+/// The error for an image of a kind that is not embedded.
+pub(super) fn no_image(target: Target<'_>) -> ApiError {
+    refusal("input", format!("`{}` embeds no image of this kind: send a PNG, JPEG, GIF or WebP.", target.model))
+}
+
 fn refusal(param: &str, message: String) -> ApiError {
     ApiError {
         status: 400,

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use crate::chat::{ApiError, Embeddings, EmbeddingsRequest, Failure, Usage};
 use crate::dialect::count::count_of;
+use crate::dialect::data_uri::{data_uri, starts_with};
 use crate::dialect::no_answer::no_answer;
-use crate::dialect::openai_chat::provider::wire::Own;
+use crate::dialect::openai_chat::provider::wire::{Image, Own, Part};
 use crate::dialect::read::{loose_object, vectors};
 use crate::dialect::request::texts;
 use crate::dialect::unsupported::DroppedFields;
@@ -21,7 +22,14 @@ const OWN: &[&str] = &["input_type", "truncate", "max_tokens", "priority"];
 struct Body<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'r str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     texts: &'r [Cow<'r, str>],
+    /// One image, as a `data:` URI.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    images: &'r [Cow<'r, str>],
+    /// Texts and images side by side, or several images.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<Input<'r>>,
     /// Cohere demands it, and OpenAI's clients have no word for it: LiteLLM's choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     input_type: Option<&'static str>,
@@ -30,6 +38,11 @@ struct Body<'r> {
     output_dimension: Option<u64>,
     #[serde(flatten)]
     own: Own<'r>,
+}
+
+#[derive(Serialize)]
+struct Input<'r> {
+    content: [Part<'r>; 1],
 }
 
 /// Writes a request, with the model where it stands in the body.
@@ -44,10 +57,25 @@ pub fn write(request: &EmbeddingsRequest<'_>, target: Target<'_>, model: Option<
         dropped.hint("user");
     }
     let own = Own::of(other, OWN);
-    let input_type = (!own.has("input_type")).then_some("search_document");
+    let all = texts(request)?;
+    let is_image = |text: &str| starts_with(text, "data:image/") && data_uri(text).is_some();
+    let images = all.iter().filter(|text| is_image(text)).count();
+    let (texts, images, mixed) = match images {
+        0 => (all, &[][..], &[][..]),
+        1 if all.len() == 1 => (&[][..], all, &[][..]),
+        _ => (&[][..], &[][..], all),
+    };
+    let part = |text: &'_ Cow<'_, str>| match is_image(text) {
+        true => Part::ImageUrl { image_url: Image { url: Cow::Owned(text.as_ref().to_owned()), detail: None } },
+        false => Part::Text { text: Cow::Owned(text.as_ref().to_owned()) },
+    };
+    let usual = if images.is_empty() { "search_document" } else { "image" };
+    let input_type = (!own.has("input_type")).then_some(usual);
     let body = Body {
         model,
-        texts: texts(request)?,
+        texts,
+        images,
+        inputs: mixed.iter().map(|text| Input { content: [part(text)] }).collect(),
         input_type,
         embedding_types: ["float"],
         output_dimension: *dimensions,

@@ -29,6 +29,9 @@ const OWN: &[&str] = &[
 ];
 /// The most texts that may end an answer.
 const MOST_STOPS: usize = 5;
+/// The bounds of what is sampled from.
+const LEAST_SHARE: f64 = 0.01;
+const MOST_SAMPLED: u64 = 500;
 /// The schema of a function without parameters, which Cohere demands.
 const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
 
@@ -112,6 +115,8 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let form = Form { thinking: Some(ThinkingAs::Thinking), links: true, ..Form::PLAIN };
     let mut messages = messages::write(conversation, &names, form, &mut dropped)?;
     messages.iter_mut().for_each(as_plan);
+    // Cohere refuses a turn without a word.
+    messages.retain(|message| message.role == "tool" || !message.tool_calls.is_empty() || !message.content.is_blank());
     let (mut offered, choice) = offered(tools, conversation.choice(), &names, Habits::COMMON, &mut dropped)?;
     let tool_choice = chosen(choice, &mut offered);
     let strict_tools = !tools.is_empty() && tools.iter().all(|tool| tool.strict == Some(true));
@@ -152,8 +157,8 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
         max_tokens: *max_tokens,
         temperature: *temperature,
         // All of it is what Cohere does when it is told nothing; it refuses to be told.
-        p: top_p.filter(|share| *share < 1.0),
-        k: *top_k,
+        p: top_p.filter(|share| *share < 1.0).map(|share| share.max(LEAST_SHARE)),
+        k: top_k.map(|most| most.min(MOST_SAMPLED)),
         stop_sequences: stop.get(..MOST_STOPS).unwrap_or(stop),
         thinking: think(*effort, *thinking, target.model, words.effort, &mut dropped),
         stream: *stream,

@@ -46,6 +46,9 @@ const THINKERS: &[&str] = &[
     "gemma4",
 ];
 
+/// What the names of those among them say that do not.
+const NO_THINKERS: &[&str] = &["coder", "instruct", "embed"];
+
 #[derive(Serialize)]
 struct Body<'r> {
     model: &'r str,
@@ -241,7 +244,8 @@ fn think(
             Some(effort.unwrap_or(Effort::Medium))
         }
     }?;
-    if !THINKERS.iter().any(|known| name.contains(known)) {
+    let is_one = |names: &[&str]| names.iter().any(|known| name.contains(known));
+    if !is_one(THINKERS) || is_one(NO_THINKERS) {
         if effort.is_some_and(|effort| effort != Effort::None) {
             dropped.hint(word);
         }

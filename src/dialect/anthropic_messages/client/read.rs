@@ -35,6 +35,7 @@ const WORDS: Words = Words {
     signature: "signature",
     detail: "detail",
     file_name: "title",
+    parameters: "input_schema",
     schema_description: "description",
 };
 

@@ -213,11 +213,6 @@ impl Reader {
         self.tell(Event::Start { id, model }, each);
     }
 
-    /// Whether something of the answer has come.
-    pub(in crate::dialect) const fn has_said(&self) -> bool {
-        self.said
-    }
-
     fn count(&mut self, usage: Option<&RawValue>, each: Each<'_>) {
         let Some(newer) = parsed::<Counts>(usage) else { return };
         self.counts.update(newer);

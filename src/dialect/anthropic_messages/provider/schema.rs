@@ -29,6 +29,30 @@ pub fn of_tool(parameters: Option<&RawValue>) -> Object<'_> {
     }
 }
 
+/// Leaves at the top of a tool's schema what says which members its arguments have, and gives the names of the rest.
+pub fn bare(schema: &mut Object<'_>) -> Vec<String> {
+    const KEPT: &[&str] = &["type", "properties", "required", "$defs", "definitions"];
+    let whole = match schema {
+        Object::Raw(raw) => serde_json::from_str(raw.get()).unwrap_or_default(),
+        Object::Typed(value) => std::mem::take(value),
+        Object::Empty {} => return Vec::new(),
+    };
+    let Value::Object(mut members) = whole else { return Vec::new() };
+    let (mut gone, before) = (Vec::new(), members.len());
+    members.retain(|name, _| {
+        let stays = KEPT.contains(&name.as_str());
+        // What begins so is about the schema itself.
+        if !stays && !name.starts_with('$') {
+            gone.push(name.clone());
+        }
+        stays
+    });
+    if members.len() < before || matches!(schema, Object::Typed(_)) {
+        *schema = Object::Typed(Value::Object(members));
+    }
+    gone
+}
+
 #[derive(serde::Deserialize)]
 struct Top<'a> {
     #[serde(borrow, default)]

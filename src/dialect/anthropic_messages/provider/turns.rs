@@ -12,6 +12,7 @@ use super::wire::{Block, Object, ResultContent, Speaker, Turn};
 use crate::chat::{self, ApiError, Content, Place, Words};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
+use crate::dialect::openai_chat::provider::messages::NO_RESULT;
 use crate::dialect::thinking::is_carried;
 use crate::dialect::unsupported::DroppedFields;
 
@@ -60,6 +61,7 @@ pub fn write<'r>(
         media,
         ids: Ids::default(),
         turns: Vec::new(),
+        open: Vec::new(),
         results: Vec::new(),
         rest: Vec::new(),
     };
@@ -85,6 +87,8 @@ struct Gathering<'r, 'l> {
     media: &'static Media,
     ids: Ids<'r>,
     turns: Vec<Turn<'r>>,
+    /// The calls that have no result yet.
+    open: Vec<String>,
     /// Results of calls in the user turn that is being gathered.
     results: Vec<Block<'r>>,
     /// What else the user says in it.
@@ -164,6 +168,7 @@ impl<'r> Gathering<'r, '_> {
         is_error: Option<bool>,
     ) -> Result<Block<'r>, ApiError> {
         let tool_use_id = self.ids.result(id);
+        self.open.retain(|open| *open != tool_use_id);
         let content = match blocks {
             [] => ResultContent::Text(""),
             [chat::Block { content: Content::Text(text), cache_control: None, place }] if !place.is_item() => {
@@ -253,8 +258,17 @@ impl<'r> Gathering<'r, '_> {
         }
     }
 
-    /// Ends the user turn that is being gathered, if there is one.
+    /// Ends the user turn that is being gathered, if there is one. Nobody takes a call that has no result in it.
     fn close(&mut self) {
+        if !self.results.is_empty() || !self.rest.is_empty() {
+            let missing = std::mem::take(&mut self.open).into_iter().map(|tool_use_id| Block::ToolResult {
+                tool_use_id,
+                content: ResultContent::Text(NO_RESULT),
+                is_error: None,
+                cache_control: None,
+            });
+            self.results.extend(missing);
+        }
         self.results.append(&mut self.rest);
         if !self.results.is_empty() {
             self.turns.push(Turn { role: Speaker::User, content: std::mem::take(&mut self.results) });
@@ -266,6 +280,10 @@ impl<'r> Gathering<'r, '_> {
             return;
         }
         self.close();
+        self.open.extend(blocks.iter().filter_map(|block| match block {
+            Block::ToolUse { id, .. } => Some(id.clone()),
+            _ => None,
+        }));
         match self.turns.last_mut() {
             Some(turn) if turn.role == Speaker::Assistant => turn.content.append(&mut blocks),
             Some(_) => self.turns.push(Turn { role: Speaker::Assistant, content: blocks }),

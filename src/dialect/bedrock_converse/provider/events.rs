@@ -90,12 +90,7 @@ impl Reader {
     fn ends(&mut self, mut fields: Object<'_>, each: Each<'_>) {
         self.flush(each);
         let reason = text_of(&mut fields, "stopReason");
-        // A call that came malformed is none to make; a text that ends badly is a text.
-        let Some(word) =
-            word(&reason).or((reason != "malformed_tool_use" && self.messages.has_said()).then_some("end_turn"))
-        else {
-            return self.fail(gave_up(), each);
-        };
+        let Some(word) = word(&reason) else { return self.fail(gave_up(), each) };
         self.stopped = true;
         self.messages.ends(Piece { stop_reason: Some(Cow::Borrowed(word)), ..piece("") }, each);
     }

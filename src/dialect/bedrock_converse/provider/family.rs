@@ -46,6 +46,7 @@ pub enum Caches {
 
 /// What a family of models accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag each; any of them go together")]
 pub struct Family {
     /// Its rules as far as Claude has such too.
     pub rules: Rules,
@@ -61,6 +62,14 @@ pub struct Family {
     pub mixes: bool,
     /// Whether a result may say that the call failed.
     pub status: bool,
+    /// Whether a result may hold images and documents. Others get them behind the results.
+    pub rich_results: bool,
+    /// Whether one tool can be demanded by its name.
+    pub named_tools: bool,
+    /// Whether it takes instructions apart from the turns.
+    pub system: bool,
+    /// Whether it knows no more of a tool's schema than `type`, `properties` and `required` at its top.
+    pub bare_schemas: bool,
     /// Whether a text that ends the answer may be white space.
     pub blank_stops: bool,
 }
@@ -81,6 +90,10 @@ const PLAIN: Family = Family {
     thoughts: false,
     mixes: true,
     status: false,
+    rich_results: false,
+    named_tools: true,
+    system: true,
+    bare_schemas: false,
     blank_stops: true,
 };
 const STRUCTURED: Family = Family { rules: Rules { structured: true, ..PLAIN.rules }, ..PLAIN };
@@ -91,6 +104,7 @@ const CLAUDE: Family = Family {
     caches: Caches::Tools,
     thoughts: true,
     status: true,
+    rich_results: true,
     blank_stops: false,
     ..PLAIN
 };
@@ -99,8 +113,12 @@ const NOVA: Family = Family {
     top_k: TopK::Nova,
     caches: Caches::Messages,
     status: true,
+    rich_results: true,
+    bare_schemas: true,
     ..PLAIN
 };
+const MISTRAL: Family = Family { mixes: false, named_tools: false, ..PLAIN };
+const LLAMA: Family = Family { mixes: false, ..UNFORCED };
 
 /// A part of the model's name, and what that family accepts. A Claude's rules are looked up by its whole name.
 const FAMILIES: &[(&str, Family)] = &[
@@ -111,10 +129,13 @@ const FAMILIES: &[(&str, Family)] = &[
     ("openai.gpt", Family { reasoning: Reasoning::Nested, thoughts: true, ..PLAIN }),
     ("deepseek.r1", UNFORCED),
     ("deepseek.", Family { reasoning: Reasoning::Effort, ..STRUCTURED }),
-    ("llama", Family { mixes: false, ..UNFORCED }),
-    ("mistral-large-3", Family { mixes: false, ..STRUCTURED }),
-    ("ministral", Family { mixes: false, ..STRUCTURED }),
-    ("mistral.", Family { mixes: false, ..PLAIN }),
+    ("llama4", Family { rich_results: true, ..LLAMA }),
+    ("llama", LLAMA),
+    ("mistral-large-3", Family { rules: STRUCTURED.rules, ..MISTRAL }),
+    ("ministral", Family { rules: STRUCTURED.rules, ..MISTRAL }),
+    ("mistral-7b", Family { system: false, ..MISTRAL }),
+    ("mixtral", Family { system: false, ..MISTRAL }),
+    ("mistral.", MISTRAL),
     ("qwen3", STRUCTURED),
     ("minimax.", STRUCTURED),
     ("kimi", STRUCTURED),
@@ -122,7 +143,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("zai.glm", STRUCTURED),
     ("cohere.", UNFORCED),
     ("ai21.", UNFORCED),
-    ("amazon.titan", UNFORCED),
+    ("amazon.titan", Family { system: false, ..UNFORCED }),
 ];
 
 /// Names that do not say which model it is. Most are a Claude, and what a client asks of one is passed on.
@@ -152,12 +173,15 @@ pub enum Embeds {
     Titan2,
     /// The one that embeds texts and images.
     TitanImage,
+    /// Nova's, which embeds texts and images.
+    Nova,
     /// Cohere's.
     Cohere,
 }
 
 const EMBEDDINGS: &[(&str, Embeds)] = &[
     ("cohere.embed-", Embeds::Cohere),
+    ("nova-2-multimodal-embeddings", Embeds::Nova),
     ("titan-embed-image", Embeds::TitanImage),
     ("titan-embed-text-v2", Embeds::Titan2),
     ("titan-embed-", Embeds::Titan),

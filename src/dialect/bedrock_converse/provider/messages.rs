@@ -2,13 +2,14 @@
 //!
 //! **Invariant:** no text that is sent is blank; roles alternate, the user first; what a family refuses is named.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
 use super::answer::{object, text_of};
 use super::family::{Caches, Family};
-use super::wire::{Block, CachePoint, Message, Reasoning, Source};
+use super::wire::{Block, CachePoint, Message, Reasoning, Source, Tool, Tools};
 use crate::chat::{self, Content, Conversation};
 use crate::dialect::anthropic_messages::provider::media::Media;
 use crate::dialect::anthropic_messages::provider::wire::{self as messages, ResultContent, Speaker, Turn};
@@ -19,8 +20,12 @@ use crate::dialect::unsupported::DroppedFields;
 const TTLS: [&str; 2] = ["5m", "1h"];
 /// What stands where Converse wants a text and the client has none.
 const FILLER: &str = ".";
-/// What says that a call failed, to families that cannot be told otherwise.
+/// What says that a call failed, to families that cannot be told otherwise, and where nothing else says it.
 const FAILED: &str = "The call failed.";
+/// What stands in a result of which everything else follows it.
+const FOLLOWS: &str = "The result follows.";
+/// The most cache points in a request.
+const MOST_POINTS: usize = 4;
 
 /// What Converse reads, by media type and by its own word for it.
 pub const MEDIA: Media = Media {
@@ -46,15 +51,17 @@ pub const MEDIA: Media = Media {
 };
 
 /// Puts turns into Converse's shapes.
-pub struct Writer<'c, 'r, 'd> {
-    pub conversation: &'c Conversation<'r>,
+pub struct Writer<'c, 'o, 'd, 'r> {
+    pub conversation: &'c Conversation<'o>,
     pub family: Family,
     pub dropped: &'d mut DroppedFields,
     /// The names of documents so far: no two may be alike.
     pub names: BTreeSet<String>,
+    /// What results hold besides text, for families that want it behind them.
+    pub apart: Vec<Block<'r>>,
 }
 
-impl<'r> Writer<'_, '_, '_> {
+impl<'r> Writer<'_, '_, '_, 'r> {
     /// The instructions.
     pub fn system(&mut self, blocks: Vec<messages::Block<'r>>) -> Vec<Block<'r>> {
         let mut system = Vec::with_capacity(blocks.len());
@@ -102,14 +109,18 @@ impl<'r> Writer<'_, '_, '_> {
             let into = if is_result(&block) { &mut results } else { &mut rest };
             self.block(block, into);
         }
+        if !self.apart.is_empty() {
+            self.apart.append(&mut rest);
+            rest = std::mem::take(&mut self.apart);
+        }
         let is_text = |block: &Block<'_>| matches!(block, Block::Text(_));
         // A document wants a text beside it.
         if rest.iter().any(|block| matches!(block, Block::Document { .. })) && !rest.iter().any(is_text) {
-            rest.push(Block::Text(FILLER));
+            rest.push(filler());
         }
         if !self.family.mixes && !results.is_empty() && !rest.is_empty() {
             push(all, "user", std::mem::take(&mut results));
-            push(all, "assistant", vec![Block::Text(FILLER)]);
+            push(all, "assistant", vec![filler()]);
         }
         results.append(&mut rest);
         push(all, "user", results);
@@ -118,7 +129,7 @@ impl<'r> Writer<'_, '_, '_> {
     /// Writes a block, and a cache point behind it where it has a mark.
     fn block(&mut self, block: messages::Block<'r>, content: &mut Vec<Block<'r>>) {
         let (written, mark) = match block {
-            messages::Block::Text { text, cache_control } => (Block::Text(text), cache_control),
+            messages::Block::Text { text, cache_control } => (Block::Text(text.into()), cache_control),
             messages::Block::Image { source, cache_control } => match bytes(source) {
                 Some((format, source)) => (Block::Image { format, source }, cache_control),
                 None => return,
@@ -140,33 +151,59 @@ impl<'r> Writer<'_, '_, '_> {
                 (Block::ToolUse { tool_use_id, name, input }, cache_control)
             }
             messages::Block::ToolResult { tool_use_id, content, is_error, cache_control } => {
-                let (content, inner) = self.result(content, is_error == Some(true));
+                let (content, inner) = self.result(&tool_use_id, content, is_error == Some(true));
                 let status = (is_error == Some(true) && self.family.status).then_some("error");
                 (Block::ToolResult { tool_use_id, content, status }, cache_control.or(inner))
             }
         };
-        content.push(written);
-        if self.family.caches > Caches::Nowhere {
-            content.extend(mark.map(|mark| Block::CachePoint(cache_point(mark))));
+        let point =
+            mark.filter(|_| self.family.caches > Caches::Nowhere).map(|mark| Block::CachePoint(cache_point(mark)));
+        // Right behind a document that is no PDF a point is refused.
+        let (before, behind) = match &written {
+            Block::Document { format, .. } if *format != "pdf" => (point, None),
+            _ => (None, point),
+        };
+        match before {
+            Some(_) if matches!(content.last(), None | Some(Block::CachePoint(_) | Block::Document { .. })) => {
+                self.dropped.hint(MARK);
+            }
+            before => content.extend(before),
         }
+        content.push(written);
+        content.extend(behind);
     }
 
     /// What a call gave, and the last mark in it: a cache point stands behind the result.
-    fn result(&mut self, content: ResultContent<'r>, failed: bool) -> (Vec<Block<'r>>, Option<&'r RawValue>) {
+    fn result(&mut self, id: &str, content: ResultContent<'r>, failed: bool) -> (Vec<Block<'r>>, Option<&'r RawValue>) {
         let mut written = Vec::new();
         let mut mark = None;
         if failed && !self.family.status {
-            written.push(Block::Text(FAILED));
+            written.push(Block::Text(FAILED.into()));
         }
         match content {
             ResultContent::Text(text) if text.trim().is_empty() => {}
-            ResultContent::Text(text) => written.push(Block::Text(text)),
+            ResultContent::Text(text) => written.push(Block::Text(text.into())),
             ResultContent::Blocks(blocks) => {
                 for mut block in blocks {
                     mark = block.mark().and_then(Option::take).or(mark);
                     self.block(block, &mut written);
                 }
             }
+        }
+        let is_rich = |block: &Block<'_>| matches!(block, Block::Image { .. } | Block::Document { .. });
+        if !self.family.rich_results && written.iter().any(is_rich) {
+            self.apart.push(Block::Text(Cow::Owned(["This is part of the result of the call ", id, ":"].concat())));
+            for block in std::mem::take(&mut written) {
+                let into = if is_rich(&block) { &mut self.apart } else { &mut written };
+                into.push(block);
+            }
+            if written.is_empty() {
+                written.push(Block::Text(FOLLOWS.into()));
+            }
+        }
+        // The model's service wants to be told what failed.
+        if failed && written.is_empty() {
+            written.push(Block::Text(FAILED.into()));
         }
         (written, mark)
     }
@@ -206,6 +243,42 @@ impl<'r> Writer<'_, '_, '_> {
     }
 }
 
+/// How a client calls a mark.
+const MARK: &str = "cache_control";
+
+/// Takes the points out that are more than a request may have: of the turns' the first, then of the instructions', then of the tools'.
+pub fn thin<'r>(
+    tools: Option<&mut Tools<'r>>,
+    system: &mut Vec<Block<'r>>,
+    turns: &mut [Message<'r>],
+    dropped: &mut DroppedFields,
+) {
+    let is_point = |block: &Block<'_>| matches!(block, Block::CachePoint(_));
+    let is_of_tools = |tool: &Tool<'_>| matches!(tool, Tool::CachePoint(_));
+    let of_tools = tools.as_ref().map_or(0, |tools| tools.tools.iter().filter(|tool| is_of_tools(tool)).count());
+    let mut over = of_tools + system.iter().filter(|block| is_point(block)).count();
+    turns.iter().for_each(|turn| over += turn.content.iter().filter(|block| is_point(block)).count());
+    over = over.saturating_sub(MOST_POINTS);
+    if over == 0 {
+        return;
+    }
+    dropped.hint(MARK);
+    let mut goes = |is_point: bool| {
+        let goes = is_point && over > 0;
+        over -= usize::from(goes);
+        goes
+    };
+    let all = turns.iter_mut().map(|turn| &mut turn.content).chain([system]);
+    all.for_each(|blocks| blocks.retain(|block| !goes(is_point(block))));
+    if let Some(tools) = tools {
+        tools.tools.retain(|tool| !goes(is_of_tools(tool)));
+    }
+}
+
+fn filler<'r>() -> Block<'r> {
+    Block::Text(Cow::Borrowed(FILLER))
+}
+
 /// A cache point for a mark.
 pub fn cache_point(mark: &RawValue) -> CachePoint {
     let ttl = ttl(mark);
@@ -240,7 +313,7 @@ fn push<'r>(all: &mut Vec<Message<'r>>, role: &'static str, mut content: Vec<Blo
     match all.last_mut() {
         Some(last) if last.role == role => last.content.append(&mut content),
         None if role == "assistant" => {
-            all.push(Message { role: "user", content: vec![Block::Text(FILLER)] });
+            all.push(Message { role: "user", content: vec![filler()] });
             all.push(Message { role, content });
         }
         _ => all.push(Message { role, content }),

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** this is the allow-list: what has no field here is never sent. Nothing is copied but what a text escapes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -48,7 +49,7 @@ pub struct Message<'r> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Block<'r> {
-    Text(&'r str),
+    Text(Cow<'r, str>),
     Image {
         format: &'static str,
         source: Source<'r>,

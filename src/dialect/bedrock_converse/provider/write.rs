@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer::object;
 use super::family::{self, Caches, Family, Reasoning, TopK};
-use super::messages::{MEDIA, Writer, cache_point, odd_members};
+use super::messages::{MEDIA, Writer, cache_point, odd_members, thin};
 use super::wire::{
     Body, Choice, Effort, Format, Inference, JsonSchema, Kind, NovaReasoning, Output, Own, Raw, Schema, Structure,
     Tool, Tools,
@@ -102,10 +102,18 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     let request_metadata = metadata(conversation, user.as_deref(), &mut dropped);
     let guardrail_config = guardrail(conversation, &mut dropped);
     let service_tier = service_tier(conversation, &mut dropped);
-    let mut writer = Writer { conversation, family, dropped: &mut dropped, names: BTreeSet::new() };
-    let system = writer.system(talk.system);
-    let all = writer.turns(talk.turns);
-    let tool_config = tool_config(bodies, choice, &mut writer);
+    let mut writer = Writer { conversation, family, dropped: &mut dropped, names: BTreeSet::new(), apart: Vec::new() };
+    let mut system = writer.system(talk.system);
+    let mut all = writer.turns(talk.turns);
+    let mut tool_config = tool_config(bodies, choice, &mut writer);
+    thin(tool_config.as_mut(), &mut system, &mut all, &mut dropped);
+    if !family.system
+        && let Some(first) = all.first_mut()
+    {
+        system.append(&mut first.content);
+        std::mem::swap(&mut first.content, &mut system);
+    }
+    own.give_way();
     let body = Body {
         system,
         messages: all,
@@ -170,6 +178,26 @@ fn tools<'r>(
         choice = None;
         dropped.hint(words.output);
     }
+    // One that cannot be demanded by its name is the only one that is told of.
+    if !family.named_tools
+        && let Some(choice) = choice.as_mut().filter(|choice| choice.r#type == "tool")
+    {
+        choice.r#type = "any";
+        let name = choice.name.take();
+        bodies.retain(|tool| Some(tool.name) == name);
+    }
+    if family.bare_schemas {
+        for body in &mut bodies {
+            let gone = schema::bare(&mut body.input_schema);
+            let tool = conversation.tools.iter().find(|tool| names.ours(&tool.name) == body.name);
+            match tool.map(|tool| tool.place.name(words.parameters)) {
+                Some(place) => gone.iter().for_each(|name| dropped.hint(&format!("{place}.{name}"))),
+                // It is the one that takes the answer.
+                None if !gone.is_empty() => dropped.hint(words.output),
+                None => {}
+            }
+        }
+    }
     if has_own && (conversation.parallel_tool_calls == Some(false) || conversation.deprecated_functions) {
         dropped.hint(words.parallel_tool_calls);
     }
@@ -222,7 +250,7 @@ fn inference<'r>(
 fn tool_config<'r>(
     bodies: Vec<messages::ToolBody<'r>>,
     choice: Option<messages::Choice<'r>>,
-    writer: &mut Writer<'_, '_, '_>,
+    writer: &mut Writer<'_, '_, '_, '_>,
 ) -> Option<Tools<'r>> {
     let mut tools = Vec::with_capacity(bodies.len());
     for messages::ToolBody { name, description, input_schema: json, strict, cache_control } in bodies {
@@ -276,7 +304,10 @@ fn own<'r>(
         }
         // It cannot be told not to think.
         Reasoning::Effort => own.reasoning_effort = effort(Asked::Low, Asked::High),
-        Reasoning::Nested => own.reasoning = effort(Asked::None, Asked::XHigh).map(|effort| Effort { effort }),
+        Reasoning::Nested => {
+            let effort = asked.map(|asked| if asked == Asked::Minimal { Asked::Low } else { asked });
+            own.reasoning = effort.map(|effort| Effort { effort: effort.as_str() });
+        }
         Reasoning::Untold => {
             for (is_there, name) in [(thinking.is_some(), "thinking"), (conversation.effort.is_some(), words.effort)] {
                 if is_there && !is_off {
@@ -289,6 +320,23 @@ fn own<'r>(
 }
 
 impl Own<'_> {
+    /// What the client wrote here itself stands in place of what was made of other members.
+    fn give_way(&mut self) {
+        let Self { others, .. } = self;
+        if others.is_empty() {
+            return;
+        }
+        let is = |name: &str| others.contains_key(name);
+        self.anthropic_beta.retain(|_| !is("anthropic_beta"));
+        self.thinking.take_if(|_| is("thinking"));
+        self.output_config.take_if(|_| is("output_config"));
+        self.top_k.take_if(|_| is("top_k"));
+        self.inference.take_if(|_| is("inferenceConfig"));
+        self.reasoning_config.take_if(|_| is("reasoningConfig"));
+        self.reasoning_effort.take_if(|_| is("reasoning_effort"));
+        self.reasoning.take_if(|_| is("reasoning"));
+    }
+
     /// Whether anything is in it.
     fn says(&self) -> bool {
         !self.anthropic_beta.is_empty()

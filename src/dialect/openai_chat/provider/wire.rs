@@ -121,6 +121,17 @@ impl<'r> Said<'r> {
         matches!(self, Self::Absent)
     }
 
+    /// Whether it says nothing.
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Self::Nothing(_) | Self::Absent => true,
+            Self::Text(text) => text.trim().is_empty(),
+            Self::Parts(parts) => {
+                parts.iter().all(|part| matches!(part, Part::Text { text } if text.trim().is_empty()))
+            }
+        }
+    }
+
     /// The same as parts.
     pub fn into_parts(self) -> Vec<Part<'r>> {
         match self {

@@ -30,6 +30,7 @@ const WORDS: Words = Words {
     signature: "encrypted_content",
     detail: "detail",
     file_name: "filename",
+    parameters: "parameters",
     schema_description: "description",
 };
 
