@@ -328,6 +328,12 @@ pub struct Habits {
     pub one_turn_each: bool,
     /// Some of its models refuse to be told how to sample.
     pub fixed_sampling: bool,
+    /// An empty text is no thinking to it.
+    pub no_empty_thinking: bool,
+    /// It takes no temperature above 1.
+    pub cool: bool,
+    /// What is said is one text to it, and no list of texts.
+    pub one_text: bool,
 }
 
 impl Habits {
@@ -348,6 +354,9 @@ impl Habits {
         no_schema: false,
         one_turn_each: false,
         fixed_sampling: false,
+        no_empty_thinking: false,
+        cool: false,
+        one_text: false,
     };
 }
 

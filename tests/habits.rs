@@ -269,3 +269,89 @@ fn mistrals_embeddings_have_a_size_by_its_own_name() {
     assert_eq!(told, json!({"model": "m", "input": ["a"], "encoding_format": "float", "output_dimension": 3}));
     assert_eq!(dropped, ["user"]);
 }
+
+/// K41 also holds for Azure's, whose deployments refuse an empty list.
+#[test]
+fn k41_azures_are_not_told_of_no_tools() {
+    let told =
+        |model| fitted("azure", model, &chat(json!({"tools": [], "tool_choice": "auto", "max_tokens": 5}))).unwrap().0;
+    assert_eq!(told("my-gpt-4o"), chat(json!({"max_tokens": 5})));
+    assert_eq!(told("o3-mini"), chat(json!({"max_completion_tokens": 5})));
+    let developer = json!({"model": "m", "messages": [{"role": "developer", "content": "s"}]});
+    assert_eq!(fitted("azure", "my-gpt-4o", &developer), None);
+}
+
+#[test]
+fn k42_instructions_have_the_name_that_all_know() {
+    let said = json!([{"role": "developer", "content": "s"}, {"role": "user", "content": "the \"developer\" role"}]);
+    for provider in ["groq", "deepseek", "hosted_vllm", "moonshot", "perplexity", "openrouter", "lm_studio"] {
+        let (told, dropped) = messages(provider, "m", said.clone());
+        assert_eq!((&told[0]["role"], &told[1], dropped.len()), (&json!("system"), &said[1], 0), "{provider}");
+    }
+    assert_eq!(fitted("openai", "gpt-4o", &json!({"model": "m", "messages": said})), None);
+}
+
+#[test]
+fn k42_strict_providers_get_no_hint_of_openais_own() {
+    let (told, dropped) =
+        fitted("groq", "m", &chat(json!({"safety_identifier": "s", "verbosity": "low", "service_tier": "auto"})))
+            .unwrap();
+    assert_eq!(
+        (told, dropped),
+        (chat(json!({"service_tier": "auto"})), vec!["safety_identifier".into(), "verbosity".into()])
+    );
+}
+
+#[test]
+fn k42_texts_are_one_text_where_lists_are_refused() {
+    let list = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    let image = json!([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "https://h/a.png"}}]);
+    let result = json!({"role": "tool", "tool_call_id": "c", "content": list});
+    let said = json!([{"role": "user", "content": list}, {"role": "user", "content": image}, result]);
+    for provider in ["deepseek", "sarvam", "sambanova"] {
+        let (told, dropped) = messages(provider, "m", said.clone());
+        assert_eq!((&told[0]["content"], &told[2]["content"]), (&json!("a\nb"), &json!("a\nb")), "{provider}");
+        assert_eq!((&told[1], dropped.len()), (&said[1], 0), "{provider}");
+    }
+    assert_eq!(fitted("together_ai", "m", &json!({"model": "m", "messages": said})), None);
+}
+
+/// Moonshot takes an empty text for none, and DeepSeek's newer models think unless they are told not to.
+#[test]
+fn k44_thinking_that_is_missing_is_filled_in() {
+    let told = |provider, model, more: Value| {
+        let said = json!({"role": "assistant", "content": "", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        let mut body = json!({"model": "m", "messages": [said, {"role": "tool", "tool_call_id": "a", "content": "1"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fitted(provider, model, &body).map(|(told, _)| told["messages"][0]["reasoning_content"].clone())
+    };
+    let off = json!({"thinking": {"type": "disabled"}});
+    for model in ["kimi-k2-thinking", "kimi-k2.5", "kimi-k2.6"] {
+        assert_eq!(told("moonshot", model, json!({})), Some(json!(" ")), "{model}");
+        assert_eq!(told("moonshot", model, off.clone()), None, "{model}");
+    }
+    assert_eq!(told("moonshot", "kimi-k2-0905-preview", json!({})), None);
+    assert_eq!(told("deepseek", "deepseek-v4-flash", json!({})), Some(json!("")));
+    assert_eq!(told("deepseek", "deepseek-v4-flash", off), None);
+    assert_eq!(told("deepseek", "deepseek-chat", json!({})), None);
+}
+
+#[test]
+fn k47_no_temperature_above_what_is_taken() {
+    for provider in ["moonshot", "zai", "minimax"] {
+        let (told, dropped) = fitted(provider, "m", &chat(json!({"temperature": 1.7}))).unwrap();
+        assert_eq!((told, dropped), (chat(json!({"temperature": 1})), vec![]), "{provider}");
+        assert_eq!(fitted(provider, "m", &chat(json!({"temperature": 0.7}))), None, "{provider}");
+    }
+}
+
+#[test]
+fn k47_some_that_think_cannot_be_told_how_much() {
+    let body = chat(json!({"reasoning_effort": "low"}));
+    for model in ["grok-4", "grok-4-fast-reasoning", "grok-4-1-fast-non-reasoning"] {
+        let (told, dropped) = fitted("xai", model, &body).unwrap();
+        assert_eq!((told, dropped), (chat(json!({})), vec!["reasoning_effort".into()]), "{model}");
+    }
+    assert!(fitted("xai", "grok-3-mini", &body).is_none() && fitted("xai", "grok-4.3", &body).is_none());
+}

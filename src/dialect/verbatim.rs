@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::framing::sse::{Cutter, Frame};
+use super::framing::sse::{Cutter, Frame, twice};
 use super::{AnswerStream, ClientFace, Passed, StreamFacts, passed};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::failure::{self, api_error};
@@ -174,8 +174,8 @@ fn says_nothing(frame: &Frame<'_>) -> bool {
     }
 }
 
-/// A frame without its `id:` and `retry:` lines, by which a client would ask for the rest of a stream that cannot be gone on with; `None`: it
-/// has none.
+/// A frame without its `id:` and `retry:` lines, by which a client would ask for the rest of a stream that cannot be gone on with, and with
+/// data that names itself once; `None`: it is so.
 fn without_odd_lines(frame: &Frame<'_>) -> Option<Vec<u8>> {
     let said = frame.event.len() + frame.data.as_ref().map_or(0, |data| data.len());
     // `event: `, `data: `, and three ends of lines.
@@ -183,9 +183,16 @@ fn without_odd_lines(frame: &Frame<'_>) -> Option<Vec<u8>> {
     if frame.raw.len() <= said + most {
         return None;
     }
-    let is_odd = |line: &[u8]| line.starts_with(b"id:") || line.starts_with(b"retry:");
-    let lines = || frame.raw.split_inclusive(|byte| *byte == b'\n');
-    lines().any(is_odd).then(|| lines().filter(|line| !is_odd(line)).flatten().copied().collect())
+    let (mut kept, mut changed) = (Vec::with_capacity(frame.raw.len()), false);
+    for line in frame.raw.split_inclusive(|byte| *byte == b'\n') {
+        let rest = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii_start).filter(|rest| twice(rest).is_some());
+        let is_odd = line.starts_with(b"id:") || line.starts_with(b"retry:");
+        changed |= is_odd || rest.is_some();
+        if !is_odd {
+            kept.extend_from_slice(rest.unwrap_or(line));
+        }
+    }
+    changed.then_some(kept)
 }
 
 /// Ends the stream with an error event.

@@ -77,9 +77,17 @@ const fn cohere(name: &'static str) -> Provider {
     }
 }
 
+/// Ollama's own API is not below the one that is compatible with OpenAI's, for which many bases are written.
+fn of_ollamas_root(place: &Place<'_>) -> Option<String> {
+    let written = place.written?.trim_end_matches('/');
+    let root = ["/api/chat", "/api", "/v1/chat/completions", "/v1"].iter().find_map(|end| written.strip_suffix(end));
+    root.map(str::to_owned)
+}
+
 const fn ollama(name: &'static str) -> Provider {
     Provider {
         dialect: Dialect::Ollama,
+        base_url: of_ollamas_root,
         path: of_ollama,
         hears: &[],
         ..compatible(

@@ -53,6 +53,7 @@ impl<'a> Frame<'a> {
             // A CRLF leaves an empty line behind its CR, which says nothing here.
             rest = after.get(1..).unwrap_or_default();
             if let Some(value) = field(line, b"data") {
+                let value = twice(value).unwrap_or(value);
                 frame.data = Some(match frame.data.take() {
                     None => Cow::Borrowed(value),
                     Some(data) => {
@@ -64,10 +65,18 @@ impl<'a> Frame<'a> {
                 });
             } else if let Some(value) = field(line, b"event") {
                 frame.event = value;
+            } else if let Some(value) = field(line, b"error").filter(|value| value.starts_with(b"{")) {
+                // llama.cpp's.
+                (frame.event, frame.data) = (b"error", Some(Cow::Borrowed(value)));
             }
         }
         frame
     }
+}
+
+/// The value of a line of data that names itself twice, as some relays write it: no JSON begins so.
+pub fn twice(value: &[u8]) -> Option<&[u8]> {
+    if value.starts_with(b"data:") { field(value, b"data") } else { None }
 }
 
 /// The value of a line of the form `name: value`, `name:value` or `name`.

@@ -169,7 +169,11 @@ impl<'a> Message<'a> {
         let calls = self.tool_calls.and_then(loose_list).unwrap_or_default();
         let mut all: Vec<Called<'a>> = calls.into_iter().map(|raw| object::<Call<'a>>(Some(raw)).read()).collect();
         if let Some(raw) = self.function_call.filter(|raw| raw.get().starts_with('{')) {
-            all.push(Call { function: Some(raw), ..Call::default() }.read());
+            let called = Call { function: Some(raw), ..Call::default() }.read();
+            // Some write an empty one beside the others.
+            if !called.name.is_empty() || !called.arguments.is_empty() {
+                all.push(called);
+            }
         }
         all
     }
@@ -193,7 +197,9 @@ impl<'a> Call<'a> {
             arguments => text(arguments),
         };
         let index = self.index.and_then(|raw| raw.get().parse().ok());
-        Called { index, id: text(self.id), name: text(function.name), arguments }
+        // Mistral's servers spell it out.
+        let id = Some(text(self.id)).filter(|id| id != "null").unwrap_or_default();
+        Called { index, id, name: text(function.name), arguments }
     }
 }
 
@@ -229,6 +235,7 @@ pub fn read<'a>(body: &'a str, usage: Option<Usage>, context: &AnswerContext) ->
     push(refusal.is_empty(), Content::Refusal(refusal));
     for (number, Called { id, name, arguments, .. }) in message.calls().into_iter().enumerate() {
         let id = given_or_made(id, context, number);
+        let arguments = if arguments.trim() == "null" { Cow::Borrowed("") } else { arguments };
         push(false, Content::ToolCall { id, name, arguments });
     }
     let stop = choice.finish_reason().map(|word| stop_reason(&word));

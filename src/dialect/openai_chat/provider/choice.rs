@@ -3,6 +3,7 @@
 //! **Invariant:** a choice is an answer if it has a message (or, of a completion, a text) and if that says something or says why it
 //! ended, or if thinking has used up all that it may say. An empty text that ended is one; a message that is `null` or missing is none.
 
+use super::repair::no_arguments;
 use super::scan::{Calls, ChunkFacts, kind};
 use super::{stop_reason, usage};
 use crate::chat::{StopReason, Usage};
@@ -42,19 +43,22 @@ impl End {
             "null" => (Self::Open, raw == b"null"),
             _ if is_breakdown(word) => (Self::Broken, true),
             _ if ValueKind::of(raw).is_something() => (Self::Ended(stop_reason(word)), false),
-            _ => (Self::Open, true),
+            // Ollama's and SGLang's write an empty one until then.
+            _ => (Self::Open, raw != b"\"\""),
         }
     }
 }
 
 /// One choice.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen, a flag each; any of them go together")]
 struct Choice {
     awaited: Awaited,
     is_one: bool,
     /// It has a completion's text though a chat is awaited.
     is_text: bool,
     index: u32,
+    has_index: bool,
     end: End,
     /// It carries an error of its own (`OpenRouter`).
     error: bool,
@@ -96,6 +100,8 @@ impl Choice {
             _ => self.message.has_members && (self.message.meaningful || reason.is_some()),
         };
         facts.odd |= self.odd || !self.has_place || self.delta.odd || self.message.odd || self.message.loose;
+        // Helpers of the SDKs add up deltas by it.
+        facts.odd |= self.delta.is_one && !self.has_index;
         facts.usage = facts.usage.or(self.usage);
         facts.usage_apart |= self.usage.is_some();
         if self.message.calls != Calls::None {
@@ -112,9 +118,13 @@ impl Choice {
 impl Choice {
     /// Walks over one of its members.
     fn member(&mut self, scan: &mut Scan<'_>, name: &[u8], look: bool) -> Option<()> {
-        self.has_place |= matches!(name, b"delta" | b"message" | b"text");
+        // Azure's end with a delta that is none.
+        self.has_place |= matches!(name, b"message" | b"text") || name == b"delta" && scan.peek()? == b'{';
         match name {
-            b"index" => self.index = text(scan.value()?).trim_matches('"').parse().unwrap_or_default(),
+            b"index" => {
+                self.has_index = true;
+                self.index = text(scan.value()?).trim_matches('"').parse().unwrap_or_default();
+            }
             b"finish_reason" => {
                 let (end, is_known) = End::of(scan.value()?);
                 (self.end, self.odd) = (end, !is_known);
@@ -190,6 +200,9 @@ impl Said {
     }
 }
 
+/// The id that Mistral's servers give to a call that has none.
+const NO_ID: &[u8] = b"\"null\"";
+
 /// A call, or a piece of one, and whether it is whole.
 fn call(scan: &mut Scan<'_>) -> Option<(Calls, bool)> {
     let (mut number, mut begins, mut is_text) = (None, false, false);
@@ -197,15 +210,19 @@ fn call(scan: &mut Scan<'_>) -> Option<(Calls, bool)> {
     scan.any_object(|scan, member| {
         match member {
             b"index" => number = text(scan.value()?).parse().ok(),
-            b"id" => (begins, id) = (true, kind(scan)?.is_something()),
+            b"id" => {
+                let value = scan.value()?;
+                (begins, id) = (true, ValueKind::of(value).is_something() && value != NO_ID);
+            }
             b"type" => r#type = kind(scan)?.is_something(),
             b"function" => {
                 is_function = true;
                 scan.any_object(|scan, member| {
                     match member {
                         b"arguments" => {
-                            is_text = scan.peek()? == b'"';
-                            arguments = kind(scan)?.is_something() && is_text;
+                            let value = scan.value()?;
+                            is_text = value.starts_with(b"\"");
+                            arguments = is_text && !no_arguments(value);
                         }
                         b"name" => (begins, name) = (true, kind(scan)?.is_something()),
                         _ => scan.skip()?,

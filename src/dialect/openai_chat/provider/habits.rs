@@ -19,7 +19,9 @@ use crate::provider::Habits;
 /// The members of a message that strict providers know.
 const OF_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "name", "prefix"];
 /// Members of OpenAI's own that strict providers refuse.
-const OF_OPENAI: &[&str] = &["store", "metadata"];
+const OF_OPENAI: &[&str] = &["store", "metadata", "safety_identifier", "verbosity", "prompt_cache_retention"];
+/// What models refuse to be told that think, and what those that cannot be told how much.
+const OF_THINKERS: [&str; 4] = ["presence_penalty", "frequency_penalty", "stop", "reasoning_effort"];
 /// Those that are refused together with everything unknown.
 const REFUSED: &[&str] = &[
     "user",
@@ -65,14 +67,17 @@ pub fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)>
     let has = |name: &[u8]| memmem::find(body, name).is_some();
     let wants_order = habits.rigid_turns || habits.one_turn_each;
     let is_touched = has_no_tools(body)
+        || !habits.is_openai && has(b"\"developer\"")
         || wants_order && !is_in_order(body, habits).unwrap_or(false)
         || habits.strict_messages
             && !habits.rigid_turns
-            && [&b"\"assistant\""[..], b"\"store\"", b"\"metadata\""].into_iter().any(has)
+            && (has(b"\"assistant\"") || OF_OPENAI.iter().any(|name| has(&[b"\"", name.as_bytes(), b"\""].concat())))
         || habits.older_limit && has(b"\"max_completion_tokens\"")
         || habits.no_schema && has(b"\"json_schema\"")
         || habits.takes_reasoning && has(b"\"reasoning_content\"")
         || habits.takes_thinking && has(b"\"tool_calls\"")
+        || habits.cool && has(b"\"temperature\"")
+        || habits.one_text && has(b"\"text\"")
         || habits.fixed_sampling && !of_fixed(target).is_empty();
     if !is_touched {
         return None;
@@ -85,7 +90,7 @@ pub fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)>
     let mut dropped = DroppedFields::new(true);
     tools(&mut whole);
     limits(&mut whole, target, &mut dropped);
-    let thinks = thinks(&whole, target.model);
+    let thinks = thinks(&whole, habits, target.model);
     if let Some(Value::Array(messages)) = whole.get_mut("messages") {
         *messages = turns(std::mem::take(messages), habits, target.model, thinks, &mut dropped);
     }
@@ -126,7 +131,14 @@ fn of_fixed(target: Target<'_>) -> &'static [&'static str] {
     let has = |known: &&str| target.model.contains(*known);
     let thinks = ["grok-4", "grok-3-mini"].iter().any(has) || target.model.ends_with("-reasoning");
     if thinks {
-        return if has(&"non-reasoning") { &[] } else { &["presence_penalty", "frequency_penalty", "stop"] };
+        let [.., effort] = &OF_THINKERS;
+        let takes_effort = !has(&"grok-4") || has(&"grok-4.");
+        return match (has(&"non-reasoning"), takes_effort) {
+            (false, false) => &OF_THINKERS,
+            (false, true) => OF_THINKERS.split_last().map_or(&[], |(_, rest)| rest),
+            (true, false) => std::slice::from_ref(effort),
+            (true, true) => &[],
+        };
     }
     let is_fixed = target.drop_params && ["kimi-k2.5", "kimi-k2.6", "kimi-k3"].iter().any(has);
     if is_fixed { &["temperature"] } else { &[] }
@@ -198,6 +210,11 @@ fn limits(whole: &mut Object, target: Target<'_>, dropped: &mut DroppedFields) {
             whole.insert("tool_choice".to_owned(), json!("any"));
         }
     }
+    if let Some(temperature) = whole.get_mut("temperature").filter(|_| habits.cool)
+        && temperature.as_f64().is_some_and(|temperature| temperature > 1.0)
+    {
+        *temperature = json!(1);
+    }
     if habits.fixed_sampling {
         of_fixed(target).iter().for_each(|name| leave_out(whole, name, dropped));
     }
@@ -226,9 +243,17 @@ fn effort(whole: &mut Object, model: &str, dropped: &mut DroppedFields) {
     }
 }
 
-/// Whether the model was told to think, or does by its name.
-fn thinks(whole: &Object, model: &str) -> bool {
-    whole.get("thinking").is_some_and(|thinking| is(thinking.get("type"), "enabled")) || model.contains("reasoner")
+/// Whether the model was told to think, or does by its name unless it is told not to.
+fn thinks(whole: &Object, habits: Habits, model: &str) -> bool {
+    const BY_NAME: [&str; 2] = ["reasoner", "deepseek-v4"];
+    // All of its newer ones do.
+    let is_kimi =
+        habits.no_empty_thinking && ["thinking", "kimi-k2.", "kimi-k3"].iter().any(|name| model.contains(name));
+    match whole.get("thinking").and_then(|thinking| thinking.get("type")) {
+        Some(kind) if model.contains("reasoner") || kind == "enabled" => true,
+        Some(kind) if kind == "disabled" => false,
+        _ => is_kimi || BY_NAME.iter().any(|name| model.contains(name)),
+    }
 }
 
 fn is(value: Option<&Value>, word: &str) -> bool {
@@ -246,6 +271,12 @@ fn turns(messages: Vec<Value>, habits: Habits, model: &str, thinks: bool, droppe
         let Value::Object(mut message) = message else { continue };
         members(&mut message, index, habits, model, thinks, dropped);
         let before = role(turns.last()).to_owned();
+        if habits.one_text {
+            as_one_text(message.get_mut("content"));
+        }
+        if !habits.is_openai && !habits.rigid_turns && role(Some(&message)) == "developer" {
+            message.insert("role".to_owned(), json!("system"));
+        }
         if habits.rigid_turns {
             let told = match (role(Some(&message)), before.as_str()) {
                 ("system" | "developer", "assistant" | "tool") => Some("user"),
@@ -286,6 +317,23 @@ fn says_nothing(message: &Object) -> bool {
     role(Some(message)) == "assistant" && !has("content") && !has("tool_calls")
 }
 
+/// A list of nothing but texts as one.
+fn as_one_text(content: Option<&mut Value>) {
+    let Some(content) = content else { return };
+    let Some(parts) = content.as_array() else { return };
+    let mut texts = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        let Some(text) = part.get("text").and_then(Value::as_str).filter(|_| is(part.get("type"), "text")) else {
+            return;
+        };
+        if at > 0 {
+            texts.push('\n');
+        }
+        texts.push_str(text);
+    }
+    *content = Value::String(texts);
+}
+
 /// Adds what a message says to the one before it.
 fn join(last: &mut Object, mut message: Object) {
     let take = |of: &mut Object| of.get_mut("content").map(Value::take).unwrap_or_default();
@@ -313,8 +361,13 @@ fn members(message: &mut Object, index: usize, habits: Habits, model: &str, thin
         rename(message, "reasoning_content", "reasoning");
     }
     let is_models = message.get("role").is_some_and(|role| role == "assistant");
-    if habits.takes_thinking && thinks && calls && is_models && !message.contains_key("reasoning_content") {
-        message.insert("reasoning_content".to_owned(), json!(""));
+    let has_thinking = match message.get("reasoning_content") {
+        Some(thinking) => !habits.no_empty_thinking || says_something(thinking),
+        None => false,
+    };
+    if habits.takes_thinking && thinks && calls && is_models && !has_thinking {
+        let thinking = if habits.no_empty_thinking { " " } else { "" };
+        message.insert("reasoning_content".to_owned(), json!(thinking));
     }
     if !habits.strict_messages {
         return;

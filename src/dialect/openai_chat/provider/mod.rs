@@ -28,6 +28,7 @@ use crate::dialect::ids;
 use crate::dialect::no_answer::{no_answer, not_text, without_detail};
 use crate::dialect::{Answer, AnswerContext, Awaited, Encoded, EventReader, ProviderFace, Target};
 use crate::failure;
+use crate::provider::Habits;
 use scan::ChunkFacts;
 
 /// OpenAI's dialect at the provider.
@@ -60,10 +61,13 @@ impl ProviderFace for Provider {
 /// The body of a chat as its provider takes it, and the names of what was left out. `None`: as it is.
 fn fitted(body: &[u8], target: Target<'_>) -> Option<(Vec<u8>, Vec<String>)> {
     // LiteLLM knows these rules for OpenAI's own chat alone.
-    match target.provider.habits.is_openai {
-        true => reasoning::suited(body, target.model, target.drop_params),
-        false => habits::fitted(body, target),
+    let Habits { is_openai, named_by_owner, .. } = target.provider.habits;
+    if !is_openai {
+        return habits::fitted(body, target);
     }
+    let without = if named_by_owner { habits::fitted(body, target) } else { None };
+    let given = without.as_ref().map_or(body, |(body, _)| body);
+    reasoning::suited(given, target.model, target.drop_params).or(without)
 }
 
 /// Looks through a whole answer with a 2xx status, also one of `/v1/embeddings` or `/v1/completions`, for its usage, and puts right what

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | calls that are all called the first, or by no number | one number a call, counted up |
 //! | an id or a name that is missing, empty, `null` or told again | one, told once |
+//! | a streamed choice without its number, an end that is an empty text | the number, `null` |
 //! | arguments as an object | their text |
 //! | `reasoning`, or parts of thinking in the content | `reasoning_content` |
 //! | a word of its own for the end, or one that denies the calls | one of the five that clients know |
@@ -31,6 +32,12 @@ use crate::dialect::{AnswerContext, Awaited, ids};
 const MAX_LIKE_BYTES: usize = 4 << 10;
 /// The members that all chunks of a stream have.
 const COMMON: &[&str] = &["id", "object", "created", "model", "system_fingerprint", "service_tier"];
+
+/// Whether the arguments of a whole call say nothing, as they stand.
+pub fn no_arguments(raw: &[u8]) -> bool {
+    let text = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(raw);
+    matches!(text.trim_ascii(), b"" | b"null")
+}
 
 /// Puts one answer right.
 #[derive(Default)]
@@ -177,7 +184,7 @@ impl Repair {
     fn document(&mut self, data: &[u8], known: Known, moves_usage: bool) -> Option<Vec<u8>> {
         let fixed = edit::object(data, &mut |out, name, value| {
             let new = match name {
-                "choices" => edit::list(value, &mut |_, choice| self.choice(choice, known, moves_usage)),
+                "choices" => edit::list(value, &mut |at, choice| self.choice(at, choice, known, moves_usage)),
                 "usage" if moves_usage => {
                     self.keep_usage(value);
                     Some(b"null".to_vec())
@@ -205,7 +212,7 @@ impl Repair {
         Some(rest.end())
     }
 
-    fn choice(&mut self, raw: &[u8], known: Known, moves_usage: bool) -> Option<Vec<u8>> {
+    fn choice(&mut self, at: usize, raw: &[u8], known: Known, moves_usage: bool) -> Option<Vec<u8>> {
         let choice: Choice<'_> = serde_json::from_slice(raw).ok()?;
         let index = choice.index.and_then(|raw| raw.get().trim_matches('"').parse().ok()).unwrap_or_default();
         let calls = known.calling.checked_shr(index).is_some_and(|bits| bits & 1 == 1);
@@ -213,9 +220,12 @@ impl Repair {
         let mut has_place = false;
         let mut fixed = edit::object(raw, &mut |out, name, value| {
             let new = match name {
-                "message" if value == b"null" => return,
+                "message" | "delta" if value == b"null" => return,
                 "delta" | "message" => self.said(value, index),
-                "finish_reason" => end.map(quoted).or_else(|| (value == b"\"null\"").then(|| b"null".to_vec())),
+                "finish_reason" => {
+                    let is_none = matches!(value, b"\"null\"" | b"\"\"");
+                    end.map(quoted).or_else(|| is_none.then(|| b"null".to_vec()))
+                }
                 "usage" if moves_usage => return self.keep_usage(value),
                 _ => None,
             };
@@ -226,6 +236,9 @@ impl Repair {
             true => {}
             false if self.whole => fixed.put("message", br#"{"role":"assistant","content":null}"#),
             false => fixed.put("delta", b"{}"),
+        }
+        if !self.whole && choice.index.is_none() {
+            fixed.put("index", at.to_string().as_bytes());
         }
         Some(fixed.end())
     }
@@ -342,7 +355,7 @@ impl Repair {
         let said = function.arguments.map(RawValue::get).unwrap_or_default();
         match said.as_bytes() {
             // Clients read them as JSON.
-            b"" | b"null" | b"\"\"" if self.whole => fixed.put("arguments", b"\"{}\""),
+            said if self.whole && no_arguments(said) => fixed.put("arguments", b"\"{}\""),
             b"" | b"null" if begins => fixed.put("arguments", b"\"\""),
             b"" | b"null" => {}
             [b'{' | b'[', ..] => fixed.put("arguments", &quoted(&compact(said))),

@@ -19,7 +19,7 @@ struct Counts {
     output_tokens: Option<u64>,
     /// DeepSeek.
     prompt_cache_hit_tokens: Option<u64>,
-    /// Mistral.
+    /// Mistral, and Moonshot by another name.
     num_cached_tokens: Option<u64>,
     /// One of the three that clients add up is no plain number.
     odd: bool,
@@ -41,7 +41,7 @@ impl Counts {
             b"input_tokens" => &mut self.input_tokens,
             b"output_tokens" => &mut self.output_tokens,
             b"prompt_cache_hit_tokens" => &mut self.prompt_cache_hit_tokens,
-            b"num_cached_tokens" => &mut self.num_cached_tokens,
+            b"num_cached_tokens" | b"cached_tokens" => &mut self.num_cached_tokens,
             b"prompt_tokens_details" | b"input_tokens_details" => {
                 return scan.any_object(|scan, name| self.prompt_tokens_details.member(scan, name));
             }
