@@ -9,7 +9,7 @@ use signalbox::config::compile::{Compiled, compile, compile_json};
 use signalbox::config::diagnostic::{Diagnostics, Severity};
 use signalbox::config::model::Key;
 use signalbox::config::yaml;
-use signalbox::provider::Api;
+use signalbox::provider::{Api, Call};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -25,8 +25,8 @@ fn goes(text: &str, env: Variables<'_>) -> Vec<String> {
     let inside = compile_json(&json).unwrap_or_else(|found| panic!("{found}\n{json}"));
     for (one, other) in compiled.config.deployments.iter().zip(&inside.deployments) {
         assert_eq!(
-            (&one.endpoint, &one.model, one.provider),
-            (&other.endpoint, &other.model, other.provider),
+            (&one.endpoint, &one.model, one.provider, one.probed),
+            (&other.endpoint, &other.model, other.provider, other.probed),
             "{text}"
         );
     }
@@ -357,4 +357,60 @@ fn case_12_a_variable_in_a_shells_way_is_no_key_and_no_host() {
     );
     wrong("model: openai/x", "environment_variables: {OPENAI_BASE_URL: '${B}'}", &[]);
     wrong("model: openai/x", "environment_variables: {OPENAI_API_KEY: '${K}'}", &[]);
+}
+
+/// K40: a base URL may end in a version of any form, or in the path itself; neither is written twice.
+#[test]
+fn k40_no_part_of_a_path_is_written_twice() {
+    for provider in ["openai", "hosted_vllm", "openai_like", "zai"] {
+        for (base, path) in [
+            ("https://api.z.ai/api/paas/v4", "/api/paas/v4/chat/completions"),
+            ("https://h/v1/", "/v1/chat/completions"),
+            ("https://h/v1beta/openai", "/v1beta/openai/chat/completions"),
+            ("https://h/v1/chat/completions", "/v1/chat/completions"),
+            ("https://h/v1/chat/completions/", "/v1/chat/completions"),
+        ] {
+            let text = format!(
+                "model_list: [{{model_name: m, litellm_params: {{model: {provider}/m, api_base: \"{base}\"}}}}]"
+            );
+            let compiled = read(&text, &[]).unwrap();
+            let [deployment] = compiled.config.deployments.as_slice() else { panic!() };
+            let call = Call { api: Api::Chat, dialect: deployment.dialect, model: "m", stream: false };
+            let below = deployment.provider.path_of(call).unwrap();
+            assert_eq!(deployment.endpoint.target(&below), path, "{provider} {base}");
+        }
+    }
+}
+
+/// A probe asks what a model is for.
+#[test]
+fn a_model_is_probed_by_what_it_is_for() {
+    let of = |params: &str, info: &str| {
+        let text = format!("model_list: [{{model_name: m, litellm_params: {{{params}}}, model_info: {{{info}}}}}]");
+        goes(&text, &[]);
+        read(&text, &[]).unwrap().config.deployments[0].probed
+    };
+    for (params, info, wanted) in [
+        ("model: openai/gpt-4o", "", Some(Api::Chat)),
+        ("model: openai/gpt-5-codex", "mode: responses", Some(Api::Chat)),
+        ("model: openai/text-embedding-3-small", "", Some(Api::Embeddings)),
+        ("model: hosted_vllm/bge-m3, api_base: http://h/v1", "mode: embedding", Some(Api::Embeddings)),
+        ("model: hosted_vllm/my-embedder, api_base: http://h/v1", "", Some(Api::Embeddings)),
+        ("model: hosted_vllm/my-embedder, api_base: http://h/v1", "mode: chat", Some(Api::Chat)),
+        ("model: bedrock/amazon.titan-embed-text-v2:0, aws_region_name: us-east-1", "", Some(Api::Embeddings)),
+        ("model: voyage/voyage-3", "", Some(Api::Embeddings)),
+        ("model: openai/whisper-1", "mode: audio_transcription", None),
+    ] {
+        assert_eq!(of(params, info), wanted, "{params} {info}");
+    }
+}
+
+#[test]
+fn k40_ollamas_own_api_is_at_its_root() {
+    for base in
+        ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/", "http://h:1/api", "http://h:1/api/chat"]
+    {
+        assert_eq!(one(&format!("model: ollama_chat/m, api_base: \"{base}\""), "", &[]), "h:1 none", "{base}");
+    }
+    assert_eq!(one("model: ollama/m, api_base: http://h:1/below", "", &[]), "h:1/below none");
 }

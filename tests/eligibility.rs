@@ -51,6 +51,24 @@ fn a_model_that_is_known_to_lack_what_is_asked_is_left_out() {
     }
 }
 
+/// K62: what a provider said of its model is believed for a while, and nobody else left means that it is asked all the same.
+#[test]
+fn k62_what_a_provider_said_to_lack_waits_behind_the_others() {
+    let config = one_group(&["", ""]);
+    let said = |lacks_until_ms| DeploymentView { lacks_until_ms, ..DeploymentView::default() };
+    let tools = || Requirements { tools: true, ..Requirements::default() };
+    let images = || Requirements { images: LazyFlag::Known(true), ..Requirements::default() };
+    let left = |need| d(0, Exclusion::SaidToLack { need, until_ms: NOW + 9 });
+    let (no_tools, no_images) = ([("d0", said([NOW + 9, 0]))], [("d0", said([0, NOW + 9]))]);
+    assert_eq!(reasons(&config, &no_tools, tools()), [left(Need::Tools)]);
+    assert_eq!(reasons(&config, &no_images, images()), [left(Need::Images)]);
+    for (seen, asks) in [(&no_tools, images()), (&no_images, tools()), (&no_tools, Requirements::default())] {
+        assert_eq!(reasons(&config, seen, asks), []);
+    }
+    assert_eq!(reasons(&config, &[("d0", said([NOW, NOW]))], tools()), [], "a while is over");
+    assert!(Exclusion::SaidToLack { need: Need::Tools, until_ms: NOW }.is_soft());
+}
+
 #[test]
 fn a_prompt_is_held_against_the_window_with_a_margin() {
     let mut config = one_group(&["", ""]);

@@ -197,6 +197,17 @@ fn a7_an_unexplained_refusal_of_a_translated_request_goes_to_another_provider_on
     assert_eq!((out(0), out(1), out(2)), (true, true, false), "its own provider would say the same");
 }
 
+/// K62: what one model cannot do another may, whoever wrote the request.
+#[test]
+fn k62_what_a_model_lacks_is_asked_of_the_next() {
+    let lacking = Failure { fault: Fault::Model, ..failure(FailureClass::BadRequest, None) };
+    let first = |plan: &Plan| next(plan, &[FIRST], &lacking, &RULES, 0);
+    let to = |stage, candidate| Next::Try(Place { stage, candidate }, 0);
+    assert_eq!(first(&run_by(&[&["ollama", "ollama"]])), to(0, 1));
+    assert_eq!(first(&run_by(&[&["hosted_vllm"], &["openai"]])), to(1, 0));
+    assert_eq!(first(&run_by(&[&["hosted_vllm"]])), Next::GiveUp);
+}
+
 #[test]
 fn a_request_larger_than_a_minutes_tokens_goes_on_and_never_back() {
     let large = Failure { fault: Fault::Request, ..failure(FailureClass::RateLimit, Some(1_000)) };

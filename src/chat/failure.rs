@@ -101,6 +101,19 @@ impl FailureClass {
     }
 }
 
+/// What a model cannot do, as its provider says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Calling tools.
+    Tools,
+    /// Reading images.
+    Images,
+    /// Being told whether to think.
+    Thinking,
+    /// Anything else.
+    Other,
+}
+
 /// One failure of one provider: data, not an `Err`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -108,6 +121,8 @@ pub struct Failure {
     pub class: FailureClass,
     /// Whose fault it is.
     pub fault: Fault,
+    /// What the model lacks, where that is why.
+    pub lack: Option<Lack>,
     /// The name of the provider that said so; empty where none did.
     pub provider: &'static str,
     /// The provider's HTTP status, 0 where there was none.
@@ -141,6 +156,7 @@ impl Failure {
         Self {
             class,
             fault: class.fault(),
+            lack: None,
             provider: "",
             status: 0,
             message: message.into(),

@@ -21,6 +21,6 @@ pub use conversation::{
     ToolForm, Turn, Words,
 };
 pub use embeddings::{Embeddings, EmbeddingsRequest, Inputs};
-pub use failure::{ApiError, Failure, FailureClass, Fault};
+pub use failure::{ApiError, Failure, FailureClass, Fault, Lack};
 pub use limits::{RateLimits, Window};
 pub use transcript::{Role, Transcript, Utterance};

@@ -14,7 +14,8 @@
 //! | one request larger than all of a minute | `rate_limit` | request |
 //! | longer than the context | `context_window` | request |
 //! | no such model, or no more | `not_found` | model |
-//! | a model that cannot do what is asked for | `not_found` | request |
+//! | nobody there who can do what is asked for | `not_found` | request |
+//! | a model that cannot do what is asked for, or failed at calling a tool | `bad_request` | model |
 //! | no right to this, not from here | `permission` | account |
 //! | no room, not ready | `overloaded` | deployment |
 //! | an image, a length, a number that no provider takes | `bad_request` | client |
@@ -26,12 +27,33 @@ use super::error_body::Said;
 use super::phrases::{found, matches};
 use super::words::{self, Words};
 use super::{ErrorAnswer, vendor};
-use crate::chat::{FailureClass, Fault};
+use crate::chat::{FailureClass, Fault, Lack};
 
 /// The class of an answer, and whose fault it is. `status`: the HTTP status, or for an error within a good answer what it names.
-pub fn judge(answer: &ErrorAnswer<'_>, status: u16, said: &Said) -> (FailureClass, Fault) {
-    let class = class(answer.provider, status, said);
-    (class, fault(class, said))
+pub fn judge(answer: &ErrorAnswer<'_>, status: u16, said: &Said) -> (FailureClass, Fault, Option<Lack>) {
+    let lack = said.sentences.iter().find_map(|sentence| lack(sentence));
+    let mut class = class(answer.provider, status, said);
+    // Some call it an error of their own.
+    if lack.is_some() && class == FailureClass::Upstream && matches!(status, 500 | 501) {
+        class = FailureClass::BadRequest;
+    }
+    let fault = fault(class, lack, said);
+    (class, fault, lack.filter(|_| matches!(class, FailureClass::BadRequest | FailureClass::NotFound)))
+}
+
+/// What a sentence says that the model lacks. One about a part of it, such as how tools are chosen, says nothing of the whole.
+fn lack(sentence: &str) -> Option<Lack> {
+    let any = |patterns: &[&str]| patterns.iter().any(|pattern| matches(pattern, sentence));
+    let whole = |lack| if any(words::A_PART) { Lack::Other } else { lack };
+    if any(words::NO_TOOLS) {
+        Some(whole(Lack::Tools))
+    } else if any(words::NO_IMAGES) {
+        Some(whole(Lack::Images))
+    } else if any(words::NO_THINKING) {
+        Some(whole(Lack::Thinking))
+    } else {
+        any(words::LACKING).then_some(Lack::Other)
+    }
 }
 
 fn class(provider: &str, status: u16, said: &Said) -> FailureClass {
@@ -88,17 +110,19 @@ fn unnamed(status: u16, said: &Said) -> FailureClass {
     }
 }
 
-fn fault(class: FailureClass, said: &Said) -> Fault {
+fn fault(class: FailureClass, lack: Option<Lack>, said: &Said) -> Fault {
     let sentences = &said.sentences;
     match class {
         FailureClass::RateLimit if is_larger_than_a_minute(sentences) => Fault::Request,
         FailureClass::Quota if found(words::AFFORDS_LESS, sentences) && !found(words::AFFORDS_NOTHING, sentences) => {
             Fault::Request
         }
-        FailureClass::NotFound if found(words::LACKING, sentences) => Fault::Request,
+        FailureClass::NotFound if lack.is_some() => Fault::Request,
+        FailureClass::BadRequest if lack.is_some_and(|lack| lack != Lack::Other) => Fault::Model,
         FailureClass::BadRequest if code(&words::CLIENTS, said) || found(words::CLIENTS.wordings, sentences) => {
             Fault::Client
         }
+        FailureClass::BadRequest if lack.is_some() => Fault::Model,
         _ => class.fault(),
     }
 }

@@ -57,10 +57,11 @@ pub fn classify(answer: &ErrorAnswer<'_>) -> Failure {
     // Proxies put another's refusal into a status of their own.
     let named = said.status.filter(|named| matches!(named, 401..=404 | 408 | 413 | 429 | 503 | 504 | 529));
     let meant = named.filter(|_| matches!(status, 400 | 500 | 502)).unwrap_or(status);
-    let (class, fault) = judge::judge(answer, meant, &said);
+    let (class, fault, lack) = judge::judge(answer, meant, &said);
     Failure {
         class,
         fault,
+        lack,
         provider,
         status,
         message: said.message(),

@@ -22,6 +22,8 @@ const KEPT: &[&str] = &[
     "max_output_tokens",
     "maxoutputtokens",
     "model",
+    "tool calling",
+    "json_schema",
 ];
 
 /// Forms of one word that are read as one, and words that say nothing.

@@ -298,11 +298,36 @@ pub const NOT_THE_MODEL: &[&str] = &[
     "unsupported parameter|unsupported value|unknown parameter|unrecognized request argument|invalid value|unsupported field|extra inputs",
 ];
 
-/// The model is there, but cannot do what the request asks for.
+/// The model is there, but cannot call tools.
+pub const NO_TOOLS: &[&str] = &[
+    "tool choice .. requires --enable-auto-tool-choice|requires --tool-call-parser",
+    "tools param requires --jinja",
+    "not support|no endpoints found that support .. tool|function call|functions",
+    "tools|tool use|tool calls|tool calling|function calling .. not supported|not enabled|is unsupported|are unsupported",
+];
+
+/// It cannot read images.
+pub const NO_IMAGES: &[&str] = &[
+    "not support|no endpoints found that support .. image|vision|multimodal|multi-modal",
+    "image input|image inputs|images|image content|vision .. not supported|not enabled|is unsupported|are unsupported",
+    "at most 0 image|not multimodal model|missing data required for image",
+];
+
+/// It cannot be told whether to think.
+pub const NO_THINKING: &[&str] = &["not support .. thinking"];
+
+/// A sentence about a part of that.
+pub const A_PART: &[&str] =
+    &["choice '|this tool choice|requested tool choice|parallel|strict|tools[|tools.|type|parameter|schema|format|url"];
+
+/// It cannot do something else that the request asks for, or did not succeed in it.
 pub const LACKING: &[&str] = &[
     "no endpoints found that support|no endpoints found that can handle|no endpoints support",
     "no endpoints found|no provider .. support|can handle",
-    "tool choice .. requires --enable-auto-tool-choice|requires --tool-call-parser",
+    "not support .. audio|video|document|file input|files|pdf|chat|embed|stream|json_schema|json schema|json mode|response format|response_format|structured|system|completions",
+    "audio input|video input|documents|structured outputs|streaming|response_format|response format|system role|system prompt|system message .. not supported|not enabled|is unsupported|are unsupported",
+    "unsupported for streaming|operation does not work with|is enabled only for api|this action does not support",
+    "failed to call function|failed to generate json|tool call validation failed",
 ];
 
 /// The credentials are good, but may not do this.
@@ -315,7 +340,7 @@ pub const RIGHT: Words = Words {
         "not supported|not available|unavailable|unsupported|not allowed|blocked|restricted .. your country|your region|your location|this country|this region|country|countries|regions|territor",
         "must be verified|identity verification|verify your organization|verify your account|not verified|real-name|complete verification|phone number",
         "not have permission|no permission|not have permissions|insufficient permission|lacks permission|lack permission|lack required permission|permission denied|missing permission|not authorized to|not allowed to access|not permitted to|missing scope|not have required",
-        "access denied|access is denied",
+        "access denied|access is denied|access to bedrock models is not allowed",
         "organization policy|organizational policy|org policy .. constraint|violated",
         "access to .. denied|is not available|restricted|requires",
         "access to this model is not available|use case details have not been submitted|gated model|gated repo|accept terms|accept license|agree to|accept model",

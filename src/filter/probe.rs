@@ -1,25 +1,31 @@
 //! Active probes (`signalbox.health_check`): a cooling deployment is asked a word on the gateway's own account, so that it comes
 //! back before a client's request has to find out.
 //!
-//! The question is a chat completion of one token, because that is what the deployment is for: a list of models may well be served by
-//! a provider that serves nothing else. It goes through a cluster of its own ([`crate::config::model::Deployment::probe_cluster`]), which adds
+//! The question is a chat completion of one token, or the embedding of a word, because that is what the deployment is for: a list of models may
+//! well be served by a provider that serves nothing else. It goes through a cluster of its own ([`crate::config::model::Deployment::probe_cluster`]), which adds
 //! the credentials and has no filter of ours: Envoy would call it while the VM is still asking, which no VM survives.
 //!
 //! **Invariant:** only cooling deployments are asked, by one worker at a time.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::Worker;
+use super::foreign::{is_foreign, read};
 use super::http::{HeaderMap, OutgoingHeaders, of_probe};
 use crate::chat::Failure;
 use crate::config::model::{DeploymentIndex, RouterConfig, is_pattern};
-use crate::dialect::{Target, client_face, provider_face};
+use crate::dialect::verbatim::splice;
+use crate::dialect::{Target, provider_face};
 use crate::failure::{self, ErrorAnswer};
 use crate::provider::Api;
 use crate::state::{AttemptRecord, Health, Outcome, Reservation, StateStore, try_lease};
 
 /// After its time, a probe's end is told within so many milliseconds, or never.
 const LATE_MS: u64 = 1_000;
+
+/// Where the model stands in the question for an embedding.
+const NAME: Range<usize> = 9..16;
 
 /// One question to one deployment.
 #[derive(Debug)]
@@ -37,17 +43,27 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// The question for a deployment; `None` where it serves no model of its own (a wildcard).
+    /// The question for a deployment; `None` where it serves no model of its own (a wildcard), or nothing that can be asked for so little.
     #[must_use]
     pub fn new(config: &RouterConfig, index: DeploymentIndex) -> Option<Self> {
         let deployment = config.deployments.get(index).filter(|deployment| !is_pattern(&deployment.model))?;
-        let question = br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#;
-        let request = client_face(Api::Chat.dialect()).read(question).ok()?;
-        let model = deployment.provider.in_body(Api::Chat, &deployment.model);
+        let api = deployment.probed?;
+        let model = deployment.provider.in_body(api, &deployment.model);
         let target =
             Target { provider: deployment.provider, model: &model, drop_params: true, max_output_tokens: None };
-        let body = provider_face(deployment.dialect).write(&request, target).ok()?.body;
-        let headers = of_probe(deployment, body.len());
+        let question: &[u8] = match api {
+            Api::Embeddings => br#"{"model":"probe","input":"ping"}"#,
+            _ => br#"{"model":"probe","messages":[{"role":"user","content":"ping"}],"max_tokens":1}"#,
+        };
+        let body = match api == Api::Embeddings && !is_foreign(deployment, api.dialect()) {
+            true => {
+                let (end, mut body) = splice(question, NAME, &model, false);
+                body.extend_from_slice(question.get(end..).unwrap_or_default());
+                body
+            }
+            false => read(api, question).ok()?.write(provider_face(deployment.dialect), target).ok()?.body,
+        };
+        let headers = of_probe(deployment, api, body.len());
         let timeout_ms = config.signalbox.health_check.as_ref()?.timeout_ms;
         Some(Self {
             deployment: index,

@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** what is not known excludes nobody.
 
-use super::exclusion::{Excluded, Exclusion, telling};
+use super::exclusion::{Excluded, Exclusion, Need, telling};
 use super::tags::Tags;
 use super::{PlanInputs, Requirements, facts};
 use crate::config::model::{Deployment, DeploymentIndex, GroupIndex, ModelGroup, RouterConfig};
@@ -212,6 +212,14 @@ impl Check<'_> {
 
     fn health(&self) -> Option<Exclusion> {
         let (view, now_ms) = (self.inputs.view(self.fit.index), self.inputs.now_ms);
+        let [tools_ms, images_ms] = view.lacks_until_ms;
+        let requirements = self.fit.requirements;
+        if tools_ms > now_ms && requirements.tools {
+            return Some(Exclusion::SaidToLack { need: Need::Tools, until_ms: tools_ms });
+        }
+        if images_ms > now_ms && requirements.images.holds() {
+            return Some(Exclusion::SaidToLack { need: Need::Images, until_ms: images_ms });
+        }
         if let Health::Cooling { until_ms } = view.health
             && until_ms > now_ms
         {

@@ -49,6 +49,13 @@ pub enum Exclusion {
         /// Until then, Unix milliseconds.
         until_ms: u64,
     },
+    /// Its provider said of late that it lacks what the request needs.
+    SaidToLack {
+        /// What that is.
+        need: Need,
+        /// Taken at its word until then, Unix milliseconds.
+        until_ms: u64,
+    },
     /// A limit is reached that only shares out: it is deferred while others have room.
     SoftLimit {
         /// Which limit.
@@ -98,7 +105,11 @@ impl Exclusion {
     pub const fn is_soft(self) -> bool {
         matches!(
             self,
-            Self::Cooling { .. } | Self::ProviderLimited { .. } | Self::SoftLimit { .. } | Self::HalfOpenTaken { .. }
+            Self::Cooling { .. }
+                | Self::ProviderLimited { .. }
+                | Self::SaidToLack { .. }
+                | Self::SoftLimit { .. }
+                | Self::HalfOpenTaken { .. }
         )
     }
 
@@ -108,6 +119,7 @@ impl Exclusion {
         match self {
             Self::Cooling { until_ms }
             | Self::ProviderLimited { until_ms }
+            | Self::SaidToLack { until_ms, .. }
             | Self::SoftLimit { until_ms, .. }
             | Self::HalfOpenTaken { until_ms }
             | Self::LimitReached { until_ms, .. }

@@ -12,6 +12,7 @@
 //! | context window | no | only with a larger window | `context_window_fallbacks`, else a larger window in `fallbacks` | no |
 //! | content policy | no | no | only `content_policy_fallbacks` | no |
 //! | bad request | no | no | no (`signalbox.fallback_on_bad_request`: then) | no |
+//! | bad request because of what the model lacks | no | at once | then | no |
 //! | bad request that no word explains, where we translated the request | no | the next of another provider, once | the same | no |
 //!
 //! The last row: what is the client's own bytes is the client's to mend, but for what we made of it we answer. What is at fault is told by
@@ -26,7 +27,7 @@
 mod last_resort;
 
 use super::{Candidate, Place, Plan, Purpose, Stage, retries};
-use crate::chat::{Failure, FailureClass};
+use crate::chat::{Failure, FailureClass, Fault};
 use crate::config::model::Settings;
 pub use last_resort::{next_or_again, rule_out};
 
@@ -122,6 +123,9 @@ const fn failure_policy(failure: &Failure, rules: &Rules) -> FailurePolicy {
         }
         C::ContextWindow => row(SameDeployment::No, InGroup::Larger, Group::Larger, false),
         C::ContentPolicy => row(SameDeployment::No, InGroup::No, Group::ContentPolicy, false),
+        C::BadRequest if matches!(failure.fault, Fault::Model) => {
+            row(SameDeployment::No, InGroup::AtOnce, Group::Then, false)
+        }
         C::BadRequest => row(SameDeployment::No, InGroup::No, on_bad_request, false),
     }
 }
@@ -271,7 +275,7 @@ impl FailurePoint<'_> {
         let elsewhere = |stage: &Stage| stage.group != self.stage.group;
         match group {
             Group::No => None,
-            Group::Then if self.failure.class == FailureClass::BadRequest => {
+            Group::Then if self.failure.class == FailureClass::BadRequest && self.failure.fault != Fault::Model => {
                 self.later().filter(|(_, stage)| self.leads_on(stage) && elsewhere(stage)).find_map(first)
             }
             Group::Then => self.later().filter(|(_, stage)| self.leads_on(stage)).find_map(first),

@@ -6,9 +6,12 @@ use super::latency::Latency;
 use super::load::{Load, minute, minute_end_ms};
 use super::store::{self, StateStore, Unchanged, update};
 use super::{Account, DeploymentView, Health, HealthRecord, Limit, LimitReached, health};
+use crate::chat::Lack;
 
 /// How often a worker with requests in flight writes that it is alive, in milliseconds.
 const BEAT_MS: u64 = 1_000;
+/// For so long others go first where a request needs what a provider said that the model lacks. Who runs it may mend that.
+const LACK_MS: u64 = 600_000;
 /// Older successes do not count: their minute is over.
 const WINDOW_MS: u64 = 60_000;
 
@@ -49,6 +52,8 @@ pub(super) struct DeploymentRecord {
     /// Successes that are not written yet: they matter only beside failures, so they wait for one.
     successes: u32,
     successes_since_ms: u64,
+    /// What its provider said that it lacks, each until it may be asked again.
+    lacks_until_ms: [u64; 2],
     load_key: String,
     load: Load,
     owed: Owed,
@@ -96,6 +101,16 @@ impl DeploymentRecord {
             self.successes_since_ms = now_ms;
         }
         self.successes = self.successes.saturating_add(1);
+    }
+
+    /// Its provider says that it lacks something.
+    pub(super) fn lack(&mut self, lack: Lack, now_ms: u64) {
+        let [tools, images] = &mut self.lacks_until_ms;
+        match lack {
+            Lack::Tools => *tools = now_ms.saturating_add(LACK_MS),
+            Lack::Images => *images = now_ms.saturating_add(LACK_MS),
+            Lack::Thinking | Lack::Other => {}
+        }
     }
 
     /// Successes that still count.
@@ -247,6 +262,7 @@ impl DeploymentRecord {
             tokens: tokens.saturating_add_signed(owed.tokens),
             minute_ends_ms: minute_end_ms(now_ms),
             full_until_ms: if room_at_ms > now_ms { room_at_ms } else { 0 },
+            lacks_until_ms: self.lacks_until_ms,
             latency,
             first_token,
             ..DeploymentView::default()

@@ -16,7 +16,7 @@ use super::budget_meter::BudgetMeter;
 use super::deployment::DeploymentRecord;
 use super::store::{self, StateStore, update};
 use super::{Account, AttemptRecord, DeploymentView, HealthRecord, LimitReached, Outcome, Reservation};
-use crate::chat::{FailureClass, RateLimits};
+use crate::chat::{Failure, FailureClass, RateLimits};
 
 /// A worker that changed a health record writes a new token here.
 const HEALTH: &str = "health";
@@ -223,6 +223,9 @@ impl Ledger {
         record.end(reservation.began_ms, reservation.tokens, ended.tokens.unwrap_or(unknown), now_ms);
         let class = if let Outcome::Failed(failure) = &ended.outcome { Some(failure.class) } else { None };
         record.sample(ended.latency, ended.first_token, class == Some(FailureClass::Timeout), now_ms);
+        if let Outcome::Failed(Failure { lack: Some(lack), .. }) = ended.outcome {
+            record.lack(lack, now_ms);
+        }
         for meter in &record.meters {
             self.meters.get_mut(*meter).into_iter().for_each(|meter| meter.spend(ended.cost_nanos));
         }
@@ -412,7 +415,7 @@ fn token_changed(store: &dyn StateStore, key: &str, known: &mut Option<Vec<u8>>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Failure, Window};
+    use crate::chat::{Fault, Lack, Window};
     use crate::config::model::Budget;
     use crate::state::memory::Memory;
     use crate::state::{CooldownRules, Health, Limit};
@@ -439,6 +442,21 @@ mod tests {
         let before = store.calls.get();
         act();
         store.calls.get() - before
+    }
+
+    #[test]
+    fn what_a_model_is_said_to_lack_is_remembered_for_a_while_and_cools_nothing() {
+        let store = Memory::default();
+        let mut ledger = ledger(1, &[account("a"), account("b")], &store);
+        let said =
+            |lack| Failure { fault: Fault::Model, lack: Some(lack), ..Failure::local(FailureClass::BadRequest, "no") };
+        for lack in [Lack::Images, Lack::Thinking, Lack::Other] {
+            let reservation = ledger.begin(&store, 0, 0, NOW_MS);
+            assert!(!ledger.end(&store, reservation, &AttemptRecord::with(Outcome::Failed(said(lack))), NOW_MS));
+        }
+        let [first, second] = ledger.views() else { panic!() };
+        assert_eq!((first.lacks_until_ms, first.health), ([0, NOW_MS + 600_000], Health::Healthy));
+        assert_eq!(second.lacks_until_ms, [0, 0]);
     }
 
     #[test]

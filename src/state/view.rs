@@ -23,6 +23,8 @@ pub struct DeploymentView {
     pub minute_ends_ms: u64,
     /// Until when a limit is reached, as its provider reported; 0: none is.
     pub full_until_ms: u64,
+    /// Until when its provider is taken at its word that it cannot call tools, and that it cannot read images.
+    pub lacks_until_ms: [u64; 2],
     /// Until when its budget, or its provider's, is used up; 0: it is not.
     pub over_budget_until_ms: u64,
     /// The used share of the tightest budget, 0 to 1 and above.

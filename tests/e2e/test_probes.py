@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from aws import signature_fits
 from gateway import SIGNALBOX, deployment
-from provider import error, whole
+from provider import answer, error, whole
 from raw import post
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -143,3 +143,22 @@ def test_each_dialect_is_asked_in_its_own_words(simulators, provider, gateway):
     time.sleep(0.3)
     for model in PROBED:
         assert served_by(envoy, model) == named(model), "it is well again"
+
+
+def test_what_embeds_is_asked_for_an_embedding(provider, gateway):
+    ok = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    first = provider(error(503), answer(200, ok))
+    second = provider(answer(200, ok))
+    ollama = provider(error(503), answer(200, {"model": "e", "embeddings": [[0.5]]}))
+    envoy = gateway(
+        deployment("m", first, "openai/text-embedding-3-small", id="first", order=1),
+        deployment("m", second, "openai/text-embedding-3-small", id="second", order=2),
+        deployment("o", ollama, "ollama/nomic-embed-text", id="third", order=1),
+        deployment("o", second, "openai/text-embedding-3-small", id="fourth", order=2),
+        signalbox=CHECKED,
+    )
+    for model in ("m", "o"):
+        envoy.client().embeddings.create(model=model, input="a", encoding_format="float")
+    assert envoy.becomes(lambda: len(first.requests) > 1 and len(ollama.requests) > 1)
+    assert (first.requests[1].path, first.requests[1].json) == ("/v1/embeddings", {"model": "text-embedding-3-small", "input": "ping"})
+    assert (ollama.requests[1].path, ollama.requests[1].json["input"]) == ("/api/embed", ["ping"])

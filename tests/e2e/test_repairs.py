@@ -119,12 +119,34 @@ def test_k62_a_server_that_cannot_call_tools_is_passed_by(tmp_path_factory):
     envoy = Gateway(tmp_path_factory.mktemp("gateway"), entries, router={"num_retries": 0})
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     try:
-        for asked in (1, 2):
+        for _ in range(2):
             got = envoy.client().chat.completions.create(model="m", messages=HELLO, tools=tools)
             assert got.choices[0].message.content == "by the other"
-            # It does not rest: it serves what needs no tool.
-            assert len(refusing.requests) == asked
+            # It is taken at its word: whoever needs tools is led past it from now on.
+            assert len(refusing.requests) == 1
+        # It does not rest: it serves what needs no tool.
+        refusing.play(whole("plain"))
+        assert envoy.client().chat.completions.create(model="m", messages=HELLO).choices[0].message.content == "plain"
     finally:
         envoy.close()
         refusing.close()
         calling.close()
+
+
+def test_g46_a_model_that_cannot_be_told_to_think_is_asked_without(tmp_path_factory):
+    ollama = Provider()
+    said = answer(400, {"error": '"qwen3:8b" does not support thinking'})
+    good = {"model": "qwen3:8b", "message": {"role": "assistant", "content": "Hi"}, "done": True, "done_reason": "stop", "eval_count": 1}
+    ollama.play(said, answer(200, good))
+    envoy = Gateway(tmp_path_factory.mktemp("gateway"), [deployment("m", ollama, "ollama_chat/qwen3:8b")], router={"num_retries": 0})
+    try:
+        for asked in (2, 3):
+            raw = envoy.client().chat.completions.with_raw_response.create(model="m", messages=HELLO, reasoning_effort="low")
+            assert raw.parse().choices[0].message.content == "Hi"
+            assert "reasoning_effort" in raw.headers["x-signalbox-dropped-params"]
+            # Later requests are sent without it at once.
+            assert len(ollama.requests) == asked
+        assert [request.json.get("think") for request in ollama.requests] == [True, None, None]
+    finally:
+        envoy.close()
+        ollama.close()

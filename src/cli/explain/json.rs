@@ -107,6 +107,7 @@ fn excluded(config: &RouterConfig, left: &Excluded) -> Value {
         Exclusion::Order => ("order", None),
         Exclusion::Cooling { .. } => ("cooling", None),
         Exclusion::ProviderLimited { .. } => ("full", None),
+        Exclusion::SaidToLack { need, .. } => ("said_to_lack", Some(json!(need.as_str()))),
         Exclusion::HalfOpenTaken { .. } => ("half_open_taken", None),
     };
     let mut out =

@@ -124,6 +124,7 @@ fn reason(why: Exclusion) -> String {
         Exclusion::Order => "has no order, but others have".to_owned(),
         Exclusion::Cooling { .. } => format!("cooling for {left} s"),
         Exclusion::ProviderLimited { .. } => format!("its provider has no room for {left} s"),
+        Exclusion::SaidToLack { need, .. } => format!("its provider said that it does not support {}", need.as_str()),
         Exclusion::HalfOpenTaken { .. } => "half-open, and another request probes it".to_owned(),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn read<'a>(
         group,
         provider,
         dialect: of_model.or(of.map(|provider| provider.dialect)).unwrap_or_default(),
+        probed: named.and_then(|(of, model)| probed(mode(entry, &params, of.name, model), of, model)),
         model: named.map(|(_, model)| model.to_owned()).unwrap_or_default(),
         endpoint: endpoint.clone().unwrap_or_else(endpoint::nowhere),
         credential: credential.unwrap_or_else(|| provider.sends(false)),
@@ -154,6 +155,17 @@ fn mode<'a>(entry: &Field<'a>, params: &Field<'a>, provider: &str, model: &str) 
         Some(Value::Str(mode)) => mode.as_str(),
         _ if model.starts_with("responses/") => "responses",
         _ => infer::mode(provider, model),
+    }
+}
+
+/// What a probe asks of a model that is for this. Where nothing says so, its name does, or what its provider has.
+fn probed(mode: &str, provider: &Provider, model: &str) -> Option<Api> {
+    let chat = Call { api: Api::Chat, dialect: provider.dialect, model, stream: false };
+    match mode {
+        "" if model.contains("embed") || provider.path_of(chat).is_none() => Some(Api::Embeddings),
+        "" | "chat" | "completion" | "responses" => Some(Api::Chat),
+        "embedding" => Some(Api::Embeddings),
+        _ => None,
     }
 }
 

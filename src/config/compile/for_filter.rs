@@ -13,7 +13,7 @@ use super::routers::is_router;
 use super::sections::{FOR_ENVOY, GENERAL_FOR_ENVOY, OF_KEYS};
 use crate::config::model::{Deployment, Endpoint};
 use crate::config::tree::{Key, Node, Value};
-use crate::provider;
+use crate::provider::{self, Api};
 
 /// Keys that have said all they have to say by now.
 const SETTLED: &[&str] =
@@ -81,6 +81,12 @@ fn params(node: &Node, deployment: Option<&Deployment>) -> Node {
     entries.retain(|(key, _)| !matches!(key.name.as_str(), "base_url" | "custom_llm_provider") && !is_place(&key.name));
     let text = |text: String| Node::new(Value::Str(text));
     set(entries, "model", text(deployment.provider.written(&deployment.model, deployment.dialect)));
+    // What the filter cannot tell by the name.
+    match deployment.probed {
+        Some(Api::Embeddings) => set(entries, "mode", text("embedding".to_owned())),
+        Some(_) => {}
+        None => set(entries, "mode", text("other".to_owned())),
+    }
     if endpoint::own(deployment.provider).as_ref() == Some(&deployment.endpoint) {
         entries.retain(|(key, _)| key.name != "api_base");
     } else {

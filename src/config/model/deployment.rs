@@ -2,7 +2,7 @@
 
 use super::{AllowedFails, Budget, Defaults, ExtraHeader, GroupIndex};
 use crate::catalogue::ModelFacts;
-use crate::provider::{Credential, Dialect, Provider};
+use crate::provider::{Api, Credential, Dialect, Provider};
 
 /// One place that can serve a model: one Envoy cluster of the same name.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Deployment {
     pub provider: &'static Provider,
     /// What is spoken there: its provider's dialect, or the one of its model.
     pub dialect: Dialect,
+    /// What a probe asks of it, by what its model is for; `None`: nothing that costs as little as a word.
+    pub probed: Option<Api>,
     /// The model as the provider names it (`litellm_params.model` without the provider). May hold `*`, filled from the
     /// wildcard of the group's name.
     pub model: String,

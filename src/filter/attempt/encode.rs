@@ -43,10 +43,15 @@ pub(super) fn encode(
             None => done,
         });
     }
-    let encoded = match translated {
+    let (plain, untold) = flight.without_thinking(deployment).unzip();
+    let mut encoded = match translated.filter(|_| plain.is_none()) {
         Some(encoded) => encoded,
-        None => translate(flight.api, flight.body(), deployment, model, flight.flags.as_deref())?,
+        None => {
+            let body = plain.as_deref().unwrap_or(flight.body());
+            translate(flight.api, body, deployment, model, flight.flags.as_deref())?
+        }
     };
+    encoded.dropped.extend(untold.unwrap_or_default());
     let length = encoded.body.len();
     Ok((Edit::Whole(encoded.body), length, Apart { dropped: encoded.dropped, echo: encoded.echo }))
 }

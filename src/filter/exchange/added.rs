@@ -13,13 +13,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Flight, Report, Stage, Way};
-use crate::chat::Failure;
+use crate::chat::{Failure, Lack};
 use crate::config::model::Deployment;
-use crate::dialect::body_defaults::object;
+use crate::dialect::body_defaults::{object, without};
 use crate::failure::refuses;
 
 /// The wish for a stream's usage.
 pub(in crate::filter) const USAGE: &str = "stream_options";
+
+/// What says of a request how the model shall think. Where a model cannot be told, it is sent again without it, as a hint.
+const THINKING: &str = "thinking";
+const OF_THINKING: [&str; 3] = ["reasoning_effort", THINKING, "reasoning"];
 
 /// The code by which OpenAI refuses reasoning that another account sealed.
 const CANNOT_OPEN: &str = "invalid_encrypted_content";
@@ -53,6 +57,17 @@ impl Flight {
     /// Whether a deployment is sent no sealed reasoning, because it could not open that.
     pub(in crate::filter) fn lacks_reasoning(&self, deployment: &Deployment) -> bool {
         self.cannot_open.as_ref() == Some(&deployment.id)
+    }
+
+    /// What a client says of thinking, by name and without it in the body, for a deployment that cannot be told.
+    pub(in crate::filter) fn without_thinking(&self, deployment: &Deployment) -> Option<(Vec<u8>, Vec<String>)> {
+        if !self.refused.has(deployment, THINKING) {
+            return None;
+        }
+        let own = object(self.body())?;
+        let said: Vec<String> =
+            OF_THINKING.into_iter().filter(|name| own.contains_key(*name)).map(str::to_owned).collect();
+        without(self.body(), &said).map(|body| (body, said))
     }
 
     /// What of the members that the gateway added a deployment refuses.
@@ -89,7 +104,11 @@ impl Flight {
         }
         let Some((_, deployment)) = self.deployment(place) else { return false };
         if self.is_foreign(deployment) {
-            return false;
+            if failure.lack != Some(Lack::Thinking) || self.refused.has(deployment, THINKING) {
+                return false;
+            }
+            let id = deployment.id.clone();
+            return self.resend_without(id, THINKING.to_owned());
         }
         if failure.code.as_deref() == Some(CANNOT_OPEN) && !self.lacks_reasoning(deployment) {
             let id = deployment.id.clone();
@@ -101,6 +120,10 @@ impl Flight {
         let added = self.added_for(deployment).into_iter().filter(|member| !self.refused.has(deployment, member));
         let Some(member) = usage.into_iter().chain(added).find(|member| refuses(failure, member)) else { return false };
         let (id, member) = (deployment.id.clone(), member.to_owned());
+        self.resend_without(id, member)
+    }
+
+    fn resend_without(&mut self, id: String, member: String) -> bool {
         if !self.again() {
             return false;
         }

@@ -107,8 +107,8 @@ fn below(deployment: &Deployment, call: Call<'_>) -> Cow<'static, str> {
 }
 
 /// The headers of a question of our own.
-pub(in crate::filter) fn of_probe(deployment: &Deployment, length: usize) -> OutgoingHeaders {
-    let call = Call { api: Api::Chat, dialect: deployment.dialect, model: &deployment.model, stream: false };
+pub(in crate::filter) fn of_probe(deployment: &Deployment, api: Api, length: usize) -> OutgoingHeaders {
+    let call = Call { api, dialect: deployment.dialect, model: &deployment.model, stream: false };
     let path = deployment.endpoint.target(&below(deployment, call));
     let fixed = |name: &'static str, value: &'static str| (name.into(), value.as_bytes().into());
     let mut headers: OutgoingHeaders = vec![

@@ -63,7 +63,10 @@ fn error(why: Exclusion, asked: &str) -> ApiError {
             let message = format!("All deployments of `{asked}` have reached their limit (`{}`).", what.as_str());
             limited("rate_limit_exceeded", message)
         }
-        Exclusion::ProviderLimited { .. } | Exclusion::Cooling { .. } | Exclusion::HalfOpenTaken { .. } => {
+        Exclusion::ProviderLimited { .. }
+        | Exclusion::Cooling { .. }
+        | Exclusion::SaidToLack { .. }
+        | Exclusion::HalfOpenTaken { .. } => {
             limited("rate_limit_exceeded", format!("No deployment of `{asked}` may be asked now."))
         }
         Exclusion::Blocked | Exclusion::Order => ApiError {
