@@ -1,7 +1,14 @@
 """OpenAI's SDK in front, Bedrock behind: signatures, paths, answers, frames of streams and failures through the real Envoy."""
 
+import http.server
+import json
+import ssl
+import subprocess
+import threading
 import time
+import urllib.parse
 
+import envoys
 import httpx
 import openai
 import pytest
@@ -55,8 +62,8 @@ def assert_signed(request, access, secret, region, token=None):
     assert signature_fits(request.path, request.headers, access, secret, region, token, request.body)
 
 
-def ask(envoy, **options):
-    return envoy.client().chat.completions.create(model="m", messages=HELLO, **options)
+def ask(envoy, model="m", **options):
+    return envoy.client().chat.completions.create(model=model, messages=HELLO, **options)
 
 
 def test_k20_k21_each_attempt_is_signed_for_what_it_sends(provider, gateway):
@@ -115,6 +122,79 @@ def test_a_profile_signs_and_roles_wait_for_their_credentials(provider, gateway,
     )
     assert ask(envoy).choices[0].message.content == "Good."
     assert_signed(upstream.requests[-1], "AKIDPROD", "prod", "us-east-1")
+
+
+STS = "127.44.3.1"  # where AWS' service of tokens stands in these tests
+
+
+@pytest.fixture
+def sts(tmp_path, monkeypatch):
+    """Stands in for AWS' service of tokens, by a table of hosts that only the Envoy of this test sees. Gives what is asked of it."""
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run([*made, "-keyout", tmp_path / "key", "-out", tmp_path / "cert", "-days", "2", "-subj", "/CN=sts"], check=True, capture_output=True)
+    hosts, envoy = tmp_path / "hosts", tmp_path / "envoy"
+    hosts.write_text(f"127.0.0.1 localhost\n{STS} sts.us-east-1.amazonaws.com\n")
+    envoy.write_text(f"#!/bin/sh\nexec unshare --mount sh -c 'mount --bind {hosts} /etc/hosts && exec {envoys.ENVOY} \"$@\"' envoy \"$@\"\n")
+    envoy.chmod(0o755)
+    if subprocess.run(["unshare", "--mount", "mount", "--bind", hosts, "/etc/hosts"], capture_output=True).returncode:
+        pytest.skip("a table of hosts of its own takes the right to mount")
+    asked = []
+
+    class Tokens(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
+            asked.append(query | {"signed": self.headers.get("authorization", "")})
+            result = {"AccessKeyId": "ASIAROLE", "SecretAccessKey": "role", "SessionToken": "tok-" + query["RoleArn"][-1], "Expiration": time.time() + 3600}
+            action = query["Action"]
+            body = json.dumps({f"{action}Response": {f"{action}Result": {"Credentials": result}}}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    try:
+        server = http.server.ThreadingHTTPServer((STS, 443), Tokens)
+    except PermissionError:
+        pytest.skip("port 443 takes the right to listen there")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(envoys, "ENVOY", envoy)
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_role_signs_however_it_is_taken(provider, gateway, tmp_path, sts):
+    upstream = provider(converse("Good."))
+    file, token = tmp_path / "credentials", tmp_path / "token"
+    file.write_text("[prod]\naws_access_key_id=AKIDPROD\naws_secret_access_key=prod\n")
+    token.write_text("t")
+    role = {"aws_region_name": "us-east-1", "aws_role_name": "arn:aws:iam::123456789012:role/"}
+
+    def taken(name, **more):
+        return deployment(name, upstream, CLAUDE, **{**role, "aws_role_name": role["aws_role_name"] + name[0]}, **more)
+
+    envoy = gateway(
+        taken("usual", aws_session_name="s", aws_external_id="e"),
+        taken("keys", aws_access_key_id="os.environ/MY_ID", aws_secret_access_key="os.environ/MY_SECRET"),
+        taken("profile", aws_profile_name="prod"),
+        taken("web", aws_web_identity_token=str(token), aws_session_name="w"),
+        env=ALONE
+        | {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_ACCESS_KEY_ID": "AKIDUSUAL", "AWS_SECRET_ACCESS_KEY": "usual", "SIGNALBOX_AWS_KEYS_1": MINE},
+    )
+    for name, by in [("usual", "AKIDUSUAL"), ("keys", "AKIDMINE"), ("profile", "AKIDPROD"), ("web", "")]:
+        assert ask(envoy, name).choices[0].message.content == "Good."
+        assert_signed(upstream.requests[-1], "ASIAROLE", "role", "us-east-1", f"tok-{name[0]}")
+        (one,) = [one for one in sts if one["RoleArn"].endswith("/" + name[0])]
+        assert f"Credential={by}" in one["signed"] if by else not one["signed"]
+    usual, web = ([one for one in sts if one["RoleArn"].endswith(end)][0] for end in ("/u", "/w"))
+    assert (usual["Action"], usual["RoleSessionName"], usual["ExternalId"]) == ("AssumeRole", "s", "e")
+    assert (web["Action"], web["RoleSessionName"], web["WebIdentityToken"]) == ("AssumeRoleWithWebIdentity", "w", "t")
 
 
 def test_embeddings_are_signed_too(provider, gateway):
