@@ -24,6 +24,7 @@ import pytest
 from botocore.eventstream import ChecksumMismatch, EventStream
 from botocore.exceptions import EventStreamError
 from litellm.llms.bedrock.chat.converse_transformation import AmazonConverseConfig
+from litellm.llms.bedrock.embed.amazon_nova_transformation import AmazonNovaEmbeddingConfig
 from litellm.llms.bedrock.embed.amazon_titan_g1_transformation import AmazonTitanG1Config
 from litellm.llms.bedrock.embed.amazon_titan_multimodal_transformation import AmazonTitanMultimodalEmbeddingG1Config
 from litellm.llms.bedrock.embed.amazon_titan_v2_transformation import AmazonTitanV2Config
@@ -198,8 +199,9 @@ def heard_by_botocore(data, cut=None):
                 usage = event["usage"]
     except (EventStreamError, ChecksumMismatch) as error:
         return text, [tuple(call) for call in calls.values()], None, None, type(error).__name__
-    # Without its last event an answer is none, which botocore leaves to its users.
-    return text, [tuple(call) for call in calls.values()], stop, usage, None if stop else "no end"
+    # Without its last event an answer is none, and one that came out malformed is none either, which botocore leaves to its users.
+    failure = None if stop and not stop.startswith("malformed_") else stop or "no end"
+    return text, [tuple(call) for call in calls.values()], stop, usage, failure
 
 
 def heard_by_ours(data, names):
@@ -418,6 +420,10 @@ def litellms_embeddings(case):
     inputs = request["input"] if isinstance(request["input"], list) else [request["input"]]
     asked = {key: request[key] for key in ("dimensions", "encoding_format") if key in request}
     own = {key: request[key] for key in ("normalize", "input_type") if key in request}
+    if "nova" in model:
+        [one] = inputs
+        more = {key: request[key] for key in ("embeddingPurpose",) if key in request}
+        return AmazonNovaEmbeddingConfig()._transform_request(one, AmazonNovaEmbeddingConfig().map_openai_params(asked, {}) | more)
     configs = {"titan-embed-image": AmazonTitanMultimodalEmbeddingG1Config, "titan-embed-text-v2": AmazonTitanV2Config, "titan": AmazonTitanG1Config}
     config = next((config for name, config in configs.items() if name in model), None)
     if config:
