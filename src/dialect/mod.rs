@@ -40,6 +40,7 @@ pub(crate) mod no_answer;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
+mod ordered;
 pub mod passed;
 pub mod read;
 mod reader_scan;

@@ -4,8 +4,6 @@
 //!
 //! **Invariant:** an answer that ended in an error is a failure, whatever it said; an end of bytes before `message-end` is one too.
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 
 use crate::chat::{Event, FailureClass, StopReason, Usage};
@@ -13,6 +11,7 @@ use crate::dialect::blocks::{Blocks, Each};
 use crate::dialect::count::count_of;
 use crate::dialect::framing::sse::Frame;
 use crate::dialect::no_answer::is_breakdown;
+use crate::dialect::ordered::Ordered;
 use crate::dialect::read::{Object, compact, loose_list, loose_object, loose_text};
 use crate::dialect::{AnswerContext, EventReader};
 use crate::failure;
@@ -21,7 +20,7 @@ use crate::failure;
 pub struct Reader {
     blocks: Blocks,
     /// The calls that are open, by Cohere's numbers.
-    calls: BTreeMap<u64, usize>,
+    calls: Ordered<u64, usize>,
 }
 
 /// An object's members; none where it is no object.
@@ -36,7 +35,7 @@ fn member<'a>(raw: Option<&'a RawValue>, name: &str) -> Option<&'a RawValue> {
 impl Reader {
     /// Starts reading.
     pub fn new(context: &AnswerContext) -> Self {
-        Self { blocks: Blocks::new(context), calls: BTreeMap::new() }
+        Self { blocks: Blocks::new(context), calls: Ordered::default() }
     }
 
     /// Reads a whole answer.
@@ -110,7 +109,7 @@ impl Reader {
             return self.blocks.fail(failure::own(FailureClass::Upstream, "provider_error", message), each);
         }
         self.blocks.close(each);
-        for block in std::mem::take(&mut self.calls).into_values() {
+        while let Some(block) = self.calls.first().and_then(|index| self.calls.remove(&index)) {
             self.blocks.tell(Event::BlockStop(block), each);
         }
         self.blocks.tell(Event::Stop(stop_reason(&reason)), each);

@@ -8,7 +8,6 @@
 //! that is not JSON is left out, but one that is known and cannot be read, or that is not UTF-8, ends the answer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,6 +19,7 @@ use super::usage::{Counts, stop_reason};
 use crate::chat::{Begun, Delta, Event, Usage};
 use crate::dialect::framing::sse::Frame;
 use crate::dialect::no_answer::{is_breakdown, no_answer, not_text, truncated, unreadable};
+use crate::dialect::ordered::Ordered;
 use crate::dialect::reader_scan::KnowingReader;
 use crate::dialect::{AnswerContext, EventReader};
 use crate::failure;
@@ -33,7 +33,7 @@ type Each<'e> = &'e mut dyn FnMut(Event<'_>);
 #[derive(Default)]
 pub struct Reader {
     provider: &'static str,
-    open: BTreeMap<u64, Open>,
+    open: Ordered<u64, Open>,
     /// How many blocks have begun.
     blocks: usize,
     /// Something of the answer has come.
@@ -166,8 +166,8 @@ impl Reader {
             let failure = no_answer(self.provider, &self.odd, "the stream ended without an answer");
             return self.fail(failure, each);
         }
-        while let Some((index, _)) = self.open.first_key_value() {
-            self.stop(*index, each);
+        while let Some(index) = self.open.first() {
+            self.stop(index, each);
         }
         self.tell(Event::End, each);
     }
@@ -370,7 +370,7 @@ impl EventReader for Reader {
             Of::Call { whole, .. } => whole.as_ref().map_or(0, String::capacity),
             _ => 0,
         };
-        self.open.values().map(of_block).sum()
+        self.open.iter().map(|(_, open)| of_block(open)).sum()
     }
 }
 

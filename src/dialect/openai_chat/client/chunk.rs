@@ -6,13 +6,12 @@
 //!
 //! **Invariant:** after the end or an error nothing more is written, and neither is written without the other's events.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::{Extra, Logprobs, Picture, ThinkingBody, UsageBody, finish_reason, given};
 use super::error;
 use crate::chat::{Begun, Delta as Piece, Event, StopReason, Usage};
+use crate::dialect::ordered::Ordered;
 use crate::dialect::thinking::{Signs, of_google};
 use crate::dialect::{AnswerContext, EventWriter};
 use crate::failure;
@@ -27,7 +26,7 @@ pub struct ChunkWriter {
     model: String,
     role_sent: bool,
     /// The blocks that are open, by their numbers.
-    open: BTreeMap<usize, Open>,
+    open: Ordered<usize, Open>,
     /// How many calls have begun.
     calls: usize,
     /// How many thinking blocks were told.
@@ -133,13 +132,13 @@ struct Function<'a> {
 impl ChunkWriter {
     /// A writer for one answer.
     #[must_use]
-    pub const fn new(context: AnswerContext) -> Self {
+    pub fn new(context: AnswerContext) -> Self {
         Self {
             context,
             id: String::new(),
             model: String::new(),
             role_sent: false,
-            open: BTreeMap::new(),
+            open: Ordered::default(),
             calls: 0,
             thoughts: 0,
             images: 0,
@@ -265,8 +264,8 @@ impl ChunkWriter {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.begin_message(out);
-        while let Some((block, _)) = self.open.first_key_value() {
-            self.stop(*block, out);
+        while let Some(block) = self.open.first() {
+            self.stop(block, out);
         }
         self.chunk(Delta::default(), Some(finish_reason(self.stop, self.calls > 0, &self.context)), out);
         if let (true, Some(usage)) = (self.context.include_usage, self.usage) {
@@ -326,7 +325,7 @@ impl EventWriter for ChunkWriter {
             Open::Thinking { thinking, signature } => thinking.capacity() + signature.capacity(),
             _ => 0,
         };
-        self.open.values().map(of_block).sum()
+        self.open.iter().map(|(_, open)| of_block(open)).sum()
     }
 }
 

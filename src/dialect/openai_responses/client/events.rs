@@ -6,8 +6,6 @@
 //! **Invariant:** events are numbered from 0 without a gap; an item has one id from its beginning to the end of the answer; after the end or a
 //! failure nothing more is written.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::{
@@ -16,6 +14,7 @@ use super::answer::{
 use super::error;
 use super::sealed::{seal, seal_redacted};
 use crate::chat::{ApiError, Begun, Delta, Event, StopReason, Usage};
+use crate::dialect::ordered::Ordered;
 use crate::dialect::{AnswerContext, EventWriter};
 use crate::failure;
 
@@ -38,7 +37,7 @@ pub struct ResponseWriter {
     /// The items so far.
     items: Vec<Item>,
     /// The blocks that are open, or over without their item being told to be, by our numbers of them.
-    open: BTreeMap<usize, Open>,
+    open: Ordered<usize, Open>,
     stop: Option<StopReason>,
     usage: Option<Usage>,
     closed: bool,
@@ -115,7 +114,7 @@ impl ResponseWriter {
             started: false,
             events: 0,
             items: Vec::new(),
-            open: BTreeMap::new(),
+            open: Ordered::default(),
             stop: None,
             usage: None,
             closed: false,
@@ -237,7 +236,7 @@ impl ResponseWriter {
 
     /// Ends the items of blocks that are over, in order. `joins`: what is said next goes on in the last message, if that is open.
     fn close(&mut self, joins: bool, status: &'static str, out: &mut Vec<u8>) {
-        let over: Vec<usize> = self.open.iter().filter(|(_, open)| open.stopped).map(|(block, _)| *block).collect();
+        let over: Vec<usize> = self.open.iter().filter(|(_, open)| open.stopped).map(|(block, _)| block).collect();
         for block in over {
             let Some(open) = self.open.remove(&block) else { continue };
             self.finish(&open, out);
@@ -250,7 +249,7 @@ impl ResponseWriter {
         // A message ends where anything else begins.
         let last = self.items.len().checked_sub(1).filter(|_| joins);
         for at in 0..self.items.len() {
-            let is_open = self.open.values().any(|open| open.at.is_some_and(|(item, _)| item == at));
+            let is_open = self.open.iter().any(|(_, open)| open.at.is_some_and(|(item, _)| item == at));
             let is_message = matches!(self.items.get(at), Some(Item::Message { status: IN_PROGRESS, .. }));
             if is_message && !is_open && last != Some(at) {
                 self.end_item(at, status, out);
@@ -422,6 +421,6 @@ impl EventWriter for ResponseWriter {
             Item::FunctionCall { arguments: text, .. } | Item::CustomToolCall { input: text, .. } => text.len(),
         };
         let of_block = |open: &Open| open.said.len() + open.signature.len();
-        self.items.iter().map(of_item).sum::<usize>() + self.open.values().map(of_block).sum::<usize>()
+        self.items.iter().map(of_item).sum::<usize>() + self.open.iter().map(|(_, open)| of_block(open)).sum::<usize>()
     }
 }

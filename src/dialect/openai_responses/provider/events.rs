@@ -7,7 +7,6 @@
 //! is left out, but one that is not UTF-8 ends the answer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::super::client::failed;
 use super::answer::{End, arguments, inner, objects, of_error, signature, string, thoughts};
@@ -15,6 +14,7 @@ use crate::chat::{ApiError, Begun, Delta, Event, Failure, StopReason};
 use crate::dialect::count::count_of;
 use crate::dialect::framing::sse::Frame;
 use crate::dialect::no_answer::{no_answer, not_text, truncated};
+use crate::dialect::ordered::Ordered;
 use crate::dialect::read::{Object, loose_object};
 use crate::dialect::reader_scan::KnowingReader;
 use crate::dialect::{AnswerContext, EventReader};
@@ -37,7 +37,7 @@ pub struct Reader {
     response: Option<(String, String)>,
     /// The number of the last event.
     event: u64,
-    open: BTreeMap<At, Open>,
+    open: Ordered<At, Open>,
     /// What came in pieces.
     told: Vec<At>,
     /// The items that have ended.
@@ -332,7 +332,7 @@ impl Reader {
             }
             _ => return self.tell(Event::Opaque, each),
         }
-        let parts: Vec<At> = self.open.keys().filter(|(item, _)| *item == index).copied().collect();
+        let parts: Vec<At> = self.open.iter().map(|(at, _)| at).filter(|(item, _)| *item == index).collect();
         for at in parts {
             self.stop(at, each);
         }
@@ -351,8 +351,8 @@ impl Reader {
         if !self.said {
             (0..).zip(output).for_each(|(index, item)| self.item_done(index, item, each));
         }
-        while let Some((at, _)) = self.open.first_key_value() {
-            self.stop(*at, each);
+        while let Some(at) = self.open.first() {
+            self.stop(at, each);
         }
         let incomplete = || (kind == "incomplete").then_some(StopReason::MaxTokens);
         if !self.said && !has_output && stop.or_else(incomplete).is_none() {
