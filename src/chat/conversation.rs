@@ -227,6 +227,17 @@ pub enum ToolChoice<'a> {
     },
 }
 
+impl<'a> ToolChoice<'a> {
+    /// None but these; `None`: a call of none is demanded.
+    #[must_use]
+    pub fn allowed(required: bool, names: Vec<Cow<'a, str>>) -> Option<Self> {
+        match names.is_empty() {
+            true => (!required).then_some(Self::None),
+            false => Some(Self::Allowed { required, names }),
+        }
+    }
+}
+
 /// The shape the answer must have.
 #[derive(Debug, Clone)]
 pub enum OutputFormat<'a> {

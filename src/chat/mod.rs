@@ -12,6 +12,7 @@ mod conversation;
 mod embeddings;
 mod failure;
 mod limits;
+mod settle;
 mod transcript;
 
 pub use answer::{Answer, Begun, Delta, Event, StopReason, Usage};
@@ -23,4 +24,5 @@ pub use conversation::{
 pub use embeddings::{Embeddings, EmbeddingsRequest, Inputs};
 pub use failure::{ApiError, Failure, FailureClass, Fault, Lack};
 pub use limits::{RateLimits, Window};
+pub use settle::NO_RESULT;
 pub use transcript::{Role, Transcript, Utterance};

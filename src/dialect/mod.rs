@@ -47,6 +47,7 @@ mod reader_scan;
 pub mod request;
 pub mod scan;
 pub mod thinking;
+mod tool_schema;
 pub mod translate;
 pub mod unsupported;
 pub(crate) mod value_kind;

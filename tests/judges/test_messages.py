@@ -231,6 +231,15 @@ REQUEST_DIFFERENCES = [
     ("m8_provider_tool_forced_dropped", "web_search_options", "as m8_provider_tool_beside"),
     ("m14_deferred_tool", "tools[].function.parameters", "LiteLLM puts what it does not know into the schema"),
     ("m32_call_without_result", "messages", "OpenAI refuses a call without a result"),
+    ("m32_result_too_late", "messages", "as above, and a result without a call"),
+    ("m32_result_without_call", "messages", "as above"),
+    ("m13_search_results", "messages", "LiteLLM loses what was found"),
+    ("m1_nothing_said", "messages", "some servers refuse an empty text"),
+    ("m8_schemas", "tools[].function.parameters.properties", "OpenAI refuses an object's schema without properties"),
+    ("m8_schemas", "tools[].function.parameters.type", "as above, without a type"),
+    ("m8_schemas", "tools[].function.parameters.anyOf", "OpenAI refuses a choice at the top"),
+    ("m8_schemas", "tools[].function.parameters.description", "as above: the choice is told in words"),
+    ("m8_schemas", "tools[].function.strict", "OpenAI refuses strict for a schema that is open"),
     ("nothing_vanishes", "cache_control", "OpenAI refuses what it does not know"),
     ("nothing_vanishes", "container", "as above"),
     ("nothing_vanishes", "service_tier", "the word has another meaning there"),
@@ -247,6 +256,7 @@ ANSWER_DIFFERENCES = [
     ("answer_deprecated_call", "stop_reason", "as above"),
     ("answer_everything", "content[][].id", "two calls have two ids"),
     ("answer_in_parts", "error", "LiteLLM fails on content in parts"),
+    ("m18_arguments_quoted_twice", "error", "LiteLLM fails on arguments that are quoted twice"),
     ("answer_none", "error", "LiteLLM takes no choice at all for an answer"),
 ]
 STREAM_DIFFERENCES = [

@@ -250,6 +250,21 @@ FORM = "the tool takes `input`, and the grammar is told in a sentence; LiteLLM's
 TURNS = "those compatible with OpenAI take one message of instructions, in front, and none of a developer's"
 REQUEST_DIFFERENCES = [
     ("additional_tools", "tools", "LiteLLM loses them"),
+    ("r1_nothing_said", "messages", "some servers refuse an empty text"),
+    ("r2_output_without_call", "messages[].content[]", "a result without a call is refused, so it becomes a text of the user"),
+    ("r2_output_without_call", "messages[].role", "as above"),
+    ("r2_output_without_call", "messages[].tool_call_id", "as above"),
+    ("r2_replayed_as_objects", "messages[].tool_calls[].arguments", "no spaces"),
+    ("r2_replayed_as_objects", "messages[].content[]", "as above"),
+    ("r3_bare_base64_and_original_detail", "messages[].content[].file.file_data", "a file is told by its type, too"),
+    ("r3_bare_base64_and_original_detail", "messages[].content[].image_url.detail", "chat completions lack the word"),
+    *[("r3_bare_base64_and_original_detail", member, "LiteLLM loses it") for member in ("prompt_cache_options", "prompt_cache_retention", "service_tier")],
+    ("r6_hosted_tool_forced_dropped", "tool_choice", "LiteLLM forces a tool that it does not send"),
+    ("r6_hosted_tool_forced_dropped", "web_search_options", "only OpenAI's search models take it; it is named as dropped"),
+    ("r6_tools_found", "tools", "LiteLLM loses the tools that were found"),
+    ("r6_tools_run_by_the_client", "messages", "LiteLLM loses what the client's own tools gave"),
+    ("r8_allowed_hosted_tools", "tool_choice", "OpenAI refuses a choice of a tool that is not sent"),
+    ("r8_allowed_hosted_tools", "web_search_options", "as r6_hosted_tool_forced_dropped"),
     *[(case, "messages", TURNS) for case in ("codex", "codex_openai", "r1_instructions_and_developer")],
     ("r1_developer_later", "messages[].role", TURNS),
     *[

@@ -12,6 +12,7 @@ use crate::dialect::names::Names;
 use crate::dialect::openai_chat::provider::messages::{self, Form, ThinkingAs};
 use crate::dialect::openai_chat::provider::wire::{Choice, Message, Own, Part, Said, Tool};
 use crate::dialect::openai_chat::provider::write::offered;
+use crate::dialect::tool_schema::of_tool;
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
 use crate::provider::Habits;
@@ -32,8 +33,6 @@ const MOST_STOPS: usize = 5;
 /// The bounds of what is sampled from.
 const LEAST_SHARE: f64 = 0.01;
 const MOST_SAMPLED: u64 = 500;
-/// The schema of a function without parameters, which Cohere demands.
-const NO_PARAMETERS: &str = r#"{"type":"object","properties":{}}"#;
 
 #[derive(Serialize)]
 struct Body<'r> {
@@ -125,7 +124,7 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     }
     for tool in &mut offered {
         tool.function.strict = None;
-        tool.function.parameters = tool.function.parameters.or_else(|| serde_json::from_str(NO_PARAMETERS).ok());
+        tool.function.parameters.get_or_insert_with(|| of_tool(None, &[]));
     }
     for (is_there, name) in [
         (parallel_tool_calls.is_some_and(|several| !several && !offered.is_empty()), words.parallel_tool_calls),

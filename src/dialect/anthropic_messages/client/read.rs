@@ -48,6 +48,7 @@ pub fn read(bytes: &[u8]) -> Result<Conversation<'_>, ApiError> {
     let (mut conversation, other) = body(bytes, |fields| conversation(fields, unread))?;
     conversation.other = other;
     conversation.unread = std::mem::take(unread).into_names();
+    conversation.settle();
     Ok(conversation)
 }
 
@@ -158,6 +159,10 @@ fn block<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Blo
                     .unwrap_or_default(),
                 is_error: optional(fields, path, "is_error", boolean)?,
             },
+            "search_result" => match search_result(fields, path, unread)? {
+                Some(text) => Content::Text(text),
+                None => covered(fields, kind),
+            },
             // All tools are told of anyway; the result says which one was looked for.
             "tool_reference" => Content::Text(required(fields, path, "tool_name", text)?),
             _ => covered(fields, kind),
@@ -172,9 +177,44 @@ fn covered<'a>(fields: &mut Object<'a>, kind: Cow<'a, str>) -> Content<'a> {
     Content::Opaque(kind)
 }
 
+/// What a search found, as a text under its title and its source.
+fn search_result<'a>(
+    fields: &mut Object<'a>,
+    path: Path<'_>,
+    unread: &mut Unread,
+) -> Result<Option<Cow<'a, str>>, ApiError> {
+    let (title, source) = (required(fields, path, "title", text)?, required(fields, path, "source", text)?);
+    let said = required(fields, path, "content", |raw, path| texts(raw, path, unread))?;
+    Ok(said.map(|said| Cow::Owned(format!("{title} ({source}):\n\n{said}"))))
+}
+
+/// A text, or a list of texts, as one; `None`: there is something else among them.
+fn texts<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<Option<Cow<'a, str>>, ApiError> {
+    if raw.get().starts_with('"') {
+        return text(raw, path).map(Some);
+    }
+    let mut all = Vec::new();
+    for (index, raw) in array(raw, path)?.into_iter().enumerate() {
+        let path = path.index(index);
+        let read = object(raw, path, unread, |fields, unread| {
+            if required(fields, path, "type", text)? != "text" {
+                fields.cover();
+                return Ok(None);
+            }
+            mark(fields, path, unread).inspect(|_| unread.name(path.field("cache_control")));
+            required(fields, path, "text", text).map(Some)
+        })?;
+        match read {
+            Some(text) => all.push(text),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cow::Owned(all.join("\n\n"))))
+}
+
 /// Where bytes are; `None` for what lives at Anthropic.
 fn source<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<Option<Source<'a>>, ApiError> {
-    object(raw, path, unread, |fields, _| {
+    object(raw, path, unread, |fields, unread| {
         Ok(Some(match required(fields, path, "type", text)?.as_ref() {
             "base64" => Source::Base64 {
                 media_type: required(fields, path, "media_type", text)?,
@@ -185,6 +225,10 @@ fn source<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<
                 fields.take_if("media_type", |raw| (raw.get() == "\"text/plain\"").then_some(()));
                 Source::Text(required(fields, path, "data", text)?)
             }
+            "content" => match required(fields, path, "content", |raw, path| texts(raw, path, unread))? {
+                Some(text) => Source::Text(text),
+                None => return Ok(None),
+            },
             _ => {
                 fields.cover();
                 return Ok(None);

@@ -1,33 +1,18 @@
 //! JSON Schemas, made to fit what Anthropic accepts.
 //!
-//! A tool's schema only needs its `type`; the schema of an answer must be strict. The rules for the latter are the official
-//! SDK's (2.11.0): objects are closed, `oneOf` becomes `anyOf`, and constraints that cannot be enforced move into the
-//! description, where the model at least reads them. Local references stay references, as there.
+//! The schema of an answer must be strict. The rules are the official SDK's (2.11.0): objects are closed, `oneOf` becomes `anyOf`, and
+//! constraints that cannot be enforced move into the description, where the model at least reads them. Local references stay references,
+//! as there.
 //!
 //! **Invariant:** a schema nested deeper than serde's limit is refused, so the recursion here has an end.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::wire::Object;
+use crate::dialect::tool_schema::{Object, describe, typed};
 
 /// Formats of strings that Anthropic enforces.
 const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
-
-/// A tool's schema: as it is where it says that it is an object's, else with that `type`.
-pub fn of_tool(parameters: Option<&RawValue>) -> Object<'_> {
-    let empty = || Object::Typed(typed(Map::new()));
-    let Some(raw) = parameters else { return empty() };
-    // Only the top level is read: the rest may be as deep as it likes.
-    let Ok(top) = serde_json::from_str::<Top<'_>>(raw.get()) else { return empty() };
-    if top.r#type.is_some_and(|kind| kind.get() == "\"object\"") {
-        return Object::Raw(raw);
-    }
-    match serde_json::from_str(raw.get()) {
-        Ok(Value::Object(map)) => Object::Typed(typed(map)),
-        _ => empty(),
-    }
-}
 
 /// Leaves at the top of a tool's schema what says which members its arguments have, and gives the names of the rest.
 pub fn bare(schema: &mut Object<'_>) -> Vec<String> {
@@ -51,21 +36,6 @@ pub fn bare(schema: &mut Object<'_>) -> Vec<String> {
         *schema = Object::Typed(Value::Object(members));
     }
     gone
-}
-
-#[derive(serde::Deserialize)]
-struct Top<'a> {
-    #[serde(borrow, default)]
-    r#type: Option<&'a RawValue>,
-}
-
-fn typed(mut map: Map<String, Value>) -> Value {
-    map.remove("type");
-    let mut all = Map::new();
-    all.insert("type".to_owned(), "object".into());
-    all.entry("properties").or_insert_with(|| Value::Object(Map::new()));
-    all.extend(map);
-    Value::Object(all)
 }
 
 /// The schema of an answer; `None` where it is nested too deeply.
@@ -125,7 +95,7 @@ fn strict(schema: Value) -> Value {
     for key in ["$schema", "$id", "$comment", "strict"] {
         from.remove(key);
     }
-    describe(&from, &mut to);
+    describe(from.iter().map(|(key, value)| (key.as_str(), value)), &mut to);
     Value::Object(to)
 }
 
@@ -140,20 +110,6 @@ fn keep(from: &mut Map<String, Value>, to: &mut Map<String, Value>, key: &str, a
     {
         to.insert(key.to_owned(), value);
     }
-}
-
-/// Says in the description what cannot be enforced.
-fn describe(left: &Map<String, Value>, to: &mut Map<String, Value>) {
-    if left.is_empty() {
-        return;
-    }
-    let words: Vec<String> = left.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    let words = format!("{{{}}}", words.join(", "));
-    let description = match to.get("description").and_then(Value::as_str) {
-        Some(text) => format!("{text}\n\n{words}"),
-        None => words,
-    };
-    to.insert("description".to_owned(), description.into());
 }
 
 #[cfg(test)]
@@ -183,18 +139,6 @@ mod tests {
             "u": {"type": ["string", "null"], "description": "{pattern: \"^a\"}"}
         }, "additionalProperties": false, "required": ["n"], "$defs": {"c": {"type": "array", "minItems": 1}}})
         );
-    }
-
-    #[test]
-    fn a_tool_schema_gets_its_type_and_no_other_change() {
-        let of = |text: &str| {
-            let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
-            serde_json::to_string(&of_tool(Some(&raw))).unwrap()
-        };
-        assert_eq!(of(r#"{"type": "object", "x": 1.50}"#), r#"{"type": "object", "x": 1.50}"#);
-        assert_eq!(of(r#"{"required":["a"]}"#), r#"{"type":"object","properties":{},"required":["a"]}"#);
-        assert_eq!(of("7"), r#"{"type":"object","properties":{}}"#);
-        assert_eq!(serde_json::to_string(&of_tool(None)).unwrap(), r#"{"type":"object","properties":{}}"#);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::schema;
 use super::wire::{Choice, Object, ToolBody};
 use crate::chat::{ApiError, Conversation, OutputFormat, Tool, ToolChoice};
 use crate::dialect::names::Names;
+use crate::dialect::tool_schema::{CHOICES, of_tool};
 use crate::dialect::unsupported::DroppedFields;
 
 /// The tool whose input is the answer. LiteLLM's name, so that a conversation can move between the two.
@@ -75,11 +76,11 @@ pub fn write<'r>(
             _ => Choice { name: Some(JSON_TOOL), ..plain("tool") },
         });
         let description = Some("Gives the answer in the shape that is asked for.");
-        let input_schema = schema::of_tool(*schema);
+        let input_schema = of_tool(*schema, CHOICES);
         tools.push(ToolBody { name: JSON_TOOL, description, input_schema, strict: None, cache_control: None });
     }
     if tools.is_empty() && has_calls {
-        let (description, input_schema) = (Some("Not available."), schema::of_tool(None));
+        let (description, input_schema) = (Some("Not available."), of_tool(None, CHOICES));
         tools.push(ToolBody { name: UNUSED_TOOL, description, input_schema, strict: None, cache_control: None });
         choice = Some(plain("none"));
     }
@@ -117,7 +118,7 @@ fn written<'r>(tool: &'r Tool<'_>, names: &'r Names<'_>) -> ToolBody<'r> {
     ToolBody {
         name: names.ours(name),
         description: description.as_deref(),
-        input_schema: schema::of_tool(*parameters),
+        input_schema: of_tool(*parameters, CHOICES),
         strict: None,
         cache_control: *cache_control,
     }

@@ -12,7 +12,7 @@ use super::wire::{Block, Object, ResultContent, Speaker, Turn};
 use crate::chat::{self, ApiError, Content, Place, Words};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
-use crate::dialect::openai_chat::provider::messages::NO_RESULT;
+use crate::chat::NO_RESULT;
 use crate::dialect::thinking::is_carried;
 use crate::dialect::unsupported::DroppedFields;
 

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use crate::dialect::tool_schema::Object;
+
 /// The body of `POST /v1/messages`.
 #[derive(Serialize)]
 pub struct Body<'r> {
@@ -127,16 +129,6 @@ pub enum Source<'r> {
 pub enum ResultContent<'r> {
     Text(&'r str),
     Blocks(Vec<Block<'r>>),
-}
-
-/// A JSON object: as the client wrote it, or an empty one.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Object<'r> {
-    Raw(&'r RawValue),
-    /// A schema that lacks its `type`.
-    Typed(Value),
-    Empty {},
 }
 
 /// A function the model may call.

@@ -32,6 +32,7 @@ pub fn read(bytes: &[u8]) -> Result<Conversation<'_>, ApiError> {
     let (mut conversation, other) = body(bytes, |fields| conversation(fields, unread))?;
     conversation.other = other;
     conversation.unread = std::mem::take(unread).into_names();
+    conversation.settle();
     Ok(conversation)
 }
 

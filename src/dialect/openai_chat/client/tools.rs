@@ -96,9 +96,7 @@ pub(super) fn tool_choice<'a>(raw: &'a RawValue, unread: &mut Unread) -> Result<
             let name = |raw, path: Path<'_>| object(raw, path, unread, |it, _| required(it, path, "name", text));
             Ok(Some(ToolChoice::Named(required(fields, path, "function", name)?)))
         }
-        Some("allowed_tools") => {
-            required(fields, path, "allowed_tools", |raw, path| allowed_tools(raw, path, unread)).map(Some)
-        }
+        Some("allowed_tools") => required(fields, path, "allowed_tools", |raw, path| allowed_tools(raw, path, unread)),
         Some(_) => {
             fields.cover();
             Ok(None)
@@ -107,7 +105,11 @@ pub(super) fn tool_choice<'a>(raw: &'a RawValue, unread: &mut Unread) -> Result<
 }
 
 /// Reads which tools are allowed; those that are no functions have no neutral form, and are none of the request's functions either.
-fn allowed_tools<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> Result<ToolChoice<'a>, ApiError> {
+fn allowed_tools<'a>(
+    raw: &'a RawValue,
+    path: Path<'_>,
+    unread: &mut Unread,
+) -> Result<Option<ToolChoice<'a>>, ApiError> {
     object(raw, path, unread, |fields, unread| {
         let required_call = match required(fields, path, "mode", text)?.as_ref() {
             "auto" => false,
@@ -135,6 +137,6 @@ fn allowed_tools<'a>(raw: &'a RawValue, path: Path<'_>, unread: &mut Unread) -> 
             })?;
             names.extend(name);
         }
-        Ok(ToolChoice::Allowed { required: required_call, names })
+        Ok(ToolChoice::allowed(required_call, names))
     })
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::stop_reason;
 use crate::chat::{Answer, Block, Content, Failure, Usage};
 use crate::dialect::no_answer::unreadable;
-use crate::dialect::read::{compact, loose_list, loose_text};
+use crate::dialect::read::{compact, loose_list, loose_string, loose_text};
 use crate::dialect::{AnswerContext, ids};
 
 /// A whole answer, or a chunk.
@@ -236,6 +236,9 @@ pub fn read<'a>(body: &'a str, usage: Option<Usage>, context: &AnswerContext) ->
     for (number, Called { id, name, arguments, .. }) in message.calls().into_iter().enumerate() {
         let id = given_or_made(id, context, number);
         let arguments = if arguments.trim() == "null" { Cow::Borrowed("") } else { arguments };
+        // Some quote them twice.
+        let twice = if arguments.starts_with("\"{") { loose_string(arguments.as_bytes()) } else { None };
+        let arguments = twice.map(|twice| Cow::Owned(twice.into_owned())).unwrap_or(arguments);
         push(false, Content::ToolCall { id, name, arguments });
     }
     let stop = choice.finish_reason().map(|word| stop_reason(&word));

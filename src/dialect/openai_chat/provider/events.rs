@@ -26,9 +26,17 @@ pub struct Reader {
     open: Option<(usize, Kind)>,
     /// The calls, and of each its block and whether that has ended.
     calls: Calls,
-    called: Vec<(usize, bool)>,
+    called: Vec<Block>,
     /// Half a character at the end of the last piece of text, as its escape.
     half: String,
+}
+
+/// The block of a call.
+enum Block {
+    /// It begins once its function's name is said: what came before that, the id and the arguments.
+    Nameless(String, String),
+    Open(usize),
+    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,10 +158,12 @@ impl Reader {
         if let Some((block, _)) = self.open.take() {
             each(Event::BlockStop(block));
         }
-        for (place, (block, ended)) in self.called.iter_mut().enumerate() {
-            if !*ended && self.calls.is_whole(place) {
-                *ended = true;
-                each(Event::BlockStop(*block));
+        for (place, called) in self.called.iter_mut().enumerate() {
+            if let Block::Open(block) = *called
+                && self.calls.is_whole(place)
+            {
+                *called = Block::Ended;
+                each(Event::BlockStop(block));
             }
         }
         let block = self.blocks;
@@ -166,14 +176,30 @@ impl Reader {
         let place = self.calls.place(call);
         if place.begins {
             let id = given_or_made(call.id.as_ref().into(), &self.context, place.number);
-            let begun = Begun::ToolCall { id: id.as_ref().into(), name: call.name.as_ref().into() };
-            let block = self.begin(begun, each);
-            self.called.push((block, false));
+            self.called.push(Block::Nameless(id.into_owned(), String::new()));
         }
-        if let Some((block, false)) = self.called.get(place.number)
-            && !call.arguments.is_empty()
-        {
-            each(Event::Delta(*block, Delta::Arguments(call.arguments.as_ref().into())));
+        if place.names && !call.name.is_empty() {
+            self.name(place.number, &call.name, each);
+        }
+        match self.called.get_mut(place.number) {
+            Some(Block::Open(block)) if !call.arguments.is_empty() => {
+                each(Event::Delta(*block, Delta::Arguments(call.arguments.as_ref().into())));
+            }
+            Some(Block::Nameless(_, arguments)) => arguments.push_str(&call.arguments),
+            _ => {}
+        }
+    }
+
+    /// Begins a call that has none but this name.
+    fn name(&mut self, number: usize, name: &str, each: &mut dyn FnMut(Event<'_>)) {
+        let Some(Block::Nameless(id, arguments)) = self.called.get_mut(number) else { return };
+        let (id, arguments) = (std::mem::take(id), std::mem::take(arguments));
+        let block = self.begin(Begun::ToolCall { id: id.into(), name: name.into() }, each);
+        if let Some(called) = self.called.get_mut(number) {
+            *called = Block::Open(block);
+        }
+        if !arguments.is_empty() {
+            each(Event::Delta(block, Delta::Arguments(arguments.into())));
         }
     }
 
@@ -186,9 +212,12 @@ impl Reader {
         if let Some((block, _)) = self.open.take() {
             each(Event::BlockStop(block));
         }
-        for (block, ended) in &mut self.called {
-            if !std::mem::replace(ended, true) {
-                each(Event::BlockStop(*block));
+        for number in 0..self.called.len() {
+            self.name(number, "", each);
+        }
+        for called in std::mem::take(&mut self.called) {
+            if let Block::Open(block) = called {
+                each(Event::BlockStop(block));
             }
         }
         each(Event::End);

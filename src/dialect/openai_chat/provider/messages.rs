@@ -1,10 +1,10 @@
 //! The conversation: turns of blocks to OpenAI's messages.
 //!
-//! OpenAI wants the results of calls right behind the calls, each as a message of its own that holds text alone, and one result for each
-//! call. Other dialects let the user speak between them, put images into them, and go on without one. So a user's turns are gathered
-//! until the model speaks again: results first, then what they hold besides text, then what the user says.
+//! OpenAI wants the results of calls right behind the calls, each as a message of its own that holds text alone. Other dialects let the user
+//! speak between them and put images into them. So a user's turns are gathered until the model speaks again: results first, then what they
+//! hold besides text, then what the user says.
 //!
-//! **Invariant:** base64 never stands in a text; a call is never left without a result once somebody speaks after it.
+//! **Invariant:** base64 never stands in a text; between a call and its result stands nothing.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,6 @@ use crate::dialect::names::Names;
 use crate::dialect::unsupported::DroppedFields;
 use crate::provider::Habits;
 
-/// What stands for a result that the client does not have.
-pub const NO_RESULT: &str = "There is no result: the call was interrupted.";
 /// What stands before the result of a call that failed.
 pub const FAILED: &str = "Error: ";
 /// The name of a file that has none.
@@ -34,16 +32,18 @@ pub struct Form {
     pub files: bool,
     /// Images by URL; else only by their bytes.
     pub links: bool,
+    /// Several texts of a user stay apart. Some compatible servers read nothing but one.
+    pub apart: bool,
 }
 
 impl Form {
     /// Texts, and images by their bytes.
-    pub const PLAIN: Self = Self { thinking: None, labels: false, files: false, links: false };
+    pub const PLAIN: Self = Self { thinking: None, labels: false, files: false, links: false, apart: true };
 
     /// OpenAI's, as a provider has it.
     pub fn of(habits: Habits) -> Self {
         let thinking = habits.takes_thinking.then_some(ThinkingAs::ReasoningContent);
-        Self { thinking, labels: true, files: true, links: true }
+        Self { thinking, labels: true, files: true, links: true, apart: habits.is_openai }
     }
 }
 
@@ -74,7 +74,7 @@ pub fn write<'r>(
         signature: conversation.words.signature,
         ids: Ids::default(),
         messages: Vec::with_capacity(conversation.turns.len() + 1),
-        open: Vec::new(),
+        awaits: false,
         results: Vec::new(),
         media: Vec::new(),
         said: Vec::new(),
@@ -105,8 +105,8 @@ struct Writer<'r, 'l> {
     signature: &'static str,
     ids: Ids<'r>,
     messages: Vec<Message<'r>>,
-    /// The calls of the last turn of the model that have no result yet.
-    open: Vec<String>,
+    /// The last turn of the model made calls.
+    awaits: bool,
     /// Results of calls since then.
     results: Vec<Message<'r>>,
     /// What they hold besides text.
@@ -184,7 +184,7 @@ impl<'r> Writer<'r, '_> {
                 if let Some(text) = text {
                     // Between a call and its result nothing may stand.
                     let message = Message { name, ..message("system", Said::Text(text)) };
-                    match self.open.is_empty() && self.results.is_empty() {
+                    match !self.awaits && self.results.is_empty() {
                         true => {
                             self.close();
                             self.messages.push(message);
@@ -208,7 +208,8 @@ impl<'r> Writer<'r, '_> {
             }
         }
         if !parts.is_empty() {
-            self.said.push(Message { name, ..message("user", said(parts)) });
+            let content = if self.form.apart { said(parts) } else { together(parts, "\n\n") };
+            self.said.push(Message { name, ..message("user", content) });
         }
         Ok(())
     }
@@ -220,14 +221,16 @@ impl<'r> Writer<'r, '_> {
         for block in blocks {
             self.mark(block);
             match &block.content {
-                Content::Text(text) => texts.push(text.as_ref()),
-                Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } => {
-                    media.extend(self.part(block)?);
-                }
+                Content::Text(text) => texts.push(Cow::Borrowed(text.as_ref())),
+                Content::Image { .. } | Content::Document { .. } | Content::Audio { .. } => match self.part(block)? {
+                    // A document of plain text.
+                    Some(Part::Text { text }) => texts.push(text),
+                    part => media.extend(part),
+                },
                 _ => self.lost(block)?,
             }
         }
-        let mut text = joined(texts, "\n").unwrap_or_default();
+        let mut text = if texts.len() > 1 { Cow::Owned(texts.join("\n")) } else { texts.pop().unwrap_or_default() };
         if is_error == Some(true) {
             text = Cow::Owned([FAILED, &text].concat());
         }
@@ -238,7 +241,6 @@ impl<'r> Writer<'r, '_> {
             self.media.push(Part::Text { text: Cow::Owned(format!("This is part of the result of the call {id}:")) });
             self.media.append(&mut media);
         }
-        self.open.retain(|open| *open != id);
         self.results.push(Message { tool_call_id: Some(id), ..message("tool", Said::Text(text)) });
         Ok(())
     }
@@ -254,7 +256,9 @@ impl<'r> Writer<'r, '_> {
                 if detail.is_some() && !self.form.links {
                     self.dropped.hint(&format!("{place}.image_url.detail"));
                 }
-                Part::ImageUrl { image_url: Image { url, detail: detail.as_deref() } }
+                // The newest detail of Responses is more than this dialect has.
+                let detail = detail.as_deref().map(|detail| if detail == "original" { "high" } else { detail });
+                Part::ImageUrl { image_url: Image { url, detail } }
             }
             Content::Audio { data, format } if self.form.files => {
                 Part::InputAudio { input_audio: Audio { data, format } }
@@ -317,8 +321,8 @@ impl<'r> Writer<'r, '_> {
         self.close();
         let tool_calls: Vec<Call<'r>> =
             calls.into_iter().map(|(id, name, arguments)| self.call(id, name, arguments)).collect();
-        self.open = tool_calls.iter().map(|call| call.id.clone()).collect();
-        let content = if parts.is_empty() { Said::Nothing(None) } else { spoken(parts) };
+        self.awaits = !tool_calls.is_empty();
+        let content = if parts.is_empty() { Said::Nothing(None) } else { together(parts, "") };
         let mut message = Message { tool_calls, name, ..message("assistant", content) };
         let thinking = match self.form.thinking {
             Some(ThinkingAs::Thinking) => &mut message.thinking,
@@ -341,10 +345,7 @@ impl<'r> Writer<'r, '_> {
             return;
         }
         self.messages.append(&mut self.results);
-        for id in std::mem::take(&mut self.open) {
-            self.messages
-                .push(Message { tool_call_id: Some(id), ..message("tool", Said::Text(Cow::Borrowed(NO_RESULT))) });
-        }
+        self.awaits = false;
         let mut said = said.into_iter().peekable();
         if !self.media.is_empty() {
             let mut parts = std::mem::take(&mut self.media);
@@ -373,8 +374,8 @@ fn said(mut parts: Vec<Part<'_>>) -> Said<'_> {
     }
 }
 
-/// What the model said: its texts as one, which every compatible server reads, unless there is more.
-fn spoken(parts: Vec<Part<'_>>) -> Said<'_> {
+/// What was said: its texts as one, which every compatible server reads, unless there is more.
+fn together<'r>(parts: Vec<Part<'r>>, between: &str) -> Said<'r> {
     if parts.len() < 2 || !parts.iter().all(|part| matches!(part, Part::Text { .. })) {
         return said(parts);
     }
@@ -382,7 +383,7 @@ fn spoken(parts: Vec<Part<'_>>) -> Said<'_> {
         Part::Text { text } => Some(text.into_owned()),
         _ => None,
     });
-    Said::Text(Cow::Owned(texts.collect::<String>()))
+    Said::Text(Cow::Owned(texts.collect::<Vec<String>>().join(between)))
 }
 
 /// The URL of a source; `None` of plain text.

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::dialect::tool_schema::Object;
+
 /// The body of `POST /v1/chat/completions`.
 #[derive(Serialize)]
 pub struct Body<'r> {
@@ -251,7 +253,7 @@ pub struct Function<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<&'r RawValue>,
+    pub parameters: Option<Object<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }

@@ -13,6 +13,7 @@ use super::reasoning;
 use super::wire::{Allowed, Body, Choice, Format, Function, Name, Named, Own, Schema, StreamOptions, Tool as ToolBody};
 use crate::chat::{ApiError, Conversation, Effort, OutputFormat, Thinking, Tool, ToolChoice, Words};
 use crate::dialect::names::Names;
+use crate::dialect::tool_schema::{OPENAIS, of_tool};
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
 use crate::provider::Habits;
@@ -38,7 +39,10 @@ const OWN: &[&str] = &[
 ];
 
 /// The same, which OpenAI alone takes.
-const OPENAIS_OWN: &[&str] = &["prompt_cache_key", "safety_identifier"];
+const OPENAIS_OWN: &[&str] =
+    &["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"];
+/// What a service tier may be at OpenAI.
+pub const TIERS: [&str; 6] = ["\"auto\"", "\"default\"", "\"flex\"", "\"scale\"", "\"priority\"", "\"fast\""];
 
 /// Writes a request.
 ///
@@ -73,7 +77,13 @@ pub fn write(conversation: &Conversation<'_>, target: Target<'_>) -> Result<Enco
     } = conversation;
     let habits = target.provider.habits;
     let mut dropped = DroppedFields::new(target.drop_params);
-    let own = [OWN, if habits.is_openai { OPENAIS_OWN } else { &[] }].concat();
+    let mut own = [OWN, if habits.is_openai { OPENAIS_OWN } else { &[] }].concat();
+    // `auto` has another meaning for clients of Messages, and asks for nothing.
+    let is_tier =
+        |(name, raw): &(_, &RawValue)| name == "service_tier" && raw.get() != "\"auto\"" && TIERS.contains(&raw.get());
+    if habits.is_openai && other.iter().any(is_tier) {
+        own.push("service_tier");
+    }
     dropped.foreign(conversation, &own)?;
     let names = Names::of(conversation, &[]);
     let messages = messages::write(conversation, &names, Form::of(habits), &mut dropped)?;
@@ -151,7 +161,7 @@ pub fn offered<'r>(
 ) -> Result<(Vec<ToolBody<'r>>, Option<Choice<'r>>), ApiError> {
     let mut offered = Vec::new();
     for tool in tools {
-        let Tool { name, description, parameters, strict, cache_control, place } = tool;
+        let Tool { name, description, parameters, strict: _, cache_control, place } = tool;
         if cache_control.is_some() {
             dropped.hint(&place.of_item().name("cache_control"));
         }
@@ -162,7 +172,9 @@ pub fn offered<'r>(
         };
         if is_allowed {
             let (name, description) = (names.ours(name), description.as_deref());
-            let function = Function { name, description, parameters: *parameters, strict: *strict };
+            let refused = if habits.is_openai { OPENAIS } else { &[] };
+            let parameters = parameters.map(|raw| of_tool(Some(raw), refused));
+            let function = Function { name, description, parameters, strict: bound(tool, habits.is_openai, dropped) };
             offered.push(ToolBody { r#type: "function", function });
         }
     }
@@ -192,6 +204,16 @@ pub fn offered<'r>(
         }
     };
     Ok((offered, choice))
+}
+
+/// Whether a tool's arguments must follow its schema. OpenAI takes that of none that leaves anything open.
+pub fn bound(tool: &Tool<'_>, is_openai: bool, dropped: &mut DroppedFields) -> Option<bool> {
+    let strict = tool.strict?;
+    if strict && is_openai && !tool.parameters.is_some_and(is_closed) {
+        dropped.hint(&tool.place.name("strict"));
+        return None;
+    }
+    Some(strict)
 }
 
 fn format<'r>(output: &'r OutputFormat<'_>) -> Format<'r> {

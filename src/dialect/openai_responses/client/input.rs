@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::tools::{Forms, offered};
 use crate::chat::{ApiError, Block, Content, Conversation, Member, Place, Source, Speaker, TEXT_ARGUMENT, Turn};
 use crate::dialect::read::{
-    Object, Path, Unread, array, content, loose_text, object, optional, required, text, wrong_value,
+    Object, Path, Unread, array, compact, content, loose_text, object, optional, required, text, wrong_value,
 };
 use crate::dialect::scan::Reference;
 
@@ -112,8 +112,34 @@ fn item<'a>(
             None | Some("message") => message(fields, place, unread)?,
             Some("function_call") => {
                 let name = called(fields, path, false, forms)?;
-                let arguments = required(fields, path, "arguments", text)?;
+                let arguments = required(fields, path, "arguments", text_or_object)?;
                 Read::Of(of(Content::ToolCall { id: required(fields, path, "call_id", text)?, name, arguments }))
+            }
+            // Tools that the client runs itself: what came of them is told by nothing else.
+            Some(kind @ ("local_shell_call" | "shell_call" | "apply_patch_call")) => {
+                let name = Cow::Owned(kind.trim_end_matches("_call").to_owned());
+                let call = optional(fields, path, "call_id", text)?.or(id).unwrap_or_default();
+                let what = fields.take("action").or_else(|| fields.take("operation"));
+                let arguments = compact(what.map_or("{}", RawValue::get));
+                fields.take("created_by");
+                Read::Of(of(Content::ToolCall { id: call, name, arguments }))
+            }
+            Some("local_shell_call_output" | "shell_call_output" | "apply_patch_call_output") => {
+                let call = optional(fields, path, "call_id", text)?.or(id).unwrap_or_default();
+                let said = fields
+                    .take("output")
+                    .map_or(Cow::Borrowed(""), |raw| loose_text(raw).unwrap_or_else(|| compact(raw.get())));
+                let blocks = vec![Block::unmarked(Content::Text(said), place.below(Member::Output))];
+                fields.take("max_output_length");
+                Read::Result(of(Content::ToolResult { id: call, blocks, is_error: None }))
+            }
+            // Tools that were found: from here on they are on offer.
+            Some("tool_search_output") => {
+                fields.take("call_id");
+                fields.take("execution");
+                let list = required(fields, path, "tools", array)?;
+                offered(list, |index| place.at(Member::Tools, index), into, forms, unread)?;
+                Read::Nothing
             }
             Some("custom_tool_call") => {
                 let name = called(fields, path, true, forms)?;
@@ -122,7 +148,8 @@ fn item<'a>(
                 Read::Of(of(Content::ToolCall { id: required(fields, path, "call_id", text)?, name, arguments }))
             }
             Some("function_call_output" | "custom_tool_call_output") => {
-                let id = required(fields, path, "call_id", text)?;
+                // Codex hands the output of one conversation to another, without a call.
+                let id = optional(fields, path, "call_id", text)?.unwrap_or_default();
                 // The call has told them.
                 fields.take("name");
                 fields.take("namespace");
@@ -144,6 +171,11 @@ fn item<'a>(
             }
         })
     })
+}
+
+/// A text, or the object that it should hold: some clients replay what they parsed.
+fn text_or_object<'a>(raw: &'a RawValue, path: Path<'_>) -> Result<Cow<'a, str>, ApiError> {
+    if raw.get().starts_with('{') { Ok(compact(raw.get())) } else { text(raw, path) }
 }
 
 /// The name of what is called, by its form.
@@ -174,7 +206,7 @@ fn output<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Ve
     let path = Path::from(place);
     let path = path.field("output");
     if !raw.get().starts_with('[') {
-        let said = Content::Text(text(raw, path)?);
+        let said = Content::Text(text_or_object(raw, path)?);
         return Ok(vec![Block::unmarked(said, place.below(Member::Output))]);
     }
     let parts = array(raw, path)?.into_iter().enumerate();
@@ -199,7 +231,7 @@ fn part<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Bloc
                 match data.or(optional(fields, path, "file_url", text)?) {
                     Some(uri) => {
                         let name = optional(fields, path, "filename", text)?;
-                        Content::Document { source: Source::Uri(uri), name }
+                        Content::Document { source: file(uri), name }
                     }
                     None => covered(fields, kind),
                 }
@@ -214,6 +246,14 @@ fn part<'a>(raw: &'a RawValue, place: Place, unread: &mut Unread) -> Result<Bloc
         };
         Ok(Block::unmarked(content, place))
     })
+}
+
+/// Where a file is: by its URI, or bare base64, which stands for a PDF.
+fn file(uri: Cow<'_, str>) -> Source<'_> {
+    match uri.contains(':') {
+        true => Source::Uri(uri),
+        false => Source::Base64 { media_type: Cow::Borrowed("application/pdf"), data: uri },
+    }
 }
 
 /// A part that no neutral form holds, such as a file by its id: it is refused or named as a whole.

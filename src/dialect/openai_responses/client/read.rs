@@ -43,6 +43,7 @@ pub fn read(bytes: &[u8]) -> Result<Conversation<'_>, ApiError> {
     let (mut conversation, mut other) = body(bytes, |fields| conversation(fields, unread))?;
     conversation.other.append(&mut other);
     conversation.unread = std::mem::take(unread).into_names();
+    conversation.settle();
     Ok(conversation)
 }
 
@@ -78,7 +79,10 @@ fn conversation<'a>(fields: &mut Object<'a>, unread: &mut Unread) -> Result<Conv
         offered(list, |index| Place::item(Member::Tools, index), &mut conversation, &mut forms, unread)?;
     }
     if let Some(raw) = fields.take("tool_choice") {
-        conversation.tool_choice = Some(tool_choice(raw, &mut forms, unread)?);
+        conversation.tool_choice = tool_choice(raw, &conversation.foreign_tools, &mut forms, unread)?;
+        if conversation.tool_choice.is_none() {
+            fields.put("tool_choice", raw);
+        }
     }
     if let Some(words) = top(fields, "instructions", text)? {
         conversation.turns.push(by(Speaker::System, words, Place::top(Member::Instructions)));

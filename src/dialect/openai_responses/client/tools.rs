@@ -139,25 +139,29 @@ fn with_grammar<'a>(
     })
 }
 
-/// Reads a tool choice. One of a tool that runs at the provider names it by its type.
+/// Reads a tool choice. One of a tool that runs at the provider names it by its type. `None`: by a type that no tool has.
 pub(super) fn tool_choice<'a>(
     raw: &'a RawValue,
+    foreign: &[ForeignTool<'_>],
     forms: &mut Forms,
     unread: &mut Unread,
-) -> Result<ToolChoice<'a>, ApiError> {
+) -> Result<Option<ToolChoice<'a>>, ApiError> {
     let path = Path::Top("tool_choice");
     if raw.get().starts_with('"') {
         return match text(raw, path)?.as_ref() {
-            "auto" => Ok(ToolChoice::Auto),
-            "none" => Ok(ToolChoice::None),
-            "required" => Ok(ToolChoice::Required),
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            "required" => Ok(Some(ToolChoice::Required)),
             other => Err(wrong_value(path, other, "'none', 'auto', and 'required'")),
         };
     }
     object(raw, path, unread, |fields, unread| {
         let kind = required(fields, path, "type", text)?;
         if kind != "allowed_tools" {
-            return Ok(ToolChoice::Named(named(fields, kind, path, forms)?));
+            let is_known = matches!(kind.as_ref(), "function" | "custom");
+            let is_there = is_known || foreign.iter().any(|tool| tool.name.as_ref() == Some(&kind));
+            let name = named(fields, kind, path, forms)?;
+            return Ok(is_there.then_some(ToolChoice::Named(name)));
         }
         let is_required = match optional(fields, path, "mode", text)?.as_deref() {
             None | Some("auto") => false,
@@ -178,7 +182,7 @@ pub(super) fn tool_choice<'a>(
                 named(fields, kind, path, forms).map(Some)
             })?);
         }
-        Ok(ToolChoice::Allowed { required: is_required, names })
+        Ok(ToolChoice::allowed(is_required, names))
     })
 }
 

@@ -1,7 +1,6 @@
 //! The conversation: turns of blocks to instructions and items.
 //!
-//! What the model says, thinks and calls are items beside each other here. A call without a result is refused, so one that was interrupted gets
-//! one once somebody speaks after it.
+//! What the model says, thinks and calls are items beside each other here.
 //!
 //! **Invariant:** reasoning goes back to the provider that made it, with its id and its encrypted content as they came, and to no other.
 
@@ -11,7 +10,7 @@ use super::wire::{Item, Output, Part};
 use crate::chat::{ApiError, Block, Content, Conversation, Source, Speaker, Turn};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
-use crate::dialect::openai_chat::provider::messages::{FAILED, FILE, NO_RESULT};
+use crate::dialect::openai_chat::provider::messages::{FAILED, FILE};
 use crate::dialect::thinking::carried;
 use crate::dialect::unsupported::DroppedFields;
 
@@ -37,8 +36,8 @@ pub fn write<'r>(
         file_name: conversation.words.file_name,
         ids: Ids::default(),
         items: Vec::with_capacity(conversation.turns.len()),
-        open: Vec::new(),
         said: Vec::new(),
+        results: Vec::new(),
     };
     let mut leading: Vec<&'r str> = Vec::new();
     for turn in instructions {
@@ -70,10 +69,10 @@ struct Writer<'r, 'l> {
     file_name: &'static str,
     ids: Ids<'r>,
     items: Vec<Item<'r>>,
-    /// The calls of the model's last turn that have no result yet.
-    open: Vec<String>,
-    /// What was said since then, results among it.
+    /// What was said since the model spoke.
     said: Vec<Item<'r>>,
+    /// What its calls gave.
+    results: Vec<Item<'r>>,
 }
 
 impl<'r> Writer<'r, '_> {
@@ -135,8 +134,7 @@ impl<'r> Writer<'r, '_> {
                 Output::Parts(parts)
             }
         };
-        self.open.retain(|open| *open != call_id);
-        self.said.push(Item::FunctionCallOutput { call_id, output });
+        self.results.push(Item::FunctionCallOutput { call_id, output });
         Ok(())
     }
 
@@ -185,7 +183,7 @@ impl<'r> Writer<'r, '_> {
             let item = match &block.content {
                 Content::Text(text) if text.is_empty() => continue,
                 Content::Text(text) => {
-                    content.push(Part::OutputText { text });
+                    content.push(Part::OutputText { text, annotations: [] });
                     continue;
                 }
                 Content::Refusal(refusal) => {
@@ -194,7 +192,6 @@ impl<'r> Writer<'r, '_> {
                 }
                 Content::ToolCall { id, name, arguments } => {
                     let call_id = self.ids.call(id);
-                    self.open.push(call_id.clone());
                     let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.as_ref() };
                     Item::FunctionCall { call_id, name: self.names.ours(name), arguments }
                 }
@@ -251,13 +248,8 @@ impl<'r> Writer<'r, '_> {
 
     /// Ends what was gathered since the model spoke.
     fn close(&mut self) {
-        if !self.said.is_empty() {
-            let without = std::mem::take(&mut self.open).into_iter();
-            self.items.extend(
-                without.map(|call_id| Item::FunctionCallOutput { call_id, output: Output::Text(NO_RESULT.into()) }),
-            );
-            self.items.append(&mut self.said);
-        }
+        self.items.append(&mut self.results);
+        self.items.append(&mut self.said);
     }
 }
 

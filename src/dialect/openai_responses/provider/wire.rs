@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::dialect::openai_chat::provider::wire::Own;
+use crate::dialect::tool_schema::Object;
 
 /// The body of `POST /v1/responses`.
 #[derive(Serialize)]
@@ -68,8 +68,10 @@ pub enum Part<'r> {
     InputText {
         text: Cow<'r, str>,
     },
+    /// Azure and others demand the list.
     OutputText {
         text: &'r str,
+        annotations: [(); 0],
     },
     SummaryText {
         text: &'r str,
@@ -98,21 +100,10 @@ pub struct Tool<'r> {
     pub name: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'r str>,
-    pub parameters: Parameters<'r>,
+    pub parameters: Object<'r>,
     /// Where it is absent, this dialect tries to be strict, unlike others.
     pub strict: bool,
 }
-
-/// A function's schema; an empty one where the client gave none.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Parameters<'r> {
-    Raw(&'r RawValue),
-    None { r#type: &'static str, properties: Nothing },
-}
-
-#[derive(Serialize)]
-pub struct Nothing {}
 
 /// How freely tools may be called.
 #[derive(Serialize)]
@@ -147,7 +138,7 @@ pub enum Format<'r> {
         name: &'r str,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'r str>,
-        schema: Parameters<'r>,
+        schema: Object<'r>,
         strict: bool,
     },
 }

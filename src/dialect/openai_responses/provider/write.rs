@@ -7,12 +7,13 @@
 use serde_json::value::RawValue;
 
 use super::input;
-use super::wire::{Body, Choice, Format, Named, Nothing, Parameters, Reasoning, Said, Tool as ToolBody};
+use super::wire::{Body, Choice, Format, Named, Reasoning, Said, Tool as ToolBody};
 use crate::chat::{ApiError, Conversation, Display, OutputFormat, Thinking, Tool, ToolChoice};
 use crate::dialect::names::Names;
 use crate::dialect::openai_chat::provider::reasoning::reasons;
 use crate::dialect::openai_chat::provider::wire::Own;
-use crate::dialect::openai_chat::provider::write::{LONGEST_USER, SCHEMA, is_closed, thought};
+use crate::dialect::openai_chat::provider::write::{LONGEST_USER, SCHEMA, TIERS, bound, is_closed, thought};
+use crate::dialect::tool_schema::{OPENAIS, Object, of_tool};
 use crate::dialect::unsupported::DroppedFields;
 use crate::dialect::{Echo, Encoded, Target};
 
@@ -28,8 +29,6 @@ const OWN: &[&str] = &[
     "prompt_cache_options",
     "safety_identifier",
 ];
-/// What a service tier may be here.
-const TIERS: [&str; 6] = ["\"auto\"", "\"default\"", "\"flex\"", "\"scale\"", "\"priority\"", "\"fast\""];
 
 /// Writes a request.
 ///
@@ -140,7 +139,7 @@ fn offered<'r>(
 ) -> Result<(Vec<ToolBody<'r>>, Option<Choice<'r>>), ApiError> {
     let mut offered = Vec::with_capacity(tools.len());
     for tool in tools {
-        let Tool { name, description, parameters, strict, cache_control, place } = tool;
+        let Tool { name, description, parameters, strict: _, cache_control, place } = tool;
         if cache_control.is_some() {
             dropped.hint(&place.name("cache_control"));
         }
@@ -148,8 +147,8 @@ fn offered<'r>(
             r#type: "function",
             name: names.ours(name),
             description: description.as_deref(),
-            parameters: schema(*parameters),
-            strict: strict.unwrap_or_default(),
+            parameters: of_tool(*parameters, OPENAIS),
+            strict: bound(tool, true, dropped).unwrap_or_default(),
         });
     }
     let named = |name: &'r str| Named { r#type: "function", name: names.ours(name) };
@@ -178,13 +177,6 @@ fn offered<'r>(
     Ok((offered, choice))
 }
 
-const fn schema(raw: Option<&RawValue>) -> Parameters<'_> {
-    match raw {
-        Some(raw) => Parameters::Raw(raw),
-        None => Parameters::None { r#type: "object", properties: Nothing {} },
-    }
-}
-
 fn format<'r>(output: &'r OutputFormat<'_>) -> Format<'r> {
     match output {
         OutputFormat::Text => Format::Text,
@@ -192,7 +184,7 @@ fn format<'r>(output: &'r OutputFormat<'_>) -> Format<'r> {
         OutputFormat::JsonSchema { name, description, schema: raw, strict } => Format::JsonSchema {
             name: if name.is_empty() { SCHEMA } else { name.as_ref() },
             description: description.as_deref(),
-            schema: schema(*raw),
+            schema: raw.map_or_else(|| of_tool(None, &[]), Object::Raw),
             strict: *strict == Some(true) && raw.is_some_and(is_closed),
         },
     }
