@@ -331,7 +331,7 @@ pub struct AnswerContext {
     /// goes on with calls. A whole answer always does.
     pub thinking_blocks: bool,
     /// What stands behind the id of an answer that passes: its provider keeps it, and the gateway must know whose it is.
-    pub mark: Option<String>,
+    pub mark: Option<passed::Mark>,
     /// An answer that passes may say `stop` although it calls a tool: OpenAI's own do where one had to be called.
     pub may_stop_with_calls: bool,
     /// What it echoes of the request.
@@ -396,6 +396,8 @@ pub trait AnswerStream {
     /// The provider's bytes ended. Appends what is still owed to the client: the last chunks of a complete answer, or, where
     /// the answer is not complete, an error event in the client's dialect (and sets `failure`).
     fn end(&mut self, out: &mut Vec<u8>);
+    /// Appends what says nothing, between two events, while the provider is silent.
+    fn ping(&mut self, out: &mut Vec<u8>);
     /// What it has shown so far.
     fn facts(&self) -> &StreamFacts;
     /// How many bytes it keeps for later: the beginning of an event, and what is told in one piece at its end.
@@ -465,7 +467,7 @@ impl Bridge {
         match self {
             Self::Verbatim(client) => {
                 let mut answer = client.look_through(body, context)?;
-                if let Some(mark) = &context.mark {
+                if let Some(mark) = context.mark {
                     answer.body = passed::marked(answer.body.as_deref().unwrap_or(body), mark).or(answer.body);
                 }
                 Ok(answer)

@@ -138,6 +138,10 @@ impl AnswerStream for Stream {
         Passed::Rewritten
     }
 
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        self.course.take(Event::Ping, out);
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) {
         let Self { frames, reader, course } = self;
         course.progressed = false;

@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::framing::sse::{Cutter, Frame, twice};
+use super::passed::Mark;
 use super::{AnswerStream, ClientFace, Passed, StreamFacts, passed};
 use crate::chat::{ApiError, Failure, FailureClass};
 use crate::failure::{self, api_error};
@@ -69,7 +70,7 @@ pub struct Stream {
     /// A failure of ours moved it on.
     failed: bool,
     /// What stands behind the id of its response.
-    mark: Option<String>,
+    mark: Option<Mark>,
 }
 
 impl Stream {
@@ -83,7 +84,7 @@ impl Stream {
 impl Stream {
     /// Puts a mark behind the id of its response.
     #[must_use]
-    pub fn with_mark(self, mark: Option<String>) -> Self {
+    pub fn with_mark(self, mark: Option<Mark>) -> Self {
         Self { mark, ..self }
     }
 }
@@ -129,7 +130,7 @@ impl Way<'_> {
 fn take(
     scanner: &mut dyn Scanner,
     client: &dyn ClientFace,
-    mark: Option<&str>,
+    mark: Option<Mark>,
     frame: &Frame<'_>,
     way: &mut Way<'_>,
 ) -> bool {
@@ -212,7 +213,7 @@ impl AnswerStream for Stream {
             return Passed::Rewritten;
         }
         let mut way = Way { bytes, passed: 0, rewriting: !cutter.is_empty(), out };
-        let cut = cutter.push(bytes, |frame| _ = take(scanner, *client, mark.as_deref(), &frame, &mut way));
+        let cut = cutter.push(bytes, |frame| _ = take(scanner, *client, *mark, &frame, &mut way));
         if cut.is_err() && scanner.facts().failure.is_none() {
             way.rewrite();
             let message = "the provider sent an event that is too long to be read";
@@ -220,6 +221,10 @@ impl AnswerStream for Stream {
         }
         *failed = scanner.facts().failure.is_some();
         way.finish()
+    }
+
+    fn ping(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.client.ping());
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -230,7 +235,7 @@ impl AnswerStream for Stream {
         cutter.end(|frame| {
             let mut way = Way { bytes: &[], passed: 0, rewriting: true, out };
             if frame.data.is_some() {
-                if take(scanner, *client, mark.as_deref(), &frame, &mut way) {
+                if take(scanner, *client, *mark, &frame, &mut way) {
                     // Its blank line may be missing.
                     out.extend_from_slice(b"\n\n");
                 }

@@ -206,6 +206,7 @@ impl Worker {
             prompt_tokens: tokens,
             header,
             client: client.and_then(Asker::client),
+            secret: self.keys.first(),
         };
         let planned = match api {
             Api::Kept => route::decide_kept(setup, body, &context),

@@ -697,7 +697,13 @@ impl Envoy {
             (attempt.context, attempt.body.len())
         };
         let flow = self.fire(context, Event::ResponseBody { length, ends });
-        self.attempt(number).is_buffering |= flow == Flow::Pause;
+        let flow = {
+            let mut attempt = self.attempt(number);
+            let was_buffering = std::mem::replace(&mut attempt.is_buffering, flow == Flow::Pause);
+            let resumes = std::mem::take(&mut attempt.resumes_response);
+            assert!(!resumes || was_buffering, "what was not held before waits for what comes next");
+            if resumes { Flow::Continue } else { flow }
+        };
         self.follow(number, flow);
     }
 

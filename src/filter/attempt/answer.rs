@@ -136,6 +136,15 @@ impl Attempt {
             self.phase = Phase::Flowing(stream, out);
             return Verdict::Continue(Edit::Whole(Vec::new()));
         }
+        self.parked_ms = None;
+        if std::mem::take(&mut self.parks) && failure.is_none() && !stream.facts().done {
+            if keep {
+                out.extend_from_slice(bytes);
+            }
+            self.parked_ms = Some(self.clock.heard_ms);
+            self.phase = Phase::Flowing(stream, out);
+            return Verdict::Hold;
+        }
         if failure.is_none() && !ends && !stream.facts().done && self.is_overdue() {
             let overdue = self.overdue();
             out.extend_from_slice(&self.bridge.client().error_event(&api_error(&overdue)));

@@ -4,7 +4,8 @@
 //! before. From then on the filter keeps its own time, exact to a tick of the shell.
 //!
 //! **Invariant:** a stream that was let go and then falls silent is cut off, never ended: a client that reads to its end gets an
-//! error. (An error event can be sent only with bytes that come: outside of a callback for a body, the host takes none.)
+//! error. (An error event is sent only with bytes that come: outside of a callback for a body, the host takes some only of a stream of which
+//! the last ones were held. Pings are sent so, [`Attempt::may_ping`].)
 
 use super::super::http::ErrorReply;
 use super::answer::{is_document, unreadable};
@@ -20,6 +21,8 @@ const ERROR_BODY_MS: u64 = 1_500;
 const LET_GO_MS: u64 = 2_000;
 /// After an error event went to the client, its stream is cut off so much later, in milliseconds, where the provider does not end it.
 const CUT_MS: u64 = 1_000;
+/// So often, in milliseconds, a client hears something of a provider that is silent.
+const PING_EVERY_MS: u64 = 10_000;
 /// A stream that still pings gets its error event with a ping, if one comes within so many milliseconds.
 const PING_MS: u64 = 30_000;
 
@@ -33,7 +36,8 @@ impl Attempt {
             Phase::Whole => Some(self.at_ms(self.answer_limit_ms()).min(self.before_envoy_ms())),
             Phase::Held(..) => Some(self.held_until_ms()),
             Phase::Flowing(..) => {
-                let all = [self.silent_ms(), self.overdue_ms().map(|overdue_ms| self.with_ping_ms(overdue_ms))];
+                let overdue_ms = self.overdue_ms().map(|overdue_ms| self.with_ping_ms(overdue_ms));
+                let all = [self.parked_ms, self.silent_ms(), overdue_ms, self.ping_ms()];
                 all.into_iter().flatten().min()
             }
             Phase::Cut => self.cut_ms.map(|cut_ms| cut_ms + CUT_MS),
@@ -44,6 +48,9 @@ impl Attempt {
     /// A moment came that it may have waited for. `None`: nothing changes for the answer
     /// ([`super::Flight::next_cluster`] may have). `body` reads what lies of it in Envoy's buffer.
     pub fn on_deadline(&mut self, now_ms: u64, body: &dyn Fn() -> Vec<u8>) -> Option<Verdict> {
+        if self.parked_ms.take().is_some() {
+            return self.unpark();
+        }
         let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         match &self.phase {
             Phase::Head if self.before_envoy_ms() <= now_ms => self.preselect_for_timeout(),
@@ -63,7 +70,10 @@ impl Attempt {
             Phase::Flowing(..) if due(self.silent_ms()) => Some(self.cut_off(stalled(self.idle_ms()))),
             Phase::Flowing(..) => {
                 let overdue_ms = self.overdue_ms().filter(|overdue_ms| self.with_ping_ms(*overdue_ms) <= now_ms);
-                overdue_ms.map(|_| self.cut_off(self.overdue()))
+                match overdue_ms {
+                    Some(_) => Some(self.cut_off(self.overdue())),
+                    None => due(self.ping_ms()).then(|| self.ping(now_ms)).flatten(),
+                }
             }
             Phase::Cut if due(self.cut_ms.map(|cut_ms| cut_ms + CUT_MS)) => {
                 self.cut_ms = None;
@@ -177,6 +187,35 @@ impl Attempt {
     fn with_ping_ms(&self, overdue_ms: u64) -> u64 {
         let wait_ms = overdue_ms.saturating_sub(self.clock.sent_ms).min(PING_MS);
         overdue_ms.max(self.clock.heard_ms.saturating_add(wait_ms))
+    }
+
+    /// Whether its client shall hear something while its provider is silent. A comment it does not count.
+    pub(super) fn may_ping(&self) -> bool {
+        matches!(&self.phase, Phase::Flowing(stream, owed) if owed.is_empty() && !stream.facts().done)
+            && !self.bridge.client().ping().starts_with(b":")
+    }
+
+    /// When it shall hear that.
+    fn ping_ms(&self) -> Option<u64> {
+        self.clock.first_token_at_ms.filter(|_| self.takes_bytes && self.may_ping())?;
+        Some(self.clock.heard_ms.max(self.pinged_ms).saturating_add(PING_EVERY_MS))
+    }
+
+    /// Lets go what was held until now.
+    fn unpark(&mut self) -> Option<Verdict> {
+        let Phase::Flowing(_, owed) = &mut self.phase else { return None };
+        let owed = std::mem::take(owed);
+        self.takes_bytes = true;
+        (!owed.is_empty()).then_some(Verdict::Continue(Edit::Append(owed)))
+    }
+
+    fn ping(&mut self, now_ms: u64) -> Option<Verdict> {
+        self.pinged_ms = now_ms;
+        let mut out = Vec::new();
+        if let Phase::Flowing(stream, _) = &mut self.phase {
+            stream.ping(&mut out);
+        }
+        (!out.is_empty()).then_some(Verdict::Continue(Edit::Append(out)))
     }
 
     /// When the last stream's head is let go without a token.

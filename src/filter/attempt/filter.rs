@@ -199,6 +199,8 @@ impl Context {
         host: &dyn Host,
     ) -> Effects {
         let Some(attempt) = &mut self.attempt else { return Effects::none() };
+        attempt.takes_bytes = self.has_buffer && !ends;
+        attempt.parks = !self.has_buffer && !ends && attempt.may_ping();
         let verdict = if attempt.wants_body(length, ends) {
             let bytes = host::body(host, Buffer::Response, length);
             attempt.hear(clock(attempt.is_timed(), worker, host));
@@ -210,7 +212,14 @@ impl Context {
         } else {
             attempt.unread()
         };
-        let effects = self.judge(verdict, Some(length), this, worker, host);
+        let mut effects = self.judge(verdict, Some(length), this, worker, host);
+        // Of what is held again and let go by a call, Envoy keeps the buffer, and takes bytes of ours there while nothing comes.
+        let takes_bytes = effects.flow == Flow::Continue
+            && self.attempt.as_ref().is_some_and(|attempt| attempt.takes_bytes && attempt.may_ping());
+        if takes_bytes {
+            effects.push(Effect::ResumeResponse);
+            effects.flow = Flow::Pause;
+        }
         self.has_buffer = effects.flow == Flow::Pause;
         effects
     }
@@ -218,7 +227,7 @@ impl Context {
     /// The end of a body that did not say so itself. What lies in the host's buffer is all of it.
     fn response_trailers(&mut self, this: &AttemptFilter, worker: &mut Worker, host: &dyn Host) -> Effects {
         let Some(attempt) = &mut self.attempt else { return Effects::none() };
-        if self.has_buffer && attempt.is_held() {
+        if self.has_buffer && (attempt.is_held() || attempt.is_parked()) {
             return self.response_body(u32::MAX as usize, true, this, worker, host);
         }
         let verdict = attempt.on_trailers();

@@ -86,6 +86,14 @@ pub struct Attempt {
     cut_ms: Option<u64>,
     /// Whether the next bytes of the stream wait for those behind them: see [`Self::waits_for_more`].
     is_behind: bool,
+    /// Envoy takes bytes of ours between those that come: the last ones were held, and let go by a call.
+    pub(super) takes_bytes: bool,
+    /// What comes now shall be held until the next tick, so that Envoy takes bytes of ours from then on.
+    pub(super) parks: bool,
+    /// Since when it is, Unix milliseconds.
+    parked_ms: Option<u64>,
+    /// When its client was sent a ping, Unix milliseconds.
+    pinged_ms: u64,
 }
 
 impl Attempt {
@@ -158,6 +166,10 @@ impl Attempt {
             head_ms: now_ms,
             cut_ms: None,
             is_behind: false,
+            takes_bytes: false,
+            parks: false,
+            parked_ms: None,
+            pinged_ms: 0,
         };
         Ok((attempt, Outgoing { headers, body, wait_ms }))
     }
@@ -232,8 +244,7 @@ impl Attempt {
         if let Bridge::Verbatim(_) = self.bridge {
             let hide_usage = place.is_some_and(|(_, deployment)| flight.asks_usage(deployment));
             let awaited = flight.api.awaited();
-            let keeps = flight.api == Api::Responses;
-            let mark = place.filter(|_| keeps).and_then(|(_, deployment)| stamp::mark(&self.config, deployment));
+            let mark = place.zip(flight.marks).map(|((_, deployment), seed)| stamp::mark(seed, deployment));
             return AnswerContext {
                 provider,
                 hide_usage,
@@ -323,7 +334,13 @@ impl Attempt {
     /// Whether [`Verdict::Hold`] means that the bytes were taken in and leave Envoy's buffer.
     #[must_use]
     pub const fn drains(&self) -> bool {
-        matches!(self.phase, Phase::Held(..))
+        matches!(self.phase, Phase::Held(..) | Phase::Flowing(..))
+    }
+
+    /// Whether some of a stream that flows is held until the next tick.
+    #[must_use]
+    pub const fn is_parked(&self) -> bool {
+        self.parked_ms.is_some()
     }
 
     /// Whether nothing of the answer's body was let go yet, nor the attempt given up.

@@ -60,6 +60,8 @@ pub struct Request {
     pub said: Vec<(&'static str, String)>,
     /// Its body is a form, not JSON.
     pub is_form: bool,
+    /// What the marks behind ids of its answer have in common, where there are any.
+    pub marks: Option<[u8; 32]>,
 }
 
 impl Request {

@@ -54,7 +54,7 @@ impl RequestHeaders {
     /// Of a client's path nothing else is known.
     pub(in crate::filter) fn of(path: Rc<str>, api: Api) -> Self {
         let query = path.split_once('?').map(|(_, query)| query.to_owned()).filter(|query| !query.is_empty());
-        let below = if api == Api::Kept { stamp::below(&path).0 } else { String::new() };
+        let below = if api == Api::Kept { stamp::below(&path) } else { String::new() };
         Self { path: Some(path), query, below, ..Self::default() }
     }
 

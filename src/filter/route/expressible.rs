@@ -11,7 +11,6 @@ use std::cell::OnceCell;
 use super::super::foreign::{as_its_model_takes_it, has_api, is_foreign, never_sent, read, target, translate};
 use super::super::http::{Api, invalid};
 use super::super::kept::LARGE;
-use super::super::stamp;
 use crate::chat::ApiError;
 use crate::config::model::{Deployment, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::without;
@@ -30,33 +29,37 @@ pub struct Expressible<'a> {
     api: Api,
     needs: Needs,
     body: &'a [u8],
-    /// It refers to what its provider alone has; a mark says which one, where it was given.
-    reference: Option<(&'static str, Option<u32>)>,
+    /// It refers to what its provider alone has; it may be known which deployment that is.
+    reference: Option<(&'static str, Option<DeploymentIndex>)>,
     decoded: OnceCell<Result<Request<'a>, ApiError>>,
 }
 
 impl<'a> Expressible<'a> {
     /// A request of this body, whose head was read.
     #[must_use]
-    pub fn new(config: &'a RouterConfig, api: Api, head: &BodyScan<'_>, mark: Option<u32>, body: &'a [u8]) -> Self {
-        let reference = match mark {
-            Some(_) => Some(("previous_response_id", mark)),
+    pub fn new(
+        config: &'a RouterConfig,
+        api: Api,
+        head: &BodyScan<'_>,
+        maker: Option<DeploymentIndex>,
+        body: &'a [u8],
+    ) -> Self {
+        let reference = match maker {
+            Some(_) => Some(("previous_response_id", maker)),
             None => head.reference().map(|it| (it.member, None)),
         };
         Self { config, api, needs: head.needs, body, reference, decoded: OnceCell::new() }
     }
 
     /// Whether a deployment may have what the request refers to.
-    fn knows(&self, deployment: &Deployment) -> bool {
-        self.reference.is_none_or(|(_, mark)| {
-            !self.is_foreign(deployment) && mark.is_none_or(|mark| stamp::is_of(mark, deployment))
-        })
+    fn knows(&self, index: DeploymentIndex, deployment: &Deployment) -> bool {
+        self.reference.is_none_or(|(_, maker)| !self.is_foreign(deployment) && maker.is_none_or(|maker| maker == index))
     }
 
     /// Whether a deployment may be planned with.
     pub(super) fn may_serve(&self, index: DeploymentIndex) -> bool {
         let Some(deployment) = self.config.deployments.get(index) else { return false };
-        if !has_api(deployment, self.api) || !self.knows(deployment) {
+        if !has_api(deployment, self.api) || !self.knows(index, deployment) {
             return false;
         }
         if !self.is_foreign(deployment) {
@@ -83,7 +86,7 @@ impl<'a> Expressible<'a> {
                 let message = format!("No deployment of this model serves {}: use chat completions.", self.api.path());
                 Err(invalid(400, NO_SUCH_API, None, message))
             }
-            Some(deployment) if !self.knows(deployment) => Err(match self.reference {
+            Some(deployment) if !self.knows(index, deployment) => Err(match self.reference {
                 Some((_, Some(_))) => {
                     let message = "The deployment that keeps this response does not serve this model.".to_owned();
                     invalid(400, "previous_response_not_found", Some("previous_response_id"), message)

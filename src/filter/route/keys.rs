@@ -81,6 +81,13 @@ impl ClientKeys {
         })
     }
 
+    /// The hash of the first key that there is: a secret of the gateway.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        let in_file = || self.in_files.iter().find_map(|file| file.hash.as_ref()?.as_ref());
+        self.known.first().map(|(hash, _)| hash).or_else(in_file).map_or(&[], |hash| hash)
+    }
+
     /// Whether each key is known, or known to be missing.
     #[must_use]
     pub fn are_read(&self) -> bool {

@@ -5,14 +5,14 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::super::exchange::{self, Cursor, Flight, Request, Way};
-use super::super::http::{ErrorReply, invalid, refusal, unknown_model};
+use super::super::http::{ErrorReply, refusal, unknown_model};
 use super::super::kept::LARGE;
 use super::super::{Api, Setup, said, stamp};
 use super::clients::{check_asked, may_ask};
 use super::expressible::Expressible;
 use super::mock_failure;
 use super::model_router::{apply_params, route_model};
-use crate::config::model::{Client, Deployment, DeploymentIndex, RouterConfig};
+use crate::config::model::{Client, DeploymentIndex, RouterConfig};
 use crate::dialect::body_defaults::object;
 use crate::dialect::scan::{BodyScan, Format, Parts, form, strip_gateway_params};
 use crate::dialect::{Encoded, client_face};
@@ -42,6 +42,8 @@ pub struct PlanContext<'a> {
     pub header: &'a dyn Fn(&str) -> String,
     /// The client, where clients are known.
     pub client: Option<&'a Client>,
+    /// What no client knows but the one whose key is the first.
+    pub secret: &'a [u8],
 }
 
 impl Default for PlanContext<'_> {
@@ -58,6 +60,7 @@ impl Default for PlanContext<'_> {
             prompt_tokens: 0,
             header,
             client: None,
+            secret: &[],
         }
     }
 }
@@ -95,57 +98,50 @@ fn usual_model(config: &RouterConfig, api: Api, body: &[u8]) -> Option<Vec<u8>> 
 /// # Errors
 /// The refusal.
 pub fn decide_kept(setup: &Setup, body: Vec<u8>, context: &PlanContext<'_>) -> Result<Flight, ErrorReply> {
-    let (_, mark) = stamp::below(&(context.header)(":path"));
-    let keeps = |it: &&Deployment| match mark {
-        Some(mark) => stamp::is_of(mark, it),
-        None => it.speaks(Api::Kept.dialect()) == Api::Kept.dialect(),
+    let path = (context.header)(":path");
+    let maker = match stamp::maker(setup, context, stamp::id(&path)) {
+        Ok(Some((maker, _))) => Ok(maker),
+        Ok(None) => stamp::only_keeper(setup),
+        Err(unknown) => Err(unknown),
     };
-    let mut keepers = setup.config.deployments.iter().filter(keeps);
-    let (Some(keeper), None) = (keepers.next(), keepers.next()) else {
-        let message = "No deployment is known to keep this response: ask by the id that this gateway gave.".to_owned();
-        return Err(invalid(404, "response_not_found", None, message).into());
-    };
-    let group = setup.config.groups.get(keeper.group).map_or("", |group| &group.name);
+    let maker = maker.map_err(|unknown| unknown.refusal(None))?;
+    let group = setup.config.deployments.get(maker).and_then(|keeper| setup.config.groups.get(keeper.group));
+    let group = group.map_or("", |group| &group.name);
     let named = format!("{{\"model\":{}}}", serde_json::Value::from(group)).into_bytes();
-    let mark = Some(stamp::hash(&keeper.id));
-    let mut flight = planned_body(setup, Api::Kept, named, true, mark, context)?;
+    let mut flight = planned_body(setup, Api::Kept, named, true, Some(maker), context)?;
     flight.take_body(body);
     Ok(flight)
 }
 
-/// Plans a body. `rewritten`: it is not the client's. `mark`: of the only deployment that may serve.
+/// Plans a body. `rewritten`: it is not the client's. `maker`: the only deployment that may serve.
 fn planned_body(
     setup: &Setup,
     api: Api,
     mut body: Vec<u8>,
     rewritten: bool,
-    mark: Option<u32>,
+    maker: Option<DeploymentIndex>,
     context: &PlanContext<'_>,
 ) -> Result<Flight, ErrorReply> {
     let client = client_face(api.dialect());
     let (head, is_form) = scan(setup, api, &body, context)?;
     check_asked(&setup.config, context.client, &head)?;
-    if let Some(id) = head.reference.as_ref().and_then(|it| it.id.as_deref())
-        && let Some((_, mark)) = stamp::marked(id)
-        && !rewritten
-    {
-        let bare = stamp::unmarked(&body, id).into_owned();
-        return planned_body(setup, api, bare, true, Some(mark), context);
+    if !rewritten && let Some((maker, bare)) = gone_on_from(setup, &head, &body, context)? {
+        return planned_body(setup, api, bare, true, Some(maker), context);
     }
     let mock = mock_failure::admit(head.mock_failure, &setup.signalbox)?;
     let own_timeout_ms = head.timeout_ms;
     let mut excluded = Vec::new();
     let (planned, filled) = loop {
         let known = excluded.len();
-        let expressible = Expressible::new(&setup.config, api, &head, mark, &body);
+        let expressible = Expressible::new(&setup.config, api, &head, maker, &body);
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);
         let chosen = route_model(setup, api, &head, &body, context, &may_serve, false);
         let fitted = chosen.as_ref().and_then(|chosen| apply_params(&setup.config, chosen, &head, &body));
         let planned = match &fitted {
-            None => planned(&setup.config, api, mark, &head, &body, context, chosen.as_ref(), &mut excluded),
+            None => planned(&setup.config, api, maker, &head, &body, context, chosen.as_ref(), &mut excluded),
             Some(fitted) => {
                 let head = client.scan(&fitted.body)?;
-                planned(&setup.config, api, mark, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
+                planned(&setup.config, api, maker, &head, &fitted.body, context, chosen.as_ref(), &mut excluded)
             }
         };
         match planned {
@@ -194,11 +190,27 @@ fn planned_body(
         flags,
         said: said::kept(&setup.config, api, &plan, context.header),
         is_form,
+        marks: (api == Api::Responses).then(|| stamp::seed(setup, context)).flatten(),
     };
     let cursor = Cursor::new(plan, Way::of_first(&setup.config, stream), context.seed);
     let flight = Flight::new(request, body, cursor, first);
     let Some(mock) = mock else { return Ok(flight) };
     mock_failure::inject(flight, mock)
+}
+
+/// Who made the response that a request goes on from, and the body with the response's id there; `None`: there is none, or nobody must know.
+fn gone_on_from(
+    setup: &Setup,
+    head: &BodyScan<'_>,
+    body: &[u8],
+    context: &PlanContext<'_>,
+) -> Result<Option<(DeploymentIndex, Vec<u8>)>, ErrorReply> {
+    const MEMBER: &str = "previous_response_id";
+    let Some(id) = head.reference.as_ref().filter(|it| it.member == MEMBER).and_then(|it| it.id.as_deref()) else {
+        return Ok(None);
+    };
+    let made = stamp::maker(setup, context, id).map_err(|unknown| unknown.refusal(Some(MEMBER)))?;
+    Ok(made.map(|(maker, _)| (maker, stamp::unmarked(body, id).into_owned())))
 }
 
 /// What a client of Messages says in a header that the provider of a deployment takes in the body.
@@ -255,7 +267,7 @@ struct Planned {
 fn planned(
     config: &RouterConfig,
     api: Api,
-    mark: Option<u32>,
+    maker: Option<DeploymentIndex>,
     head: &BodyScan<'_>,
     body: &[u8],
     context: &PlanContext<'_>,
@@ -269,7 +281,7 @@ fn planned(
     };
     let decision = chosen.map(|chosen| chosen.decision);
     let flags = flags(config, api, context);
-    let expressible = Expressible::new(config, api, head, mark, rewritten.as_deref().unwrap_or(body));
+    let expressible = Expressible::new(config, api, head, maker, rewritten.as_deref().unwrap_or(body));
     let mut refused = None;
     let (plan, first) = loop {
         let may_serve = |index| !excluded.contains(&index) && expressible.may_serve(index);

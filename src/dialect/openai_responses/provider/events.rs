@@ -375,8 +375,8 @@ impl KnowingReader for Reader {
 
     fn failed(&self, error: &ApiError) -> Option<Vec<u8>> {
         // As the client was told it.
-        let mark = self.context.mark.as_deref().unwrap_or_default();
-        let id = self.response.as_ref().map(|(id, _)| [id, mark].concat());
+        let mark = |id: &str| self.context.mark.map_or_else(String::new, |mark| mark.of(id.as_bytes()));
+        let id = self.response.as_ref().map(|(id, _)| [id.as_str(), &mark(id)].concat());
         let begun = self.response.as_ref().zip(id.as_deref());
         let begun = begun.map(|((_, model), id)| (id, model.as_str(), self.event.saturating_add(1)));
         Some(failed(error, begun, self.context.clone()))
