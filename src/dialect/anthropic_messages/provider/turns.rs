@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use super::media::{self, Media, Unusable};
 use super::wire::{Block, Object, ResultContent, Speaker, Turn};
+use crate::chat::NO_RESULT;
 use crate::chat::{self, ApiError, Content, Place, Words};
 use crate::dialect::ids::Ids;
 use crate::dialect::names::Names;
-use crate::chat::NO_RESULT;
 use crate::dialect::thinking::is_carried;
 use crate::dialect::unsupported::DroppedFields;
 
