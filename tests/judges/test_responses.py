@@ -273,7 +273,7 @@ REQUEST_DIFFERENCES = [
         for member in ("description", "parameters")
     ],
     ("r4_custom_tool", "messages[].tool_calls[].arguments", FORM),
-    *[(case, "verbosity", "LiteLLM loses it") for case in ("codex", "codex_openai", "r7_schema_and_verbosity")],
+    *[(case, "verbosity", "LiteLLM loses it") for case in ("codex_openai", "r7_schema_and_verbosity")],
     *[
         (case, "web_search_options", "only OpenAI's search models take it; the tool is named as dropped")
         for case in ("codex", "codex_openai", "r6_hosted_tools")
