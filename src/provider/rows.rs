@@ -164,7 +164,8 @@ fn of_fireworks(api: Api, model: &str) -> Cow<'_, str> {
     }
 }
 
-/// Hugging Face's router takes who serves a model behind its name, where LiteLLM writes it before; where nobody is named, the router chooses.
+/// Hugging Face's router takes the provider that serves a model behind the model's name, and LiteLLM writes it before. Where none is named, the
+/// router chooses.
 fn of_huggingface(_: Api, model: &str) -> Cow<'_, str> {
     match model.split_once('/') {
         Some((by, name)) if name.contains('/') => Cow::Owned(format!("{name}:{by}")),

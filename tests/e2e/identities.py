@@ -1,10 +1,13 @@
 """What shows who a client is: certificates of a mesh, and tokens of an identity provider."""
 
 import base64
+import contextlib
 import datetime
 import ipaddress
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -60,6 +63,28 @@ class Issuer:
         public = self.key.public_key().public_numbers()
         number = lambda value: _text(value.to_bytes((value.bit_length() + 7) // 8, "big"))  # noqa: E731
         return json.dumps({"keys": [{"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": number(public.n), "e": number(public.e)}]})
+
+    @contextlib.contextmanager
+    def publishes(self):
+        """Publishes its keys: the address where they are."""
+        keys = self.jwks().encode()
+
+        class Keys(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802
+                self.send_response(200)
+                self.send_header("content-length", str(len(keys)))
+                self.end_headers()
+                self.wfile.write(keys)
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/keys"
+        finally:
+            server.shutdown()
 
     def token(self, **claims):
         """A token with these claims besides those that it needs."""

@@ -2,9 +2,7 @@
 
 import json
 import ssl
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic
 import httpx
@@ -162,26 +160,11 @@ def test_a_token_that_envoy_has_checked_says_who_asks(provider, gateway, tmp_pat
 
 
 def test_litellms_way_lets_every_valid_token_in(provider, gateway, issuer):
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
-            body = issuer.jwks().encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    settings = {"JWT_PUBLIC_KEY_URL": f"http://127.0.0.1:{server.server_port}/keys", "JWT_AUDIENCE": "signalbox", "JWT_ISSUER": issuer.name}
-    try:
+    with issuer.publishes() as address:
+        settings = {"JWT_PUBLIC_KEY_URL": address, "JWT_AUDIENCE": "signalbox", "JWT_ISSUER": issuer.name}
         envoy = gateway(deployment("m", provider()), general={"enable_jwt_auth": True}, variables=settings, alone=True)
         assert ask(envoy, issuer.token()) == 200
         assert refused(envoy, issuer.token(aud="another")) == "invalid_api_key" and refused(envoy, "sk-any") == "invalid_api_key"
-    finally:
-        server.shutdown()
 
 
 def test_addresses_that_are_not_named_are_not_let_in(provider, gateway):

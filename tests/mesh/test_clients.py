@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from identities import Issuer
@@ -22,22 +20,8 @@ MASTER = {"master_key": "os.environ/MASTER"}
 def jwks():
     """An issuer, and the address at which it publishes its keys."""
     issuer = Issuer()
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
-            body = issuer.jwks().encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield issuer, f"http://127.0.0.1:{server.server_port}/keys"
-    server.shutdown()
+    with issuer.publishes() as address:
+        yield issuer, address
 
 
 def come(made, key=None, header="authorization"):

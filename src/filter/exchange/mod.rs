@@ -63,7 +63,7 @@ use crate::state::{Outcome, Reservation};
 pub struct Flight {
     /// Its name among this worker's flights; given when it departs.
     pub id: u64,
-    /// Envoy was told where it goes, and who it is: an attempt can find it by that.
+    /// Envoy was told its next cluster and its id, by which an attempt finds it.
     pub(super) is_selected: bool,
     request: Request,
     pub(super) body: Body,
